@@ -1,0 +1,1 @@
+"""Real-time brain-computer interface runtime."""

@@ -1,0 +1,113 @@
+"""Every error that rtbci raises on purpose.
+
+One form for all messages: ``where: what was given, what is needed; what to do``.
+Each class also subclasses the builtin that it resembles, so that callers who know only Python
+can catch it.
+"""
+
+__all__ = [
+    "ChannelError",
+    "ConfigError",
+    "EngineError",
+    "FileFormatError",
+    "MessageError",
+    "MissingPackageError",
+    "PortInUseError",
+    "ProfileError",
+    "RateError",
+    "RtbciError",
+    "ShapeError",
+    "SignalError",
+    "StreamError",
+    "StreamLostError",
+    "StreamNotFoundError",
+    "UnitError",
+]
+
+
+class RtbciError(Exception):
+    """Root of all errors of this package; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class ConfigError(RtbciError, ValueError):
+    """A configuration or recipe has missing, unknown or impossible settings."""
+
+    exit_code = 2
+
+
+class StreamError(RtbciError, RuntimeError):
+    """A stream cannot be used."""
+
+    exit_code = 3
+
+
+class StreamNotFoundError(StreamError, LookupError):
+    """No stream, or more than one, answers the description."""
+
+
+class StreamLostError(StreamError, ConnectionError):
+    """A stream that was there has gone."""
+
+
+class ChannelError(RtbciError, ValueError):
+    """Channel labels do not cover what a decoder needs."""
+
+    exit_code = 4
+
+
+class RateError(RtbciError, ValueError):
+    """A sampling rate is not what is needed."""
+
+    exit_code = 4
+
+
+class UnitError(RtbciError, ValueError):
+    """A unit is unknown, or the signal's spread is absurd for it."""
+
+    exit_code = 4
+
+
+class SignalError(RtbciError, ValueError):
+    """The samples themselves cannot be used (not finite, flat everywhere)."""
+
+    exit_code = 4
+
+
+class FileFormatError(RtbciError, ValueError):
+    """A file is missing, truncated, or not what its name says."""
+
+    exit_code = 5
+
+
+class ProfileError(RtbciError, ValueError):
+    """A profile is corrupt or does not fit the paradigm, montage or engine."""
+
+    exit_code = 6
+
+
+class EngineError(RtbciError, RuntimeError):
+    """An engine cannot be loaded, or refuses its input."""
+
+    exit_code = 6
+
+
+class PortInUseError(RtbciError, OSError):
+    """An address to publish on is taken."""
+
+    exit_code = 7
+
+
+class MissingPackageError(RtbciError, ImportError):
+    """An optional package is needed and not installed."""
+
+    exit_code = 8
+
+
+class ShapeError(RtbciError, ValueError):
+    """An array has another shape than the one that was agreed."""
+
+
+class MessageError(RtbciError, ValueError):
+    """Bytes from the network are not a message of the schema."""

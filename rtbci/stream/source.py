@@ -1,0 +1,140 @@
+"""What a stream of EEG is: its metadata, its chunks, its markers, and the protocol of all sources."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Channel", "Chunk", "FloatArray", "Marker", "Source", "StreamInfo"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel as its stream describes it.
+
+    Parameters
+    ----------
+    label : str
+        Name as given by the stream, untouched (``"Fc5."``, ``"EEG Fp1"``).
+    unit : str
+        Unit as given (``"microvolts"``, ``"uV"``, ``""``).
+    type : str
+        Type as given (``"EEG"``, ``"EOG"``, ``"AUX"``).
+    """
+
+    label: str
+    unit: str = ""
+    type: str = "EEG"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """Metadata of a stream.
+
+    Parameters
+    ----------
+    name, type, source_id : str
+        As in LSL; `source_id` is what a lost stream is found again by.
+    rate_hz : float
+        Nominal sampling rate, above 0.
+    channels : tuple of Channel
+        In the order of the columns of every chunk.
+    manufacturer, reference, hostname : str
+        As described by the stream, or empty.
+    """
+
+    name: str
+    source_id: str
+    rate_hz: float
+    channels: tuple[Channel, ...]
+    type: str = "EEG"
+    manufacturer: str = ""
+    reference: str = ""
+    hostname: str = ""
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels."""
+        return len(self.channels)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of all channels, as given."""
+        return tuple(channel.label for channel in self.channels)
+
+
+class Chunk(NamedTuple):
+    """Samples as they arrived together.
+
+    Parameters
+    ----------
+    data : ndarray of float64, shape (n_samples, n_channels)
+        In the units of the stream. Owned by the receiver. `n_samples` may be 0.
+    t_lsl : ndarray of float64, shape (n_samples,)
+        Stamp of each sample, seconds of the local LSL clock (clock-corrected).
+    """
+
+    data: FloatArray
+    t_lsl: FloatArray
+
+
+class Marker(NamedTuple):
+    """An event of the experiment: time in seconds of the local LSL clock, and its text."""
+
+    t_lsl: float
+    value: str
+
+
+class Source(Protocol):
+    """A stream of EEG that can be opened, drained and closed by one thread.
+
+    Every source is a context manager; `open` may block up to its own timeout, `pull` up to `timeout_s`.
+    """
+
+    @property
+    def info(self) -> StreamInfo:
+        """Metadata; valid once the source is open."""
+        ...
+
+    def open(self) -> None:
+        """Connect.
+
+        Raises
+        ------
+        StreamNotFoundError
+            When there is no such stream, or more than one.
+        """
+        ...
+
+    def close(self) -> None:
+        """Disconnect; may be called more than once."""
+        ...
+
+    def pull(self, timeout_s: float) -> Chunk:
+        """Return all samples that are there; wait for the first up to `timeout_s` seconds.
+
+        Returns
+        -------
+        Chunk
+            Empty when nothing came in time.
+
+        Raises
+        ------
+        StreamLostError
+            When the stream has gone for good.
+        EOFError
+            When a finite source (a recording) has ended.
+        """
+        ...
+
+    def pull_markers(self) -> Sequence[Marker]:
+        """Return the markers that came since the last call, oldest first; never waits."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
