@@ -1,0 +1,231 @@
+"""Every board that BrainFlow knows, as a source; needs the extra ``rtbci[brainflow]``."""
+
+import difflib
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from rtbci.clock import Clock, now, utc_now
+from rtbci.errors import ConfigError, MissingPackageError, StreamError, StreamLostError
+from rtbci.stream.source import Channel, Chunk, Marker, StreamInfo
+
+__all__ = ["BrainFlowAmp", "board_names"]
+
+BUFFER_SAMPLES = 450_000
+POLL_S = 0.005
+SILENT_S = 5.0
+"""A board that sends nothing for this long is lost."""
+
+
+def board_names() -> list[str]:
+    """Names of all boards, as ``cyton``, ``muse-2``, ``synthetic``.
+
+    Raises
+    ------
+    MissingPackageError
+        When BrainFlow is not installed.
+    """
+    return sorted(_spoken(name) for name in _shim().BoardIds.__members__ if name != "NO_BOARD")
+
+
+class BrainFlowAmp:
+    """A BrainFlow board (a `rtbci.stream.source.Source`): its EEG channels, in microvolts.
+
+    Stamps are the board's own (the host's time when BrainFlow received the packet), moved to the LSL
+    clock by the offset between both clocks at `open`. Markers inserted through BrainFlow come as text.
+
+    Parameters
+    ----------
+    board : str or int
+        Name (``"cyton"``, ``"CYTON_BOARD"``) or BrainFlow's number.
+    params : mapping
+        Of BrainFlow's input parameters: ``serial_port``, ``mac_address``, ``ip_address``, ...
+    clock : Clock
+        Seconds of the local LSL clock.
+
+    Raises
+    ------
+    MissingPackageError
+        When BrainFlow is not installed.
+    ConfigError
+        When there is no such board or parameter, or the board has no EEG channels.
+    """
+
+    def __init__(
+        self, board: str | int, params: Mapping[str, str | int] | None = None, clock: Clock = now
+    ) -> None:
+        self._shim = _shim()
+        self._id = _board_id(self._shim, board)
+        self._params = _input_params(self._shim, params or {})
+        self._clock = clock
+        self._board: Any = None
+        self._markers: list[Marker] = []
+        describe = self._shim.BoardShim
+        try:
+            self._description: dict[str, Any] = describe.get_board_descr(self._id)
+        except self._shim.BrainFlowError as error:
+            raise ConfigError(
+                f"BrainFlow board {board!r}: BrainFlow cannot describe it ({error}); need a real board"
+            ) from error
+        if not self._description.get("eeg_channels"):
+            raise ConfigError(
+                f"BrainFlow board {board!r}: has no EEG channels, need a board that measures EEG"
+            )
+        self.info = self._describe()
+
+    def _describe(self) -> StreamInfo:
+        rows, name = self._description["eeg_channels"], str(self._description["name"])
+        labels = [label.strip() for label in str(self._description.get("eeg_names", "")).split(",")]
+        if len(labels) != len(rows):  # boards whose electrodes are placed freely
+            labels = [f"CH{i + 1}" for i in range(len(rows))]
+        which = "".join(
+            str(getattr(self._params, key)) for key in ("serial_number", "mac_address", "serial_port")
+        )
+        return StreamInfo(
+            name=f"rtbci-{name}",
+            source_id=f"rtbci-brainflow-{self._id}{'-' + which if which else ''}",
+            rate_hz=float(self._description["sampling_rate"]),
+            channels=tuple(Channel(label, "microvolts", "EEG") for label in labels),
+            manufacturer=f"{name} (BrainFlow)",
+        )
+
+    def open(self) -> None:
+        """Connect to the board and start it.
+
+        Raises
+        ------
+        StreamError
+            With BrainFlow's reason, when the board does not answer.
+        """
+        if self._board is not None:
+            return
+        self._shim.BoardShim.disable_board_logger()
+        board = self._shim.BoardShim(self._id, self._params)
+        try:
+            board.prepare_session()
+            board.start_stream(BUFFER_SAMPLES)
+        except self._shim.BrainFlowError as error:
+            if board.is_prepared():
+                board.release_session()
+            raise StreamError(
+                f"BrainFlow {self.info.name!r}: does not start ({error}); "
+                "check that it is on, charged and free, and its parameters (serial_port, mac_address, ip_address)"
+            ) from error
+        self._board = board
+        # BrainFlow stamps with calendar time
+        self._to_lsl_s = self._clock() - utc_now().timestamp()
+        self._heard_lsl = self._clock()
+
+    def close(self) -> None:
+        """Stop the board and let go of it."""
+        board, self._board = self._board, None
+        if board is None:
+            return
+        try:
+            board.stop_stream()
+        except self._shim.BrainFlowError:
+            pass  # it has stopped by itself (unplugged); the session is released all the same
+        finally:
+            board.release_session()
+
+    def pull(self, timeout_s: float) -> Chunk:
+        """Return all samples that are there; wait for the first.
+
+        Raises
+        ------
+        StreamLostError
+            When the board is not open, or has been silent for 5 s.
+        """
+        until = self._clock() + timeout_s
+        while True:
+            if self._board is None:
+                raise StreamLostError(f"BrainFlow {self.info.name!r}: is closed; open it before pulling")
+            table = self._board.get_board_data()
+            t_lsl = self._clock()
+            if table.shape[1]:
+                self._heard_lsl = t_lsl
+                return self._chunk(table)
+            if t_lsl - self._heard_lsl > SILENT_S:
+                raise StreamLostError(
+                    f"BrainFlow {self.info.name!r}: silent for {SILENT_S:g} s; "
+                    "check battery, distance and cable"
+                )
+            if t_lsl >= until:
+                return Chunk(np.empty((0, self.info.n_channels)), np.empty(0))
+            time.sleep(POLL_S)
+
+    def _chunk(self, table: Any) -> Chunk:
+        d = self._description
+        t_lsl = np.asarray(table[d["timestamp_channel"]], np.float64) + self._to_lsl_s
+        if "marker_channel" in d:
+            codes = table[d["marker_channel"]]
+            self._markers += [Marker(float(t_lsl[i]), f"{codes[i]:g}") for i in np.flatnonzero(codes)]
+        return Chunk(np.ascontiguousarray(table[d["eeg_channels"]].T, np.float64), t_lsl)
+
+    def pull_markers(self) -> list[Marker]:
+        """Return the markers that came since the last call."""
+        markers, self._markers = self._markers, []
+        return markers
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _shim() -> Any:
+    """Import BrainFlow; it takes about half a second."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
+            from brainflow import board_shim
+
+            # loads the native library, and pkg_resources with it
+            board_shim.BoardControllerDLL.get_instance()
+    except ImportError as error:
+        raise MissingPackageError(
+            f"BrainFlow boards: package {error.name!r} is not installed, need brainflow; "
+            "pip install 'rtbci[brainflow]'"
+        ) from error
+    return board_shim
+
+
+def _spoken(name: str) -> str:
+    return name.removesuffix("_BOARD").lower().replace("_", "-")
+
+
+def _board_id(shim: Any, board: str | int) -> int:
+    members = shim.BoardIds.__members__
+    known = {_spoken(name): int(member.value) for name, member in members.items() if name != "NO_BOARD"}
+    text = str(board).strip()
+    if text.lstrip("-").isdigit() and int(text) in known.values():
+        return int(text)
+    name = _spoken(text.upper().replace("-", "_").replace(" ", "_"))
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+    near += [other for other in known if name and name in other and other not in near]
+    hint = f"did you mean {', '.join(near[:5])}?" if near else f"need one of {', '.join(sorted(known))}"
+    raise ConfigError(f"BrainFlow board {board!r}: there is no such board; {hint}")
+
+
+def _input_params(shim: Any, params: Mapping[str, str | int]) -> Any:
+    made = shim.BrainFlowInputParams()
+    for key, value in params.items():
+        if key not in vars(made):
+            near = difflib.get_close_matches(key, vars(made), n=1, cutoff=0.4)
+            raise ConfigError(
+                f"BrainFlow parameter {key!r}: there is no such parameter; "
+                + (f"did you mean {near[0]}?" if near else f"need one of {', '.join(vars(made))}")
+            )
+        usual = getattr(made, key)
+        try:
+            setattr(made, key, type(usual)(value))
+        except ValueError as error:
+            raise ConfigError(f"BrainFlow parameter {key!r}: is {value!r}, need a whole number") from error
+    return made

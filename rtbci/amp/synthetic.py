@@ -1,0 +1,320 @@
+"""A synthetic amplifier: EEG of one motor-imagery user, reproducible to the bit."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rtbci.amp.cues import STATES, Cue, GrazCues
+from rtbci.amp.eyes import Blinks, Gaze
+from rtbci.amp.head import Dipole, dipole_at, scalp_gains
+from rtbci.amp.noise import BandNoise, PinkNoise, SlowNoise
+from rtbci.errors import ConfigError
+from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
+
+__all__ = ["DEFAULT_CHANNELS", "Signal", "SyntheticAmp"]
+
+# fmt: off
+DEFAULT_CHANNELS = (
+    "FP1", "FP2", "F7", "F3", "FZ", "F4", "F8", "FC5", "FC3", "FC1", "FCZ", "FC2", "FC4", "FC6", "T7",
+    "C5", "C3", "C1", "CZ", "C2", "C4", "C6", "T8", "CP5", "CP3", "CP1", "CPZ", "CP2", "CP4", "CP6",
+    "P7", "P3", "PZ", "P4", "P8", "O1", "O2",
+)
+# fmt: on
+"""The 10-20 system and the sensorimotor electrodes."""
+BLOCK_S = 1.0 / 16
+"""Length of the blocks in which everything is made, whatever is asked for."""
+N_BACKGROUND = 60
+ALPHA_PLACES = ("O1", "O2", "PO3", "PO4", "PZ")
+HANDS = ("C3", "C4")
+ERD_DELAY_S, ERD_RISE_S = 0.35, 0.25
+SACCADE_DELAY_S = 0.25
+EYES = ((-0.33, 0.76, -0.22), (0.33, 0.76, -0.22))
+BLINK_AXIS, GAZE_AXIS = (0.0, 1.0, 0.8), (1.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Signal:
+    """How strong everything is; standard deviations in microvolts at the electrode where it is largest.
+
+    Parameters
+    ----------
+    background_uv : float
+        1/f activity of 60 dipoles all over the brain; mean over the electrodes.
+    alpha_uv : float
+        8.5 to 12 Hz, from posterior dipoles, with slow waxing and waning.
+    mu_uv, beta_uv : float
+        10 to 12.5 Hz and 18 to 25 Hz over each hand area at rest.
+    erd : float
+        Share of the amplitude of mu and beta that goes during imagery on the other side of the hand
+        (0 to 1). Pfurtscheller, Lopes da Silva 1999, doi:10.1016/S1388-2457(99)00141-8.
+    erd_same_side : float
+        The same on the hand's own side.
+    blink_uv, blink_every_s : float
+        Height of a blink at its largest, and mean interval; 0: none.
+    saccade_uv : float
+        Step at F8 against F7 halves: right gaze makes F8 positive, F7 negative.
+    line_uv : float
+        Amplitude of the mains; differs between electrodes.
+    drift_uv : float
+        Slow wandering of each electrode.
+    noise_uv : float
+        White noise of each channel.
+    """
+
+    background_uv: float = 10.0
+    alpha_uv: float = 9.0
+    mu_uv: float = 8.0
+    beta_uv: float = 4.0
+    erd: float = 0.5
+    erd_same_side: float = 0.1
+    blink_uv: float = 90.0
+    blink_every_s: float = 6.0
+    saccade_uv: float = 20.0
+    line_uv: float = 2.0
+    drift_uv: float = 7.0
+    noise_uv: float = 0.8
+
+
+class SyntheticAmp:
+    """Generates EEG in microvolts: the same settings and seed give the same samples, however asked for.
+
+    Parameters
+    ----------
+    channels : sequence of str
+        Any electrodes of the 10-05 system.
+    rate_hz : float
+        At least 64, so that the beta rhythm fits.
+    seed : int
+    cues : bool
+        Whether it does Graz trials by itself (`GrazCues`); otherwise `set_state` says what the user does.
+    line_hz : float
+        Frequency of the mains; left out where the rate cannot carry it. 0: none.
+    signal : Signal
+    name : str
+        Of the stream.
+
+    Raises
+    ------
+    ConfigError, ChannelError
+        When a setting is impossible.
+
+    Notes
+    -----
+    Made in blocks of 1/16 s; `set_state` acts from the next block on, 31 ms later on average. Construction
+    takes about 0.3 s. Not safe for use from several threads, except `set_state`.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[str] = DEFAULT_CHANNELS,
+        rate_hz: float = 256.0,
+        seed: int = 0,
+        *,
+        cues: bool = True,
+        line_hz: float = 50.0,
+        signal: Signal | None = None,
+        name: str = "rtbci-amp",
+    ) -> None:
+        if not 64 <= rate_hz <= 100_000:
+            raise ConfigError(f"SyntheticAmp: rate is {rate_hz:g} Hz, need 64 to 100000 Hz; 256 is usual")
+        self._signal = signal or Signal()
+        self.info = _info(channels, rate_hz, seed, cues, line_hz, self._signal, name)
+        rng_head, rng_cues, rng_eyes, rng_noise = (
+            np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(4)
+        )
+        self._gains = _Gains(channels, rng_head, self._signal)
+        self._cues = GrazCues(rate_hz, rng_cues) if cues else None
+        self._user = _User(rate_hz, self._signal)
+        self._blinks = Blinks(self._signal.blink_every_s, rate_hz, rng_eyes)
+        self._make_noise(len(channels), rate_hz, rng_noise)
+        self._mains = _Mains(len(channels), rate_hz, line_hz, self._signal.line_uv, rng_head)
+        self._n_block = max(1, round(rate_hz * BLOCK_S))
+        self._n_made = 0
+        self._asked_state: str | None = None
+        self._left = np.empty((0, len(channels)))  # made and not handed out yet
+        self._markers: list[Cue] = []
+
+    def _make_noise(self, n_channels: int, rate_hz: float, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._background = PinkNoise(N_BACKGROUND, rate_hz, rng)
+        self._alpha = BandNoise(len(ALPHA_PLACES), 8.5, 12.0, rate_hz, rng)
+        self._alpha_level = SlowNoise(1, 0.05, rate_hz, rng)
+        self._mu = BandNoise(2, 10.0, 12.5, rate_hz, rng)
+        self._beta = BandNoise(2, 18.0, 25.0, rate_hz, rng)
+        self._drift = SlowNoise(n_channels, 0.02, rate_hz, rng)
+
+    @property
+    def state(self) -> str:
+        """What the user does at the newest sample that was made."""
+        return self._user.state
+
+    def set_state(self, state: str) -> None:
+        """Let the user rest or imagine a hand, from the next block on; a marker goes with it.
+
+        Raises
+        ------
+        ConfigError
+            When there is no such state.
+        """
+        if state not in STATES:
+            raise ConfigError(f"SyntheticAmp: state is {state!r}, need one of {', '.join(STATES)}")
+        self._asked_state = state
+
+    def generate(self, n_samples: int) -> tuple[FloatArray, list[Marker]]:
+        """Next `n_samples`.
+
+        Returns
+        -------
+        data : ndarray of float64, shape (n_samples, n_channels)
+            Microvolts; a new array.
+        markers : list of Marker
+            Cues in these samples; times in seconds from the very first sample.
+        """
+        blocks = [self._left]
+        n_there = len(self._left)
+        while n_there < n_samples:
+            blocks.append(self._block())
+            n_there += self._n_block
+        made = np.concatenate(blocks)
+        data, self._left = made[:n_samples].copy(), made[n_samples:]
+        i_stop = self._n_made - len(self._left)
+        due = [cue for cue in self._markers if cue.i_sample < i_stop]
+        self._markers = self._markers[len(due) :]
+        return data, [Marker(cue.i_sample / self.info.rate_hz, cue.state) for cue in due]
+
+    def _block(self) -> FloatArray:
+        n = self._n_block
+        first = self._n_made
+        cues = self._cues.until(first + n) if self._cues is not None else []
+        asked, self._asked_state = self._asked_state, None
+        if asked is not None:
+            cues = [Cue(first, asked), *cues]
+        self._markers.extend(cues)
+        hands, gaze = self._user.push(first, n, cues)
+        s, g = self._signal, self._gains
+        alpha = s.alpha_uv * self._alpha.generate(n) * np.exp(0.35 * self._alpha_level.generate(n))
+        rhythm = hands * (s.mu_uv * self._mu.generate(n) + s.beta_uv * self._beta.generate(n))
+        data: FloatArray = self._background.generate(n) @ g.background.T
+        data += alpha @ g.alpha.T
+        data += rhythm @ g.hands.T
+        data += s.blink_uv * self._blinks.generate(n)[:, None] * g.blink
+        data += s.saccade_uv * gaze[:, None] * g.gaze
+        data += s.drift_uv * self._drift.generate(n)
+        data += s.noise_uv * self._rng.standard_normal(data.shape)
+        data += self._mains.samples(first, n)
+        self._n_made += n
+        return data
+
+
+class _Gains:
+    """Gains (n_channels, n_dipoles) of everything inside the head."""
+
+    def __init__(self, channels: Sequence[str], rng: np.random.Generator, signal: Signal) -> None:
+        n_alpha, n_hands = len(ALPHA_PLACES), len(HANDS)
+        dipoles = [
+            *_random_dipoles(rng),
+            *(dipole_at(label, 0.7) for label in ALPHA_PLACES),
+            *(dipole_at(label, 0.8) for label in HANDS),
+            *(Dipole(np.array(eye), np.array(axis)) for axis in (BLINK_AXIS, GAZE_AXIS) for eye in EYES),
+        ]
+        gains = scalp_gains(channels, dipoles)
+        background, alpha, self.hands, eyes = np.split(
+            gains, np.cumsum([N_BACKGROUND, n_alpha, n_hands]), axis=1
+        )
+        # independent dipoles: powers add
+        self.background = background * signal.background_uv / np.sqrt((background**2).sum(axis=1).mean())
+        self.alpha = alpha / np.sqrt(n_alpha / 2)
+        self.blink = eyes[:, :2].mean(axis=1)
+        self.gaze = eyes[:, 2:].mean(axis=1)
+
+
+def _random_dipoles(rng: np.random.Generator) -> list[Dipole]:
+    """Dipoles all over the upper part of the brain, in every direction."""
+    places = rng.standard_normal((N_BACKGROUND, 3))
+    places[:, 2] = np.abs(places[:, 2]) - 0.3
+    places *= rng.uniform(0.4, 0.8, (N_BACKGROUND, 1)) / np.linalg.norm(places, axis=1, keepdims=True)
+    axes = rng.standard_normal((N_BACKGROUND, 3))
+    return [Dipole(place, axis) for place, axis in zip(places, axes, strict=True)]
+
+
+class _User:
+    """From cues to the amplitude of each hand's rhythm, and to the gaze."""
+
+    def __init__(self, rate_hz: float, signal: Signal) -> None:
+        self.state = "rest"
+        self._rate_hz, self._signal = rate_hz, signal
+        self._gaze = Gaze(rate_hz)
+        self._fall = float(np.exp(-1.0 / (ERD_RISE_S * rate_hz)))
+        self._level = np.ones(2)  # amplitude over the left and the right hand area
+        self._hands_to = [Cue(-(10**9), "rest")]
+        self._gaze_to = [Cue(-(10**9), "rest")]
+
+    def push(self, first: int, n: int, cues: Sequence[Cue]) -> tuple[FloatArray, FloatArray]:
+        """Amplitudes (n, 2) of left and right hand area, and gaze (n,), for samples `first` on."""
+        if cues:
+            self.state = cues[-1].state
+        delay, saccade = round(ERD_DELAY_S * self._rate_hz), round(SACCADE_DELAY_S * self._rate_hz)
+        self._hands_to += [Cue(cue.i_sample + delay, cue.state) for cue in cues]
+        self._gaze_to += [Cue(cue.i_sample + saccade, cue.state) for cue in cues]
+        own, other = 1 - self._signal.erd_same_side, 1 - self._signal.erd
+        # the left hemisphere moves the right hand
+        aims = {"rest": (1.0, 1.0), "left_hand": (own, other), "right_hand": (other, own)}
+        hands = self._smooth(np.array([aims[state] for state in _states(self._hands_to, first, n)]))
+        sides = {"rest": 0.0, "left_hand": -1.0, "right_hand": 1.0}
+        gaze = self._gaze.push(np.array([sides[state] for state in _states(self._gaze_to, first, n)]))
+        return hands, gaze
+
+    def _smooth(self, aims: FloatArray) -> FloatArray:
+        out = np.empty_like(aims)
+        for i, aim in enumerate(aims):
+            self._level = aim + self._fall * (self._level - aim)
+            out[i] = self._level
+        return out
+
+
+def _states(switches: list[Cue], first: int, n: int) -> list[str]:
+    """State of each of `n` samples; drops switches that no later sample needs."""
+    starts = np.array([switch.i_sample for switch in switches])
+    at = np.searchsorted(starts, np.arange(first, first + n), side="right") - 1
+    states = [switches[i].state for i in at]
+    del switches[: int(at[-1])]
+    return states
+
+
+class _Mains:
+    """The power line: one sine, with an amplitude and a phase of its own at each electrode."""
+
+    def __init__(
+        self, n_channels: int, rate_hz: float, line_hz: float, line_uv: float, rng: np.random.Generator
+    ) -> None:
+        there = 0 < line_hz < rate_hz / 2
+        self._turns = line_hz / rate_hz if there else 0.0
+        self._size = line_uv * rng.uniform(0.3, 1.0, n_channels) * there
+        self._phase = rng.normal(0.0, 0.3, n_channels)
+
+    def samples(self, first: int, n: int) -> FloatArray:
+        """Samples `first` to ``first + n``, shape (n, n_channels)."""
+        turns = (np.arange(first, first + n) * self._turns) % 1.0
+        return np.asarray(self._size * np.sin(2 * np.pi * turns[:, None] + self._phase))
+
+
+def _info(
+    channels: Sequence[str],
+    rate_hz: float,
+    seed: int,
+    cues: bool,
+    line_hz: float,
+    signal: Signal,
+    name: str,
+) -> StreamInfo:
+    key = repr((tuple(channels), rate_hz, seed, cues, line_hz, signal)).encode()
+    return StreamInfo(
+        name=name,
+        source_id=f"{name}-{hashlib.blake2s(key, digest_size=4).hexdigest()}",
+        rate_hz=rate_hz,
+        channels=tuple(Channel(label, "microvolts", "EEG") for label in channels),
+        manufacturer="rtbci (synthetic)",
+        reference="A1+A2",
+    )

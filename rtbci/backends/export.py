@@ -1,0 +1,133 @@
+"""From an encoder to an ONNX file: fixed electrode layout, free batch, and a header that says what it is."""
+
+import json
+import os
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rtbci.backends.dare_graph import OPSET, dare_graph
+from rtbci.encoder.checkpoint import CheckpointInfo, Unit, Weights, describe, read_weights
+from rtbci.encoder.sizes import RATE_HZ
+from rtbci.errors import EngineError, MissingPackageError
+
+if TYPE_CHECKING:
+    from rtbci.encoder.dare import DareEncoder
+
+__all__ = ["OPSET", "export_checkpoint", "export_onnx", "onnx_bytes", "onnx_metadata"]
+
+
+def export_onnx(
+    encoder: "DareEncoder",
+    channels: Sequence[str],
+    path: Path,
+    *,
+    unit: Unit,
+    rate_hz: float = RATE_HZ,
+    batch: int | None = None,
+) -> str:
+    """Write an encoder as an ONNX file.
+
+    Parameters
+    ----------
+    encoder : DareEncoder
+        Its weights as they are now.
+    channels : sequence of str
+        Electrodes of the input, in order; fixed in the file.
+    path : Path
+        Replaced at once or not at all.
+    unit, rate_hz
+        Of the input; written into the file's header.
+    batch : int, optional
+        Fixed batch size; free by default (5 microseconds slower for nano, so one file serves both).
+
+    Returns
+    -------
+    str
+        sha256 of the file: the engine's id. The same weights and layout give the same file.
+
+    Raises
+    ------
+    ChannelError
+        When a channel is not in the vocabulary or comes twice.
+    EngineError
+        When a weight is not finite.
+    MissingPackageError
+        Without onnx.
+    """
+    weights, info = describe(encoder, channels, unit, rate_hz)
+    return _write(path, onnx_bytes(weights, info, batch))
+
+
+def export_checkpoint(checkpoint: Path, path: Path, batch: int | None = None) -> str:
+    """Write a checkpoint as an ONNX file, for the layout that it names; needs no torch.
+
+    Raises
+    ------
+    EngineError
+        When the checkpoint cannot be used.
+    MissingPackageError
+        Without onnx.
+    """
+    return _write(path, onnx_bytes(*read_weights(checkpoint), batch))
+
+
+def onnx_bytes(weights: Weights, info: CheckpointInfo, batch: int | None = None) -> bytes:
+    """Make the checked ONNX model of `weights`; the same arguments give the same bytes.
+
+    Raises
+    ------
+    EngineError
+        When `batch` is below 1.
+    MissingPackageError
+        Without onnx.
+    """
+    if batch is not None and batch < 1:
+        raise EngineError(f"onnx_bytes: got a batch of {batch}, need at least 1, or None for a free batch")
+    try:
+        import onnx
+    except ImportError:
+        raise MissingPackageError(
+            "onnx_bytes: onnx is not installed, need it to export an engine; pip install 'rtbci[train]'"
+        ) from None
+    model = dare_graph(weights, info.size, info.channels, batch)
+    header = {
+        "encoder": "dare",
+        "size": info.size.name,
+        "n_heads": str(info.size.n_heads),
+        "embedding_std": f"{info.embedding_std:g}",
+        "channels": json.dumps(list(info.channels)),
+        "rate_hz": f"{info.rate_hz:g}",
+        "unit": info.unit,
+        "weights_sha256": info.sha256,
+    }
+    onnx.helper.set_model_props(model, header)
+    onnx.checker.check_model(model, full_check=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def onnx_metadata(path: Path) -> dict[str, str]:
+    """Header of an ONNX file, by key.
+
+    Raises
+    ------
+    EngineError
+        When the file cannot be read.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except (OSError, DecodeError) as error:
+        raise EngineError(f"{path}: cannot be read ({error}), need an ONNX file; export it again") from None
+    return {prop.key: prop.value for prop in model.metadata_props}
+
+
+def _write(path: Path, data: bytes) -> str:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(data)
+    os.replace(partial, path)
+    return sha256(data).hexdigest()

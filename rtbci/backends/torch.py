@@ -1,0 +1,81 @@
+"""Eager torch on the CPU: slow, and the reference for all other back ends."""
+
+from pathlib import Path
+
+import numpy as np
+
+from rtbci.backends.session import Float32Array
+from rtbci.encoder.checkpoint import read_checkpoint
+from rtbci.encoder.sizes import PATCH_SAMPLES
+from rtbci.errors import EngineError
+
+__all__ = ["TorchSession"]
+
+
+class TorchSession:
+    """An encoder's checkpoint, run by torch.
+
+    Parameters
+    ----------
+    path : Path
+        A checkpoint (`rtbci.encoder.checkpoint`); the layout is the one that it names.
+    engine_id : str, optional
+        Id of the engine that this stands in for; sha256 of the checkpoint's file by default.
+    n_threads : int, optional
+        Threads of torch, for the whole process; left as it is by default.
+
+    Attributes
+    ----------
+    backend, engine_id, input_shape, output_shape
+        See `Session`.
+    info : CheckpointInfo
+
+    Raises
+    ------
+    EngineError
+        When the checkpoint cannot be used.
+    """
+
+    backend = "torch"
+
+    def __init__(self, path: Path | str, engine_id: str | None = None, n_threads: int | None = None) -> None:
+        from hashlib import sha256
+
+        import torch
+
+        from rtbci.encoder.dare import channel_ids
+
+        self._where = str(path)
+        self._torch = torch
+        encoder, self.info = read_checkpoint(Path(path))
+        if n_threads is not None:
+            torch.set_num_threads(n_threads)
+        self._encoder = encoder
+        self._ids = channel_ids(self.info.channels)
+        self._closed = False
+        self.engine_id = engine_id or sha256(Path(path).read_bytes()).hexdigest()
+        self.input_shape = (1, len(self.info.channels), PATCH_SAMPLES)
+        self.output_shape = (1, self.info.size.n_summary, self.info.size.n_features)
+
+    def run(self, x: Float32Array) -> Float32Array:
+        """Run the encoder; see `Session.run`. The batch is free; the result is a fresh array.
+
+        Raises
+        ------
+        EngineError
+            When shape or dtype is not what the encoder takes, or the session is closed.
+        """
+        if self._closed:
+            raise EngineError(f"{self._where}: session is closed, need an open one; open it again")
+        if x.ndim != 3 or x.shape[1:] != self.input_shape[1:] or x.dtype != np.float32 or not len(x):
+            need = f"(n, {self.input_shape[1]}, {self.input_shape[2]}) float32"
+            raise EngineError(f"{self._where}: input is {x.shape} {x.dtype}, need {need}")
+        with self._torch.inference_mode():
+            # A copy, because torch warns of arrays that it may not write to.
+            patches = self._torch.from_numpy(np.array(x, order="C"))
+            features: Float32Array = self._encoder.encode_patches(patches, self._ids).numpy()
+        return features
+
+    def close(self) -> None:
+        """Refuse further calls; may be called more than once."""
+        self._closed = True

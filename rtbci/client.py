@@ -1,0 +1,217 @@
+"""Listen to a decoder from Python.
+
+Five lines in a notebook::
+
+    from rtbci.client import Client
+    with Client() as client:
+        for prediction in client:
+            print(prediction.decision, prediction.probs)
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+import zmq
+
+from rtbci.clock import Clock, now
+from rtbci.errors import ConfigError, MessageError, StreamError, StreamLostError, StreamNotFoundError
+from rtbci.publish.addresses import PUBLISH_ADDRESS
+from rtbci.publish.codec import MAX_PAYLOAD_BYTES, decode
+from rtbci.publish.messages import MESSAGE_TYPES, Hello, Message
+
+__all__ = ["Client"]
+
+MAX_TOPIC_BYTES = 64
+HEARTBEAT_MS = 5_000
+RECONNECT_MS = 100
+RECONNECT_MAX_MS = 2_000
+_HELLO = Hello.topic.encode("ascii")
+
+
+class Client:
+    """Receives the messages of a decoder; a context manager and an iterator.
+
+    Connects at once and again by itself whenever the decoder comes back; the order of starting does not
+    matter. Messages that are not of the schema are counted and skipped.
+
+    Parameters
+    ----------
+    address : str
+        Where the decoder publishes.
+    topics : sequence of str
+        Of ``prediction``, ``status``, ``event``, ``hello``; these are what `receive` and iteration return.
+    timeout_s : float or None
+        How long to wait for a message before raising; None waits for ever.
+    clock : Clock
+        Time in seconds.
+
+    Attributes
+    ----------
+    hello : Hello or None
+        What the decoder says of itself; None until it has been heard.
+    n_lost : dict of str to int
+        Messages of each topic that were sent after the first one received, and did not arrive. Starts anew
+        with every session of the decoder.
+    n_malformed : int
+        Messages skipped because they are not of the schema.
+    session : str or None
+        Session of the newest message.
+
+    Raises
+    ------
+    ConfigError
+        When the address or a topic is not one.
+
+    Notes
+    -----
+    Threads: one at a time.
+    """
+
+    def __init__(
+        self,
+        address: str = PUBLISH_ADDRESS,
+        topics: Sequence[str] = ("prediction",),
+        *,
+        timeout_s: float | None = 5.0,
+        clock: Clock = now,
+    ) -> None:
+        self.address = address
+        self.hello: Hello | None = None
+        self.session: str | None = None
+        self.n_malformed = 0
+        self.n_lost: dict[str, int] = dict.fromkeys(MESSAGE_TYPES, 0)
+        self._next_seq: dict[str, int] = {}
+        self._newest: dict[str, Message] = {}
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._topics = frozenset(_check_topics(topics))
+        self._context = zmq.Context()
+        self._socket = _new_socket(self._context)
+        try:
+            self._socket.connect(address)
+        except zmq.ZMQError as error:
+            self.close()
+            raise ConfigError(
+                f"Client: cannot connect to {address!r} ({error.strerror}), need tcp://HOST:PORT or ipc://PATH"
+            ) from error
+        for topic in self._topics | {"hello"}:
+            self._socket.subscribe(topic)
+
+    def receive(self, timeout_s: float | None = None) -> Message:
+        """Wait for the next message of the topics and return it.
+
+        Parameters
+        ----------
+        timeout_s : float or None
+            How long to wait; None takes the client's own timeout.
+
+        Raises
+        ------
+        StreamNotFoundError
+            When nothing came in time and nothing ever came.
+        StreamLostError
+            When nothing came in time, but something had come before.
+        """
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        t_due = None if limit_s is None else self._clock() + limit_s
+        while True:
+            left_ms = None if t_due is None else max(0, round((t_due - self._clock()) * 1e3))
+            if not self._socket.poll(left_ms):
+                raise self._nothing_received(limit_s or 0.0)
+            message = self._read()
+            if message is not None and message.topic in self._topics:
+                return message
+            if t_due is not None and self._clock() >= t_due:  # noise must not keep us here
+                raise self._nothing_received(limit_s or 0.0)
+
+    def latest(self, topic: str = "prediction") -> Message | None:
+        """Return the newest message of a topic, without waiting.
+
+        Everything that waits is read, so iteration goes on after it. The same message is returned until
+        a newer one comes: compare ``seq`` or ``t_sent`` where it matters.
+
+        Parameters
+        ----------
+        topic : str
+            One of the client's topics, or ``hello``.
+
+        Returns
+        -------
+        Message or None
+            None when nothing of that topic has come in this session of the decoder.
+        """
+        while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            self._read()
+        return self._newest.get(topic)
+
+    def close(self) -> None:
+        """Close the socket; may be called more than once."""
+        if not self._socket.closed:
+            self._socket.close()
+            self._context.term()
+
+    def _read(self) -> Message | None:
+        frames = self._socket.recv_multipart()
+        try:
+            if len(frames) != 2:
+                raise MessageError(f"Client: message has {len(frames)} frames, need topic and payload")
+            message = decode(frames[0], frames[1])
+        except MessageError:
+            self.n_malformed += 1
+            return None
+        self._count(message)
+        self._newest[message.topic] = message
+        if isinstance(message, Hello):
+            self.hello = message
+        return message
+
+    def _count(self, message: Message) -> None:
+        if message.session != self.session:
+            self.session = message.session
+            self.hello = None
+            self.n_lost = dict.fromkeys(MESSAGE_TYPES, 0)
+            self._next_seq.clear()
+            self._newest.clear()
+        expected = self._next_seq.get(message.topic, message.seq)
+        self.n_lost[message.topic] += max(0, message.seq - expected)
+        self._next_seq[message.topic] = max(expected, message.seq + 1)
+
+    def _nothing_received(self, limit_s: float) -> StreamError:
+        if self.session is None:
+            return StreamNotFoundError(
+                f"Client: nothing received from {self.address} in {limit_s:g} s; is `rtbci run` running, and "
+                f"does it publish there?"
+            )
+        return StreamLostError(
+            f"Client: nothing more received from {self.address} in {limit_s:g} s (topics "
+            f"{', '.join(sorted(self._topics))}); has `rtbci run` ended, or is it paused?"
+        )
+
+    def __iter__(self) -> Iterator[Message]:
+        while True:
+            yield self.receive()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _check_topics(topics: Sequence[str]) -> Sequence[str]:
+    names = [topics] if isinstance(topics, str) else topics
+    for topic in names:
+        if topic not in MESSAGE_TYPES:
+            raise ConfigError(f"Client: topic is {topic!r}, need some of {', '.join(MESSAGE_TYPES)}")
+    return names
+
+
+def _new_socket(context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
+    socket = context.socket(zmq.SUB)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.IPV6, 1)
+    socket.setsockopt(zmq.MAXMSGSIZE, MAX_PAYLOAD_BYTES)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+    return socket

@@ -1,0 +1,112 @@
+"""Configuration of a run: one TOML file plus the command line's flags."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from rtbci.recipes import DecisionSettings, Positive, recipes_root
+from rtbci.settings import Settings, check_settings, read_toml
+
+__all__ = ["PublishSettings", "RunConfig", "StreamSettings", "WatchSettings", "read_config"]
+
+Unit = Literal["", "V", "mV", "uV", "nV"]
+
+
+class StreamSettings(Settings):
+    """Which stream to decode.
+
+    Without `name` and `source_id`, the only EEG stream on the network is taken.
+    """
+
+    name: str = ""
+    source_id: str = ""
+    type: str = "EEG"
+    markers: str = Field(default="auto", description="name of a marker stream, 'auto' or 'none'")
+    unit: Unit = Field(default="", description="overrides the unit that the stream states")
+    timeout_s: Positive = 10.0
+    wait: bool = False
+
+
+class WatchSettings(Settings):
+    """When a stream that says nothing counts as stale, and as lost, and when a backlog is skipped."""
+
+    stale_s: Positive = 1.0
+    lost_s: Positive = 5.0
+    max_backlog_s: Positive = 0.25
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "WatchSettings":
+        if self.lost_s <= self.stale_s:
+            raise ValueError(f"lost_s is {self.lost_s:g}, must exceed stale_s = {self.stale_s:g}")
+        return self
+
+
+class PublishSettings(Settings):
+    """Where predictions go."""
+
+    address: str = "tcp://127.0.0.1:5571"
+    control: str = "tcp://127.0.0.1:5572"
+    format: Literal["json", "msgpack"] = "json"
+    lsl_outlet: bool = False
+    insecure: bool = False
+
+
+class EngineSettings(Settings):
+    """How engines are run; `recipe` replaces the engine that the paradigm names."""
+
+    backend: Literal["onnxruntime", "torch"] = "onnxruntime"
+    threads: int = Field(default=1, ge=1, le=64)
+    recipe: str = ""
+
+
+class RunConfig(Settings):
+    """Everything that `rtbci run` can be told."""
+
+    paradigm: str = "motor_imagery"
+    user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = "anonymous"
+    profile: str = Field(default="", description="path of a profile, or 'population'")
+    duration_s: Positive | None = None
+    decision: DecisionSettings | None = None
+    stream: StreamSettings = StreamSettings()
+    watch: WatchSettings = WatchSettings()
+    publish: PublishSettings = PublishSettings()
+    engine: EngineSettings = EngineSettings()
+
+
+def read_config(name: str | None, flags: dict[str, Any]) -> RunConfig:
+    """Read a configuration and lay the command line's flags over it.
+
+    Parameters
+    ----------
+    name : str or None
+        Path of a TOML file, or the name of one that comes with rtbci (``"lab"``).
+    flags : dict
+        Values by dotted key (``"stream.name"``); None means not given.
+
+    Raises
+    ------
+    ConfigError
+        All bad keys at once.
+    """
+    values: dict[str, Any] = {}
+    where = "command line"
+    if name:
+        path = Path(name)
+        shipped = recipes_root() / "configs" / f"{name}.toml"
+        path = shipped if not path.is_file() and shipped.is_file() else path
+        values, where = read_toml(path), str(path)
+    for key, value in flags.items():
+        if value is not None:
+            _lay_over(values, key.split("."), value)
+    return check_settings(RunConfig, values, where)
+
+
+def _lay_over(values: dict[str, Any], path: list[str], value: Any) -> None:
+    *parents, last = path
+    for parent in parents:
+        table = values.setdefault(parent, {})
+        if not isinstance(table, dict):
+            return  # the file has a plain value where a table is needed: validation tells of it
+        values = table
+    values[last] = value

@@ -1,0 +1,170 @@
+"""Show what a decoder says: a live table in a terminal, a line a prediction in a pipe, or JSON lines."""
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol, TextIO
+
+import msgspec
+from rich.console import Console
+
+from rtbci.client import Client
+from rtbci.clock import Clock, now
+from rtbci.errors import StreamError
+from rtbci.listen_board import Board, prediction_line
+from rtbci.publish.addresses import PUBLISH_ADDRESS
+from rtbci.publish.messages import Event, Message, Prediction, Status
+
+__all__ = ["listen"]
+
+TOPICS = ("prediction", "status", "event", "hello")
+REFRESH_S = 0.2
+
+
+class View(Protocol):
+    """Shows messages."""
+
+    def show(self, message: Message | None) -> None:
+        """Take a message, or None when `REFRESH_S` has passed without one."""
+        ...
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+        ...
+
+
+def listen(
+    address: str = PUBLISH_ADDRESS,
+    *,
+    as_json: bool = False,
+    topics: Sequence[str] = TOPICS,
+    duration_s: float | None = None,
+    n_messages: int | None = None,
+    output: TextIO | None = None,
+    clock: Clock = now,
+) -> int:
+    """Show messages until Ctrl-C, until nobody reads the output any more, or until a limit.
+
+    Parameters
+    ----------
+    address : str
+        Where the decoder publishes; it need not be there yet.
+    as_json : bool
+        Write each message as one line of JSON with its ``topic``, flushed at once.
+    topics : sequence of str
+        Which topics to show.
+    duration_s : float or None
+        Stop after this time [s].
+    n_messages : int or None
+        Stop after this many messages.
+    output : text file or None
+        Where to write; None is the standard output. A terminal gets the live table.
+    clock : Clock
+        Time in seconds.
+
+    Returns
+    -------
+    int
+        How many messages came.
+
+    Raises
+    ------
+    ConfigError
+        When the address or a topic is not one.
+    """
+    writer = output or sys.stdout
+    t_end = None if duration_s is None else clock() + duration_s
+    n_shown = 0
+    with Client(address, topics, timeout_s=REFRESH_S, clock=clock) as client:
+        view = _view(client, writer, as_json, clock)
+        try:
+            while (t_end is None or clock() < t_end) and n_shown != n_messages:
+                message = _receive(client)
+                n_shown += message is not None
+                view.show(message)
+        except KeyboardInterrupt:  # the way to end it
+            pass
+        except BrokenPipeError:
+            _give_up_on(writer)
+        finally:
+            view.close()
+    return n_shown
+
+
+def _view(client: Client, output: TextIO, as_json: bool, clock: Clock) -> View:
+    if as_json:
+        return JsonLines(output)
+    if output.isatty():
+        return Board(client, Console(file=output), refresh_s=REFRESH_S, clock=clock)
+    return PlainLines(output)
+
+
+def _receive(client: Client) -> Message | None:
+    try:
+        return client.receive()
+    except StreamError:  # nothing within REFRESH_S
+        return None
+
+
+def _give_up_on(output: TextIO) -> None:
+    # The reader has gone (`| head`). Python would complain once more when it flushes at exit.
+    with suppress(OSError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, output.fileno())
+        os.close(null)
+
+
+class JsonLines:
+    """Each message as one line of JSON.
+
+    Parameters
+    ----------
+    output : text file
+        Flushed after every line.
+    """
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
+
+    def show(self, message: Message | None) -> None:
+        """Write the message; see `View.show`."""
+        if message is not None:
+            fields = {"topic": message.topic, **msgspec.structs.asdict(message)}
+            print(msgspec.json.encode(fields).decode(), file=self._output, flush=True)
+
+    def close(self) -> None:
+        """Do nothing; the output is not ours."""
+
+
+class PlainLines:
+    """A short line for each prediction, event and change of state.
+
+    Parameters
+    ----------
+    output : text file
+        Flushed after every line.
+    """
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
+        self._state = ""
+
+    def show(self, message: Message | None) -> None:
+        """Write the message; see `View.show`."""
+        line = self._line(message)
+        if line:
+            print(line, file=self._output, flush=True)
+
+    def close(self) -> None:
+        """Do nothing; the output is not ours."""
+
+    def _line(self, message: Message | None) -> str:
+        if isinstance(message, Prediction):
+            return prediction_line(message)
+        if isinstance(message, Event):
+            return f"{message.t_lsl:.3f} event {message.kind} {message.value}".rstrip()
+        if isinstance(message, Status) and message.state != self._state:
+            self._state = message.state
+            return f"{message.t_sent:.3f} state {message.state}"
+        return ""

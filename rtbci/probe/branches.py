@@ -1,0 +1,273 @@
+"""A decoder's branches: each sees every hop of the signal and gives logits for the newest window.
+
+`push` does the work that is cached (encoding, covariances, powers), `logits` only the head, so that the
+pipeline can time the two apart.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol
+
+import numpy as np
+
+from rtbci.backends.session import Session
+from rtbci.encoder.features import FeatureRing
+from rtbci.errors import EngineError, ProfileError, ShapeError
+from rtbci.probe.band_branches import PowerBranch, TangentBranch
+from rtbci.probe.conv_probe import ConvProbe
+from rtbci.probe.power import PowerProbe
+from rtbci.probe.profile import BranchEntry, Profile
+from rtbci.probe.tangent import TangentProbe
+from rtbci.stages.patches import PatchSlicer
+from rtbci.stages.stage import FloatArray
+from rtbci.stream.ring import Ring
+
+__all__ = ["Branch", "EncoderBranch", "PowerBranch", "TangentBranch", "WindowBranch", "open_branches"]
+
+
+class Branch(Protocol):
+    """One way from the decoder's signal to logits.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the profile.
+    window_samples : int
+        Samples that a decision is about.
+    """
+
+    name: str
+    window_samples: int
+
+    def push(self, hop: FloatArray) -> None:
+        """Take the next hop.
+
+        Parameters
+        ----------
+        hop : ndarray of float64, shape (hop_samples, n_channels)
+            At the decoder's rate, contiguous with the hop before; not kept, not written to.
+
+        Raises
+        ------
+        ShapeError
+            When the hop has another shape.
+        """
+        ...
+
+    def logits(self) -> FloatArray | None:
+        """Logits of the newest window, shape (n_classes,), a fresh array; None until a window is full."""
+        ...
+
+    def logits_of(self, window: FloatArray) -> FloatArray:
+        """Logits of the last window of a signal, without touching the branch's own state.
+
+        Parameters
+        ----------
+        window : ndarray of float64, shape (n_samples, n_channels)
+            At least `window_samples` samples. Filters inside the branch start at the first sample
+            given: with the whole signal since `reset` the result is what `logits` gives after it, bit for
+            bit; with the window alone it differs by the filters' transient, if the branch has filters.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_classes,)
+
+        Raises
+        ------
+        ShapeError
+            When there are too few samples.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Forget all hops."""
+        ...
+
+
+class EncoderBranch:
+    """A patch encoder with its probe: one patch is encoded per hop, the older ones are cached.
+
+    Parameters
+    ----------
+    session : Session
+        Engine of input shape (1, n_channels, patch_samples) and output (1, n_summary, n_features).
+    probe : ConvProbe
+        Reads the window's features.
+    hop_samples : int
+        Must divide a patch: the number of phase-shifted feature grids is their ratio.
+    name : str
+        Name in the profile.
+
+    Raises
+    ------
+    EngineError
+        When engine, probe and hop do not fit each other.
+    """
+
+    def __init__(self, session: Session, probe: ConvProbe, hop_samples: int, name: str = "encoder") -> None:
+        _, n_channels, patch_samples = session.input_shape
+        n_features = int(np.prod(session.output_shape[1:]))
+        if n_features != probe.n_features or patch_samples % hop_samples:
+            raise EngineError(
+                f"branch '{name}': engine gives {n_features} features of {patch_samples} samples, the probe reads "
+                f"{probe.n_features} and a hop has {hop_samples} samples; need the engine that the profile was made with"
+            )
+        self.name, self._session, self._probe, self._hop_samples = name, session, probe, hop_samples
+        self.window_samples = probe.n_patches * patch_samples
+        self._slicer = PatchSlicer(patch_samples, hop_samples, n_channels=n_channels)
+        self._ring = FeatureRing(n_features, probe.n_patches, patch_samples // hop_samples)
+
+    def push(self, hop: FloatArray) -> None:
+        """Encode the patch that this hop completes; see `Branch.push`."""
+        for patch in self._slicer.push(hop):
+            self._ring.push(self._session.run(patch[np.newaxis]).ravel())
+
+    def logits(self) -> FloatArray | None:
+        """Only the probe; see `Branch.logits`."""
+        return self._probe.logits(self._ring.window()) if self._ring.filled else None
+
+    def logits_of(self, window: FloatArray) -> FloatArray:
+        """Encode the last window's patches one by one; see `Branch.logits_of`."""
+        last = _last_window(self.name, window, self.window_samples)
+        patches = last.astype(np.float32).reshape(self._probe.n_patches, -1, last.shape[1]).transpose(0, 2, 1)
+        features = [self._session.run(np.ascontiguousarray(patch[np.newaxis])).ravel().copy() for patch in patches]
+        return self._probe.logits(np.stack(features))
+
+    def reset(self) -> None:
+        """Forget all hops."""
+        self._slicer.reset()
+        self._ring.reset()
+
+
+class WindowBranch:
+    """An engine that needs the whole window at every hop, because it mixes time.
+
+    Parameters
+    ----------
+    session : Session
+        Engine of input shape (1, n_channels, window_samples) and output (1, n_classes).
+    meaning : {'logits', 'probs'}
+        What the engine gives; of probabilities the logarithm is taken.
+    name : str
+        Name in the profile.
+
+    Raises
+    ------
+    EngineError
+        When the engine gives something else.
+    """
+
+    def __init__(self, session: Session, meaning: str, name: str = "window") -> None:
+        if meaning not in ("logits", "probs"):
+            raise EngineError(f"branch '{name}': engine gives {meaning!r}, need 'logits' or 'probs'; name another engine")
+        _, n_channels, self.window_samples = session.input_shape
+        self.name, self._session = name, session
+        self._meaning: Literal["logits", "probs"] = "probs" if meaning == "probs" else "logits"
+        self._ring = Ring(self.window_samples, n_channels)
+        self._output: FloatArray | None = None
+
+    def push(self, hop: FloatArray) -> None:
+        """Run the engine on the newest window; see `Branch.push`."""
+        self._ring.write(hop)
+        if self._ring.n_held >= self.window_samples:
+            self._output = self._run(self._ring.newest(self.window_samples))
+
+    def logits(self) -> FloatArray | None:
+        """What the engine gave; see `Branch.logits`."""
+        return None if self._output is None else self._as_logits(self._output)
+
+    def logits_of(self, window: FloatArray) -> FloatArray:
+        """Run the engine on the last window; see `Branch.logits_of`."""
+        return self._as_logits(self._run(_last_window(self.name, window, self.window_samples)))
+
+    def reset(self) -> None:
+        """Forget all hops."""
+        self._ring.reset()
+        self._output = None
+
+    def _run(self, window: FloatArray) -> FloatArray:
+        x = np.ascontiguousarray(window.T, dtype=np.float32)[np.newaxis]
+        return self._session.run(x).astype(np.float64).ravel()
+
+    def _as_logits(self, output: FloatArray) -> FloatArray:
+        return np.log(np.maximum(output, 1e-12)) if self._meaning == "probs" else output.copy()
+
+
+def open_branches(
+    profile: Profile, sessions: Mapping[str, Session], meanings: Mapping[str, str] | None = None
+) -> list[Branch]:
+    """Build a profile's branches, in the order of its fusion.
+
+    Parameters
+    ----------
+    profile : Profile
+        With its weights.
+    sessions : mapping of str to Session
+        By branch name; one for each branch that has an engine.
+    meanings : mapping of str to str, optional
+        By branch name: what a whole-window engine gives, ``"logits"`` (default) or ``"probs"``.
+
+    Raises
+    ------
+    ProfileError
+        When a session is missing or is not of the engine that the profile was made with, or a branch does not
+        fit the profile's window.
+    """
+    branches: list[Branch] = []
+    for entry in profile.branches:
+        session = sessions.get(entry.name)
+        if entry.engine and session is None:
+            raise ProfileError(f"branch '{entry.name}': has no session, need engine '{entry.engine}'; open it first")
+        if session is not None and entry.engine_id and session.engine_id != entry.engine_id:
+            raise ProfileError(
+                f"branch '{entry.name}': engine '{entry.engine}' has id {session.engine_id[:12]}..., the profile was made "
+                f"with {entry.engine_id[:12]}...; use that engine, or calibrate again"
+            )
+        meaning = (meanings or {}).get(entry.name, "logits")
+        branch = _branch(profile, entry, session, meaning)
+        if branch.window_samples != profile.window_samples:
+            raise ProfileError(
+                f"branch '{entry.name}': has windows of {branch.window_samples} samples, need the profile's "
+                f"{profile.window_samples}; train again"
+            )
+        branches.append(branch)
+    return branches
+
+
+def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meaning: str) -> Branch:
+    makers: dict[str, Callable[[], Branch]] = {
+        "tangent": lambda: TangentBranch(
+            TangentProbe.from_tensors(profile.tensors(entry.name)),
+            entry.bands_hz,
+            profile.rate_hz,
+            profile.window_samples,
+            profile.hop_samples,
+            order=entry.order,
+            name=entry.name,
+        ),
+        "power": lambda: PowerBranch(
+            PowerProbe.from_tensors(profile.tensors(entry.name)),
+            profile.window_samples,
+            profile.hop_samples,
+            name=entry.name,
+        ),
+    }
+    if session is not None:
+        makers["encoder"] = lambda: EncoderBranch(
+            session, ConvProbe.from_tensors(profile.tensors(entry.name)), profile.hop_samples, entry.name
+        )
+        makers["window"] = lambda: WindowBranch(session, meaning, entry.name)
+    if entry.kind not in makers:
+        raise ProfileError(f"branch '{entry.name}': of kind {entry.kind} has no session, need an engine; name one")
+    try:
+        return makers[entry.kind]()
+    except (KeyError, ShapeError) as error:
+        raise ProfileError(
+            f"branch '{entry.name}': its tensors {sorted(profile.tensors(entry.name))} do not make a branch of kind "
+            f"{entry.kind} ({error}); train again"
+        ) from error
+
+
+def _last_window(name: str, signal: FloatArray, window_samples: int) -> FloatArray:
+    if signal.ndim != 2 or signal.shape[0] < window_samples:
+        raise ShapeError(f"branch '{name}': signal has shape {signal.shape}, need ({window_samples} or more, n_channels)")
+    return signal[-window_samples:]

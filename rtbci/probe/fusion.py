@@ -1,0 +1,74 @@
+"""Several branches' logits to one set of calibrated probabilities."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from rtbci.errors import ConfigError, ShapeError
+from rtbci.stages.stage import FloatArray
+
+__all__ = ["Fusion"]
+
+
+class Fusion:
+    """``softmax((sum_b w_b logits_b + bias) / temperature)``.
+
+    Parameters
+    ----------
+    weights : array_like, shape (n_branches,)
+        One weight per branch, in the order in which `logits` gets them.
+    bias : array_like, shape (n_classes,)
+        Added to the sum.
+    temperature : float
+        Above 1 makes the probabilities less sure (Guo et al. 2017, On calibration of modern neural networks).
+
+    Raises
+    ------
+    ConfigError
+        When a number is not finite, there is no branch, fewer than two classes, or the temperature is
+        not positive.
+    """
+
+    def __init__(self, weights: npt.ArrayLike, bias: npt.ArrayLike, temperature: float = 1.0) -> None:
+        self.weights: FloatArray = np.array(weights, dtype=np.float64)
+        self.bias: FloatArray = np.array(bias, dtype=np.float64)
+        self.temperature = float(temperature)
+        if self.weights.ndim != 1 or not self.weights.size or not np.isfinite(self.weights).all():
+            raise ConfigError(f"Fusion: weights are {self.weights.tolist()}, need one finite number per branch")
+        if self.bias.ndim != 1 or self.bias.size < 2 or not np.isfinite(self.bias).all():
+            raise ConfigError(f"Fusion: bias is {self.bias.tolist()}, need one finite number per class")
+        if not (np.isfinite(self.temperature) and self.temperature > 0):
+            raise ConfigError(f"Fusion: temperature is {temperature:g}, need a number above 0")
+
+    def logits(self, branch_logits: Sequence[FloatArray]) -> FloatArray:
+        """Weighted sum of the branches' logits, before the temperature.
+
+        Parameters
+        ----------
+        branch_logits : sequence of ndarray, each of shape (n_classes,)
+            In the order of the weights.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_classes,)
+
+        Raises
+        ------
+        ShapeError
+            When the number of branches or of classes differs.
+        """
+        if len(branch_logits) != self.weights.size:
+            raise ShapeError(f"Fusion: got logits of {len(branch_logits)} branches, need {self.weights.size}")
+        total = self.bias.copy()
+        for weight, logits in zip(self.weights, branch_logits, strict=True):
+            if logits.shape != self.bias.shape:
+                raise ShapeError(f"Fusion: logits have shape {logits.shape}, need {self.bias.shape}")
+            total += weight * logits
+        return total
+
+    def probs(self, logits: FloatArray) -> FloatArray:
+        """Calibrated probabilities, shape (n_classes,), from what `logits` returned."""
+        scaled = (logits - logits.max()) / self.temperature
+        exponentials = np.exp(scaled)
+        return np.asarray(exponentials / exponentials.sum())

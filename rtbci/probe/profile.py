@@ -1,0 +1,188 @@
+"""Profiles on disk: written at once or not at all, read with every check."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from rtbci.errors import ProfileError
+from rtbci.probe.profile_record import Accuracy, BranchEntry, Profile, Weights, chain_hash, check_profile
+
+__all__ = [
+    "Accuracy",
+    "BranchEntry",
+    "Profile",
+    "Weights",
+    "chain_hash",
+    "generations",
+    "newest_profile",
+    "read_profile",
+    "write_generation",
+    "write_profile",
+]
+
+JSON_NAME = "profile.json"
+WEIGHTS_NAME = "weights.safetensors"
+
+
+def read_profile(path: str | Path) -> Profile:
+    """Read a profile's folder.
+
+    Raises
+    ------
+    ProfileError
+        When a file is missing or unreadable, the weights are not those that were written, or the
+        profile contradicts itself.
+    """
+    folder = Path(path)
+    where = f"profile {folder}"
+    try:
+        text, blob = (folder / JSON_NAME).read_bytes(), (folder / WEIGHTS_NAME).read_bytes()
+    except OSError as error:
+        raise ProfileError(
+            f"{where}: cannot read {error.filename} ({error.strerror}), need {JSON_NAME} and {WEIGHTS_NAME}; "
+            "check the path, or calibrate again"
+        ) from error
+    try:
+        profile = msgspec.json.decode(text, type=Profile)
+    except msgspec.DecodeError as error:
+        raise ProfileError(
+            f"{where}: {JSON_NAME} is not a profile ({error}); take the previous generation, or calibrate again"
+        ) from error
+    found = hashlib.sha256(blob).hexdigest()
+    if found != profile.weights_sha256:
+        raise ProfileError(
+            f"{where}: {WEIGHTS_NAME} has sha256 {found[:12]}..., need {profile.weights_sha256[:12]}...: the file was "
+            "changed or cut short; take the previous generation, or calibrate again"
+        )
+    try:
+        weights = load(blob)
+    except SafetensorError as error:
+        raise ProfileError(f"{where}: {WEIGHTS_NAME} is no safetensors file ({error}); calibrate again") from error
+    profile = msgspec.structs.replace(profile, weights=weights)
+    check_profile(profile, where)
+    return profile
+
+
+def write_profile(path: str | Path, profile: Profile, *, replace: bool = False) -> Profile:
+    """Write a profile's folder, atomically: a reader sees all of it or nothing.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folder to make; its parents are made too.
+    profile : Profile
+        With its weights; `weights_sha256` is filled in.
+    replace : bool
+        Whether a folder that is already there may be replaced.
+
+    Returns
+    -------
+    Profile
+        As it was written.
+
+    Raises
+    ------
+    ProfileError
+        When the profile contradicts itself, or the folder is there and `replace` is False.
+    """
+    folder = Path(path)
+    check_profile(profile, f"profile {folder}")
+    if folder.exists() and not replace:
+        raise ProfileError(f"profile {folder}: is already there, need a new folder; choose another generation")
+    blob = save({name: np.ascontiguousarray(x) for name, x in sorted(profile.weights.items())})
+    written = msgspec.structs.replace(profile, weights_sha256=hashlib.sha256(blob).hexdigest())
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _write_synced(temporary / WEIGHTS_NAME, blob)
+        _write_synced(temporary / JSON_NAME, _json(written))
+        temporary.chmod(0o755)
+        _swap_in(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return written
+
+
+def generations(root: str | Path, user: str) -> list[Path]:
+    """Folders of a user's profiles, oldest first."""
+    folder = Path(root) / user
+    if not folder.is_dir():
+        return []
+    return sorted(
+        (one for one in folder.iterdir() if one.name.isdecimal() and one.is_dir()), key=lambda one: int(one.name)
+    )
+
+
+def write_generation(root: str | Path, profile: Profile) -> Path:
+    """Write a user's next profile to ``<root>/<user>/<generation>/``; earlier ones are kept.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ProfileError
+        See `write_profile`.
+    """
+    check_profile(profile, f"profile of '{profile.user}'")  # before the user's name becomes a path
+    kept = generations(root, profile.user)
+    generation = int(kept[-1].name) + 1 if kept else 1
+    folder = Path(root) / profile.user / f"{generation:04d}"
+    write_profile(folder, msgspec.structs.replace(profile, generation=generation))
+    return folder
+
+
+def newest_profile(root: str | Path, user: str) -> Path | None:
+    """Folder of a user's newest profile, or None when there is none."""
+    kept = generations(root, user)
+    return kept[-1] if kept else None
+
+
+def _json(profile: Profile) -> bytes:
+    content = msgspec.to_builtins(msgspec.structs.replace(profile, weights={}))
+    del content["weights"]
+    return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _swap_in(temporary: Path, folder: Path) -> None:
+    """Put `temporary` where `folder` is; an old folder is gone only when the new one stands."""
+    retired = None
+    if folder.exists():
+        retired = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+        folder.rename(retired / folder.name)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        if retired is not None:
+            (retired / folder.name).rename(folder)
+        raise
+    _sync_folder(folder.parent)
+    if retired is not None:
+        shutil.rmtree(retired)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":  # a folder cannot be opened on Windows
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,204 @@
+"""A decoder's weights and what they were made for: a few kilobytes on disk, never a pickle.
+
+A profile is a folder with `profile.json` (everything but numbers) and `weights.safetensors`. The population
+decoder of a paradigm is one; a user's profiles are kept as ``<root>/<user>/<generation>/``.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from rtbci.errors import ProfileError
+
+__all__ = ["SCHEMA", "Accuracy", "BranchEntry", "Profile", "Weights", "chain_hash", "check_profile"]
+
+SCHEMA = 1
+"""Version of `profile.json`; a profile of a newer schema is refused."""
+
+Weights = dict[str, npt.NDArray[Any]]
+
+USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+class BranchEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One branch of the decoder.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of the branch's tensors: ``"<name>.<tensor>"``.
+    kind : {'encoder', 'tangent', 'power', 'window'}
+        Which class of `rtbci.probe.branches` runs it.
+    weight : float
+        Weight of its logits in the fusion.
+    engine, engine_id : str
+        Name of its engine's recipe, and sha256 of the file that the weights were fitted on.
+    bands_hz : list of (float, float)
+        Bands of a tangent branch.
+    order : int
+        Order of the filters of these bands.
+    """
+
+    name: str
+    kind: Literal["encoder", "tangent", "power", "window"]
+    weight: float = 1.0
+    engine: str = ""
+    engine_id: str = ""
+    bands_hz: list[tuple[float, float]] = []
+    order: int = 2
+
+
+class Accuracy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Cross-validated balanced accuracy.
+
+    Parameters
+    ----------
+    mean, low, high : float
+        Percent; bounds of the 95 % interval.
+    n : int
+        Subjects, or trials, that the interval is over.
+    what : str
+        What was measured, in words: windows, track, split.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    what: str
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that turns features into probabilities, and what it fits to.
+
+    Parameters
+    ----------
+    user : str
+        Whose decoder it is; ``"population"`` for the one that is shipped.
+    paradigm : str
+        Name of the paradigm.
+    classes : list of str
+        Order of all logits and probabilities.
+    channels : list of str
+        Layout that the weights are for, in order.
+    rate_hz : float
+        Rate of the decoder's input.
+    window_samples, hop_samples : int
+        At that rate.
+    chain : list of dict
+        Settings of the stages before the branches, as in the paradigm's recipe.
+    chain_hash : str
+        `chain_hash` of `chain`: cheap to compare.
+    branches : list of BranchEntry
+        In the order of the fusion.
+    bias : list of float
+        Fusion's bias, one per class.
+    temperature : float
+        Fusion's temperature.
+    n_trials : int
+        Trials that the weights were fitted on.
+    accuracy : Accuracy, optional
+        What cross-validation measured.
+    created : str
+        ISO 8601, UTC.
+    generation : int
+        Counts a user's profiles from 1; 0 for the population decoder.
+    weights_sha256 : str
+        Of `weights.safetensors`; set by `write_profile`.
+    schema_version : int
+        `SCHEMA`.
+    weights : dict of ndarray
+        Tensors by name, ``"<branch>.<tensor>"``; also ``"align.covariance"`` (layout space, square
+        microvolt, before the alignment) and ``"adapter.matrix"``. Not part of `profile.json`.
+    """
+
+    user: str
+    paradigm: str
+    classes: list[str]
+    channels: list[str]
+    rate_hz: float
+    window_samples: int
+    hop_samples: int
+    branches: list[BranchEntry]
+    bias: list[float]
+    temperature: float = 1.0
+    chain: list[dict[str, Any]] = []
+    chain_hash: str = ""
+    n_trials: int = 0
+    accuracy: Accuracy | None = None
+    created: str = ""
+    generation: int = 0
+    weights_sha256: str = ""
+    schema_version: int = msgspec.field(default=SCHEMA, name="schema")
+    weights: Weights = msgspec.field(default_factory=dict)
+
+    def tensors(self, branch: str) -> Weights:
+        """Tensors of one branch, without its prefix (views).
+
+        Raises
+        ------
+        ProfileError
+            When there is none.
+        """
+        prefix = f"{branch}."
+        found = {name[len(prefix) :]: value for name, value in self.weights.items() if name.startswith(prefix)}
+        if not found:
+            raise ProfileError(
+                f"profile '{self.user}': has no tensors of branch '{branch}', have {sorted(self.weights)}; "
+                "train or calibrate again"
+            )
+        return found
+
+
+def chain_hash(stages: Sequence[Mapping[str, Any]]) -> str:
+    """sha256 of the stages' settings, in hexadecimal; the order of a stage's keys does not matter.
+
+    Parameters
+    ----------
+    stages : sequence of mapping
+        Plain settings, for instance ``[stage.model_dump() for stage in recipe.stages]``.
+    """
+    return hashlib.sha256(msgspec.json.encode(list(stages), order="sorted")).hexdigest()
+
+
+def check_profile(profile: Profile, where: str) -> None:
+    """Refuse a profile that contradicts itself.
+
+    Raises
+    ------
+    ProfileError
+        Lists everything that is wrong.
+    """
+    n_classes, wrong = len(profile.classes), []
+    if profile.schema_version != SCHEMA:
+        wrong.append(f"schema is {profile.schema_version}, need {SCHEMA}")
+    if not USER_NAME.fullmatch(profile.user):
+        wrong.append(f"user is {profile.user!r}, need letters, digits, '_', '.', '-'")
+    if n_classes < 2 or len(profile.bias) != n_classes:
+        wrong.append(f"{n_classes} classes and {len(profile.bias)} biases, need two or more, and as many of each")
+    if not profile.branches or len({entry.name for entry in profile.branches}) < len(profile.branches):
+        wrong.append("branches must be one or more, each with a name of its own")
+    if profile.window_samples < 1 or profile.hop_samples < 1 or not profile.rate_hz > 0:
+        wrong.append("window_samples, hop_samples and rate_hz must be above 0")
+    elif profile.window_samples % profile.hop_samples:
+        wrong.append(f"window of {profile.window_samples} samples is no multiple of hop {profile.hop_samples}")
+    if not (np.isfinite(profile.temperature) and profile.temperature > 0):
+        wrong.append(f"temperature is {profile.temperature:g}, need above 0")
+    wrong += [f"tensor '{name}' is not finite" for name, x in profile.weights.items() if not np.isfinite(x).all()]
+    wrong += _matrix_faults(profile)
+    if wrong:
+        raise ProfileError(f"{where}: {'; '.join(wrong)}; train or calibrate again")
+
+
+def _matrix_faults(profile: Profile) -> list[str]:
+    n = len(profile.channels)
+    return [
+        f"tensor '{name}' has shape {profile.weights[name].shape}, need ({n}, {n})"
+        for name in ("align.covariance", "adapter.matrix")
+        if name in profile.weights and profile.weights[name].shape != (n, n)
+    ]

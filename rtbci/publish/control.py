@@ -1,0 +1,268 @@
+"""The control socket: requests come in on a thread of their own, the decoder carries them out when it can."""
+
+import contextlib
+import queue
+import socket as sockets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Self
+
+import msgspec
+import zmq
+
+from rtbci.clock import Clock, now
+from rtbci.errors import MessageError, RtbciError
+from rtbci.publish.addresses import CONTROL_ADDRESS
+from rtbci.publish.binding import bind
+from rtbci.publish.control_messages import Failure, Reply, Request, read_id, read_request
+from rtbci.publish.messages import VERSION
+
+__all__ = ["Command", "Control", "Handler"]
+
+MAX_WAITING = 64
+"""Requests that may wait for the decoder; the next ones are refused."""
+
+MAX_FRAME_BYTES = 1 << 20
+"""A peer that sends a longer frame is cut off; up to here it gets a reply that says what is wrong."""
+
+POLL_MS = 100
+LINGER_MS = 200
+
+Handler = Callable[[Request], Mapping[str, Any]]
+"""Carries out a request and returns its result; raises RtbciError to refuse it."""
+
+
+class Command(NamedTuple):
+    """A request that waits for the decoder, with the frames that route its reply.
+
+    Parameters
+    ----------
+    number : int
+        Of this command among all of this socket.
+    route : tuple of bytes
+        Frames that go before the reply.
+    request : Request
+        What is asked.
+    t_due : float
+        When the client is told that the decoder did not answer [s].
+    """
+
+    number: int
+    route: tuple[bytes, ...]
+    request: Request
+    t_due: float
+
+
+class Control:
+    """Takes control requests on a ZeroMQ ROUTER socket; a context manager with a thread.
+
+    Parameters
+    ----------
+    address : str
+        ``tcp://127.0.0.1:PORT``; port 0 picks a free one.
+    insecure : bool
+        Allow an address that the network can reach: everybody there may then stop the decoder.
+    answer_within_s : float
+        A request that the decoder has not taken up by then is answered with an error, and not carried out.
+    clock : Clock
+        Time in seconds.
+
+    Attributes
+    ----------
+    address : str
+        As bound, with the real port.
+    n_refused : int
+        Requests that were malformed, too long, or too many.
+
+    Raises
+    ------
+    PortInUseError, ConfigError
+        See `rtbci.publish.binding.bind`.
+
+    Notes
+    -----
+    Threads: the socket belongs to the thread ``rtbci-control``. `answer`, `commands` and `reply` belong to
+    the decoder's thread and never wait. What fails in the socket's thread is raised by the next `commands` or
+    `answer`.
+    """
+
+    def __init__(
+        self,
+        address: str = CONTROL_ADDRESS,
+        *,
+        insecure: bool = False,
+        answer_within_s: float = 5.0,
+        clock: Clock = now,
+    ) -> None:
+        self.n_refused = 0
+        self._answer_within_s = answer_within_s
+        self._clock = clock
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._replies: queue.SimpleQueue[tuple[Command, Reply]] = queue.SimpleQueue()
+        self._waiting: dict[int, Command] = {}  # the socket's thread alone reads and writes it
+        self._n_commands = 0
+        self._failure: BaseException | None = None
+        self._stop = threading.Event()
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.LINGER, LINGER_MS)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+        try:
+            self.address = bind(self._socket, "Control", address, "--control", insecure)
+        except BaseException:
+            self._context.term()
+            raise
+        # A byte into one end wakes the thread, which polls the other: replies leave at once.
+        self._wake, self._woken = sockets.socketpair()
+        self._wake.setblocking(False)
+        self._woken.setblocking(False)
+        self._thread = threading.Thread(target=self._run, name="rtbci-control", daemon=True)
+        self._thread.start()
+
+    def commands(self) -> Iterator[Command]:
+        """Yield the commands that wait, oldest first; each needs a `reply`. Takes 0.2 us when there are none.
+
+        Raises
+        ------
+        RtbciError
+            When the socket's thread has failed.
+        """
+        if self._failure is not None:
+            raise RtbciError(f"Control: the thread has failed: {self._failure!r}") from self._failure
+        while not self._commands.empty():
+            command = self._commands.get_nowait()
+            if self._clock() < command.t_due:  # else the client has been told that nothing happened
+                yield command
+
+    def reply(self, command: Command, result: Mapping[str, Any] | RtbciError) -> None:
+        """Answer a command with its result, or with the error that refuses it.
+
+        Raises
+        ------
+        TypeError
+            When the result cannot be written as JSON.
+        """
+        request_id = command.request.id
+        if isinstance(result, RtbciError):
+            reply = _refusal(request_id, result)
+        else:
+            reply = Reply(v=VERSION, id=request_id, ok=True, result=msgspec.to_builtins(dict(result)))
+        self._replies.put((command, reply))
+        # When it would block, so many wakes are under way that one more is not needed.
+        with contextlib.suppress(BlockingIOError):
+            self._wake.send(b"\0")
+
+    def answer(self, handler: Handler) -> int:
+        """Carry out the commands that wait and reply to each; call once per hop.
+
+        Parameters
+        ----------
+        handler : callable
+            Takes the request (`StatusRequest`, `SwapProfile`, ...), returns the result; raises RtbciError to
+            refuse it.
+
+        Returns
+        -------
+        int
+            How many there were.
+
+        Raises
+        ------
+        Exception
+            What `handler` raised that is no RtbciError; the client is told first.
+        """
+        n_commands = 0
+        for command in self.commands():
+            n_commands += 1
+            try:
+                result: Mapping[str, Any] | RtbciError = handler(command.request)
+            except RtbciError as error:
+                result = error
+            except Exception as error:
+                self.reply(command, RtbciError(f"control: the decoder failed: {error!r}"))
+                raise
+            self.reply(command, result)
+        return n_commands
+
+    def close(self) -> None:
+        """Send the last replies, end the thread, free the port; may be called more than once."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        self._wake.send(b"\0")
+        self._thread.join()
+        self._wake.close()
+        self._woken.close()
+        self._context.term()
+
+    def _run(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._woken.fileno(), zmq.POLLIN)
+        try:
+            while not self._stop.is_set():
+                ready = dict(poller.poll(POLL_MS))
+                if self._woken.fileno() in ready:
+                    self._woken.recv(4096)
+                if self._socket in ready:
+                    self._receive()
+                self._send_replies()
+                self._refuse_overdue()
+            self._send_replies()
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._socket.close()
+
+    def _receive(self) -> None:
+        *route, payload = self._socket.recv_multipart()
+        # DEALER clients send the payload alone, REQ clients put an empty frame before it.
+        if len(route) not in (1, 2) or any(route[1:]):
+            self.n_refused += 1
+            return
+        try:
+            request = read_request(payload)
+            if len(self._waiting) >= MAX_WAITING:
+                raise MessageError(
+                    f"control: {MAX_WAITING} requests wait already, need fewer; try again later"
+                )
+        except MessageError as error:
+            self.n_refused += 1
+            self._send(tuple(route), _refusal(read_id(payload), error))
+            return
+        self._n_commands += 1
+        command = Command(self._n_commands, tuple(route), request, self._clock() + self._answer_within_s)
+        self._waiting[command.number] = command
+        self._commands.put(command)
+
+    def _send_replies(self) -> None:
+        while not self._replies.empty():
+            command, reply = self._replies.get_nowait()
+            if self._waiting.pop(command.number, None) is not None:
+                self._send(command.route, reply)
+
+    def _refuse_overdue(self) -> None:
+        t_now = self._clock()
+        # Oldest first, as they were put in.
+        while self._waiting and (command := next(iter(self._waiting.values()))).t_due <= t_now:
+            del self._waiting[command.number]
+            error = RtbciError(
+                f"control: the decoder did not take up the request in {self._answer_within_s:g} s, need "
+                f"one that runs; nothing was done"
+            )
+            self._send(command.route, _refusal(command.request.id, error))
+
+    def _send(self, route: tuple[bytes, ...], reply: Reply) -> None:
+        # A ROUTER drops what it cannot deliver (client gone, or not reading) and does not wait.
+        self._socket.send_multipart([*route, msgspec.json.encode(reply)], flags=zmq.NOBLOCK)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _refusal(request_id: int | str | None, error: RtbciError) -> Reply:
+    failure = Failure(kind=type(error).__name__, message=str(error))
+    return Reply(v=VERSION, id=request_id, ok=False, error=failure)

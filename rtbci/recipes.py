@@ -1,0 +1,291 @@
+"""Where recipes are, and what they say.
+
+A recipe is a folder with a `recipe.toml`: an engine (what can be compiled) or a paradigm (what can be
+decoded). Nothing in this package names a recipe; recipes name things of this package.
+"""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, Tag, model_validator
+
+from rtbci.errors import ConfigError
+from rtbci.settings import Settings, check_settings, read_toml
+
+__all__ = [
+    "BranchSettings",
+    "DecisionSettings",
+    "EngineRecipe",
+    "ParadigmRecipe",
+    "StageSettings",
+    "WindowSettings",
+    "find_recipe",
+    "list_recipes",
+    "read_engine",
+    "read_paradigm",
+    "recipes_root",
+]
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Kind = Literal["engines", "paradigms", "configs"]
+RecipeT = TypeVar("RecipeT", bound=Settings)
+
+
+class BandpassSettings(Settings):
+    """Causal Butterworth band-pass; `order` as in `scipy.signal.butter`."""
+
+    kind: Literal["bandpass"]
+    low_hz: Positive
+    high_hz: Positive
+    order: int = Field(default=4, ge=1, le=12)
+
+
+class NotchSettings(Settings):
+    """Second-order notch at the line frequency and, on wish, its harmonics."""
+
+    kind: Literal["notch"]
+    freq_hz: Positive
+    quality: Positive = 30.0
+
+
+class ResampleSettings(Settings):
+    """Streaming polyphase resampler to `rate_hz`."""
+
+    kind: Literal["resample"]
+    rate_hz: Positive
+    passband_hz: Positive | None = None
+
+
+class DecimateSettings(Settings):
+    """Keep every `factor`-th sample of an already band-limited signal."""
+
+    kind: Literal["decimate"]
+    factor: int = Field(ge=1)
+
+
+class ReferenceSettings(Settings):
+    """Common average, or the mean of named channels."""
+
+    kind: Literal["reference"]
+    channels: tuple[str, ...] = ()
+
+
+class AlignSettings(Settings):
+    """Running Euclidean alignment; warm-started from the profile where it has a covariance."""
+
+    kind: Literal["align"]
+    block_s: Positive = 0.25
+    shrinkage: Share = 0.05
+    time_constant_s: Positive | None = None
+    warm_start_s: Annotated[float, Field(ge=0)] = 0.0
+
+
+StageSettings = Annotated[
+    Annotated[BandpassSettings, Tag("bandpass")]
+    | Annotated[NotchSettings, Tag("notch")]
+    | Annotated[ResampleSettings, Tag("resample")]
+    | Annotated[DecimateSettings, Tag("decimate")]
+    | Annotated[ReferenceSettings, Tag("reference")]
+    | Annotated[AlignSettings, Tag("align")],
+    Field(discriminator="kind"),
+]
+
+
+class InputSettings(Settings):
+    """The layout that the decoder works in, and how much of it may be interpolated."""
+
+    channels: tuple[str, ...] = Field(min_length=1)
+    max_interpolated: Share = 0.25
+    unit_check: bool = True
+
+
+class WindowSettings(Settings):
+    """When windows are cut: every `hop_s`, or from `t_min_s` to `t_max_s` around a marker."""
+
+    policy: Literal["sliding", "marker"] = "sliding"
+    length_s: Positive
+    hop_s: Positive = 0.0625
+    t_min_s: float = 0.0
+
+    @model_validator(mode="after")
+    def _hop_fits(self) -> "WindowSettings":
+        if self.hop_s > self.length_s:
+            raise ValueError(f"hop_s is {self.hop_s:g}, must not exceed length_s = {self.length_s:g}")
+        return self
+
+
+class BranchSettings(Settings):
+    """One branch of the decoder; its weights are in the profile under its name."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    kind: Literal["encoder", "tangent", "power", "window"]
+    engine: str | None = None
+    bands_hz: tuple[tuple[Positive, Positive], ...] = ()
+    order: int = Field(default=4, ge=1, le=12)
+
+    @model_validator(mode="after")
+    def _complete(self) -> "BranchSettings":
+        if self.kind in ("encoder", "window") and not self.engine:
+            raise ValueError(f"branch '{self.name}' of kind {self.kind} has no engine; name one")
+        return self
+
+
+class DecisionSettings(Settings):
+    """From probabilities to decisions; see `rtbci.decide.policy`."""
+
+    threshold: Share = 0.7
+    dwell_s: Annotated[float, Field(ge=0)] = 0.25
+    refractory_s: Annotated[float, Field(ge=0)] = 1.0
+    smoothing_s: Annotated[float, Field(ge=0)] = 0.5
+
+
+class ParadigmRecipe(Settings):
+    """What is decoded, from which signal, by which branches."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    name: str
+    title: str = ""
+    classes: tuple[str, ...] = Field(min_length=2)
+    input: InputSettings
+    stages: tuple[StageSettings, ...] = ()
+    window: WindowSettings
+    branches: tuple[BranchSettings, ...] = Field(min_length=1)
+    decision: DecisionSettings = DecisionSettings()
+    markers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    population: str | None = None
+    folder: Path = Field(default=Path(), exclude=True)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "ParadigmRecipe":
+        if unknown := sorted(set(self.markers) - set(self.classes)):
+            raise ValueError(f"markers name {unknown}, classes are {list(self.classes)}")
+        names = [branch.name for branch in self.branches]
+        if len(set(names)) < len(names):
+            raise ValueError(f"branches are named {names}, need a name of its own for each")
+        return self
+
+    def class_of(self, marker: str) -> str | None:
+        """Class that a marker's text stands for, or None."""
+        text = marker.strip()
+        return next((name for name, texts in self.markers.items() if text in texts), None)
+
+
+class EngineInput(Settings):
+    """The input contract of an engine."""
+
+    name: str
+    channels: tuple[str, ...] = ()
+    n_channels: int | None = Field(default=None, ge=1)
+    rate_hz: Positive
+    unit: Literal["uV", "mV", "whitened"] = "uV"
+    n_samples: int = Field(ge=1)
+
+
+class EngineOutput(Settings):
+    """What an engine returns; `shape` without the batch axis."""
+
+    name: str
+    meaning: Literal["features", "logits", "probs"]
+    shape: tuple[int, ...]
+
+
+class EngineRecipe(Settings):
+    """A network that can be compiled, with its contract."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    name: str
+    kind: Literal["patch", "window"]
+    encoder: str = ""
+    size: str = ""
+    n_heads: int | None = None
+    onnx: str
+    onnx_sha256: Sha256 | None = None
+    weights: str | None = None
+    weights_sha256: Sha256 | None = None
+    opset: int | None = None
+    golden: str | None = None
+    input: EngineInput
+    output: EngineOutput
+    tolerance: dict[str, float] = Field(default_factory=dict)
+    folder: Path = Field(default=Path(), exclude=True)
+
+    @property
+    def onnx_path(self) -> Path:
+        """Path of the ONNX file."""
+        return self.folder / self.onnx
+
+
+def recipes_root() -> Path:
+    """Folder that holds `engines/`, `paradigms/` and `configs/`.
+
+    Raises
+    ------
+    ConfigError
+        When neither the installed package nor a checkout has them.
+    """
+    installed = Path(str(files("rtbci"))) / "_recipes"
+    if installed.is_dir():
+        return installed
+    checkout = Path(str(files("rtbci"))).parent
+    if (checkout / "pyproject.toml").is_file() and (checkout / "paradigms").is_dir():
+        return checkout
+    raise ConfigError(
+        f"recipes: found neither {installed} nor a checkout at {checkout}; install rtbci again, "
+        "or give the path of a recipe's folder"
+    )
+
+
+def list_recipes(kind: Kind) -> list[str]:
+    """Names of the recipes that come with rtbci."""
+    folder = recipes_root() / kind
+    if kind == "configs":
+        return sorted(path.stem for path in folder.glob("*.toml"))
+    return sorted(path.parent.name for path in folder.glob("*/recipe.toml"))
+
+
+def find_recipe(kind: Kind, name: str, base: Path | None = None) -> Path:
+    """Folder of a recipe, by name or by path.
+
+    Parameters
+    ----------
+    kind : {'engines', 'paradigms', 'configs'}
+        What is looked for.
+    name : str
+        A recipe's name, or the path of a folder with a `recipe.toml` (relative to `base` first).
+    base : Path, optional
+        Folder of the recipe that names this one.
+
+    Raises
+    ------
+    ConfigError
+        When there is none; names those that there are.
+    """
+    tried = [Path(name)] if base is None else [base / name, Path(name)]
+    looks_like_path = "/" in name or "\\" in name or name in (".", "..")
+    shipped = recipes_root() / kind / name
+    for folder in [*tried, shipped] if looks_like_path else [shipped, *tried]:
+        if (folder / "recipe.toml").is_file():
+            return folder
+    raise ConfigError(
+        f"{kind}: no recipe '{name}', have {', '.join(list_recipes(kind)) or 'none'}; "
+        "give one of these, or the path of a folder with a recipe.toml"
+    )
+
+
+def read_paradigm(name: str) -> ParadigmRecipe:
+    """Read a paradigm by name or folder; see `find_recipe`."""
+    return _read(ParadigmRecipe, find_recipe("paradigms", name))
+
+
+def read_engine(name: str, base: Path | None = None) -> EngineRecipe:
+    """Read an engine by name or folder; see `find_recipe`."""
+    return _read(EngineRecipe, find_recipe("engines", name, base))
+
+
+def _read(model: type[RecipeT], folder: Path) -> RecipeT:
+    path = folder / "recipe.toml"
+    recipe = check_settings(model, read_toml(path), str(path))
+    return recipe.model_copy(update={"folder": folder.resolve()})

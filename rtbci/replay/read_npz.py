@@ -1,0 +1,60 @@
+"""Runs of EEGMMIDB packed in a numpy archive, as this project's own tools keep them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtbci.errors import FileFormatError
+from rtbci.replay.recording import Recording, join_recordings, source_id_of
+from rtbci.stream.source import Channel, Marker, StreamInfo
+
+__all__ = ["read_npz"]
+
+CODES = {0: "T0", 1: "T1", 2: "T2"}
+"""As the annotations of the original EDF+ files: rest, left fist, right fist (in runs 4, 8, 12)."""
+
+
+def read_npz(path: Path) -> list[Recording]:
+    """Read all runs as one recording, with a gap of 5 s between them.
+
+    Keys: `sfreq`, `ch_names`, and for each run `runNN` (channels, samples) in microvolts, `runNN_onset`
+    in samples and `runNN_code`.
+
+    Raises
+    ------
+    FileFormatError
+        When it is another archive, or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            contents: dict[str, Any] = {key: archive[key] for key in archive.files}
+        runs = sorted(key for key in contents if key.startswith("run") and key[3:].isdigit())
+        if not runs or "sfreq" not in contents or "ch_names" not in contents:
+            raise FileFormatError(
+                f"{path}: has {', '.join(contents)}, need 'sfreq', 'ch_names' and at least one 'runNN' "
+                "with its '_onset' and '_code'; other archives have no agreed meaning: convert it to EDF"
+            )
+        return [join_recordings([_run(path, contents, run) for run in runs])]
+    except FileFormatError:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged bytes
+        raise FileFormatError(
+            f"{path}: cannot be unpacked ({type(error).__name__}: {error}); damaged"
+        ) from error
+
+
+def _run(path: Path, contents: dict[str, Any], run: str) -> Recording:
+    rate_hz = float(np.ravel(contents["sfreq"])[0])
+    info = StreamInfo(
+        path.stem,
+        source_id_of(path),
+        rate_hz,
+        tuple(Channel(str(label), "microvolts", "EEG") for label in contents["ch_names"]),
+    )
+    codes, onsets = contents[f"{run}_code"], contents[f"{run}_onset"]
+    markers = tuple(
+        Marker(float(onset) / rate_hz, CODES.get(int(code), str(code)))
+        for onset, code in zip(onsets, codes, strict=True)
+    )
+    return Recording(info, np.ascontiguousarray(contents[run].T, np.float64), markers)

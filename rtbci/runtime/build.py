@@ -1,0 +1,137 @@
+"""From a recipe, a stream's metadata and a profile to the stages of a pipeline."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rtbci.errors import RateError, UnitError
+from rtbci.probe.profile import Profile
+from rtbci.recipes import (
+    AlignSettings,
+    BandpassSettings,
+    DecimateSettings,
+    NotchSettings,
+    ParadigmRecipe,
+    ReferenceSettings,
+    ResampleSettings,
+    StageSettings,
+)
+from rtbci.stages.adapter import SpectroSpatialAdapter
+from rtbci.stages.align import RunningAlign
+from rtbci.stages.filter import SosFilter
+from rtbci.stages.reference import AverageReference, NamedReference
+from rtbci.stages.resample import Decimate, Resample
+from rtbci.stages.stage import FloatArray, Stage
+from rtbci.stream.layout import ChannelMap
+from rtbci.stream.source import StreamInfo
+from rtbci.stream.units import gain_to_uv
+
+__all__ = ["build_stages", "stream_gains_uv"]
+
+MIN_NYQUIST_RATIO = 1.05  # a Butterworth edge this close to the Nyquist frequency is still well-behaved
+
+
+def stream_gains_uv(info: StreamInfo, unit: str = "") -> FloatArray:
+    """Factor to microvolts for every channel of a stream.
+
+    Parameters
+    ----------
+    info : StreamInfo
+        States each channel's unit.
+    unit : str
+        Overrides what the stream states; empty: as stated, and microvolts where nothing is stated.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_channels,)
+
+    Raises
+    ------
+    UnitError
+        When `unit` is not a unit of voltage.
+    """
+    if unit:
+        gain = gain_to_uv(unit)
+        if gain is None:
+            raise UnitError(f"stream '{info.name}': unit '{unit}' is unknown, need V, mV, uV or nV")
+        return np.full(info.n_channels, gain)
+    stated = (gain_to_uv(channel.unit) for channel in info.channels)
+    return np.array([1.0 if gain is None else gain for gain in stated])
+
+
+def build_stages(
+    recipe: ParadigmRecipe, info: StreamInfo, channel_map: ChannelMap, gains_uv: FloatArray, profile: Profile | None
+) -> list[Stage]:
+    """Make the stages from a stream's channels to the decoder's input.
+
+    Parameters
+    ----------
+    recipe : ParadigmRecipe
+        Names the stages.
+    info : StreamInfo
+        The stream; its rate is where the chain starts.
+    channel_map : ChannelMap
+        Stream channels to the recipe's layout.
+    gains_uv : ndarray of float64, shape (n_channels,)
+        Unit of each stream channel in microvolts.
+    profile : Profile or None
+        May hold a covariance to start the alignment from, and an adapter matrix.
+
+    Raises
+    ------
+    RateError
+        When the stream is too slow for a filter of the recipe.
+    """
+    matrix = channel_map.matrix * gains_uv
+    stages: list[Stage] = [SpectroSpatialAdapter(matrix, info.rate_hz)]
+    for settings in recipe.stages:
+        before = stages[-1]
+        _check_rate(settings, before.rate_out_hz, info)
+        stages.append(_stage(settings, before.rate_out_hz, recipe.input.channels, profile))
+    if profile is not None and (adapter := profile.weights.get("adapter.matrix")) is not None:
+        stages.append(SpectroSpatialAdapter(np.asarray(adapter, float), stages[-1].rate_out_hz))
+    return stages
+
+
+def _check_rate(settings: StageSettings, rate_hz: float, info: StreamInfo) -> None:
+    top_hz = settings.high_hz if isinstance(settings, BandpassSettings) else 0.0
+    top_hz = settings.freq_hz if isinstance(settings, NotchSettings) else top_hz
+    if top_hz and rate_hz < 2 * MIN_NYQUIST_RATIO * top_hz:
+        raise RateError(
+            f"stream '{info.name}': has {rate_hz:g} Hz where the paradigm filters up to {top_hz:g} Hz, need at "
+            f"least {2 * MIN_NYQUIST_RATIO * top_hz:g} Hz; set the amplifier to a higher rate"
+        )
+
+
+def _stage(
+    settings: StageSettings, rate_hz: float, layout: Sequence[str], profile: Profile | None
+) -> Stage:
+    n = len(layout)
+    match settings:
+        case BandpassSettings():
+            return SosFilter.bandpass(settings.low_hz, settings.high_hz, rate_hz, n, settings.order)
+        case NotchSettings():
+            return SosFilter.notch(settings.freq_hz, rate_hz, n, settings.quality)
+        case ResampleSettings():
+            return Resample(rate_hz, settings.rate_hz, n, passband_hz=settings.passband_hz)
+        case DecimateSettings():
+            return Decimate(settings.factor, rate_hz, n)
+        case ReferenceSettings(channels=()):
+            return AverageReference(n, rate_hz)
+        case ReferenceSettings():
+            return NamedReference(layout, settings.channels, rate_hz)
+        case AlignSettings():
+            return _align(settings, rate_hz, n, profile)
+
+
+def _align(settings: AlignSettings, rate_hz: float, n: int, profile: Profile | None) -> RunningAlign:
+    covariance = None if profile is None else profile.weights.get("align.covariance")
+    warm = settings.warm_start_s > 0 and covariance is not None
+    return RunningAlign(
+        n,
+        rate_hz,
+        block_s=settings.block_s,
+        shrinkage=settings.shrinkage,
+        time_constant_s=settings.time_constant_s,
+        warm_start=(np.asarray(covariance, float), settings.warm_start_s) if warm else None,
+    )

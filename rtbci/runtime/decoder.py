@@ -1,0 +1,281 @@
+"""The decoder: a recording or a stream in, predictions out, the same object for both."""
+
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from rtbci.clock import Clock, now
+from rtbci.decide.policy import DecisionPolicy
+from rtbci.errors import RtbciError
+from rtbci.probe.profile import Profile
+from rtbci.recipes import DecisionSettings, ParadigmRecipe, read_paradigm
+from rtbci.replay.recording import Recording
+from rtbci.runtime.build import build_stages, stream_gains_uv
+from rtbci.runtime.parts import Parts
+from rtbci.runtime.pipeline import Estimate, Pipeline
+from rtbci.stages.stage import FloatArray
+from rtbci.stream.layout import ChannelMap, match_channels
+from rtbci.stream.source import Marker, StreamInfo
+from rtbci.stream.units import check_spread
+
+__all__ = ["Decoder", "Verdict"]
+
+CHECK_S = 1.0
+"""Signal that the unit check looks at, in seconds."""
+
+
+class Verdict(NamedTuple):
+    """A decoded window and what was decided on it.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Stamps, probabilities, times.
+    label : str or None
+        Most probable class; None while the window is not full.
+    decision : str or None
+        The class decided for, or None.
+    why : {'below_threshold', 'warming_up'} or None
+        Why there is no decision.
+    """
+
+    estimate: Estimate
+    label: str | None
+    decision: str | None
+    why: str | None
+
+
+class Decoder:
+    """Decode one stream with one paradigm and one profile.
+
+    Parameters
+    ----------
+    paradigm : str or ParadigmRecipe
+        Name or folder of a recipe, or a recipe.
+    profile : Profile, str, Path or None
+        The user's profile, its path, or None for the population decoder that the paradigm names.
+    decision : DecisionSettings or None
+        Replaces the recipe's.
+    backend : str
+        Back end of the engines.
+    engine : str
+        Name or folder of an engine to use instead of the one that the recipe names.
+    n_threads : int
+        Threads of the back end.
+    clock : callable
+        For the times in the estimates.
+
+    Raises
+    ------
+    ConfigError, ProfileError, EngineError
+        When recipe, profile and engine cannot be read or do not fit each other.
+
+    Examples
+    --------
+    >>> from rtbci import Decoder, read_recordings               # doctest: +SKIP
+    >>> with Decoder("motor_imagery") as decoder:                # doctest: +SKIP
+    ...     verdicts = decoder.decode(read_recordings("S007R12.edf")[0])
+
+    Notes
+    -----
+    Not thread-safe: one thread opens, pushes and closes.
+    """
+
+    def __init__(
+        self,
+        paradigm: str | ParadigmRecipe = "motor_imagery",
+        *,
+        profile: Profile | str | Path | None = None,
+        decision: DecisionSettings | None = None,
+        backend: str = "onnxruntime",
+        engine: str = "",
+        n_threads: int = 1,
+        clock: Clock = now,
+    ) -> None:
+        self.recipe = read_paradigm(paradigm) if isinstance(paradigm, str) else paradigm
+        self.decision = decision or self.recipe.decision
+        self._clock = clock
+        self._parts = Parts(self.recipe, profile, backend, engine, n_threads)
+        self._policy = DecisionPolicy(self.recipe.classes, **self.decision.model_dump())
+        self._pipeline: Pipeline | None = None
+        self._gains_uv: FloatArray = np.empty(0)
+        self._unchecked: list[FloatArray] | None = None  # first samples, until their unit has been checked
+        self.info: StreamInfo | None = None
+        self.channel_map: ChannelMap | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of all probabilities."""
+        return self.recipe.classes
+
+    @property
+    def profile(self) -> Profile | None:
+        """The profile in use; None when the engine itself gives probabilities."""
+        return self._parts.profile
+
+    @property
+    def engine_ref(self) -> tuple[str, str]:
+        """Name and id (sha256) of the first engine in use; empty strings when no branch has one."""
+        return self._parts.engine_ref
+
+    @property
+    def rate_hz(self) -> float:
+        """Rate at which windows are cut, in Hz."""
+        return self._open_pipeline.rate_out_hz
+
+    @property
+    def gains_uv(self) -> FloatArray:
+        """Unit of every channel of the open stream in microvolts, shape (n_channels,)."""
+        return self._gains_uv
+
+    @property
+    def n_needed(self) -> int:
+        """Samples to push until the next window is complete, at least 1."""
+        return self._open_pipeline.n_needed
+
+    @property
+    def delay_s(self) -> float:
+        """Group delay of the stages, in seconds; reported, never subtracted."""
+        return self._open_pipeline.delay_s
+
+    def open(self, info: StreamInfo, unit: str = "") -> ChannelMap:
+        """Get ready for a stream.
+
+        Parameters
+        ----------
+        info : StreamInfo
+            The stream's rate, labels and units.
+        unit : str
+            Overrides the stated unit.
+
+        Returns
+        -------
+        ChannelMap
+            Which channels are read, and which are interpolated.
+
+        Raises
+        ------
+        ChannelError, RateError, UnitError
+            When the stream does not give what the paradigm needs.
+        """
+        channel_map = match_channels(info, self.recipe.input.channels, self.recipe.input.max_interpolated)
+        self._gains_uv = stream_gains_uv(info, unit)
+        self._unit = unit or _stated_unit(info, channel_map)
+        stages = build_stages(self.recipe, info, channel_map, self._gains_uv, self.profile)
+        self._pipeline = self._parts.pipeline(stages, info, self._clock)
+        self._unchecked = [] if self.recipe.input.unit_check else None
+        self.info, self.channel_map = info, channel_map
+        self._policy.reset()
+        return channel_map
+
+    def push(self, data: FloatArray, t_lsl: FloatArray) -> list[Verdict]:
+        """Decode the next samples of the stream.
+
+        Parameters
+        ----------
+        data : ndarray of float64, shape (n_samples, n_channels)
+            As the stream gives them, finite.
+        t_lsl : ndarray of float64, shape (n_samples,)
+            Stamps, in seconds.
+
+        Returns
+        -------
+        list of Verdict
+            One for every window that became complete.
+
+        Raises
+        ------
+        UnitError, SignalError
+            When the first second shows that the unit is wrong or the signal unusable.
+        """
+        pipeline = self._open_pipeline
+        if self._unchecked is not None:
+            self._check_unit(data)
+        return [self._verdict(estimate) for estimate in pipeline.push(data, t_lsl)]
+
+    def mark(self, marker: Marker) -> None:
+        """Take a marker of the experiment."""
+        self._open_pipeline.mark(marker)
+
+    def reset(self) -> None:
+        """Forget everything about the stream, as when newly opened."""
+        self._open_pipeline.reset()
+        self._policy.reset()
+
+    def restart(self) -> None:
+        """Start anew after a gap: no window spans it, but what the alignment has learnt is kept."""
+        self._open_pipeline.restart()
+        self._policy.reset()
+
+    def decode(self, recording: Recording) -> list[Verdict]:
+        """Decode a whole recording; see `rtbci.replay.read.read_recordings`.
+
+        A gap in the recording's stamps starts the decoder anew, as in a live stream.
+        """
+        from rtbci.stream.health import GapDetector
+
+        self.open(recording.info)
+        for marker in recording.markers:
+            self.mark(marker)
+        t_s = recording.sample_times()
+        gaps = [i for i, _ in GapDetector(recording.info.rate_hz).push(t_s)]
+        verdicts: list[Verdict] = []
+        for start, stop in zip([0, *gaps], [*gaps, len(t_s)], strict=True):
+            if start:
+                self.restart()
+            verdicts += self.push(recording.data[start:stop], t_s[start:stop])
+        return verdicts
+
+    def swap_profile(self, profile: Profile | str | Path | None) -> None:
+        """Use another profile from the next window on; features already computed stay valid.
+
+        Raises
+        ------
+        ProfileError
+            When it does not fit; the old one stays in use.
+        """
+        self._parts.swap(profile)
+        if self._pipeline is not None:
+            self._pipeline.swap(self._parts.branches, self._parts.fusion)
+        self._policy.reset()
+
+    def close(self) -> None:
+        """Free the engines; may be called more than once."""
+        self._parts.close()
+
+    @property
+    def _open_pipeline(self) -> Pipeline:
+        if self._pipeline is None:
+            raise RtbciError("Decoder: no stream is open, need its metadata first; call open(info)")
+        return self._pipeline
+
+    def _check_unit(self, data: FloatArray) -> None:
+        """Collect the first second of what is read, then look at its spread."""
+        if self._unchecked is None or self.info is None or self.channel_map is None:
+            return
+        self._unchecked.append(data)
+        if sum(map(len, self._unchecked)) < CHECK_S * self.info.rate_hz:
+            return
+        signal, self._unchecked = np.concatenate(self._unchecked), None
+        read = self.channel_map.matrix.any(axis=0)
+        labels = [label for label, is_read in zip(self.info.labels, read, strict=True) if is_read]
+        check_spread((signal * self._gains_uv)[:, read], labels, self._unit)
+
+    def _verdict(self, estimate: Estimate) -> Verdict:
+        if estimate.probs is None:
+            return Verdict(estimate, None, None, "warming_up")
+        label = self.classes[int(estimate.probs.argmax())]
+        decision = self._policy.push(estimate.probs.tolist(), estimate.t_window[1])
+        return Verdict(estimate, label, decision.decision, decision.why)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _stated_unit(info: StreamInfo, channel_map: ChannelMap) -> str:
+    first_read = int(channel_map.matrix.any(axis=0).argmax())
+    return info.channels[first_read].unit

@@ -1,0 +1,365 @@
+"""The live run: stream in, messages out, through loss and recovery, until told to stop."""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
+
+import numpy as np
+
+from rtbci.clock import Clock, now
+from rtbci.config import RunConfig
+from rtbci.errors import RateError, StreamError, StreamLostError
+from rtbci.publish.control import Control
+from rtbci.publish.messages import Quality, State, Status, Why
+from rtbci.publish.outbox import Decoded, Outbox
+from rtbci.publish.sink import Sink
+from rtbci.runtime.decoder import Decoder, Verdict
+from rtbci.runtime.quality import SignalQuality
+from rtbci.runtime.requests import RequestHandler
+from rtbci.runtime.telemetry import Telemetry, hello_of
+from rtbci.runtime.watch import StreamWatch
+from rtbci.stream.acquire import Acquisition
+from rtbci.stream.health import GapDetector, RateMeter
+from rtbci.stream.source import Chunk, Source, StreamInfo
+
+__all__ = ["LiveRun", "Report", "SourceFactory"]
+
+SourceFactory = Callable[[StreamInfo | None], Source]
+"""Makes the source; is given the metadata of the stream that was lost, None at the start."""
+
+POLL_S = 0.1
+OPENING_STOP_S = 1.0
+STATUS_S = 1.0
+LISTENERS_S = 0.1
+RETRY_S = 1.0
+RATE_SETTLED_S = 10.0
+MAX_RATE_ERROR = 0.02
+"""Beyond this the filters are not what they say; amplifiers are within 0.0005 (500 ppm)."""
+MIN_QUALITY = 0.5
+"""With fewer than half of the channels usable there is no decision."""
+
+
+class Report(NamedTuple):
+    """What a run did, told at its end."""
+
+    duration_s: float
+    n_predictions: int
+    n_gaps: int
+    n_skipped: int
+    n_overflow: int
+    n_not_finite: int
+
+
+class LiveRun:
+    """Decode one stream and publish, from the first sample to the last.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Everything the run can be told.
+    decoder : Decoder
+        Closed by its owner, not by the run.
+    make_source : callable
+        Called for the first connection, and again after the stream was lost.
+    sinks : sequence of Sink
+        Where messages go; closed with the run.
+    control : Control or None
+        Its requests are carried out between two hops; closed with the run.
+    clock : callable
+        Time in seconds of the local LSL clock.
+
+    Notes
+    -----
+    `run` works in the calling thread, which must be the one that made the sinks. The stream is drained by the
+    acquisition thread all the time, also while paused.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        decoder: Decoder,
+        make_source: SourceFactory,
+        sinks: Sequence[Sink] = (),
+        control: Control | None = None,
+        clock: Clock = now,
+    ) -> None:
+        self._config, self._decoder, self._make_source = config, decoder, make_source
+        self._control, self._clock = control, clock
+        self._t_start = clock()
+        self._watch = StreamWatch(config.watch.stale_s, config.watch.lost_s)
+        self._telemetry = Telemetry(self._t_start)
+        self._outbox = Outbox(hello_of(decoder), sinks, clock=clock)
+        self._requests = RequestHandler(decoder, self._outbox, self._status_message, clock)
+        self._info: StreamInfo | None = None
+        self._state_sent = ""
+        self._t_status = self._t_listeners = -np.inf
+        self._quality: SignalQuality | None = None
+        self._t_window: tuple[float, float] | None = None
+
+    @property
+    def session(self) -> str:
+        """Id of this run, as in all its messages."""
+        return self._outbox.session
+
+    def run(self, stop: threading.Event) -> Report:
+        """Run until `stop` is set, a client asks to stop, the time is over, or a recording has ended.
+
+        Raises
+        ------
+        StreamNotFoundError
+            When there is no stream at the start (unless the configuration says to wait).
+        ChannelError, RateError, UnitError, SignalError
+            When the stream is not what the decoder needs.
+        """
+        with ExitStack() as stack:
+            stack.callback(self._outbox.close)
+            if self._control is not None:
+                stack.callback(self._control.close)
+            stack.callback(self._say_stopped)
+            self._send_status()
+            while not self._is_over(stop):
+                acquisition = Acquisition(self._make_source(self._info), clock=self._clock)
+                try:
+                    acquisition.start()
+                    self._follow(acquisition, stop)
+                except EOFError:
+                    break
+                except StreamLostError:
+                    self._lose()
+                except StreamError:
+                    # At the start that is an answer; after a loss, or when told to wait, it is not yet.
+                    if self._info is None and not self._config.stream.wait:
+                        raise
+                    self._idle(RETRY_S, stop)
+                finally:
+                    # One that still looks for its stream would hold us up to its own timeout; it ends by itself.
+                    acquisition.stop(OPENING_STOP_S)
+        return self._report()
+
+    def _follow(self, acquisition: Acquisition, stop: threading.Event) -> None:
+        """Decode one connection until it is lost."""
+        while not acquisition.wait_open(POLL_S):
+            self._tick(self._clock())
+            if self._is_over(stop):
+                return
+        self._connect(acquisition.info)
+        while not self._is_over(stop):
+            # Waking up for every sample costs more CPU than decoding: once per window is enough.
+            if acquisition.wait(POLL_S, self._decoder.n_needed):
+                self._take(acquisition, self._clock())
+            elif self._watch_silence(acquisition) == "lost":
+                raise StreamLostError(f"stream '{acquisition.info.name}': no data for {self._watch.lost_s:g} s")
+            self._tick(self._clock())
+
+    def _watch_silence(self, acquisition: Acquisition) -> State:
+        """Less than a window's samples came, or none: look which."""
+        t_received = acquisition.t_last_received
+        if t_received is not None and t_received > self._watch.t_received:
+            self._watch.received(t_received)
+        self._watch.passed(self._clock())
+        return self._watch.state
+
+    def _connect(self, info: StreamInfo) -> None:
+        """Get the decoder ready for a stream, new or come back."""
+        t_now = self._clock()
+        came_back = self._info is not None
+        channel_map = self._decoder.open(info, self._config.stream.unit)
+        self._info = info
+        self._gaps, self._meter = GapDetector(info.rate_hz), RateMeter(info.rate_hz)
+        self._read = channel_map.matrix.any(axis=0)
+        self._quality = SignalQuality(info.labels, self._read, self._decoder.gains_uv, info.rate_hz)
+        self._t_connected, self._lag_s = t_now, np.inf
+        self._watch.opened(t_now)
+        self._outbox.announce(hello_of(self._decoder))
+        if came_back:
+            self._outbox.event("stream_recovered", t_now, info.name)
+        else:
+            interpolated = ",".join(channel_map.interpolated)
+            self._outbox.event("stream_found", t_now, info.name, {"interpolated": interpolated})
+        self._send_status()
+
+    def _lose(self) -> None:
+        t_now = self._clock()
+        self._watch.passed(t_now + self._config.watch.lost_s)
+        self._outbox.event("stream_lost", t_now, self._info.name if self._info else "")
+        self._send_status()
+
+    def _take(self, acquisition: Acquisition, t_taken: float) -> None:
+        """Decode what has come."""
+        for marker in acquisition.markers():
+            self._decoder.mark(marker)
+            class_name = self._decoder.recipe.class_of(marker.value)
+            self._outbox.event("marker", marker.t_lsl, marker.value, {"class": class_name})
+        n_overflow = acquisition.n_overflow
+        chunk = acquisition.read()
+        if not len(chunk.t_lsl):
+            return
+        self._watch.received(acquisition.t_last_received or t_taken)
+        if n_overflow > self._telemetry.n_overflow:
+            self._telemetry.n_overflow = n_overflow
+            self._start_anew("overflow", float(chunk.t_lsl[0]))
+        self._meter.push(chunk.t_lsl)
+        start = 0
+        for i, gap_s in self._gaps.push(chunk.t_lsl):
+            self._decode(Chunk(chunk.data[start:i], chunk.t_lsl[start:i]), t_taken)
+            self._telemetry.n_gaps += 1
+            self._start_anew("gap", float(chunk.t_lsl[i]), gap_s)
+            start = i
+        rest = Chunk(chunk.data[start:], chunk.t_lsl[start:]) if start else chunk
+        self._decode(rest, t_taken)
+
+    def _decode(self, chunk: Chunk, t_taken: float) -> None:
+        """Decode samples without a gap, leaving out those that are not finite."""
+        # One sum tells of any that is not finite; which one is only looked for then.
+        if np.isfinite(chunk.data.sum()):
+            self._push(chunk, t_taken)
+            return
+        good = np.isfinite(chunk.data[:, self._read]).all(axis=1)
+        edges = np.flatnonzero(np.diff(good)) + 1
+        for first, last in zip([0, *edges], [*edges, len(good)], strict=True):
+            if last <= first:
+                continue
+            if good[first]:
+                self._push(Chunk(chunk.data[first:last], chunk.t_lsl[first:last]), t_taken)
+            else:
+                self._telemetry.n_not_finite += int(last - first)
+                self._start_anew("not_finite", float(chunk.t_lsl[first]))
+
+    def _push(self, chunk: Chunk, t_taken: float) -> None:
+        verdicts = self._decoder.push(chunk.data, chunk.t_lsl)
+        if verdicts:
+            for verdict in self._skip_backlog(verdicts, t_taken):
+                self._publish(verdict, t_taken)
+        if self._quality is not None and self._quality.push(chunk.data):
+            self._quality.look()
+
+    def _skip_backlog(self, verdicts: list[Verdict], t_taken: float) -> list[Verdict]:
+        """Keep only the newest of several windows when they come later than this stream's data usually do."""
+        lag_s = t_taken - verdicts[-1].estimate.t_window[1]
+        first_lag_s = t_taken - verdicts[0].estimate.t_window[1]
+        self._lag_s = min(self._lag_s, lag_s)
+        if len(verdicts) == 1 or first_lag_s - self._lag_s <= self._config.watch.max_backlog_s:
+            return verdicts
+        self._telemetry.n_skipped += len(verdicts) - 1
+        return verdicts[-1:]
+
+    def _publish(self, verdict: Verdict, t_taken: float) -> None:
+        estimate = verdict.estimate
+        self._t_window = estimate.t_window
+        if estimate.probs is not None:
+            self._watch.full()
+        if self._requests.paused:
+            return
+        quality = self._quality.quality if self._quality else Quality(score=1.0)
+        decision, why = verdict.decision, self._why(verdict, quality)
+        if why is not None:
+            decision = None
+        t_decided = self._clock()
+        t_end = estimate.t_window[1]
+        spent_ms = 1e3 * (t_decided - t_taken)
+        filter_ms, encode_ms = 1e3 * estimate.filter_s, 1e3 * estimate.encode_s
+        message = self._outbox.prediction(
+            Decoded(
+                probs=None if estimate.probs is None else estimate.probs.tolist(),
+                decision=decision,
+                why=why,
+                t_window=estimate.t_window,
+                quality=quality,
+                wait_ms=1e3 * (t_taken - t_end),
+                filter_ms=filter_ms,
+                encode_ms=encode_ms,
+                probe_ms=spent_ms - filter_ms - encode_ms,
+                t_decided=t_decided,
+            )
+        )
+        self._telemetry.n_predictions += 1
+        if estimate.probs is not None:
+            self._telemetry.age_ms.push(message.age_ms)
+        if decision is not None:
+            self._outbox.event("decision", t_end, decision)
+
+    def _why(self, verdict: Verdict, quality: Quality) -> Why | None:
+        if verdict.estimate.probs is None:
+            return self._watch.why
+        if quality.score < MIN_QUALITY:
+            return "poor_signal"
+        return None if verdict.decision is not None else "below_threshold"
+
+    def _start_anew(self, kind: str, t_lsl: float, gap_s: float = 0.0) -> None:
+        self._decoder.restart()
+        self._watch.restarted()
+        if self._quality is not None:
+            self._quality.reset()
+        if kind != "not_finite" or self._telemetry.n_not_finite == 1:
+            self._outbox.event(kind, t_lsl, "", {"gap_s": gap_s})
+
+    def _tick(self, t_now: float) -> None:
+        """Everything that is not a decision: requests, new listeners, status."""
+        if self._control is not None:
+            self._control.answer(self._requests)
+        if t_now - self._t_listeners >= LISTENERS_S:
+            self._t_listeners = t_now
+            self._outbox.poll()
+        if self._watch.state != self._state_sent or t_now - self._t_status >= STATUS_S:
+            self._send_status()
+            self._check_rate(t_now)
+            self._say_missing(t_now)
+
+    def _say_missing(self, t_now: float) -> None:
+        """Once a second without data, a prediction that says so."""
+        t_window, quality = self._t_window, self._quality
+        if self._watch.state not in ("stale", "lost") or self._requests.paused or not t_window or not quality:
+            return
+        wait_ms = 1e3 * (t_now - t_window[1])
+        self._outbox.prediction(
+            Decoded(None, None, "stream_lost", t_window, quality.quality, wait_ms, 0.0, 0.0, 0.0, t_now)
+        )
+        self._telemetry.n_predictions += 1
+
+    def _check_rate(self, t_now: float) -> None:
+        if self._info is None or t_now - self._t_connected < RATE_SETTLED_S:
+            return
+        measured_hz, nominal_hz = self._meter.rate_hz, self._info.rate_hz
+        if measured_hz is not None and abs(measured_hz / nominal_hz - 1.0) > MAX_RATE_ERROR:
+            raise RateError(
+                f"stream '{self._info.name}': states {nominal_hz:g} Hz but its stamps show {measured_hz:.2f} Hz, need "
+                f"agreement within {100 * MAX_RATE_ERROR:g} %; correct the rate in the program that sends it"
+            )
+
+    def _status_message(self) -> Status:
+        t_now = self._clock()
+        self._t_status, self._state_sent = t_now, self._watch.state
+        measured_hz = self._meter.rate_hz if self._info is not None else None
+        return self._outbox.status(
+            self._telemetry.status(t_now, self._watch.state, self._requests.paused, self._info, measured_hz)
+        )
+
+    def _send_status(self) -> None:
+        self._status_message()
+
+    def _say_stopped(self) -> None:
+        self._watch.state = "stopped"
+        self._send_status()
+
+    def _idle(self, seconds: float, stop: threading.Event) -> None:
+        t_end = self._clock() + seconds
+        while self._clock() < t_end and not self._is_over(stop):
+            stop.wait(POLL_S)
+            self._tick(self._clock())
+
+    def _is_over(self, stop: threading.Event) -> bool:
+        duration_s = self._config.duration_s
+        late = duration_s is not None and self._clock() - self._t_start >= duration_s
+        return late or stop.is_set() or self._requests.stopped
+
+    def _report(self) -> Report:
+        telemetry = self._telemetry
+        return Report(
+            self._clock() - self._t_start,
+            telemetry.n_predictions,
+            telemetry.n_gaps,
+            telemetry.n_skipped,
+            telemetry.n_overflow,
+            telemetry.n_not_finite,
+        )

@@ -1,0 +1,170 @@
+"""What a recipe and a profile name, opened: engines, branches, fusion."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rtbci.backends.registry import open_session
+from rtbci.backends.session import Session
+from rtbci.clock import Clock
+from rtbci.errors import ConfigError, ProfileError, RateError
+from rtbci.probe.branches import Branch, WindowBranch, open_branches
+from rtbci.probe.fusion import Fusion
+from rtbci.probe.profile import Profile, chain_hash, read_profile
+from rtbci.recipes import BranchSettings, EngineRecipe, ParadigmRecipe, read_engine
+from rtbci.runtime.pipeline import Pipeline, WindowGrid
+from rtbci.stages.stage import Stage
+from rtbci.stream.source import StreamInfo
+
+__all__ = ["Parts"]
+
+POPULATION = "population"
+
+
+class Parts:
+    """Engines, profile, branches and fusion of a decoder; does not depend on the stream.
+
+    Parameters
+    ----------
+    recipe : ParadigmRecipe
+        Names engines and, for the population decoder, a profile.
+    profile : Profile, str, Path or None
+        None or ``"population"``: the profile that the recipe names, if any.
+    backend, engine, n_threads
+        See `rtbci.runtime.decoder.Decoder`.
+
+    Raises
+    ------
+    ConfigError, ProfileError, EngineError
+        When they cannot be read, or do not fit each other.
+    """
+
+    def __init__(
+        self, recipe: ParadigmRecipe, profile: Profile | str | Path | None, backend: str, engine: str, n_threads: int
+    ) -> None:
+        self._recipe = recipe
+        self.profile = self._read(profile)
+        self._engines: dict[str, EngineRecipe] = {}
+        self._sessions: dict[str, Session] = {}
+        try:
+            for branch in recipe.branches:
+                if branch.engine:
+                    self._open(branch, backend, engine, n_threads)
+            self.branches, self.fusion = self._make(self.profile)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def engine_ref(self) -> tuple[str, str]:
+        """Name and id of the first engine; empty strings when there is none."""
+        for name, session in self._sessions.items():
+            return self._engines[name].name, session.engine_id
+        return "", ""
+
+    def pipeline(self, stages: Sequence[Stage], info: StreamInfo, clock: Clock) -> Pipeline:
+        """Make the pipeline for a stream.
+
+        Raises
+        ------
+        RateError
+            When the stages do not end at the rate that profile and engines need.
+        """
+        rate_hz = stages[-1].rate_out_hz
+        self._check_rate(rate_hz, info)
+        window = self._recipe.window
+        grid = WindowGrid(
+            length=round(window.length_s * rate_hz),
+            hop=round(window.hop_s * rate_hz),
+            marker_policy=window.policy == "marker",
+            t_min_s=window.t_min_s,
+        )
+        return Pipeline(stages, self.branches, self.fusion, grid, clock)
+
+    def swap(self, profile: Profile | str | Path | None) -> None:
+        """Replace branches and fusion by those of another profile; see `Decoder.swap_profile`."""
+        new = self._read(profile)
+        self.branches, self.fusion = self._make(new)
+        self.profile = new
+
+    def close(self) -> None:
+        """Close the sessions; may be called more than once."""
+        for session in self._sessions.values():
+            session.close()
+
+    def _read(self, profile: Profile | str | Path | None) -> Profile | None:
+        recipe = self._recipe
+        if profile is None or profile == POPULATION:
+            profile = recipe.folder / recipe.population if recipe.population else None
+        if profile is None:
+            return None
+        found = profile if isinstance(profile, Profile) else read_profile(profile)
+        _check_profile(found, recipe)
+        return found
+
+    def _open(self, branch: BranchSettings, backend: str, engine: str, n_threads: int) -> None:
+        recipe = read_engine(engine or branch.engine or "", None if engine else self._recipe.folder)
+        layout = self._recipe.input.channels
+        if recipe.input.channels and recipe.input.channels != layout:
+            raise ConfigError(
+                f"engine '{recipe.name}': is compiled for {list(recipe.input.channels)}, paradigm "
+                f"'{self._recipe.name}' gives {list(layout)}; need the same channels in the same order"
+            )
+        self._engines[branch.name] = recipe
+        self._sessions[branch.name] = open_session(
+            recipe.onnx_path, backend, n_threads=n_threads, sha256=recipe.onnx_sha256
+        )
+
+    def _make(self, profile: Profile | None) -> tuple[list[Branch], Fusion]:
+        meanings = {name: engine.output.meaning for name, engine in self._engines.items()}
+        if profile is not None:
+            weights = [entry.weight for entry in profile.branches]
+            return open_branches(profile, self._sessions, meanings), Fusion(
+                weights, profile.bias, profile.temperature
+            )
+        if any(branch.kind != "window" for branch in self._recipe.branches):
+            raise ProfileError(
+                f"paradigm '{self._recipe.name}': names no population profile and none was given, need one for "
+                "its heads; give --profile PATH"
+            )
+        branches: list[Branch] = [
+            WindowBranch(self._sessions[branch.name], meanings[branch.name], branch.name)
+            for branch in self._recipe.branches
+        ]
+        n = len(branches)
+        return branches, Fusion(np.full(n, 1.0 / n), np.zeros(len(self._recipe.classes)))
+
+    def _check_rate(self, rate_hz: float, info: StreamInfo) -> None:
+        needs = {f"engine '{engine.name}'": engine.input.rate_hz for engine in self._engines.values()}
+        if self.profile is not None:
+            needs["the profile"] = self.profile.rate_hz
+        for what, needed_hz in needs.items():
+            if abs(rate_hz - needed_hz) > 1e-6 * needed_hz:
+                raise RateError(
+                    f"stream '{info.name}': {info.rate_hz:g} Hz becomes {rate_hz:g} Hz by the paradigm's stages, "
+                    f"{what} needs {needed_hz:g} Hz; add a resample stage with rate_hz = {needed_hz:g}"
+                )
+
+
+def _check_profile(profile: Profile, recipe: ParadigmRecipe) -> None:
+    where = f"profile of '{profile.user}'"
+    chain = chain_hash([stage.model_dump() for stage in recipe.stages])
+    pairs = {
+        "paradigm": (profile.paradigm, recipe.name),
+        "classes": (tuple(profile.classes), recipe.classes),
+        "channels": (tuple(profile.channels), recipe.input.channels),
+        "stages (hash)": (profile.chain_hash, chain),
+        "window_s": (round(profile.window_samples / profile.rate_hz, 6), round(recipe.window.length_s, 6)),
+        "hop_s": (round(profile.hop_samples / profile.rate_hz, 6), round(recipe.window.hop_s, 6)),
+        "branches": (
+            tuple((entry.name, entry.kind) for entry in profile.branches),
+            tuple((branch.name, branch.kind) for branch in recipe.branches),
+        ),
+    }
+    wrong = [f"{what} {got!r}, need {need!r}" for what, (got, need) in pairs.items() if got != need]
+    if wrong:
+        raise ProfileError(
+            f"{where}: does not fit paradigm '{recipe.name}': {'; '.join(wrong)}; calibrate again or use "
+            "another profile"
+        )

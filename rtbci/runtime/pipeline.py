@@ -1,0 +1,278 @@
+"""From samples to class probabilities: the computation of a decoder, without threads and sockets.
+
+The same pipeline decodes a live stream chunk by chunk and a recording in one push, with the same result.
+It reads the clock that it is given only to say how long each part took.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from rtbci.clock import Clock, now
+from rtbci.errors import ConfigError
+from rtbci.probe.branches import Branch
+from rtbci.probe.fusion import Fusion
+from rtbci.stages.stage import Chain, FloatArray, Stage
+from rtbci.stages.align import RunningAlign
+from rtbci.stages.marker_windows import MarkerWindows
+from rtbci.stream.ring import Ring
+from rtbci.stream.source import Marker
+
+__all__ = ["Estimate", "Pipeline", "WindowGrid"]
+
+MAX_PUSH_S = 1.0  # longer chunks are cut, so that the ring of stamps need not hold a whole recording
+
+
+@dataclass(frozen=True, slots=True)
+class WindowGrid:
+    """Which windows are decoded, in samples at the decoder's rate.
+
+    Parameters
+    ----------
+    length, hop : int
+        Window length, and distance between the ends of two windows.
+    marker_policy : bool
+        Windows start `t_min_s` after each marker instead of every hop.
+    t_min_s : float
+        Start of a marker-locked window relative to its marker, in seconds.
+    """
+
+    length: int
+    hop: int
+    marker_policy: bool = False
+    t_min_s: float = 0.0
+
+
+class Estimate(NamedTuple):
+    """What one window gave.
+
+    Parameters
+    ----------
+    t_window : tuple of float
+        Stamps of the first and the newest sample, seconds of the LSL clock.
+    probs : ndarray of float64, shape (n_classes,), or None
+        Calibrated probabilities; None while the window is not full.
+    logits : ndarray of float64, shape (n_classes,), or None
+        The fused logits that `probs` come from.
+    marker : Marker or None
+        The marker that the window is locked to.
+    filter_s, encode_s, probe_s : float
+        Time spent in the stages on the chunk that completed the window, in the branches' features, and in
+        heads and fusion, in seconds.
+    """
+
+    t_window: tuple[float, float]
+    probs: FloatArray | None
+    logits: FloatArray | None
+    marker: Marker | None
+    filter_s: float
+    encode_s: float
+    probe_s: float
+
+
+class Pipeline:
+    """Stages, branches and fusion on one stream.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+        From stream channels in the stream's units to the decoder's layout and rate.
+    branches : sequence of Branch
+        Each sees every sample of the last stage.
+    fusion : Fusion
+        Combines the branches' logits.
+    grid : WindowGrid
+        When windows are decoded.
+    clock : callable
+        For the times in `Estimate` only.
+
+    Notes
+    -----
+    Not thread-safe: one thread pushes. Latency added by the stages is `delay_s`.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        branches: Sequence[Branch],
+        fusion: Fusion,
+        grid: WindowGrid,
+        clock: Clock = now,
+    ) -> None:
+        self._chain = Chain(stages)
+        self.branches = tuple(branches)
+        self._fusion = fusion
+        self.grid = grid
+        self._clock = clock
+        for branch in self.branches:
+            if branch.window_samples != grid.length:
+                raise ConfigError(
+                    f"pipeline: branch '{branch.name}' has windows of {branch.window_samples} samples, "
+                    f"the paradigm's are {grid.length}; give both the same window"
+                )
+        self.rate_in_hz = self._chain.rate_in_hz
+        self.rate_out_hz = self._chain.rate_out_hz
+        self.delay_s = self._chain.delay_s
+        span_s = grid.length / self.rate_out_hz + 2 * MAX_PUSH_S + 1.0
+        self._max_push = max(1, int(MAX_PUSH_S * self.rate_in_hz))
+        self._stamps = Ring(int(span_s * self.rate_in_hz) + 16, 1)
+        self._hop = np.empty((grid.hop, self._chain.n_channels_out))
+        # What new branches are given when a profile is swapped; a second more, for their filters to settle.
+        n_recent = (grid.length + int(self.rate_out_hz)) // grid.hop * grid.hop
+        self._recent = Ring(max(n_recent, grid.hop), self._chain.n_channels_out)
+        self._marked = self._marker_windows() if grid.marker_policy else None
+        self._n_hop = 0  # samples in self._hop
+        self._n_out = 0  # samples at the decoder's rate since the last reset
+        self._spent = [0.0, 0.0, 0.0]
+
+    @property
+    def n_channels_in(self) -> int:
+        """Columns of the chunks to push."""
+        return self._chain.n_channels_in
+
+    def push(self, data: FloatArray, t_lsl: FloatArray) -> list[Estimate]:
+        """Decode the next samples.
+
+        Parameters
+        ----------
+        data : ndarray of float64, shape (n_samples, n_channels_in)
+            As the stream gives them, finite.
+        t_lsl : ndarray of float64, shape (n_samples,)
+            Their stamps, in seconds.
+
+        Returns
+        -------
+        list of Estimate
+            One for each window that became complete, oldest first.
+        """
+        if len(data) <= self._max_push:
+            return self._push(data, t_lsl)
+        estimates: list[Estimate] = []
+        for i in range(0, len(data), self._max_push):
+            estimates += self._push(data[i : i + self._max_push], t_lsl[i : i + self._max_push])
+        return estimates
+
+    def mark(self, marker: Marker) -> None:
+        """Take a marker; with the marker policy a window is locked to it."""
+        if self._marked is not None:
+            self._marked.mark(marker.t_lsl, marker.value)
+
+    def reset(self) -> None:
+        """Forget everything: no later window contains anything from before."""
+        self._chain.reset()
+        self._reset_windows()
+
+    @property
+    def n_needed(self) -> int:
+        """Samples to push until the next window is complete, at least 1; 1 with the marker policy."""
+        if self._marked is not None:
+            return 1
+        i_last = self._n_out + self.grid.hop - 1
+        return max(1, self._chain.i_newest(i_last) + 1 - self._stamps.n_written)
+
+    def _reset_windows(self) -> None:
+        for branch in self.branches:
+            branch.reset()
+        if self._marked is not None:
+            self._marked.reset()
+        self._stamps.reset()
+        self._recent.reset()
+        self._n_hop = self._n_out = 0
+        self._spent = [0.0, 0.0, 0.0]
+
+    def restart(self) -> None:
+        """Start anew after a gap: as `reset`, but the alignment keeps what it has learnt of this user.
+
+        A covariance is a long-term mean; a gap ends windows, filters and features, not its validity.
+        """
+        for stage in self._chain.stages:
+            if isinstance(stage, RunningAlign):
+                stage.skip_gap()
+            else:
+                stage.reset()
+        self._reset_windows()
+
+    def swap(self, branches: Sequence[Branch], fusion: Fusion) -> None:
+        """Use other branches and fusion from the next hop on.
+
+        The new branches are given the newest window first, so that no decision is lost: a burst of one
+        window's hops, about 20 ms for motor imagery.
+        """
+        self.branches, self._fusion = tuple(branches), fusion
+        recent = self._recent.newest(self._recent.n_held)
+        for i in range(0, len(recent), self.grid.hop):
+            for branch in self.branches:
+                branch.push(recent[i : i + self.grid.hop])
+
+    def _marker_windows(self) -> MarkerWindows:
+        length_s = self.grid.length / self.rate_out_hz
+        return MarkerWindows(
+            self.grid.t_min_s, self.grid.t_min_s + length_s, self.rate_out_hz, self._chain.n_channels_out
+        )
+
+    def _push(self, data: FloatArray, t_lsl: FloatArray) -> list[Estimate]:
+        t_start = self._clock()
+        self._stamps.write(t_lsl[:, None])
+        signal = self._chain.push(data)
+        self._spent[0] = self._clock() - t_start
+        if self._marked is not None:
+            return self._decode_marked(signal)
+        return self._decode_hops(signal)
+
+    def _decode_hops(self, signal: FloatArray) -> list[Estimate]:
+        estimates: list[Estimate] = []
+        hop, i = self.grid.hop, 0
+        while i < len(signal):
+            n = min(hop - self._n_hop, len(signal) - i)
+            self._hop[self._n_hop : self._n_hop + n] = signal[i : i + n]
+            self._n_hop += n
+            i += n
+            if self._n_hop == hop:
+                self._n_hop = 0
+                self._n_out += hop
+                estimates.append(self._decode_hop())
+        return estimates
+
+    def _decode_hop(self) -> Estimate:
+        clock, spent = self._clock, self._spent
+        t_start = clock()
+        self._recent.write(self._hop)
+        for branch in self.branches:
+            branch.push(self._hop)
+        t_encoded = clock()
+        logits = [branch.logits() for branch in self.branches]
+        ready = [one for one in logits if one is not None]
+        fused = self._fusion.logits(ready) if len(ready) == len(logits) else None
+        probs = None if fused is None else self._fusion.probs(fused)
+        spent[1] += t_encoded - t_start
+        spent[2] += clock() - t_encoded
+        return self._estimate(self._n_out - 1, fused, probs, None)
+
+    def _decode_marked(self, signal: FloatArray) -> list[Estimate]:
+        if self._marked is None:
+            return []
+        i_out = range(self._n_out, self._n_out + len(signal))
+        self._n_out += len(signal)
+        t_out = np.array([self._stamp(self._chain.i_newest(i)) for i in i_out])
+        estimates: list[Estimate] = []
+        for cut in self._marked.push(signal, t_out):
+            t_start = self._clock()
+            fused = self._fusion.logits([branch.logits_of(cut.window) for branch in self.branches])
+            self._spent[1] += self._clock() - t_start
+            i_last = cut.i_start + self.grid.length - 1
+            estimates.append(self._estimate(i_last, fused, self._fusion.probs(fused), cut.marker))
+        return estimates
+
+    def _estimate(
+        self, i_last: int, fused: FloatArray | None, probs: FloatArray | None, marker: Marker | None
+    ) -> Estimate:
+        i_first = max(0, i_last - self.grid.length + 1)
+        t_window = (self._stamp(self._chain.i_newest(i_first)), self._stamp(self._chain.i_newest(i_last)))
+        filter_s, encode_s, probe_s = self._spent
+        self._spent = [0.0, 0.0, 0.0]
+        return Estimate(t_window, probs, fused, marker, filter_s, encode_s, probe_s)
+
+    def _stamp(self, i_in: int) -> float:
+        return float(self._stamps.range(i_in, i_in + 1)[0, 0])

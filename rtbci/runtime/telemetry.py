@@ -1,0 +1,109 @@
+"""What a run says of itself: hello, status, counters."""
+
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+from rtbci.clock import cpu_s
+from rtbci.publish.messages import (
+    DecisionSettings,
+    EngineRef,
+    HelloContent,
+    ProfileRef,
+    Rate,
+    Rates,
+    State,
+    StatusContent,
+    StreamRef,
+)
+from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.latency import RecentLatency
+from rtbci.stream.source import StreamInfo
+
+__all__ = ["Telemetry", "hello_of"]
+
+
+def hello_of(decoder: Decoder) -> HelloContent:
+    """What a listener needs to know of a decoder."""
+    recipe, decision, info = decoder.recipe, decoder.decision, decoder.info
+    name, engine_id = decoder.engine_ref
+    return HelloContent(
+        rtbci=version("rtbci"),
+        paradigm=recipe.name,
+        classes=recipe.classes,
+        rates_hz=Rates(
+            stream=info.rate_hz if info else None,
+            decoder=decoder.rate_hz if info else 0.0,
+            prediction=1.0 / recipe.window.hop_s,
+        ),
+        window_s=recipe.window.length_s,
+        hop_s=recipe.window.hop_s,
+        delay_s=decoder.delay_s if info else 0.0,
+        engine=EngineRef(name=name, id=engine_id),
+        profile=profile_ref(decoder),
+        decision=DecisionSettings(
+            threshold=decision.threshold,
+            dwell_hops=max(1, round(decision.dwell_s / recipe.window.hop_s)),
+            refractory_s=decision.refractory_s,
+            smoothing_s=decision.smoothing_s,
+        ),
+    )
+
+
+def profile_ref(decoder: Decoder) -> ProfileRef:
+    """Which profile decodes; empty when the engine itself gives probabilities."""
+    profile = decoder.profile
+    if profile is None:
+        return ProfileRef(user="", id="", generation=0)
+    return ProfileRef(user=profile.user, id=profile.weights_sha256, generation=profile.generation)
+
+
+@dataclass(slots=True)
+class Telemetry:
+    """Counters of a run, and the status made from them.
+
+    Parameters
+    ----------
+    t_start : float
+        Start of the run, seconds of the LSL clock.
+    """
+
+    t_start: float
+    n_predictions: int = 0
+    n_gaps: int = 0
+    n_skipped: int = 0
+    n_overflow: int = 0
+    n_not_finite: int = 0
+    age_ms: RecentLatency = field(default_factory=RecentLatency)
+    compute_ms: RecentLatency = field(default_factory=RecentLatency)
+    _cpu_s: float = field(default_factory=cpu_s)
+    _t_cpu: float | None = None
+
+    def status(
+        self, t_now: float, state: State, paused: bool, info: StreamInfo | None, measured_hz: float | None
+    ) -> StatusContent:
+        """Status at this moment."""
+        stream = rate = None
+        if info is not None:
+            stream = StreamRef(name=info.name, source_id=info.source_id)
+            rate = Rate(nominal=info.rate_hz, measured=measured_hz)
+        return StatusContent(
+            state=state,
+            paused=paused,
+            stream=stream,
+            rate_hz=rate,
+            latency_ms=self.age_ms.percentiles(),
+            cpu_percent=self._cpu_percent(t_now),
+            uptime_s=t_now - self.t_start,
+            n_predictions=self.n_predictions,
+            n_gaps=self.n_gaps,
+            n_skipped=self.n_skipped,
+            n_overflow=self.n_overflow,
+        )
+
+    def _cpu_percent(self, t_now: float) -> float:
+        """CPU time since the last status, in percent of one core."""
+        used_s = cpu_s()
+        t_before = self.t_start if self._t_cpu is None else self._t_cpu
+        percent = 100.0 * (used_s - self._cpu_s) / max(t_now - t_before, 1e-3)
+        self._cpu_s, self._t_cpu = used_s, t_now
+        return max(0.0, percent)

@@ -1,0 +1,97 @@
+"""TOML files into checked settings: every bad key of a file is told at once, by its path.
+
+Validation is pydantic's; this module only gives its errors the house form.
+"""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rtbci.errors import ConfigError
+
+__all__ = ["Settings", "check_settings", "read_toml"]
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown keys are errors, values are fixed, numbers are finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_strip_whitespace=True)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        When the file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file, need a TOML file; check the path") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); check the path and its permissions") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not valid TOML: {error}; correct that line") from None
+
+
+def check_settings(model: type[ModelT], values: dict[str, Any], where: str) -> ModelT:
+    """Validate `values` against `model`.
+
+    Parameters
+    ----------
+    model : type
+        A pydantic model.
+    values : dict
+        As read from TOML, with flags merged in.
+    where : str
+        What the values came from, for messages (a file's path, "command line").
+
+    Raises
+    ------
+    ConfigError
+        One line for every bad key: its path, what was given and what is needed.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        schema = model.model_json_schema()
+        known, tags = _known_keys(schema), _union_tags(schema)
+        lines = [_line(item, known, tags) for item in error.errors() if item["type"] != "too_short"]
+        lines = lines or [_line(item, known, tags) for item in error.errors()]
+        raise ConfigError("\n".join(f"{where}: {line}" for line in lines)) from None
+
+
+def _known_keys(schema: dict[str, Any]) -> list[str]:
+    tables = [schema, *schema.get("$defs", {}).values()]
+    return sorted({key for table in tables for key in table.get("properties", {})})
+
+
+def _union_tags(node: Any) -> set[str]:
+    """Tags of discriminated unions: pydantic puts them into an error's path, the file does not have them."""
+    if isinstance(node, dict):
+        own = set(node.get("mapping", {})) if isinstance(node.get("mapping"), dict) else set()
+        return own.union(*(_union_tags(child) for child in node.values()))
+    return set().union(*(_union_tags(child) for child in node)) if isinstance(node, list) else set()
+
+
+def _line(item: Any, known: list[str], tags: set[str]) -> str:
+    loc = item["loc"]
+    parts = [part for i, part in enumerate(loc) if not (i and isinstance(loc[i - 1], int) and part in tags)]
+    path = ".".join(str(part) for part in parts) or "file"
+    if item["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(parts[-1]), known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else "remove it"
+        return f"{path}: unknown key; {hint}"
+    if item["type"] == "missing":
+        return f"{path}: missing, need a value"
+    message = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "value_error":
+        return f"{path}: {message}"
+    return f"{path}: got {item['input']!r}, {message[0].lower()}{message[1:]}"

@@ -1,0 +1,50 @@
+"""One spelling for electrode names, and which channels carry EEG at all."""
+
+import re
+
+from rtbci.stream.source import Channel
+
+__all__ = ["EAR_REFERENCES", "canonical_label", "is_eeg"]
+
+ALIASES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
+"""Names of the 10-20 system of 1958 and what the 10-10 system calls them (Seeck et al. 2017,
+doi:10.1016/j.clinph.2017.06.254)."""
+
+EAR_REFERENCES = frozenset({"A1", "A2", "M1", "M2", "A1A2", "M1M2", "LM", "RM"})
+"""Earlobes and mastoids: often the reference itself, so nothing is interpolated from them."""
+
+_PREFIX = re.compile(r"^(?:EEG|POL)[\s:_-]+")
+_REFERENCE = re.compile(r"\s*[-_/\s]\s*(?:REF(?:-\d+)?|LE|RE|AVG?|AVE|AR|A1A2|M1M2|A1|A2|M1|M2|LM|RM)$")
+_NOT_EEG = re.compile(
+    r"ECG|EKG|EOG|EMG|EXG|AUX|STATUS|TRIG|STI|MARKER|EVENT|COUNTER|PACKET|TIME|BATTERY"
+    r"|ACC|GYR|GSR|EDA|PPG|PLETH|RESP|TEMP"
+)
+
+
+def canonical_label(label: str) -> str:
+    """Spell an electrode's name the one way rtbci does.
+
+    Upper case, without dots, spaces, the prefix ``EEG`` and the name of a common reference behind it;
+    T3 T4 T5 T6 become T7 T8 P7 P8. A bipolar derivation (``C3-P3``) keeps both names, since it is not
+    the signal of its first electrode.
+
+    Examples
+    --------
+    >>> [canonical_label(label) for label in ("Fc5.", "EEG Fp1-REF", "EEG F3-A2", "t3", "C3-P3")]
+    ['FC5', 'FP1', 'F3', 'T7', 'C3-P3']
+    """
+    name = _PREFIX.sub("", label.strip().upper())
+    name = _REFERENCE.sub("", name)
+    name = re.sub(r"[.\s]", "", name)
+    return ALIASES.get(name, name)
+
+
+def is_eeg(channel: Channel) -> bool:
+    """Whether a channel is declared as EEG (or as nothing) and its label does not say otherwise.
+
+    Examples
+    --------
+    >>> is_eeg(Channel("C3")), is_eeg(Channel("C3", type="EMG")), is_eeg(Channel("Status"))
+    (True, False, False)
+    """
+    return channel.type.upper() in ("", "EEG") and not _NOT_EEG.search(channel.label.upper())

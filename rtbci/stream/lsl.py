@@ -1,0 +1,179 @@
+"""A stream of EEG from the Lab Streaming Layer."""
+
+from typing import Any, Self
+
+import numpy as np
+import pylsl
+from pylsl.util import TimeoutError as LslTimeoutError
+
+from rtbci.clock import Clock, now
+from rtbci.errors import StreamError, StreamLostError
+from rtbci.stream.lsl_info import stream_info
+from rtbci.stream.lsl_list import StreamSummary, list_streams
+from rtbci.stream.lsl_markers import MarkerInlet
+from rtbci.stream.lsl_resolve import StreamQuery, resolve_one
+from rtbci.stream.source import Chunk, Marker, StreamInfo
+
+__all__ = ["LslSource", "MarkerInlet", "StreamQuery", "StreamSummary", "list_streams"]
+
+BUFFER_S = 60
+"""What liblsl keeps while nobody pulls; the acquisition thread pulls all the time."""
+CORRECT_S = 5.0
+"""liblsl measures the clock offset every two seconds in the background; this often it is read."""
+CONNECT_S = 5.0
+"""A stream that has answered to its name should answer to a connection within this."""
+
+
+class LslSource:
+    """A stream of EEG from the Lab Streaming Layer; a `Source`.
+
+    Parameters
+    ----------
+    name, type, source_id, predicate : str, optional
+        Which stream, see `StreamQuery`; without any, the only stream of type EEG.
+    timeout_s : float, default 10
+        How long `open` looks for it, seconds.
+    markers : str or None, default ""
+        Name of the marker stream; empty for all that belong to the EEG stream (see `MarkerInlet`), None for
+        no markers.
+    clock : Clock
+        For the pace of looking for markers.
+
+    Attributes
+    ----------
+    clock_offset_s : float
+        Seconds that are added to the stream's stamps to have them in the local LSL clock; read again every
+        5 s of stream.
+
+    Notes
+    -----
+    All calls from one thread. When a stream that has a `source_id` goes away, liblsl looks for it for ever
+    and continues when it is back: meanwhile `pull` returns empty chunks. One without is lost for good.
+    `pull` adds 1 to 2 µs to pylsl's own pull of one sample (22 channels).
+    """
+
+    def __init__(
+        self,
+        name: str = "",
+        type: str = "",
+        source_id: str = "",
+        predicate: str = "",
+        *,
+        timeout_s: float = 10.0,
+        markers: str | None = "",
+        clock: Clock = now,
+    ) -> None:
+        self._query = StreamQuery(name, type, source_id, predicate)
+        self._timeout_s = timeout_s
+        self._marker_name = markers
+        self._clock = clock
+        self._inlet: Any = None
+        self._info: StreamInfo | None = None
+        self._markers: MarkerInlet | None = None
+        self._t_corrected = 0.0
+        self.clock_offset_s = 0.0
+
+    @property
+    def info(self) -> StreamInfo:
+        """Metadata as the stream describes itself; valid once open, and still after `close`.
+
+        Raises
+        ------
+        StreamError
+            When the source has never been open.
+        """
+        if self._info is None:
+            raise StreamError(f"LslSource: the stream of {self._query} is not open yet; call open first")
+        return self._info
+
+    def open(self) -> None:
+        """Find the stream, connect, read its description and measure its clock; 1 to 2 s when it is there.
+
+        Raises
+        ------
+        StreamNotFoundError
+            When there is none, or more than one.
+        StreamError
+            When it is no signal, or is seen but does not answer.
+        """
+        found = resolve_one(self._query, self._timeout_s, self._clock)
+        inlet: Any = pylsl.StreamInlet(found, max_buflen=BUFFER_S, max_chunklen=0, recover=True)
+        try:
+            inlet.open_stream(CONNECT_S)
+            self._info = stream_info(inlet.info(CONNECT_S))
+            self.clock_offset_s = inlet.time_correction(CONNECT_S)
+        except (LslTimeoutError, pylsl.LostError) as error:
+            raise StreamError(
+                f"LslSource: stream '{found.name()}' on {found.hostname()} is announced but does not answer "
+                f"({error}), need its data and its clock; open the UDP and TCP ports 16571 to 16604 in both "
+                "firewalls, or start its program again"
+            ) from error
+        self._inlet = inlet
+        self._dtype_is_float64 = inlet.np_dtype == np.float64
+        self._t_corrected = 0.0
+        self._nothing = Chunk(np.empty((0, self._info.n_channels)), np.empty(0))
+        if self._marker_name is not None:
+            self._markers = MarkerInlet(self._info, self._marker_name, self._clock)
+            self._markers.open()
+
+    def close(self) -> None:
+        """Disconnect; may be called more than once."""
+        if self._markers is not None:
+            self._markers.close()
+        self._inlet = None  # liblsl disconnects when its last inlet is gone
+
+    def pull(self, timeout_s: float) -> Chunk:
+        """Return all samples that are there; wait for the first up to `timeout_s` seconds.
+
+        Returns
+        -------
+        Chunk
+            New arrays, in the stream's units, stamped in the local LSL clock. Empty when nothing came.
+
+        Raises
+        ------
+        StreamLostError
+            When a stream without a `source_id` has gone.
+        StreamError
+            When the source is not open.
+        """
+        inlet = self._inlet
+        if inlet is None:
+            raise StreamError(
+                f"LslSource: pull from the stream of {self._query}, which is not open; call open first"
+            )
+        try:
+            # One sample, then what else there is: 4 µs for one sample where min_samples=1 takes 10 µs.
+            data, t_lsl = inlet.pull_chunk(timeout_s, 1, as_numpy=True)
+            if not len(t_lsl):
+                return self._nothing
+            if n_more := inlet.samples_available():
+                more, t_more = inlet.pull_chunk(0.0, n_more, as_numpy=True)
+                data, t_lsl = np.concatenate((data, more)), np.concatenate((t_lsl, t_more))
+        except pylsl.LostError as error:
+            raise StreamLostError(
+                f"LslSource: stream '{self.info.name}' has gone and has no source id to find it again by; "
+                "start its program again, then this one"
+            ) from error
+        if abs(t_lsl[-1] - self._t_corrected) > CORRECT_S:
+            self._correct_clock(float(t_lsl[-1]))
+        t_lsl += self.clock_offset_s
+        return Chunk(data if self._dtype_is_float64 else data.astype(np.float64), t_lsl)
+
+    def pull_markers(self) -> list[Marker]:
+        """Return the markers that came since the last call, oldest first; never waits."""
+        return [] if self._markers is None else self._markers.pull(self.clock_offset_s)
+
+    def _correct_clock(self, t_lsl: float) -> None:
+        try:
+            self.clock_offset_s = self._inlet.time_correction(0.0)
+        except LslTimeoutError:
+            return  # not measured again since the stream came back: the old one holds, asked again next time
+        self._t_corrected = t_lsl
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

@@ -1,0 +1,129 @@
+"""Finding the one LSL stream that a description means, or saying why there is not one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pylsl
+
+from rtbci.clock import Clock, now
+from rtbci.errors import StreamError, StreamNotFoundError
+from rtbci.stream.lsl_info import is_regular
+
+__all__ = ["StreamQuery", "quoted", "resolve_one"]
+
+SETTLE_S = 0.5
+"""After the first answer, how long others may take: two streams must not be a race for one."""
+HINT = (
+    "see what is on the network with 'rtbci streams'; start a stream with the amplifier's LSL program, "
+    "'rtbci replay FILE' or 'rtbci amp'; across computers, LSL needs multicast and the UDP and TCP ports "
+    "16571 to 16604 open in both firewalls"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamQuery:
+    """What is known of a stream that is looked for; what is empty does not matter.
+
+    Parameters
+    ----------
+    name, type, source_id : str
+        Must be equal. With no name, source_id and predicate, `type` is EEG.
+    predicate : str
+        XPath 1.0 over the stream's description, for instance ``starts-with(name,'Bio')``.
+    """
+
+    name: str = ""
+    type: str = ""
+    source_id: str = ""
+    predicate: str = ""
+
+    @property
+    def xpath(self) -> str:
+        """The predicate that liblsl resolves."""
+        named = {"name": self.name, "type": self.type, "source_id": self.source_id}
+        parts = [f"{key}={quoted(value)}" for key, value in named.items() if value]
+        if self.predicate:
+            parts.append(f"({self.predicate})")
+        return " and ".join(parts) or "(type='EEG' or type='eeg')"
+
+    def __str__(self) -> str:
+        named = {
+            "name": self.name,
+            "type": self.type,
+            "source id": self.source_id,
+            "predicate": self.predicate,
+        }
+        return " and ".join(f"{key} '{value}'" for key, value in named.items() if value) or "type 'EEG'"
+
+
+def quoted(text: str) -> str:
+    """Text as a literal of XPath 1.0, which has no escapes."""
+    if "'" not in text:
+        return f"'{text}'"
+    if '"' not in text:
+        return f'"{text}"'
+    return "concat(" + ', "\'", '.join(f"'{part}'" for part in text.split("'")) + ")"
+
+
+def resolve_one(query: StreamQuery, timeout_s: float, clock: Clock = now) -> Any:
+    """Find the stream that `query` means.
+
+    Of several, those of type EEG are preferred, and marker streams are never taken.
+
+    Returns
+    -------
+    pylsl.StreamInfo
+        Without its description.
+
+    Raises
+    ------
+    StreamNotFoundError
+        When there is none within `timeout_s` seconds, or more than one.
+    StreamError
+        When what answers is not a signal: text, or samples at no steady rate.
+    """
+    t_end = clock() + timeout_s
+    found = pylsl.resolve_bypred(query.xpath, 1, max(timeout_s, 0.0))
+    if found:
+        # Asking for more than there are makes liblsl listen for the whole time.
+        found = pylsl.resolve_bypred(query.xpath, 1000, max(min(SETTLE_S, t_end - clock()), 0.1)) or found
+    found = list({info.uid(): info for info in found}.values())
+    if not found:
+        raise StreamNotFoundError(
+            f"LslSource: no stream of {query} within {timeout_s:g} s; {_others()}{HINT}"
+        )
+    signals = [info for info in found if is_regular(info) and info.type().upper() != "MARKERS"]
+    if not signals:
+        raise StreamError(
+            f"LslSource: stream '{found[0].name()}' of type '{found[0].type()}' holds text or has no steady "
+            "rate, need numbers at a fixed rate; choose the signal's own stream, see 'rtbci streams'"
+        )
+    eeg = [info for info in signals if info.type().upper() == "EEG"]
+    chosen = eeg or signals
+    if len(chosen) > 1:
+        raise StreamNotFoundError(
+            f"LslSource: {len(chosen)} streams of {query}, need one; choose with --stream NAME or "
+            f"--source-id ID\n{_table(chosen)}"
+        )
+    return chosen[0]
+
+
+def _others() -> str:
+    others = pylsl.resolve_streams(SETTLE_S)
+    return f"there are only\n{_table(others)}\n" if others else ""
+
+
+def _table(infos: Sequence[Any]) -> str:
+    columns: dict[str, Callable[[Any], str]] = {
+        "name": lambda info: str(info.name()),
+        "type": lambda info: str(info.type()),
+        "channels": lambda info: str(info.channel_count()),
+        "rate": lambda info: f"{info.nominal_srate():g} Hz",
+        "host": lambda info: str(info.hostname()),
+        "source id": lambda info: str(info.source_id()),
+    }
+    rows = [tuple(columns), *(tuple(read(info) for read in columns.values()) for info in infos)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
+    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(f"  {line.rstrip()}" for line in lines)

@@ -1,0 +1,72 @@
+"""A hello, a status and a window for tests of the sockets."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import time
+
+from rtbci.client import Client
+from rtbci.publish.codec import Format
+from rtbci.publish.messages import (
+    DecisionSettings,
+    EngineRef,
+    HelloContent,
+    ProfileRef,
+    Quality,
+    Rates,
+)
+from rtbci.publish.outbox import Decoded, Outbox
+from rtbci.publish.zmq_publisher import Publisher
+
+ANY_PORT = "tcp://127.0.0.1:0"
+HELLO = HelloContent(
+    rtbci="0.1.0",
+    paradigm="motor_imagery",
+    classes=("left", "right"),
+    rates_hz=Rates(stream=160.0, decoder=256.0, prediction=16.0),
+    window_s=3.0,
+    hop_s=0.0625,
+    delay_s=0.06,
+    engine=EngineRef(name="nano", id="e"),
+    profile=ProfileRef(user="", id="p", generation=0),
+    decision=DecisionSettings(threshold=0.7, dwell_s=0.25, refractory_s=1.0, smoothing_s=0.5),
+)
+
+
+def window(t_end: float = 100.0, p_left: float = 0.25) -> Decoded:
+    """What a decoder says of one window; its probability of "left" marks it."""
+    return Decoded(
+        probs=(p_left, 1.0 - p_left),
+        decision=None,
+        why="below_threshold",
+        t_window=(t_end - 3.0, t_end),
+        quality=Quality(score=1.0),
+        wait_ms=1.0,
+        filter_ms=1.0,
+        encode_ms=1.0,
+        probe_ms=1.0,
+        t_decided=t_end,
+    )
+
+
+@contextmanager
+def published(
+    address: str = ANY_PORT, *, format: Format = "json", queue_length: int = 256, session: str | None = None
+) -> Iterator[tuple[Outbox, Publisher]]:
+    """Give an outbox that publishes at `address`."""
+    with (
+        Publisher(address, format=format, queue_length=queue_length) as publisher,
+        Outbox(HELLO, [publisher], session=session) as outbox,
+    ):
+        yield outbox, publisher
+
+
+def poll_until_hello(outbox: Outbox, client: Client, timeout_s: float = 5.0) -> None:
+    """Poll as a decoder does until `client` has the hello of its newest subscription."""
+    for _ in range(int(timeout_s / 0.01)):
+        outbox.poll()
+        client.latest("hello")
+        if client.hello is not None:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no hello in {timeout_s} s")

@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from rtbci.errors import ConfigError
+from rtbci.stages.patches import PatchSlicer
+from rtbci.stages.windows import SlidingWindows
+
+
+def test_dtype_is_kept() -> None:
+    signal = np.random.default_rng(0).normal(size=(100, 2))
+    assert SlidingWindows(50, 10, 2).push(signal).dtype == np.float32
+    exact = SlidingWindows(50, 10, 2, np.float64).push(signal)
+    np.testing.assert_array_equal(exact[0], signal[:50].T)
+
+
+def test_patch_defaults_are_a_quarter_second_every_sixteenth() -> None:
+    patches = PatchSlicer(n_channels=3).push(np.zeros((256, 3)))
+    assert patches.shape == (13, 3, 64)
+    assert patches.dtype == np.float32
+
+
+def test_phase_grids_are_neighbouring_patches() -> None:
+    signal = np.random.default_rng(0).normal(size=(640, 2))
+    patches = PatchSlicer(n_channels=2).push(signal)
+    for phase in range(4):
+        grid = np.concatenate(list(patches[phase::4]), axis=1)
+        start = phase * 16
+        np.testing.assert_array_equal(grid, signal[start : start + grid.shape[1]].T.astype(np.float32))
+
+
+def test_bad_settings() -> None:
+    with pytest.raises(ConfigError, match="SlidingWindows: got windows of 0 samples every 5 of 2 channels"):
+        SlidingWindows(0, 5, 2)
+    with pytest.raises(ConfigError, match="PatchSlicer: got windows of 64 samples every 0"):
+        PatchSlicer(hop_samples=0, n_channels=2)
+    with pytest.raises(ConfigError, match="dtype is int64, need float32 or float64"):
+        SlidingWindows(10, 5, 2, np.int64)

@@ -1,0 +1,79 @@
+"""Set up and run, from a fresh clone, with nothing but Python 3.11 or newer.
+
+    python3 tools/dev.py demo        # the main job, without hardware
+    python3 tools/dev.py test        # the tests
+    python3 tools/dev.py lint        # format, lint and types
+    python3 tools/dev.py rtbci ...   # any rtbci command
+
+Makes a virtual environment in ``.venv`` (or where ``RTBCI_VENV`` says) and installs the project into it,
+again only when pyproject.toml has changed since.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = Path(os.environ.get("RTBCI_VENV", ROOT / ".venv"))
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+EXTRAS = {"demo": "", "rtbci": "", "test": "test", "lint": "lint"}
+LINT = (
+    ["ruff", "format", "--check", "."],
+    ["ruff", "check", "."],
+    ["mypy"],
+    ["pyright"],
+)
+
+
+def main() -> int:
+    """Install what the command needs, run it, return its exit status."""
+    command, *rest = sys.argv[1:] or ["--help"]
+    if command not in EXTRAS:
+        print(__doc__)
+        return 0 if command in ("-h", "--help") else 2
+    if sys.version_info < (3, 11):
+        print(f"dev.py: this is Python {sys.version.split()[0]}, need 3.11 or newer")
+        return 2
+    install(EXTRAS[command])
+    if command == "demo":
+        return run(str(BIN / "rtbci"), "demo", *rest)
+    if command == "rtbci":
+        return run(str(BIN / "rtbci"), *rest)
+    if command == "test":
+        return run(str(PYTHON), "-m", "pytest", *rest)
+    return max(run(str(PYTHON), "-m", *tool) for tool in LINT)
+
+
+def install(extra: str) -> None:
+    """Make the environment and install the project with `extra`, unless that has been done."""
+    done = VENV / f".installed-{extra or 'run'}"
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    if done.is_file() and done.read_text() == wanted:
+        return
+    if not PYTHON.is_file():
+        print(f"making {VENV}", flush=True)
+        venv.create(VENV, with_pip=True)
+    target = f"{ROOT}[{extra}]" if extra else str(ROOT)
+    print(f"installing {target} (a few minutes the first time)", flush=True)
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--editable", target], check=True)
+    done.write_text(wanted)
+
+
+def run(*command: str) -> int:
+    """Run a command in the repository's root."""
+    print("$", " ".join(command), flush=True)
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"dev.py: `{' '.join(error.cmd)}` failed with status {error.returncode}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,133 @@
+"""Train, judge and write the shipped motor-imagery decoder.
+
+Usage, from the checkout's root::
+
+    python -m tools.train_motor_imagery --jobs 2
+
+Reads the recordings of ``../shared/data/eegmmidb`` (or ``--data``), cross-validates by subject, then trains
+on all subjects and writes ``engines/dare_nano``, ``paradigms/motor_imagery/population`` and
+``docs/results.md``. Everything follows from ``--seed``. Folds that are done are kept in ``--work``.
+"""
+
+import argparse
+import json
+import multiprocessing
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from tools.training.folds import Plan, fit_all, run_fold, use_one_thread
+from tools.training.judge import subject_folds
+from tools.training.networks import FitSettings
+from tools.training.results import read_folds, results_of, write_results
+from tools.training.shipping import ship
+from tools.training.signals import (
+    FRONTAL,
+    LAYOUT,
+    Run,
+    Signal,
+    align_signals,
+    mean_covariance,
+    read_runs,
+    reference_signal,
+)
+from tools.training.trials import band_covariances, cut_trials
+from tools.training.folds import SPANS_FIT
+
+__all__ = ["main"]
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    args = _parser().parse_args(arguments)
+    use_one_thread()
+    t_start = time.monotonic()
+    plan = Plan(args.size, FitSettings(args.epochs, 1e-3), FitSettings(args.power_epochs, 5e-3), args.seed)
+    paths = sorted((args.data / "eegmmidb").glob("S*.npz"))[: args.subjects_limit]
+    if len(paths) < args.folds:
+        print(f"train: found {len(paths)} subjects below {args.data}, need {args.folds} or more; give --data", file=sys.stderr)
+        return 2
+    subjects = np.array([int(path.stem.lstrip("S")) for path in paths])
+    _run_folds(args, plan, subjects)
+    results = results_of(read_folds(args.work, args.folds), paths, args.work)
+    results |= {"seed": args.seed, "epochs": args.epochs, "n_folds": args.folds, "size": args.size}
+    results["cross_validation_minutes"] = (time.monotonic() - t_start) / 60.0
+    if not args.folds_only:
+        _fit_and_ship(args, plan, results)
+    results["minutes"] = (time.monotonic() - t_start) / 60.0
+    write_results(results, args.results)
+    print(json.dumps(results["scores"], indent=1))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of eegmmidb/")
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "train_motor_imagery", help="finished folds")
+    parser.add_argument("--results", type=Path, default=ROOT / "docs", help="folder of results.md and its JSON")
+    parser.add_argument("--engine", type=Path, default=ROOT / "engines" / "dare_nano")
+    parser.add_argument("--profile", type=Path, default=ROOT / "paradigms" / "motor_imagery" / "population")
+    parser.add_argument("--size", default="nano", help="size of the encoder")
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=24, help="of the encoder")
+    parser.add_argument("--power-epochs", type=int, default=20, help="of the power branch")
+    parser.add_argument("--subjects-limit", type=int, default=None)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="folds at a time; each takes one core and 4 GB")
+    parser.add_argument("--folds-only", action="store_true", help="judge only; write no weights")
+    return parser
+
+
+def _run_folds(args: argparse.Namespace, plan: Plan, subjects: np.ndarray) -> None:
+    tests = [subjects[one] for one in subject_folds(subjects, args.folds, args.seed)]
+    todo = [i for i in range(args.folds) if not (args.work / f"fold{i}.npz").exists()]
+    if not todo:
+        return
+    shared = (args.data, args.subjects_limit, args.work, plan)
+    if args.jobs == 1:
+        for i in todo:
+            _one_fold(i, tests[i], *shared)
+        return
+    with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for future in [pool.submit(_one_fold, i, tests[i], *shared) for i in todo]:
+            future.result()
+
+
+def _one_fold(i: int, test: np.ndarray, data: Path, limit: int | None, work: Path, plan: Plan) -> None:
+    use_one_thread()
+    run_fold(
+        _signals(data, limit, LAYOUT),
+        _signals(data, limit, FRONTAL),
+        test,
+        plan,
+        work / f"fold{i}.npz",
+        lambda line: print(f"fold {i}: {line}", flush=True),
+    )
+
+
+def _fit_and_ship(args: argparse.Namespace, plan: Plan, results: dict[str, object]) -> None:
+    signals = _signals(args.data, args.subjects_limit, LAYOUT)
+    covariance = mean_covariance(signals)
+    aligned = align_signals(signals, covariance)
+    trials = cut_trials(aligned)
+    covariances = band_covariances(aligned, SPANS_FIT)
+    rows = np.arange(len(trials.classes))
+    fitted = fit_all(trials, covariances, rows, covariance, plan, lambda line: print(f"all: {line}", flush=True))
+    ship(fitted, trials, results, args.engine, args.profile)
+
+
+@cache
+def _signals(data: Path, limit: int | None, layout: tuple[str, ...]) -> tuple[Signal, ...]:
+    paths = sorted((data / "eegmmidb").glob("S*.npz"))[:limit]
+    runs: list[Run] = [run for path in paths for run in read_runs(path)]
+    return tuple(reference_signal(run, layout) for run in runs)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""What the training scripts share: recordings, signals, networks, judgement. Never imported by rtbci."""

@@ -1,0 +1,154 @@
+"""One fold: train every branch on some subjects, give the logits of the others."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rtbci.probe.tangent import TangentProbe
+from rtbci.stages.stage import FloatArray
+from tools.training.networks import EncoderNet, FitSettings, PowerNet, fit_network, logits_of_windows
+from tools.training.signals import FRONTAL, LAYOUT, Signal, align_signals, mean_covariance, mirror_columns
+from tools.training.tangent_fit import fit_tangent, tangent_margins
+from tools.training.trials import END_TRACK_B, ENDS_SLIDING, WINDOW, Trials, band_covariances, cut_trials
+
+__all__ = ["MARGINS", "Fitted", "Plan", "fit_all", "run_fold", "use_one_thread"]
+
+SPAN_A = (0, END_TRACK_B)
+SPANS = tuple((end - WINDOW, end) for end in ENDS_SLIDING)
+SPANS_FIT = (SPANS[0], SPANS[len(SPANS) // 2], (END_TRACK_B - WINDOW, END_TRACK_B))
+MARGINS = ("encoder", "tangent", "power", "frontal_tangent", "frontal_power", "tangent_a")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Settings of a training.
+
+    Parameters
+    ----------
+    size : str
+        Size of the encoder.
+    encoder, power : FitSettings
+    seed : int
+    """
+
+    size: str
+    encoder: FitSettings
+    power: FitSettings
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Trained branches, and the covariance that the alignment starts from."""
+
+    encoder: EncoderNet
+    tangent: TangentProbe
+    power: PowerNet
+    covariance: FloatArray
+
+
+def use_one_thread() -> None:
+    """Make this process deterministic and polite to the machine's other users."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+
+
+def fit_all(
+    trials: Trials,
+    covariances: dict[tuple[int, int], FloatArray],
+    rows: npt.NDArray[np.intp],
+    covariance: FloatArray,
+    plan: Plan,
+    report: Callable[[str], None],
+) -> Fitted:
+    """Train the three branches on the given trials of the sensorimotor layout."""
+    mirror = mirror_columns(LAYOUT)
+    torch.manual_seed(plan.seed)
+    encoder, power = EncoderNet(plan.size, LAYOUT), PowerNet(len(LAYOUT))
+    fit_network(power, trials, rows, mirror, plan.power, plan.seed, report)
+    fit_network(encoder, trials, rows, mirror, plan.encoder, plan.seed, report)
+    tangent = _fit_tangent(covariances, trials, rows, mirror)
+    return Fitted(encoder, tangent, power, covariance)
+
+
+def run_fold(
+    signals: Sequence[Signal],
+    frontal: Sequence[Signal],
+    test_subjects: npt.NDArray[np.intp],
+    plan: Plan,
+    path: Path,
+    report: Callable[[str], None],
+) -> None:
+    """Train without the test subjects, write their margins to `path` (npz).
+
+    Also the alignment's warm start knows only the training subjects.
+    """
+    use_one_thread()
+    margins: dict[str, FloatArray] = {}
+    trials, covariances, covariance = _aligned(signals, test_subjects)
+    test = np.isin(trials.subjects, test_subjects)
+    rows = np.flatnonzero(~test)
+    fitted = fit_all(trials, covariances, rows, covariance, plan, report)
+    margins["encoder"] = _network_margins(fitted.encoder, trials, test)
+    margins["power"] = _network_margins(fitted.power, trials, test)
+    margins["tangent"] = _tangent_margins(fitted.tangent, covariances, test)
+    track_a = fit_tangent(covariances[SPAN_A][rows], trials.classes[rows], mirror_columns(LAYOUT))
+    margins["tangent_a"] = tangent_margins(track_a, covariances[SPAN_A][test])[:, np.newaxis]
+    identity = {"subjects": trials.subjects[test], "classes": trials.classes[test]}
+    del trials, covariances
+    margins |= _frontal_margins(frontal, test_subjects, plan, report)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **identity, **margins)  # type: ignore[arg-type]
+
+
+def _aligned(
+    signals: Sequence[Signal], test_subjects: npt.NDArray[np.intp]
+) -> tuple[Trials, dict[tuple[int, int], FloatArray], FloatArray]:
+    covariance = mean_covariance([one for one in signals if one.subject not in test_subjects])
+    aligned = align_signals(signals, covariance)
+    return cut_trials(aligned), band_covariances(aligned, (*SPANS, SPAN_A)), covariance
+
+
+def _fit_tangent(
+    covariances: dict[tuple[int, int], FloatArray], trials: Trials, rows: npt.NDArray[np.intp], mirror: Sequence[int]
+) -> TangentProbe:
+    pooled = np.concatenate([covariances[span][rows] for span in SPANS_FIT])
+    return fit_tangent(pooled, np.tile(trials.classes[rows], len(SPANS_FIT)), mirror)
+
+
+def _frontal_margins(
+    frontal: Sequence[Signal], test_subjects: npt.NDArray[np.intp], plan: Plan, report: Callable[[str], None]
+) -> dict[str, FloatArray]:
+    """The control: the same branches from frontal electrodes alone."""
+    mirror = mirror_columns(FRONTAL)
+    trials, covariances, _ = _aligned(frontal, test_subjects)
+    test = np.isin(trials.subjects, test_subjects)
+    rows = np.flatnonzero(~test)
+    torch.manual_seed(plan.seed)
+    power = PowerNet(len(FRONTAL))
+    fit_network(power, trials, rows, mirror, plan.power, plan.seed, report)
+    tangent = _fit_tangent(covariances, trials, rows, mirror)
+    return {
+        "frontal_power": _network_margins(power, trials, test),
+        "frontal_tangent": _tangent_margins(tangent, covariances, test),
+    }
+
+
+def _network_margins(net: EncoderNet | PowerNet, trials: Trials, test: npt.NDArray[np.bool_]) -> FloatArray:
+    columns = []
+    for end in ENDS_SLIDING:
+        logits = logits_of_windows(net, trials.windows(end, net.context)[test])
+        columns.append(logits[:, 1] - logits[:, 0])
+    return np.stack(columns, axis=1)
+
+
+def _tangent_margins(
+    probe: TangentProbe, covariances: dict[tuple[int, int], FloatArray], test: npt.NDArray[np.bool_]
+) -> FloatArray:
+    return np.stack([tangent_margins(probe, covariances[span][test]) for span in SPANS], axis=1)

@@ -1,0 +1,217 @@
+"""The two networks of the motor-imagery decoder, as they are trained, and the training loop.
+
+The window's end is drawn anew for every trial and every epoch, because a live user is decoded by
+windows that slide; half of all trials are mirrored, left for right, with the other label.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rtbci.encoder.dare import DareEncoder, channel_ids
+from rtbci.probe.conv_probe import ConvProbe
+from rtbci.probe.power import POWER_FLOOR, PowerProbe
+from rtbci.stages.stage import FloatArray
+from tools.training.signals import RATE_HZ
+from tools.training.trials import CONTEXT, FIRST_END, LAST_END, PATCH, WINDOW, Trials
+
+__all__ = ["EncoderNet", "FitSettings", "PowerNet", "fit_network", "logits_of_windows", "redraw_weights"]
+
+N_HIDDEN = 16
+POWER_CENTRES_HZ = (10.5, 16.5, 25.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """How a network is trained: AdamW, OneCycle, gradients clipped to 1.
+
+    Parameters
+    ----------
+    epochs, batch : int
+    rate : float
+        Highest learning rate.
+    weight_decay : float
+    """
+
+    epochs: int
+    rate: float
+    batch: int = 64
+    weight_decay: float = 0.01
+
+
+def redraw_weights(encoder: DareEncoder) -> None:
+    """Start every linear map of the encoder with standard deviation ``1 / sqrt(inputs)``.
+
+    With the published 0.02, and a width of only 64, nothing in an untrained nano is large enough for its
+    nonlinearities to bend: the network is linear, and a linear map cannot see power.
+    """
+    for module in encoder.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=module.in_features**-0.5)
+    with torch.no_grad():
+        for i_layer, block in enumerate(encoder.blocks, start=1):
+            block.attention.proj.weight.div_((2.0 * i_layer) ** 0.5)  # type: ignore[union-attr, operator]
+            block.fc2.weight.div_((2.0 * i_layer) ** 0.5)  # type: ignore[union-attr, operator]
+
+
+class EncoderNet(nn.Module):
+    """DARE encoder with its probe.
+
+    Parameters
+    ----------
+    size : str
+        Size of the encoder.
+    layout : sequence of str
+        Electrodes, in order.
+    embedding_std, dropout : float
+        See `DareEncoder`; dropout is on the features that the probe reads.
+    """
+
+    context = 0
+
+    def __init__(self, size: str, layout: Sequence[str], embedding_std: float = 0.5, dropout: float = 0.25) -> None:
+        super().__init__()
+        self.encoder = DareEncoder(size, embedding_std=embedding_std)
+        redraw_weights(self.encoder)
+        n_patches, dimensions = WINDOW // PATCH, self.encoder.size
+        self.per_patch = nn.Linear(dimensions.n_summary * dimensions.n_features, N_HIDDEN)
+        self.head = nn.Linear(n_patches * N_HIDDEN, 2)
+        self.register_buffer("ids", channel_ids(layout))
+        self.dropout = dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (batch, 2) of windows (batch, n_channels, WINDOW)."""
+        patches = x.unflatten(2, (WINDOW // PATCH, PATCH)).transpose(1, 2)
+        features = self.encoder(patches, self.ids).flatten(2)
+        hidden = self.per_patch(F.dropout(features, self.dropout, self.training))
+        return self.head(hidden.flatten(1))  # type: ignore[no-any-return]
+
+    def probe(self) -> ConvProbe:
+        """The probe as the runtime has it."""
+        tensors = (self.per_patch.weight, self.per_patch.bias, self.head.weight, self.head.bias)
+        return ConvProbe(*(tensor.detach().double().numpy() for tensor in tensors))
+
+
+class PowerNet(nn.Module):
+    """Spatial filters, short temporal filters, log power of each patch, one linear layer.
+
+    Parameters
+    ----------
+    n_channels : int
+    n_filters : int
+        Spatial filters in each of three bands.
+    """
+
+    context = CONTEXT
+
+    def __init__(self, n_channels: int, n_filters: int = 12, dropout: float = 0.5) -> None:
+        super().__init__()
+        t_s = (torch.arange(CONTEXT + 1) - CONTEXT / 2) / RATE_HZ
+        window = torch.hann_window(CONTEXT + 3, periodic=False)[1:-1]
+        waves = torch.stack([torch.cos(2 * torch.pi * f_hz * t_s) * window for f_hz in POWER_CENTRES_HZ])
+        self.temporal = nn.Parameter(waves / waves.square().sum(1, keepdim=True).sqrt() / 2.0)
+        self.spatial = nn.Parameter(torch.randn(len(waves), n_filters, n_channels) / n_channels**0.5)
+        self.patch_scores = nn.Parameter(torch.zeros(len(waves) * n_filters, WINDOW // PATCH))
+        self.norm = nn.BatchNorm1d(len(waves) * n_filters, affine=False)
+        self.head = nn.Linear(len(waves) * n_filters, 2)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (batch, 2) of windows (batch, n_channels, CONTEXT + WINDOW)."""
+        n_bands, n_filters, n_channels = self.spatial.shape
+        virtual = self.spatial.reshape(-1, n_channels) @ x
+        kernels = self.temporal.flip(1).repeat_interleave(n_filters, 0)[:, None]  # conv1d correlates
+        filtered = F.conv1d(virtual, kernels, groups=n_bands * n_filters)
+        powers = filtered.square().unflatten(2, (WINDOW // PATCH, PATCH)).mean(3)
+        features = (torch.log(powers + POWER_FLOOR) * self.patch_scores.softmax(1)).sum(2)
+        return self.head(F.dropout(self.norm(features), self.dropout, self.training))  # type: ignore[no-any-return]
+
+    def probe(self) -> PowerProbe:
+        """The probe as the runtime has it: normalisation folded into the last layer."""
+        mean, variance = self.norm.running_mean, self.norm.running_var
+        if mean is None or variance is None:
+            raise RuntimeError("PowerNet: BatchNorm keeps no statistics, need them; build it with the defaults")
+        with torch.no_grad():
+            coef = self.head.weight / (variance + self.norm.eps).sqrt()
+            intercept = self.head.bias - coef @ mean
+            parts = (self.spatial, self.temporal, self.patch_scores.softmax(1), coef, intercept)
+            return PowerProbe(*(part.double().numpy() for part in parts))
+
+
+def fit_network(
+    net: EncoderNet | PowerNet,
+    trials: Trials,
+    rows: npt.NDArray[np.intp],
+    mirror: Sequence[int],
+    settings: FitSettings,
+    seed: int,
+    report: Callable[[str], None] = print,
+) -> None:
+    """Train in place.
+
+    Parameters
+    ----------
+    net : EncoderNet or PowerNet
+        Fresh.
+    trials : Trials
+    rows : ndarray of int
+        Trials to train on.
+    mirror : sequence of int
+        See `mirror_columns`.
+    settings : FitSettings
+    seed : int
+        Of the order of trials, the windows' ends and the mirroring.
+    report : callable
+        Takes one line an epoch, with the time left.
+    """
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    columns = torch.tensor(list(mirror))
+    n_batches = max(1, len(rows) // settings.batch)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.rate, total_steps=max(10, settings.epochs * n_batches), pct_start=0.2
+    )
+    net.train()
+    t_start = time.monotonic()
+    for epoch in range(1, settings.epochs + 1):
+        losses = []
+        for batch in np.array_split(rng.permutation(rows)[: n_batches * settings.batch], n_batches):
+            x, y = _draw(trials, batch, net.context, columns, rng)
+            loss = F.cross_entropy(net(x), y)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        left_s = (time.monotonic() - t_start) / epoch * (settings.epochs - epoch)
+        report(f"{type(net).__name__} epoch {epoch}/{settings.epochs}: loss {np.mean(losses):.4f}, {left_s:.0f} s left")
+    net.eval()
+
+
+def logits_of_windows(net: EncoderNet | PowerNet, windows: npt.NDArray[np.float32]) -> FloatArray:
+    """Logits (n, 2) of windows (n, n_channels, context + WINDOW)."""
+    net.eval()
+    with torch.no_grad():
+        parts = [
+            net(torch.from_numpy(np.ascontiguousarray(windows[i : i + 128]))) for i in range(0, len(windows), 128)
+        ]
+    return torch.cat(parts).double().numpy()
+
+
+def _draw(
+    trials: Trials, batch: npt.NDArray[np.intp], context: int, mirror: Tensor, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    stops = CONTEXT + rng.integers(FIRST_END, LAST_END + 1, len(batch))
+    cut = [trials.x[i, :, stop - WINDOW - context : stop] for i, stop in zip(batch, stops, strict=True)]
+    x, y = torch.from_numpy(np.stack(cut)), torch.from_numpy(trials.classes[batch])
+    flip = torch.from_numpy(rng.random(len(batch)) < 0.5)
+    x[flip] = x[flip][:, mirror]
+    return x, torch.where(flip, 1 - y, y)
