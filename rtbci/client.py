@@ -21,7 +21,9 @@ from rtbci.publish.messages import MESSAGE_TYPES, Hello, Message
 
 __all__ = ["Client"]
 
-MAX_TOPIC_BYTES = 64
+MAX_READ_AT_ONCE = 10_000
+"""Messages read by one `Client.latest`, so that a flood cannot hold it up."""
+
 HEARTBEAT_MS = 5_000
 RECONNECT_MS = 100
 RECONNECT_MAX_MS = 2_000
@@ -140,7 +142,9 @@ class Client:
         Message or None
             None when nothing of that topic has come in this session of the decoder.
         """
-        while int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+        for _ in range(MAX_READ_AT_ONCE):
+            if not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                break
             self._read()
         return self._newest.get(topic)
 

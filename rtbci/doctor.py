@@ -3,7 +3,6 @@
 import platform
 import shutil
 import socket
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -78,8 +77,6 @@ def _guarded(check: Callable[[], Finding]) -> Finding:
 
 def _python() -> Finding:
     detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    if sys.version_info < (3, 11):
-        return Finding("Python", "failure", detail, "install Python 3.11 or newer")
     return Finding("Python", "ok", f"{detail}, rtbci {metadata.version('rtbci')}")
 
 
@@ -159,7 +156,9 @@ def _engine(name: str) -> Finding:
 
     recipe = read_engine(name)
     difference, tolerance, took_ms = golden_difference(recipe)
-    detail = f"golden output reproduced within {difference:.1e} (limit {tolerance:.0e}), {took_ms:.2f} ms a run"
+    detail = (
+        f"golden output reproduced within {difference:.1e} (limit {tolerance:.0e}), {took_ms:.2f} ms a run"
+    )
     if not difference <= tolerance:
         return Finding(f"engine {name}", "failure", detail, "install rtbci again: the engine is damaged")
     return Finding(f"engine {name}", "ok", detail)

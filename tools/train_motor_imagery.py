@@ -51,11 +51,14 @@ def main(arguments: list[str] | None = None) -> int:
     plan = Plan(args.size, FitSettings(args.epochs, 1e-3), FitSettings(args.power_epochs, 5e-3), args.seed)
     paths = sorted((args.data / "eegmmidb").glob("S*.npz"))[: args.subjects_limit]
     if len(paths) < args.folds:
-        print(f"train: found {len(paths)} subjects below {args.data}, need {args.folds} or more; give --data", file=sys.stderr)
+        print(
+            f"train: found {len(paths)} subjects below {args.data}, need {args.folds} or more; give --data",
+            file=sys.stderr,
+        )
         return 2
     subjects = np.array([int(path.stem.lstrip("S")) for path in paths])
     _run_folds(args, plan, subjects)
-    results = results_of(read_folds(args.work, args.folds), paths, args.work)
+    results = results_of(read_folds(args.work, args.folds), paths)
     results |= {"seed": args.seed, "epochs": args.epochs, "n_folds": args.folds, "size": args.size}
     results["cross_validation_minutes"] = (time.monotonic() - t_start) / 60.0
     if not args.folds_only:
@@ -67,10 +70,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of eegmmidb/")
-    parser.add_argument("--work", type=Path, default=ROOT / "build" / "train_motor_imagery", help="finished folds")
-    parser.add_argument("--results", type=Path, default=ROOT / "docs", help="folder of results.md and its JSON")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of eegmmidb/"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=ROOT / "build" / "train_motor_imagery", help="finished folds"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "docs", help="folder of results.md and its JSON"
+    )
     parser.add_argument("--engine", type=Path, default=ROOT / "engines" / "dare_nano")
     parser.add_argument("--profile", type=Path, default=ROOT / "paradigms" / "motor_imagery" / "population")
     parser.add_argument("--size", default="nano", help="size of the encoder")
@@ -118,7 +129,9 @@ def _fit_and_ship(args: argparse.Namespace, plan: Plan, results: dict[str, objec
     trials = cut_trials(aligned)
     covariances = band_covariances(aligned, SPANS_FIT)
     rows = np.arange(len(trials.classes))
-    fitted = fit_all(trials, covariances, rows, covariance, plan, lambda line: print(f"all: {line}", flush=True))
+    fitted = fit_all(
+        trials, covariances, rows, covariance, plan, lambda line: print(f"all: {line}", flush=True)
+    )
     ship(fitted, trials, results, args.engine, args.profile)
 
 

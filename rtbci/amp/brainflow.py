@@ -1,6 +1,7 @@
 """Every board that BrainFlow knows, as a source; needs the extra ``rtbci[brainflow]``."""
 
 import difflib
+import importlib
 import time
 import warnings
 from collections.abc import Mapping
@@ -112,7 +113,8 @@ class BrainFlowAmp:
                 board.release_session()
             raise StreamError(
                 f"BrainFlow {self.info.name!r}: does not start ({error}); "
-                "check that it is on, charged and free, and its parameters (serial_port, mac_address, ip_address)"
+                "check that it is on, charged and free, and its parameters "
+                "(serial_port, mac_address, ip_address)"
             ) from error
         self._board = board
         # BrainFlow stamps with calendar time
@@ -183,8 +185,7 @@ def _shim() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
-            from brainflow import board_shim
-
+            board_shim: Any = importlib.import_module("brainflow.board_shim")
             # loads the native library, and pkg_resources with it
             board_shim.BoardControllerDLL.get_instance()
     except ImportError as error:

@@ -1,13 +1,14 @@
-"""Random signals made block by block: 1/f noise, rhythms, slow drift. Each keeps its own state."""
+"""Signals made block by block: 1/f noise, rhythms, slow drift, the mains. Each keeps its own state."""
 
 import math
+from typing import Any
 
 import numpy as np
 from scipy.signal import butter, lfilter, sosfilt
 
 from rtbci.stream.source import FloatArray
 
-__all__ = ["BandNoise", "PinkNoise", "SlowNoise"]
+__all__ = ["BandNoise", "Mains", "PinkNoise", "SlowNoise"]
 
 LOWEST_HZ = 0.25
 
@@ -67,11 +68,11 @@ class BandNoise:
     ) -> None:
         self._rng = rng
         self._n_signals = n_signals
-        self._sos = butter(2, (low_hz, high_hz), "bandpass", fs=rate_hz, output="sos")
+        self._sos = np.asarray(butter(2, (low_hz, high_hz), "bandpass", fs=rate_hz, output="sos"))
         n_settle = round(4 * rate_hz / (high_hz - low_hz))
         impulse = np.zeros(4 * n_settle)
         impulse[0] = 1.0
-        response = sosfilt(self._sos, impulse)
+        response = np.asarray(sosfilt(self._sos, impulse))
         self._gain = 1.0 / math.sqrt(float((response**2).sum()))
         self._state = np.zeros((self._sos.shape[0], 2, n_signals))
         self.generate(n_settle)
@@ -79,5 +80,23 @@ class BandNoise:
     def generate(self, n_samples: int) -> FloatArray:
         """Next `n_samples`, shape (n_samples, n_signals); a new array."""
         white = self._rng.standard_normal((n_samples, self._n_signals))
-        out, self._state = sosfilt(self._sos, white, axis=0, zi=self._state)
+        filtered: Any = sosfilt(self._sos, white, axis=0, zi=self._state)
+        out, self._state = filtered
         return np.asarray(self._gain * out)
+
+
+class Mains:
+    """The power line: one sine, with an amplitude and a phase of its own at each electrode."""
+
+    def __init__(
+        self, n_channels: int, rate_hz: float, line_hz: float, line_uv: float, rng: np.random.Generator
+    ) -> None:
+        there = 0 < line_hz < rate_hz / 2
+        self._turns = line_hz / rate_hz if there else 0.0
+        self._size = line_uv * rng.uniform(0.3, 1.0, n_channels) * there
+        self._phase = rng.normal(0.0, 0.3, n_channels)
+
+    def samples(self, first: int, n: int) -> FloatArray:
+        """Samples `first` to ``first + n``, shape (n, n_channels)."""
+        turns = (np.arange(first, first + n) * self._turns) % 1.0
+        return np.asarray(self._size * np.sin(2 * np.pi * turns[:, None] + self._phase))

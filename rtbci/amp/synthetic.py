@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtbci.amp.cues import STATES, Cue, GrazCues
-from rtbci.amp.eyes import Blinks, Gaze
+from rtbci.amp.eyes import Blinks
 from rtbci.amp.head import Dipole, dipole_at, scalp_gains
-from rtbci.amp.noise import BandNoise, PinkNoise, SlowNoise
+from rtbci.amp.noise import BandNoise, Mains, PinkNoise, SlowNoise
+from rtbci.amp.user import User
 from rtbci.errors import ConfigError
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
 
@@ -28,8 +29,6 @@ BLOCK_S = 1.0 / 16
 N_BACKGROUND = 60
 ALPHA_PLACES = ("O1", "O2", "PO3", "PO4", "PZ")
 HANDS = ("C3", "C4")
-ERD_DELAY_S, ERD_RISE_S = 0.35, 0.25
-SACCADE_DELAY_S = 0.25
 EYES = ((-0.33, 0.76, -0.22), (0.33, 0.76, -0.22))
 BLINK_AXIS, GAZE_AXIS = (0.0, 1.0, 0.8), (1.0, 0.0, 0.0)
 
@@ -126,10 +125,10 @@ class SyntheticAmp:
         )
         self._gains = _Gains(channels, rng_head, self._signal)
         self._cues = GrazCues(rate_hz, rng_cues) if cues else None
-        self._user = _User(rate_hz, self._signal)
+        self._user = User(rate_hz, self._signal.erd, self._signal.erd_same_side)
         self._blinks = Blinks(self._signal.blink_every_s, rate_hz, rng_eyes)
         self._make_noise(len(channels), rate_hz, rng_noise)
-        self._mains = _Mains(len(channels), rate_hz, line_hz, self._signal.line_uv, rng_head)
+        self._mains = Mains(len(channels), rate_hz, line_hz, self._signal.line_uv, rng_head)
         self._n_block = max(1, round(rate_hz * BLOCK_S))
         self._n_made = 0
         self._asked_state: str | None = None
@@ -237,67 +236,6 @@ def _random_dipoles(rng: np.random.Generator) -> list[Dipole]:
     places *= rng.uniform(0.4, 0.8, (N_BACKGROUND, 1)) / np.linalg.norm(places, axis=1, keepdims=True)
     axes = rng.standard_normal((N_BACKGROUND, 3))
     return [Dipole(place, axis) for place, axis in zip(places, axes, strict=True)]
-
-
-class _User:
-    """From cues to the amplitude of each hand's rhythm, and to the gaze."""
-
-    def __init__(self, rate_hz: float, signal: Signal) -> None:
-        self.state = "rest"
-        self._rate_hz, self._signal = rate_hz, signal
-        self._gaze = Gaze(rate_hz)
-        self._fall = float(np.exp(-1.0 / (ERD_RISE_S * rate_hz)))
-        self._level = np.ones(2)  # amplitude over the left and the right hand area
-        self._hands_to = [Cue(-(10**9), "rest")]
-        self._gaze_to = [Cue(-(10**9), "rest")]
-
-    def push(self, first: int, n: int, cues: Sequence[Cue]) -> tuple[FloatArray, FloatArray]:
-        """Amplitudes (n, 2) of left and right hand area, and gaze (n,), for samples `first` on."""
-        if cues:
-            self.state = cues[-1].state
-        delay, saccade = round(ERD_DELAY_S * self._rate_hz), round(SACCADE_DELAY_S * self._rate_hz)
-        self._hands_to += [Cue(cue.i_sample + delay, cue.state) for cue in cues]
-        self._gaze_to += [Cue(cue.i_sample + saccade, cue.state) for cue in cues]
-        own, other = 1 - self._signal.erd_same_side, 1 - self._signal.erd
-        # the left hemisphere moves the right hand
-        aims = {"rest": (1.0, 1.0), "left_hand": (own, other), "right_hand": (other, own)}
-        hands = self._smooth(np.array([aims[state] for state in _states(self._hands_to, first, n)]))
-        sides = {"rest": 0.0, "left_hand": -1.0, "right_hand": 1.0}
-        gaze = self._gaze.push(np.array([sides[state] for state in _states(self._gaze_to, first, n)]))
-        return hands, gaze
-
-    def _smooth(self, aims: FloatArray) -> FloatArray:
-        out = np.empty_like(aims)
-        for i, aim in enumerate(aims):
-            self._level = aim + self._fall * (self._level - aim)
-            out[i] = self._level
-        return out
-
-
-def _states(switches: list[Cue], first: int, n: int) -> list[str]:
-    """State of each of `n` samples; drops switches that no later sample needs."""
-    starts = np.array([switch.i_sample for switch in switches])
-    at = np.searchsorted(starts, np.arange(first, first + n), side="right") - 1
-    states = [switches[i].state for i in at]
-    del switches[: int(at[-1])]
-    return states
-
-
-class _Mains:
-    """The power line: one sine, with an amplitude and a phase of its own at each electrode."""
-
-    def __init__(
-        self, n_channels: int, rate_hz: float, line_hz: float, line_uv: float, rng: np.random.Generator
-    ) -> None:
-        there = 0 < line_hz < rate_hz / 2
-        self._turns = line_hz / rate_hz if there else 0.0
-        self._size = line_uv * rng.uniform(0.3, 1.0, n_channels) * there
-        self._phase = rng.normal(0.0, 0.3, n_channels)
-
-    def samples(self, first: int, n: int) -> FloatArray:
-        """Samples `first` to ``first + n``, shape (n, n_channels)."""
-        turns = (np.arange(first, first + n) * self._turns) % 1.0
-        return np.asarray(self._size * np.sin(2 * np.pi * turns[:, None] + self._phase))
 
 
 def _info(

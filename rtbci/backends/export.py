@@ -117,11 +117,10 @@ def onnx_metadata(path: Path) -> dict[str, str]:
         When the file cannot be read.
     """
     import onnx
-    from google.protobuf.message import DecodeError
 
     try:
         model = onnx.load(path, load_external_data=False)
-    except (OSError, DecodeError) as error:
+    except Exception as error:  # OSError, or one of protobuf's own
         raise EngineError(f"{path}: cannot be read ({error}), need an ONNX file; export it again") from None
     return {prop.key: prop.value for prop in model.metadata_props}
 

@@ -56,7 +56,7 @@ class OrtSession:
         self._where = "OrtSession" if isinstance(source, bytes) else str(source)
         data = source if isinstance(source, bytes) else _read(Path(source))
         self.engine_id = sha256(data).hexdigest()
-        self._session = _load(self._where, data, n_threads)
+        self._session: Any = _load(self._where, data, n_threads)
         node_in, node_out = self._nodes()
         self._input_name, self._output_names = node_in.name, [node_out.name]
         self.input_shape, self._free_batch = self._shape(node_in)
@@ -115,7 +115,7 @@ class OrtSession:
         return (1 if free else node.shape[0], *node.shape[1:]), free
 
     def _first_run(self) -> Float32Array:
-        """Run on zeros: buffers are allocated now, not at the first sample, and the output's shape is known."""
+        """Run on zeros: allocates all buffers before the first sample, and shows the output's shape."""
         try:
             return self.run(np.zeros(self.input_shape, np.float32))
         except EngineError:

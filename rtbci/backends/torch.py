@@ -1,5 +1,6 @@
 """Eager torch on the CPU: slow, and the reference for all other back ends."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ class TorchSession:
     backend, engine_id, input_shape, output_shape
         See `Session`.
     info : CheckpointInfo
+        What the checkpoint says of itself.
 
     Raises
     ------
@@ -39,8 +41,6 @@ class TorchSession:
     backend = "torch"
 
     def __init__(self, path: Path | str, engine_id: str | None = None, n_threads: int | None = None) -> None:
-        from hashlib import sha256
-
         import torch
 
         from rtbci.encoder.dare import channel_ids
@@ -54,8 +54,8 @@ class TorchSession:
         self._ids = channel_ids(self.info.channels)
         self._closed = False
         self.engine_id = engine_id or sha256(Path(path).read_bytes()).hexdigest()
-        self.input_shape = (1, len(self.info.channels), PATCH_SAMPLES)
-        self.output_shape = (1, self.info.size.n_summary, self.info.size.n_features)
+        self.input_shape: tuple[int, ...] = (1, len(self.info.channels), PATCH_SAMPLES)
+        self.output_shape: tuple[int, ...] = (1, self.info.size.n_summary, self.info.size.n_features)
 
     def run(self, x: Float32Array) -> Float32Array:
         """Run the encoder; see `Session.run`. The batch is free; the result is a fresh array.

@@ -51,7 +51,8 @@ class FeatureRing:
     def __init__(self, n_features: int, n_patches: int, n_phases: int) -> None:
         if min(n_features, n_patches, n_phases) < 1:
             raise EngineError(
-                f"FeatureRing: got {n_features} features, {n_patches} patches, {n_phases} phases, need at least 1"
+                f"FeatureRing: got {n_features} features, {n_patches} patches, {n_phases} phases, "
+                "need at least 1 each"
             )
         self.n_features, self.n_patches, self.n_phases = n_features, n_patches, n_phases
         self._rows = np.zeros((n_phases, 2 * n_patches, n_features), np.float32)

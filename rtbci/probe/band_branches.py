@@ -49,7 +49,9 @@ class TangentBranch:
         name: str = "tangent",
     ) -> None:
         if len(bands_hz) != probe.n_bands:
-            raise ShapeError(f"branch '{name}': has {len(bands_hz)} bands, the probe has {probe.n_bands}; need as many")
+            raise ShapeError(
+                f"branch '{name}': has {len(bands_hz)} bands, the probe has {probe.n_bands}; need as many"
+            )
         _check_hops(name, window_samples, hop_samples)
         self.name, self.window_samples, self._hop_samples = name, window_samples, hop_samples
         self._probe = probe
@@ -70,7 +72,13 @@ class TangentBranch:
         """Push the signal through a new branch; see `Branch.logits_of`."""
         bands_hz, rate_hz, order = self._settings
         twin = TangentBranch(
-            self._probe, bands_hz, rate_hz, self.window_samples, self._hop_samples, order=order, name=self.name
+            self._probe,
+            bands_hz,
+            rate_hz,
+            self.window_samples,
+            self._hop_samples,
+            order=order,
+            name=self.name,
         )
         return _logits_after(twin, window, self._hop_samples)
 

@@ -129,7 +129,9 @@ class EncoderBranch:
         """Encode the last window's patches one by one; see `Branch.logits_of`."""
         last = _last_window(self.name, window, self.window_samples)
         patches = last.astype(np.float32).reshape(self._probe.n_patches, -1, last.shape[1]).transpose(0, 2, 1)
-        features = [self._session.run(np.ascontiguousarray(patch[np.newaxis])).ravel().copy() for patch in patches]
+        features = [
+            self._session.run(np.ascontiguousarray(patch[np.newaxis])).ravel().copy() for patch in patches
+        ]
         return self._probe.logits(np.stack(features))
 
     def reset(self) -> None:
@@ -158,7 +160,9 @@ class WindowBranch:
 
     def __init__(self, session: Session, meaning: str, name: str = "window") -> None:
         if meaning not in ("logits", "probs"):
-            raise EngineError(f"branch '{name}': engine gives {meaning!r}, need 'logits' or 'probs'; name another engine")
+            raise EngineError(
+                f"branch '{name}': engine gives {meaning!r}, need 'logits' or 'probs'; name another engine"
+            )
         _, n_channels, self.window_samples = session.input_shape
         self.name, self._session = name, session
         self._meaning: Literal["logits", "probs"] = "probs" if meaning == "probs" else "logits"
@@ -216,7 +220,9 @@ def open_branches(
     for entry in profile.branches:
         session = sessions.get(entry.name)
         if entry.engine and session is None:
-            raise ProfileError(f"branch '{entry.name}': has no session, need engine '{entry.engine}'; open it first")
+            raise ProfileError(
+                f"branch '{entry.name}': has no session, need engine '{entry.engine}'; open it first"
+            )
         if session is not None and entry.engine_id and session.engine_id != entry.engine_id:
             raise ProfileError(
                 f"branch '{entry.name}': engine '{entry.engine}' has id {session.engine_id[:12]}..., the profile was made "
@@ -257,7 +263,9 @@ def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meani
         )
         makers["window"] = lambda: WindowBranch(session, meaning, entry.name)
     if entry.kind not in makers:
-        raise ProfileError(f"branch '{entry.name}': of kind {entry.kind} has no session, need an engine; name one")
+        raise ProfileError(
+            f"branch '{entry.name}': of kind {entry.kind} has no session, need an engine; name one"
+        )
     try:
         return makers[entry.kind]()
     except (KeyError, ShapeError) as error:
@@ -269,5 +277,7 @@ def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meani
 
 def _last_window(name: str, signal: FloatArray, window_samples: int) -> FloatArray:
     if signal.ndim != 2 or signal.shape[0] < window_samples:
-        raise ShapeError(f"branch '{name}': signal has shape {signal.shape}, need ({window_samples} or more, n_channels)")
+        raise ShapeError(
+            f"branch '{name}': signal has shape {signal.shape}, need ({window_samples} or more, n_channels)"
+        )
     return signal[-window_samples:]

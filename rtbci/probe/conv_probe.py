@@ -36,7 +36,11 @@ class ConvProbe:
     """
 
     def __init__(
-        self, patch_weight: npt.ArrayLike, patch_bias: npt.ArrayLike, weight: npt.ArrayLike, bias: npt.ArrayLike
+        self,
+        patch_weight: npt.ArrayLike,
+        patch_bias: npt.ArrayLike,
+        weight: npt.ArrayLike,
+        bias: npt.ArrayLike,
     ) -> None:
         self.patch_weight: FloatArray = np.array(patch_weight, dtype=np.float64)
         self.patch_bias: FloatArray = np.array(patch_bias, dtype=np.float64)

@@ -35,7 +35,9 @@ class Fusion:
         self.bias: FloatArray = np.array(bias, dtype=np.float64)
         self.temperature = float(temperature)
         if self.weights.ndim != 1 or not self.weights.size or not np.isfinite(self.weights).all():
-            raise ConfigError(f"Fusion: weights are {self.weights.tolist()}, need one finite number per branch")
+            raise ConfigError(
+                f"Fusion: weights are {self.weights.tolist()}, need one finite number per branch"
+            )
         if self.bias.ndim != 1 or self.bias.size < 2 or not np.isfinite(self.bias).all():
             raise ConfigError(f"Fusion: bias is {self.bias.tolist()}, need one finite number per class")
         if not (np.isfinite(self.temperature) and self.temperature > 0):

@@ -146,7 +146,9 @@ class HopPowers:
             When the hop has another shape.
         """
         if hop.shape != (self.hop_samples, self._n_channels):
-            raise ShapeError(f"HopPowers: hop has shape {hop.shape}, need ({self.hop_samples}, {self._n_channels})")
+            raise ShapeError(
+                f"HopPowers: hop has shape {hop.shape}, need ({self.hop_samples}, {self._n_channels})"
+            )
         self._virtual[:, : self._past] = self._virtual[:, self.hop_samples :].copy()
         np.matmul(hop, self._spatial, out=self._virtual[:, self._past :])
         filtered = self._convolution @ self._virtual

@@ -64,7 +64,9 @@ def read_profile(path: str | Path) -> Profile:
     try:
         weights = load(blob)
     except SafetensorError as error:
-        raise ProfileError(f"{where}: {WEIGHTS_NAME} is no safetensors file ({error}); calibrate again") from error
+        raise ProfileError(
+            f"{where}: {WEIGHTS_NAME} is no safetensors file ({error}); calibrate again"
+        ) from error
     profile = msgspec.structs.replace(profile, weights=weights)
     check_profile(profile, where)
     return profile
@@ -95,7 +97,9 @@ def write_profile(path: str | Path, profile: Profile, *, replace: bool = False) 
     folder = Path(path)
     check_profile(profile, f"profile {folder}")
     if folder.exists() and not replace:
-        raise ProfileError(f"profile {folder}: is already there, need a new folder; choose another generation")
+        raise ProfileError(
+            f"profile {folder}: is already there, need a new folder; choose another generation"
+        )
     blob = save({name: np.ascontiguousarray(x) for name, x in sorted(profile.weights.items())})
     written = msgspec.structs.replace(profile, weights_sha256=hashlib.sha256(blob).hexdigest())
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +121,8 @@ def generations(root: str | Path, user: str) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(
-        (one for one in folder.iterdir() if one.name.isdecimal() and one.is_dir()), key=lambda one: int(one.name)
+        (one for one in folder.iterdir() if one.name.isdecimal() and one.is_dir()),
+        key=lambda one: int(one.name),
     )
 
 

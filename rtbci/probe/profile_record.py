@@ -146,7 +146,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             When there is none.
         """
         prefix = f"{branch}."
-        found = {name[len(prefix) :]: value for name, value in self.weights.items() if name.startswith(prefix)}
+        found = {
+            name[len(prefix) :]: value for name, value in self.weights.items() if name.startswith(prefix)
+        }
         if not found:
             raise ProfileError(
                 f"profile '{self.user}': has no tensors of branch '{branch}', have {sorted(self.weights)}; "
@@ -180,16 +182,22 @@ def check_profile(profile: Profile, where: str) -> None:
     if not USER_NAME.fullmatch(profile.user):
         wrong.append(f"user is {profile.user!r}, need letters, digits, '_', '.', '-'")
     if n_classes < 2 or len(profile.bias) != n_classes:
-        wrong.append(f"{n_classes} classes and {len(profile.bias)} biases, need two or more, and as many of each")
+        wrong.append(
+            f"{n_classes} classes and {len(profile.bias)} biases, need two or more, and as many of each"
+        )
     if not profile.branches or len({entry.name for entry in profile.branches}) < len(profile.branches):
         wrong.append("branches must be one or more, each with a name of its own")
     if profile.window_samples < 1 or profile.hop_samples < 1 or not profile.rate_hz > 0:
         wrong.append("window_samples, hop_samples and rate_hz must be above 0")
     elif profile.window_samples % profile.hop_samples:
-        wrong.append(f"window of {profile.window_samples} samples is no multiple of hop {profile.hop_samples}")
+        wrong.append(
+            f"window of {profile.window_samples} samples is no multiple of hop {profile.hop_samples}"
+        )
     if not (np.isfinite(profile.temperature) and profile.temperature > 0):
         wrong.append(f"temperature is {profile.temperature:g}, need above 0")
-    wrong += [f"tensor '{name}' is not finite" for name, x in profile.weights.items() if not np.isfinite(x).all()]
+    wrong += [
+        f"tensor '{name}' is not finite" for name, x in profile.weights.items() if not np.isfinite(x).all()
+    ]
     wrong += _matrix_faults(profile)
     if wrong:
         raise ProfileError(f"{where}: {'; '.join(wrong)}; train or calibrate again")

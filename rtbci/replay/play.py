@@ -21,8 +21,8 @@ __all__ = ["LOOP_MARKER", "Block", "Player", "blocks_of"]
 LOOP_MARKER = "rtbci:loop"
 """Marker at the first sample of every repetition."""
 POLL_S = 0.02
-MARKER_CONSUMER_GRACE_S = 1.0
-"""How long the markers' receivers are waited for once the samples' receiver is there."""
+OTHER_CONSUMERS_S = 1.0
+"""How long receivers of markers and other streams are waited for once samples have a receiver."""
 
 Progress = Callable[[float, float], None]
 
@@ -105,8 +105,8 @@ class Player:
     name, source_id : str, optional
         Instead of the file's. With several streams, numbers are appended from the second on.
     wait_for_consumers : bool
-        Do not begin before somebody receives every stream of samples. Samples sent with nobody there
-        are lost.
+        Do not begin before somebody receives samples; markers and other streams then have one second
+        more to be found. What is sent with nobody there is lost.
     linger_s : float
         How long the streams stay after the last sample, so that receivers can take it.
     clock : Clock
@@ -212,11 +212,11 @@ class Player:
                 return
 
     def _wait_for_consumers(self, outlets: Sequence[Outlet], stop: threading.Event) -> bool:
-        while not all(outlet.has_consumers[0] for outlet in outlets):
+        while not any(outlet.has_consumers[0] for outlet in outlets):
             if stop.wait(POLL_S):
                 return False
-        until = self._clock() + MARKER_CONSUMER_GRACE_S
-        while not all(outlet.has_consumers[1] for outlet in outlets) and self._clock() < until:
+        until = self._clock() + OTHER_CONSUMERS_S
+        while not all(all(outlet.has_consumers) for outlet in outlets) and self._clock() < until:
             if stop.wait(POLL_S):
                 return False
         return True

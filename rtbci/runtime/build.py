@@ -60,7 +60,11 @@ def stream_gains_uv(info: StreamInfo, unit: str = "") -> FloatArray:
 
 
 def build_stages(
-    recipe: ParadigmRecipe, info: StreamInfo, channel_map: ChannelMap, gains_uv: FloatArray, profile: Profile | None
+    recipe: ParadigmRecipe,
+    info: StreamInfo,
+    channel_map: ChannelMap,
+    gains_uv: FloatArray,
+    profile: Profile | None,
 ) -> list[Stage]:
     """Make the stages from a stream's channels to the decoder's input.
 
@@ -103,9 +107,7 @@ def _check_rate(settings: StageSettings, rate_hz: float, info: StreamInfo) -> No
         )
 
 
-def _stage(
-    settings: StageSettings, rate_hz: float, layout: Sequence[str], profile: Profile | None
-) -> Stage:
+def _stage(settings: StageSettings, rate_hz: float, layout: Sequence[str], profile: Profile | None) -> Stage:
     n = len(layout)
     match settings:
         case BandpassSettings():

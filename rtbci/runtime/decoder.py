@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from rtbci.clock import Clock, now
 from rtbci.decide.policy import DecisionPolicy
@@ -100,6 +101,7 @@ class Decoder:
         self._policy = DecisionPolicy(self.recipe.classes, **self.decision.model_dump())
         self._pipeline: Pipeline | None = None
         self._gains_uv: FloatArray = np.empty(0)
+        self._read: npt.NDArray[np.bool_] = np.empty(0, dtype=bool)
         self._unchecked: list[FloatArray] | None = None  # first samples, until their unit has been checked
         self.info: StreamInfo | None = None
         self.channel_map: ChannelMap | None = None
@@ -128,6 +130,11 @@ class Decoder:
     def gains_uv(self) -> FloatArray:
         """Unit of every channel of the open stream in microvolts, shape (n_channels,)."""
         return self._gains_uv
+
+    @property
+    def read(self) -> npt.NDArray[np.bool_]:
+        """Which channels of the open stream are read, shape (n_channels,)."""
+        return self._read
 
     @property
     def n_needed(self) -> int:
@@ -161,7 +168,8 @@ class Decoder:
         """
         channel_map = match_channels(info, self.recipe.input.channels, self.recipe.input.max_interpolated)
         self._gains_uv = stream_gains_uv(info, unit)
-        self._unit = unit or _stated_unit(info, channel_map)
+        self._read = np.asarray(channel_map.matrix.any(axis=0))
+        self._unit = unit or info.channels[int(self._read.argmax())].unit
         stages = build_stages(self.recipe, info, channel_map, self._gains_uv, self.profile)
         self._pipeline = self._parts.pipeline(stages, info, self._clock)
         self._unchecked = [] if self.recipe.input.unit_check else None
@@ -252,15 +260,14 @@ class Decoder:
 
     def _check_unit(self, data: FloatArray) -> None:
         """Collect the first second of what is read, then look at its spread."""
-        if self._unchecked is None or self.info is None or self.channel_map is None:
+        if self._unchecked is None or self.info is None:
             return
         self._unchecked.append(data)
         if sum(map(len, self._unchecked)) < CHECK_S * self.info.rate_hz:
             return
         signal, self._unchecked = np.concatenate(self._unchecked), None
-        read = self.channel_map.matrix.any(axis=0)
-        labels = [label for label, is_read in zip(self.info.labels, read, strict=True) if is_read]
-        check_spread((signal * self._gains_uv)[:, read], labels, self._unit)
+        labels = [self.info.labels[i] for i in np.flatnonzero(self._read)]
+        check_spread((signal * self._gains_uv)[:, self._read], labels, self._unit)
 
     def _verdict(self, estimate: Estimate) -> Verdict:
         if estimate.probs is None:
@@ -274,8 +281,3 @@ class Decoder:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _stated_unit(info: StreamInfo, channel_map: ChannelMap) -> str:
-    first_read = int(channel_map.matrix.any(axis=0).argmax())
-    return info.channels[first_read].unit

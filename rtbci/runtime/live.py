@@ -149,7 +149,9 @@ class LiveRun:
             if acquisition.wait(POLL_S, self._decoder.n_needed):
                 self._take(acquisition, self._clock())
             elif self._watch_silence(acquisition) == "lost":
-                raise StreamLostError(f"stream '{acquisition.info.name}': no data for {self._watch.lost_s:g} s")
+                raise StreamLostError(
+                    f"stream '{acquisition.info.name}': no data for {self._watch.lost_s:g} s"
+                )
             self._tick(self._clock())
 
     def _watch_silence(self, acquisition: Acquisition) -> State:
@@ -167,8 +169,7 @@ class LiveRun:
         channel_map = self._decoder.open(info, self._config.stream.unit)
         self._info = info
         self._gaps, self._meter = GapDetector(info.rate_hz), RateMeter(info.rate_hz)
-        self._read = channel_map.matrix.any(axis=0)
-        self._quality = SignalQuality(info.labels, self._read, self._decoder.gains_uv, info.rate_hz)
+        self._quality = SignalQuality(info.labels, self._decoder.read, self._decoder.gains_uv, info.rate_hz)
         self._t_connected, self._lag_s = t_now, np.inf
         self._watch.opened(t_now)
         self._outbox.announce(hello_of(self._decoder))
@@ -215,7 +216,7 @@ class LiveRun:
         if np.isfinite(chunk.data.sum()):
             self._push(chunk, t_taken)
             return
-        good = np.isfinite(chunk.data[:, self._read]).all(axis=1)
+        good = np.asarray(np.isfinite(chunk.data[:, self._decoder.read]).all(axis=1))
         edges = np.flatnonzero(np.diff(good)) + 1
         for first, last in zip([0, *edges], [*edges, len(good)], strict=True):
             if last <= first:

@@ -8,7 +8,7 @@ import numpy as np
 from rtbci.backends.registry import open_session
 from rtbci.backends.session import Session
 from rtbci.clock import Clock
-from rtbci.errors import ConfigError, ProfileError, RateError
+from rtbci.errors import ConfigError, EngineError, ProfileError, RateError
 from rtbci.probe.branches import Branch, WindowBranch, open_branches
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.profile import Profile, chain_hash, read_profile
@@ -41,7 +41,12 @@ class Parts:
     """
 
     def __init__(
-        self, recipe: ParadigmRecipe, profile: Profile | str | Path | None, backend: str, engine: str, n_threads: int
+        self,
+        recipe: ParadigmRecipe,
+        profile: Profile | str | Path | None,
+        backend: str,
+        engine: str,
+        n_threads: int,
     ) -> None:
         self._recipe = recipe
         self.profile = self._read(profile)
@@ -112,9 +117,13 @@ class Parts:
                 f"'{self._recipe.name}' gives {list(layout)}; need the same channels in the same order"
             )
         self._engines[branch.name] = recipe
-        self._sessions[branch.name] = open_session(
-            recipe.onnx_path, backend, n_threads=n_threads, sha256=recipe.onnx_sha256
-        )
+        session = open_session(recipe.onnx_path, backend, n_threads)
+        self._sessions[branch.name] = session
+        if recipe.onnx_sha256 and session.engine_id != recipe.onnx_sha256:
+            raise EngineError(
+                f"engine '{recipe.name}': {recipe.onnx_path} has sha256 {session.engine_id[:12]}..., its recipe says "
+                f"{recipe.onnx_sha256[:12]}...; install it again"
+            )
 
     def _make(self, profile: Profile | None) -> tuple[list[Branch], Fusion]:
         meanings = {name: engine.output.meaning for name, engine in self._engines.items()}

@@ -14,9 +14,9 @@ from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
 from rtbci.probe.branches import Branch
 from rtbci.probe.fusion import Fusion
-from rtbci.stages.stage import Chain, FloatArray, Stage
 from rtbci.stages.align import RunningAlign
 from rtbci.stages.marker_windows import MarkerWindows
+from rtbci.stages.stage import Chain, FloatArray, Stage
 from rtbci.stream.ring import Ring
 from rtbci.stream.source import Marker
 

@@ -7,7 +7,7 @@ import msgspec
 
 from rtbci.clock import Clock
 from rtbci.publish.control_messages import Mark, Pause, Request, Resume, StatusRequest, Stop, SwapProfile
-from rtbci.publish.messages import Status
+from rtbci.publish.messages import Scalar, Status
 from rtbci.publish.outbox import Outbox
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.profiles import find_profile
@@ -74,14 +74,15 @@ class RequestHandler:
         t_lsl = self._clock()
         if self._decoder.info is not None:
             self._decoder.mark(Marker(t_lsl, value))
-        self._outbox.event("marker", t_lsl, value, {"class": self._decoder.recipe.class_of(value)})
+        data: dict[str, Scalar] = {"class": self._decoder.recipe.class_of(value)}
+        self._outbox.event("marker", t_lsl, value, data)
         return {"t_lsl": t_lsl}
 
     def _swap(self, name: str) -> Mapping[str, Any]:
         self._decoder.swap_profile(find_profile(self._decoder.recipe.name, name))
         profile = profile_ref(self._decoder)
         self._outbox.announce(hello_of(self._decoder))
-        data = {"id": profile.id, "generation": profile.generation}
+        data: dict[str, Scalar] = {"id": profile.id, "generation": profile.generation}
         self._outbox.event("profile_swapped", self._clock(), profile.user, data)
         return _plain(profile)
 

@@ -19,7 +19,7 @@ from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.latency import RecentLatency
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["Telemetry", "hello_of"]
+__all__ = ["Telemetry", "hello_of", "profile_ref"]
 
 
 def hello_of(decoder: Decoder) -> HelloContent:
@@ -42,7 +42,7 @@ def hello_of(decoder: Decoder) -> HelloContent:
         profile=profile_ref(decoder),
         decision=DecisionSettings(
             threshold=decision.threshold,
-            dwell_hops=max(1, round(decision.dwell_s / recipe.window.hop_s)),
+            dwell_s=decision.dwell_s,
             refractory_s=decision.refractory_s,
             smoothing_s=decision.smoothing_s,
         ),

@@ -32,7 +32,9 @@ class StreamWatch:
 
     def __init__(self, stale_s: float, lost_s: float) -> None:
         if not 0 < stale_s < lost_s:
-            raise ConfigError(f"StreamWatch: stale_s is {stale_s:g} and lost_s {lost_s:g}, need 0 < stale_s < lost_s")
+            raise ConfigError(
+                f"StreamWatch: stale_s is {stale_s:g} and lost_s {lost_s:g}, need 0 < stale_s < lost_s"
+            )
         self.stale_s, self.lost_s = stale_s, lost_s
         self.state: State = "waiting"
         self._filling: State = "warming_up"  # what a window that is not full means now

@@ -50,7 +50,7 @@ class Acquisition:
     ------
     StreamError
         When `capacity_s` is not above 0. From `wait`, `read` and `wait_open`, also any error of the source
-        stopped the thread, once all samples have been read; EOFError at the end of a recording.
+        that ended the thread, once all samples have been read; EOFError at the end of a recording.
 
     Notes
     -----
@@ -83,7 +83,7 @@ class Acquisition:
         self._wake = threading.Lock()
         self._wake.acquire()
         self._asleep = False
-        self._n_wake = 0
+        self._n_needed = 1
         self._stopping = threading.Event()
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
@@ -119,14 +119,14 @@ class Acquisition:
             raise error
         return is_open
 
-    def stop(self) -> None:
-        """End the thread and wait for it; may be called more than once.
+    def stop(self, timeout_s: float | None = None) -> None:
+        """End the thread and wait for it, at most `timeout_s` seconds; may be called more than once.
 
         Takes up to 0.2 s, or up to the source's own timeout while it is still opening.
         """
         self._stopping.set()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(timeout_s)
 
     def __enter__(self) -> Self:
         self.start()
@@ -169,7 +169,7 @@ class Acquisition:
         with self._lock:
             if self._is_ready(n_samples) or self._ended:
                 return self._left_or_raise()
-            self._n_wake = self._n_read + n_samples
+            self._n_needed = n_samples
             self._wake.acquire(blocking=False)  # a wake-up that came just after an earlier wait timed out
             self._asleep = True
         self._wake.acquire(timeout=max(timeout_s, 0.0))
@@ -299,7 +299,7 @@ class Acquisition:
         with self._lock:
             data.write(chunk.data)
             stamps.write(chunk.t_lsl[:, np.newaxis])
-            if data.n_written >= self._n_wake:
+            if self._asleep and self._is_ready(self._n_needed):
                 self._signal()
 
     def _keep_markers(self, markers: Sequence[Marker]) -> None:

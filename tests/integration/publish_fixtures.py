@@ -1,9 +1,8 @@
 """A hello, a status and a window for tests of the sockets."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import time
 
 from rtbci.client import Client
 from rtbci.publish.codec import Format

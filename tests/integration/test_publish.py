@@ -113,11 +113,16 @@ def test_a_subscriber_that_never_reads_costs_the_others_nothing(raw_socket: RawS
 
 
 def test_a_stopped_process_does_not_stop_the_publisher() -> None:
-    code = (
-        "import os, signal, sys, zmq; s = zmq.Context().socket(zmq.SUB); s.connect(sys.argv[1]); s.subscribe('');"
-        "s.recv(); print('up', flush=True); os.kill(os.getpid(), signal.SIGSTOP)"
-    )
-    with published(queue_length=2) as (outbox, publisher), Client(publisher.address, ("event",)) as client:
+    code = """
+import os, signal, sys, zmq
+socket = zmq.Context().socket(zmq.SUB)
+socket.connect(sys.argv[1])
+socket.subscribe("")
+socket.recv()
+print("up", flush=True)
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+    with published(queue_length=64) as (outbox, publisher), Client(publisher.address, ("event",)) as client:
         poll_until_hello(outbox, client)
         with subprocess.Popen(
             [sys.executable, "-c", code, publisher.address], stdout=subprocess.PIPE
@@ -194,6 +199,7 @@ def test_latest_never_waits_and_gives_the_newest() -> None:
 def test_malformed_frames_are_counted_and_skipped(raw_socket: RawSocket) -> None:
     good = samples()["prediction"]
     rogue = raw_socket(zmq.XPUB)
+    rogue.setsockopt(zmq.SNDHWM, 0)  # drops nothing
     port = rogue.bind_to_random_port("tcp://127.0.0.1")
     frames = [
         [b"prediction"],
@@ -221,19 +227,37 @@ def test_malformed_frames_are_counted_and_skipped(raw_socket: RawSocket) -> None
         assert client.n_malformed == len(frames) - 1 + 10_000
 
 
-def test_garbage_sent_to_the_publisher_harms_nobody(raw_socket: RawSocket) -> None:
+def test_garbage_sent_to_the_publisher_harms_nobody() -> None:
+    # In a process of its own: libzmq 4.3.5 crashes in the sender when a frame that is too long is cut off.
+    code = """
+import socket, sys, zmq
+host, port = sys.argv[1].removeprefix("tcp://").split(":")
+rogue = zmq.Context().socket(zmq.XSUB)
+rogue.connect(sys.argv[1])
+for i in range(2000):
+    rogue.send(bytes([1]) + bytes([i % 256]) * (i % 900))  # subscriptions
+    rogue.send(bytes([7]) * (i % 900))
+rogue.send(bytes([1]) + b"x" * 1_000_000)
+for payload in (b"GET / HTTP/1.1\\r\\n\\r\\n", bytes(1000), bytes([255]) * 1000):
+    socket.create_connection((host, int(port))).sendall(payload)
+print("sent", flush=True)
+sys.stdin.read()
+"""
     with published() as (outbox, publisher), Client(publisher.address) as client:
         poll_until_hello(outbox, client)
-        rogue = raw_socket(zmq.XSUB)
-        rogue.connect(publisher.address)
-        for i in range(2000):
-            rogue.send(b"\x01" + bytes([i % 256]) * (i % 900))  # subscriptions
-            rogue.send(b"\x07" * (i % 900))
-        rogue.send(b"\x01" + b"x" * 1_000_000)  # longer than is read: cut off
-        for i in range(200):
-            outbox.poll()
-            outbox.prediction(window())
-            assert client.receive().seq == i
+        with subprocess.Popen(
+            [sys.executable, "-c", code, publisher.address], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as rogue:
+            try:
+                assert rogue.stdout is not None
+                assert rogue.stdout.readline() == b"sent\n"
+                for i in range(200):
+                    outbox.poll()
+                    outbox.prediction(window())
+                    assert client.receive().seq == i
+            finally:
+                rogue.kill()
+        assert client.n_malformed == 0
 
 
 def test_nothing_received_says_what_to_look_at() -> None:

@@ -116,7 +116,10 @@ def _aligned(
 
 
 def _fit_tangent(
-    covariances: dict[tuple[int, int], FloatArray], trials: Trials, rows: npt.NDArray[np.intp], mirror: Sequence[int]
+    covariances: dict[tuple[int, int], FloatArray],
+    trials: Trials,
+    rows: npt.NDArray[np.intp],
+    mirror: Sequence[int],
 ) -> TangentProbe:
     pooled = np.concatenate([covariances[span][rows] for span in SPANS_FIT])
     return fit_tangent(pooled, np.tile(trials.classes[rows], len(SPANS_FIT)), mirror)

@@ -38,7 +38,9 @@ def fit_fusion(margins: Sequence[FloatArray], classes: npt.NDArray[np.int64]) ->
 
     def loss(scales: FloatArray) -> tuple[float, FloatArray]:
         z = signs * (features @ scales)
-        return float(np.logaddexp(0.0, -z).mean()), -(features * (signs * expit(-z))[:, np.newaxis]).mean(axis=0)
+        return float(np.logaddexp(0.0, -z).mean()), -(features * (signs * expit(-z))[:, np.newaxis]).mean(
+            axis=0
+        )
 
     n = features.shape[1]
     found = minimize(loss, np.full(n, 1.0 / n), jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * n)

@@ -105,7 +105,8 @@ def calibration_error(probs: FloatArray, classes: npt.NDArray[np.int64], n_bins:
     confidence, right = probs.max(axis=1), probs.argmax(axis=1) == classes
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     gaps = [
-        abs(confidence[bins == i].mean() - right[bins == i].mean()) * (bins == i).mean() for i in np.unique(bins)
+        abs(confidence[bins == i].mean() - right[bins == i].mean()) * (bins == i).mean()
+        for i in np.unique(bins)
     ]
     return float(np.sum(gaps))
 

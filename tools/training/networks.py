@@ -75,7 +75,9 @@ class EncoderNet(nn.Module):
 
     context = 0
 
-    def __init__(self, size: str, layout: Sequence[str], embedding_std: float = 0.5, dropout: float = 0.25) -> None:
+    def __init__(
+        self, size: str, layout: Sequence[str], embedding_std: float = 0.5, dropout: float = 0.25
+    ) -> None:
         super().__init__()
         self.encoder = DareEncoder(size, embedding_std=embedding_std)
         redraw_weights(self.encoder)
@@ -136,7 +138,9 @@ class PowerNet(nn.Module):
         """The probe as the runtime has it: normalisation folded into the last layer."""
         mean, variance = self.norm.running_mean, self.norm.running_var
         if mean is None or variance is None:
-            raise RuntimeError("PowerNet: BatchNorm keeps no statistics, need them; build it with the defaults")
+            raise RuntimeError(
+                "PowerNet: BatchNorm keeps no statistics, need them; build it with the defaults"
+            )
         with torch.no_grad():
             coef = self.head.weight / (variance + self.norm.eps).sqrt()
             intercept = self.head.bias - coef @ mean
@@ -192,7 +196,9 @@ def fit_network(
             schedule.step()
             losses.append(loss.item())
         left_s = (time.monotonic() - t_start) / epoch * (settings.epochs - epoch)
-        report(f"{type(net).__name__} epoch {epoch}/{settings.epochs}: loss {np.mean(losses):.4f}, {left_s:.0f} s left")
+        report(
+            f"{type(net).__name__} epoch {epoch}/{settings.epochs}: loss {np.mean(losses):.4f}, {left_s:.0f} s left"
+        )
     net.eval()
 
 
@@ -201,7 +207,8 @@ def logits_of_windows(net: EncoderNet | PowerNet, windows: npt.NDArray[np.float3
     net.eval()
     with torch.no_grad():
         parts = [
-            net(torch.from_numpy(np.ascontiguousarray(windows[i : i + 128]))) for i in range(0, len(windows), 128)
+            net(torch.from_numpy(np.ascontiguousarray(windows[i : i + 128])))
+            for i in range(0, len(windows), 128)
         ]
     return torch.cat(parts).double().numpy()
 

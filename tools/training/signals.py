@@ -32,9 +32,7 @@ __all__ = [
     "reference_signal",
 ]
 
-LAYOUT = tuple(
-    "FC5 FC3 FC1 FCZ FC2 FC4 FC6 C5 C3 C1 CZ C2 C4 C6 CP5 CP3 CP1 CPZ CP2 CP4 CP6".split()
-)
+LAYOUT = tuple("FC5 FC3 FC1 FCZ FC2 FC4 FC6 C5 C3 C1 CZ C2 C4 C6 CP5 CP3 CP1 CPZ CP2 CP4 CP6".split())
 """Sensorimotor electrodes, none of them frontal: eye movements towards the cue must not be decoded."""
 
 FRONTAL = tuple("FP1 FP2 F7 F3 FZ F4 F8".split())

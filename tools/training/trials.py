@@ -85,7 +85,9 @@ def cut_trials(signals: Sequence[Signal]) -> Trials:
     )
 
 
-def band_covariances(signals: Sequence[Signal], spans: Sequence[tuple[int, int]]) -> dict[tuple[int, int], FloatArray]:
+def band_covariances(
+    signals: Sequence[Signal], spans: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], FloatArray]:
     """Second moments in each band, the bands filtered over whole runs as the live branch does.
 
     Parameters

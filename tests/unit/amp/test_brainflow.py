@@ -1,3 +1,4 @@
+import importlib.util
 import sys
 
 import numpy as np
@@ -8,7 +9,7 @@ from rtbci.clock import now
 from rtbci.errors import ConfigError, MissingPackageError, StreamError, StreamLostError
 
 installed = pytest.mark.skipif(
-    not any(True for _ in __import__("importlib.metadata").metadata.distributions(name="brainflow")),
+    importlib.util.find_spec("brainflow") is None,
     reason="brainflow is not installed; pip install 'rtbci[brainflow]'",
 )
 
@@ -75,5 +76,6 @@ def test_a_board_that_does_not_answer() -> None:
 
 def test_without_brainflow_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "brainflow", None)
+    monkeypatch.setitem(sys.modules, "brainflow.board_shim", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'rtbci\[brainflow\]'"):
         BrainFlowAmp("synthetic")

@@ -127,5 +127,5 @@ def test_all_bad_settings_are_named_at_once() -> None:
         ConfigError, match=r"threshold is 1.5, need above 0 .*; dwell_s is -1.0, .*smoothing_s is nan"
     ):
         DecisionPolicy(CLASSES, threshold=1.5, dwell_s=-1.0, smoothing_s=math.nan)
-    with pytest.raises(ConfigError, match="classes is .* need two or more, all different"):
+    with pytest.raises(ConfigError, match=r"classes is .* need two or more, all different"):
         DecisionPolicy(("left", "left"), threshold=0.5)

@@ -39,7 +39,7 @@ class FakeTime(threading.Event):
 def test_blocks_hold_every_sample_and_marker_once(
     chunk: int, times: list[float], jitter: int, gapped: bool
 ) -> None:
-    base = gappy().t_s if gapped else np.arange(100) / 10
+    base = gappy().sample_times() if gapped else np.arange(100) / 10
     t_s = base + np.random.default_rng(jitter).uniform(-0.04, 0.04, 100)
     t_s -= t_s[0]
     whole = recording(t_s=t_s, markers=sorted(Marker(t, str(i)) for i, t in enumerate(times)))

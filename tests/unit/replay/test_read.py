@@ -145,7 +145,7 @@ def test_clock_reset_is_a_gap_and_the_true_rate_is_stated() -> None:
 def test_muse_stamps_are_kept_as_recorded() -> None:
     path = data_dir() / "muse/ssvep_subject1.csv"
     recording = read_recordings(path)[0]
-    stamps = np.genfromtxt(path, delimiter=",", skip_header=1, usecols=0)
+    stamps = np.genfromtxt(path, delimiter=",", skip_header=1, usecols=[0])
     assert recording.t_s is not None
     np.testing.assert_allclose(recording.t0_s + recording.t_s, stamps, atol=1e-9)
     assert any("stamps run back" in note for note in recording.notes)

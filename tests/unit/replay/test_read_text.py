@@ -31,7 +31,7 @@ def test_openbci_counts_samples(tmp_path: Path) -> None:
 
 def test_openbci_lost_samples_and_pauses_are_gaps(tmp_path: Path) -> None:
     indices = np.delete(np.arange(600), slice(100, 110)) % 256
-    stamps_ms = 1.5e12 + 4.0 * np.arange(590)
+    stamps_ms = np.linspace(1.5e12, 1.5e12 + 4.0 * 589, 590)
     stamps_ms[300:] += 2000.0
     (recording,) = read_recordings(openbci(tmp_path / "a.txt", indices, stamps_ms))
     np.testing.assert_allclose(recording.gaps(), [[99 / 250, 10 / 250], [309 / 250, 2.0]], atol=1e-3)

@@ -1,0 +1,270 @@
+"""The command line. Every command imports what it needs when it is called."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from rtbci.errors import RtbciError
+
+__all__ = ["app", "main"]
+
+EPILOG = (
+    "Exit status: 0 done, 2 wrong usage or configuration, 3 no stream or stream lost, 4 the stream is not what is "
+    "needed, 5 a file cannot be read, 6 profile or engine, 7 address in use, 8 a package is missing, "
+    "1 any other error, 130 interrupted."
+)
+
+app = typer.Typer(
+    name="rtbci",
+    help="Real-time brain-computer interface: a live EEG stream in, decisions out.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[
+    str | None, typer.Option(help="TOML file, or the name of one that comes with rtbci (lab).")
+]
+Address = Annotated[
+    str | None, typer.Option("--pub", help="ZMQ address to publish on [tcp://127.0.0.1:5571].")
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("rtbci"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option(help="Show a traceback with an error.")] = False,
+    version: Annotated[
+        bool, typer.Option(callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    paradigm: Annotated[str | None, typer.Option(help="Recipe by name or folder [motor_imagery].")] = None,
+    user: Annotated[str | None, typer.Option(help="Whose newest profile to use [anonymous].")] = None,
+    profile: Annotated[str | None, typer.Option(help="Profile by path or user, or 'population'.")] = None,
+    stream: Annotated[str | None, typer.Option(help="Name of the LSL stream [the only EEG stream].")] = None,
+    source_id: Annotated[str | None, typer.Option(help="source_id of the LSL stream.")] = None,
+    markers: Annotated[
+        str | None, typer.Option(help="Name of a marker stream, 'auto' or 'none' [auto].")
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")
+    ] = None,
+    wait: Annotated[bool | None, typer.Option(help="Wait for the stream instead of giving up.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Look for the stream this long, in seconds [10].")
+    ] = None,
+    duration: Annotated[float | None, typer.Option(help="Stop after this many seconds [never].")] = None,
+    engine: Annotated[str | None, typer.Option(help="Back end: onnxruntime or torch [onnxruntime].")] = None,
+    engine_recipe: Annotated[
+        str | None, typer.Option(help="Engine by name or folder [the paradigm's].")
+    ] = None,
+    pub: Address = None,
+    control: Annotated[str | None, typer.Option(help="ZMQ address of the control socket [...:5572].")] = None,
+    format: Annotated[str | None, typer.Option(help="json or msgpack [json].")] = None,
+    lsl_outlet: Annotated[bool | None, typer.Option(help="Offer predictions as an LSL stream too.")] = None,
+    insecure: Annotated[bool | None, typer.Option(help="Allow addresses that the network reaches.")] = None,
+    config: Config = None,
+) -> None:
+    """Find the EEG stream, decode it, publish predictions."""
+    from rtbci.config import read_config
+
+    flags: dict[str, Any] = {
+        "paradigm": paradigm,
+        "user": user,
+        "profile": profile,
+        "duration_s": duration,
+        "stream.name": stream,
+        "stream.source_id": source_id,
+        "stream.markers": markers,
+        "stream.unit": unit,
+        "stream.wait": wait,
+        "stream.timeout_s": timeout,
+        "engine.backend": engine,
+        "engine.recipe": engine_recipe,
+        "publish.address": pub,
+        "publish.control": control,
+        "publish.format": format,
+        "publish.lsl_outlet": lsl_outlet,
+        "publish.insecure": insecure,
+    }
+    settings = read_config(config, flags)
+    _one_thread()
+    from rtbci.commands import run as command
+
+    command.run(settings, _console())
+
+
+@app.command()
+def replay(
+    file: Annotated[
+        Path | None, typer.Argument(help="EDF, BDF, GDF, BrainVision, EEGLAB, FIF, XDF, CSV, ...")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="Public data set, as eegbci:7 (downloads it).")] = None,
+    speed: Annotated[str, typer.Option(help="Times real time, or 'max'.")] = "1",
+    loop: Annotated[bool, typer.Option(help="Begin again at the end.")] = False,
+    start: Annotated[float, typer.Option(help="Where to begin, in seconds of the file.")] = 0.0,
+    chunk: Annotated[int, typer.Option(help="Samples sent together.")] = 8,
+    name: Annotated[str | None, typer.Option(help="Name of the LSL stream [the file's].")] = None,
+    wait: Annotated[bool, typer.Option(help="Begin when somebody receives.")] = False,
+) -> None:
+    """Play a recording as LSL streams: samples and markers."""
+    from rtbci.commands import replay as command
+
+    command.replay(
+        file,
+        dataset,
+        _console(),
+        speed=command.speed_of(speed),
+        loop=loop,
+        start_s=start,
+        chunk=chunk,
+        name=name,
+        wait=wait,
+    )
+
+
+@app.command()
+def amp(
+    brainflow: Annotated[
+        str | None, typer.Option(help="A BrainFlow board (cyton, muse-2, synthetic, ...).")
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(help="BrainFlow parameter, as serial_port=/dev/ttyUSB0.")
+    ] = None,
+    channels: Annotated[
+        str | None, typer.Option(help="Electrodes, comma separated [10-20 + sensorimotor].")
+    ] = None,
+    rate: Annotated[float, typer.Option(help="Sampling rate, Hz.")] = 250.0,
+    seed: Annotated[int, typer.Option(help="Same seed, same signal.")] = 0,
+    line: Annotated[float, typer.Option(help="Frequency of the mains, Hz; 0: none.")] = 50.0,
+    keys: Annotated[bool, typer.Option(help="Arrow keys say what the user imagines.")] = False,
+    chunk: Annotated[int, typer.Option(help="Samples sent together.")] = 8,
+    name: Annotated[str, typer.Option(help="Name of the LSL stream.")] = "rtbci-amp",
+) -> None:
+    """Stream a synthetic amplifier (left and right hand imagery), or a BrainFlow board."""
+    from rtbci.commands import amp as command
+
+    if brainflow is not None:
+        params = dict(pair.partition("=")[::2] for pair in param or [])
+        command.brainflow_amp(_console(), brainflow, params)
+        return
+    command.synthetic_amp(
+        _console(),
+        channels=[label.strip() for label in channels.split(",")] if channels else [],
+        rate_hz=rate,
+        seed=seed,
+        line_hz=line,
+        keys=keys,
+        chunk=chunk,
+        name=name,
+    )
+
+
+@app.command()
+def listen(
+    address: Annotated[str | None, typer.Argument(help="ZMQ address [tcp://127.0.0.1:5571].")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One line of JSON per message.")] = False,
+    topic: Annotated[list[str] | None, typer.Option(help="prediction, status, event, hello [all].")] = None,
+    duration: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
+    count: Annotated[int | None, typer.Option(help="Stop after this many messages.")] = None,
+) -> None:
+    """Show predictions as they come."""
+    from rtbci.listen import TOPICS
+    from rtbci.listen import listen as command
+    from rtbci.publish.addresses import PUBLISH_ADDRESS
+
+    topics = topic or TOPICS
+    command(address or PUBLISH_ADDRESS, as_json=json, topics=topics, duration_s=duration, n_messages=count)
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic user.")] = 0,
+    pub: Annotated[str, typer.Option(help="ZMQ address to publish on; port 0: any.")] = "tcp://127.0.0.1:0",
+    config: Annotated[str, typer.Option(help="TOML file or name.")] = "demo",
+) -> None:
+    """Everything in one terminal, without hardware: synthetic amplifier, decoder, live view, report."""
+    from rtbci.config import read_config
+
+    settings = read_config(config, {})
+    _one_thread()
+    from rtbci.commands import demo as command
+
+    command.demo(settings, _console(stderr=False), seconds=seconds, seed=seed, address=pub)
+
+
+@app.command()
+def streams(
+    wait: Annotated[float, typer.Option(help="How long to look, in seconds.")] = 1.0,
+) -> None:
+    """List the LSL streams on the network: labels, rate, unit, age."""
+    from rtbci.stream.lsl_list import list_streams
+    from rtbci.stream.streams_table import streams_table
+
+    found = list_streams(wait)
+    console = _console(stderr=False)
+    if not found:
+        console.print(
+            "no LSL stream answered; start one with `rtbci amp` or `rtbci replay FILE`, or wait longer"
+        )
+        raise typer.Exit(3)
+    console.print(streams_table(found))
+
+
+@app.command()
+def doctor(config: Config = None) -> None:
+    """Look at this computer: Python, liblsl, back ends, ports, clock, engines."""
+    from rtbci.commands import doctor as command
+    from rtbci.config import read_config
+
+    if not command.doctor(read_config(config, {}), _console(stderr=False)):
+        raise typer.Exit(1)
+
+
+def main() -> NoReturn:
+    """Run the command line; errors are one clear line, and a traceback only with ``--debug``."""
+    try:
+        app()
+    except RtbciError as error:
+        if "--debug" in sys.argv:
+            raise
+        _console().print("[bold red]error:[/] ", end="")
+        _console().print(str(error), markup=False, highlight=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _one_thread() -> None:
+    """Matrices here are small: threads of a BLAS would only wait for each other. Before numpy is loaded."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
+def _console(stderr: bool = True) -> Any:
+    from rich.console import Console
+
+    return Console(stderr=stderr, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

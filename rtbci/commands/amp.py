@@ -1,0 +1,89 @@
+"""`rtbci amp`: a synthetic amplifier or a BrainFlow board as an LSL stream."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from rich.console import Console
+
+from rtbci.amp.outlet import AmpOutlet
+from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
+from rtbci.commands.stopping import stop_on_signals
+from rtbci.errors import ConfigError
+from rtbci.stream.source import Source
+
+__all__ = ["brainflow_amp", "synthetic_amp"]
+
+KEYS = {"l": "left_hand", "D": "left_hand", "r": "right_hand", "C": "right_hand", " ": "rest", "0": "rest"}
+"""Letters, space, and the last byte of the arrow keys (ESC [ D, ESC [ C)."""
+
+
+def synthetic_amp(
+    console: Console,
+    *,
+    channels: Sequence[str],
+    rate_hz: float,
+    seed: int,
+    line_hz: float,
+    keys: bool,
+    chunk: int,
+    name: str,
+) -> None:
+    """Stream the synthetic amplifier until Ctrl-C; with `keys` the keyboard says what the user does."""
+    from rtbci.amp.source import AmpSource
+
+    amp = SyntheticAmp(channels or DEFAULT_CHANNELS, rate_hz, seed, cues=not keys, line_hz=line_hz, name=name)
+    with _key_presses(keys) as pressed:
+
+        def drive(_n_sent: int) -> None:
+            for key in pressed():
+                if key in KEYS:
+                    amp.set_state(KEYS[key])
+                    console.print(f"{KEYS[key]}      ", end="\r", highlight=False)
+
+        hint = "keys: left, right, space for rest" if keys else "cues by itself; --keys to drive it"
+        _stream(AmpSource(amp, chunk), console, f"synthetic, seed {seed}; {hint}", drive)
+
+
+def brainflow_amp(console: Console, board: str, params: Mapping[str, str]) -> None:
+    """Stream a BrainFlow board until Ctrl-C."""
+    from rtbci.amp.brainflow import BrainFlowAmp
+
+    _stream(BrainFlowAmp(board, params), console, f"BrainFlow {board}", None)
+
+
+def _stream(source: Source, console: Console, what: str, progress: Callable[[int], None] | None) -> None:
+    info = source.info
+    console.print(
+        f"stream '{info.name}': {info.n_channels} channels, {info.rate_hz:g} Hz ({what}); Ctrl-C stops",
+        markup=False,
+        highlight=False,
+    )
+    with stop_on_signals() as stop:
+        AmpOutlet(source).run(stop, progress)
+    console.print("stopped", highlight=False)
+
+
+@contextlib.contextmanager
+def _key_presses(wanted: bool) -> Iterator[Callable[[], str]]:
+    """Yield a function that returns the keys pressed since its last call, without waiting."""
+    if not wanted:
+        yield lambda: ""
+        return
+    import os
+    import select
+    import sys
+
+    if not sys.stdin.isatty():
+        raise ConfigError("--keys: standard input is no terminal, need one to read keys from; leave it out")
+    try:
+        import termios
+        import tty
+    except ImportError:
+        raise ConfigError("--keys: needs a POSIX terminal (Linux, macOS); leave it out") from None
+    fd = sys.stdin.fileno()
+    before = termios.tcgetattr(fd)
+    tty.setcbreak(fd)
+    try:
+        yield lambda: os.read(fd, 64).decode("ascii", "ignore") if select.select([fd], [], [], 0)[0] else ""
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)

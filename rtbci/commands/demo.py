@@ -1,0 +1,95 @@
+"""`rtbci demo`: the main job without hardware, in one terminal."""
+
+from collections import deque
+from contextlib import ExitStack
+
+import numpy as np
+from rich.console import Console
+
+from rtbci.amp.source import AmpSource
+from rtbci.amp.synthetic import SyntheticAmp
+from rtbci.commands.demo_board import DemoBoard, Trace
+from rtbci.commands.stopping import stop_on_signals
+from rtbci.config import RunConfig
+from rtbci.publish.zmq_publisher import Publisher
+from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.live import LiveRun, Report
+from rtbci.runtime.score import Score
+from rtbci.stream.source import Chunk, Source
+
+__all__ = ["demo"]
+
+TRACE_S = 4.0
+
+
+class TappedSource(AmpSource):
+    """The synthetic amplifier, with its newest samples kept for the eye."""
+
+    def __init__(self, amp: SyntheticAmp, labels: tuple[str, ...]) -> None:
+        super().__init__(amp)
+        self._columns = [amp.info.labels.index(label) for label in labels]
+        self.trace: Trace = deque(maxlen=int(TRACE_S * amp.info.rate_hz))
+
+    def pull(self, timeout_s: float) -> Chunk:
+        """As the amplifier; appending to a deque is safe while another thread reads it."""
+        chunk = super().pull(timeout_s)
+        self.trace.extend(chunk.data[:, self._columns])
+        return chunk
+
+
+def demo(config: RunConfig, console: Console, *, seconds: float, seed: int, address: str) -> Score:
+    """Run the synthetic amplifier through the motor-imagery decoder, show it, and report."""
+    config = config.model_copy(update={"duration_s": seconds})
+    with ExitStack() as stack:
+        stop = stack.enter_context(stop_on_signals())
+        publisher = stack.enter_context(Publisher(address))
+        console.print("making a head with 60 sources, and loading the decoder ...", highlight=False)
+        source = TappedSource(SyntheticAmp(seed=seed), ("C3", "CZ", "C4"))
+        decoder = stack.enter_context(Decoder(config.paradigm, decision=config.decision))
+        score = Score()
+        board = DemoBoard(console, source.trace, score, seconds, publisher.address)
+        stack.callback(board.close)
+
+        def make_source(_lost: object) -> Source:
+            return source
+
+        report = LiveRun(config, decoder, make_source, [publisher, score, board]).run(stop)
+    _say(console, score, report, board)
+    return score
+
+
+def _say(console: Console, score: Score, report: Report, board: DemoBoard) -> None:
+    console.rule("report")
+    confusion = score.confusion()
+    n = sum(confusion.values())
+    if n:
+        right = sum(count for (cue, label), count in confusion.items() if cue == label)
+        p = right / n
+        half_width = 1.96 * float(np.sqrt(max(p * (1 - p), 0.25 / n) / n))
+        console.print(
+            f"trials       {right} of {n} with the right label: {100 * p:.0f} % +- {100 * half_width:.0f} "
+            "(95 %; synthetic user, not a claim about people)",
+            highlight=False,
+        )
+        decided_right, decided_wrong, undecided = score.decided()
+        console.print(
+            f"decisions    {decided_right} right, {decided_wrong} wrong, {undecided} trials without one",
+            highlight=False,
+        )
+    else:
+        console.print("trials       none complete yet: run longer, --seconds 60", highlight=False)
+    latency = board.latency
+    if latency is not None:
+        console.print(
+            f"age          p50 {latency.p50:.1f} ms, p95 {latency.p95:.1f} ms, p99 {latency.p99:.1f} ms "
+            "(newest sample of the window to message sent)",
+            highlight=False,
+        )
+    console.print(
+        f"predictions  {report.n_predictions} sent, {report.n_gaps} gaps, {report.n_skipped} skipped, "
+        f"{report.n_overflow} samples lost",
+        highlight=False,
+    )
+    console.print(
+        "next         rtbci amp  |  rtbci run --paradigm motor_imagery  |  rtbci listen", highlight=False
+    )

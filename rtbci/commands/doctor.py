@@ -1,0 +1,27 @@
+"""`rtbci doctor`: what this computer can do."""
+
+from rich.console import Console
+
+from rtbci.config import RunConfig
+from rtbci.doctor import examine
+
+__all__ = ["doctor"]
+
+MARKS = {"ok": ("ok  ", "green"), "warning": ("WARN", "yellow"), "failure": ("FAIL", "bold red")}
+
+
+def doctor(config: RunConfig, console: Console) -> bool:
+    """Print every finding as it comes; return whether rtbci can do its main job."""
+    n_failures = n_warnings = 0
+    addresses = {"publish": config.publish.address, "control": config.publish.control}
+    for finding in examine(addresses):
+        mark, style = MARKS[finding.verdict]
+        console.print(f"[{style}]{mark}[/] {finding.what}: ", end="")
+        console.print(finding.detail, markup=False, highlight=False)
+        if finding.remedy:
+            console.print(f"     -> {finding.remedy}", markup=False, highlight=False)
+        n_failures += finding.verdict == "failure"
+        n_warnings += finding.verdict == "warning"
+    verdict = "rtbci can run here" if not n_failures else "rtbci cannot run here"
+    console.print(f"{verdict}: {n_failures} failures, {n_warnings} warnings", highlight=False)
+    return not n_failures

@@ -1,0 +1,115 @@
+"""`rtbci run`: find the stream, decode, publish."""
+
+from contextlib import ExitStack
+
+from rich.console import Console
+
+from rtbci.commands.status_line import StatusLine
+from rtbci.commands.stopping import stop_on_signals
+from rtbci.config import RunConfig
+from rtbci.publish.control import Control
+from rtbci.publish.sink import Sink
+from rtbci.publish.zmq_publisher import Publisher
+from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.live import LiveRun, Report, SourceFactory
+from rtbci.runtime.profiles import find_profile
+from rtbci.runtime.telemetry import hello_of
+from rtbci.stream.lsl import LslSource
+from rtbci.stream.source import Source, StreamInfo
+
+__all__ = ["lsl_factory", "run"]
+
+RETRY_TIMEOUT_S = 2.0
+
+
+def run(config: RunConfig, console: Console) -> Report:
+    """Run until Ctrl-C, a client's stop, or the end of the duration.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Checked settings.
+    console : Console
+        Where to say what happens (standard error, so that pipes stay clean).
+    """
+    with ExitStack() as stack:
+        stop = stack.enter_context(stop_on_signals())
+        # Addresses first: a port that is taken is told before anything slow is loaded.
+        publish = config.publish
+        publisher = stack.enter_context(
+            Publisher(publish.address, format=publish.format, insecure=publish.insecure)
+        )
+        control = stack.enter_context(Control(publish.control, insecure=publish.insecure))
+        profile = find_profile(config.paradigm, config.profile, config.user)
+        decoder = stack.enter_context(
+            Decoder(
+                config.paradigm,
+                profile=profile,
+                decision=config.decision,
+                backend=config.engine.backend,
+                engine=config.engine.recipe,
+                n_threads=config.engine.threads,
+            )
+        )
+        _introduce(console, config, decoder, publisher.address, control.address)
+        sinks: list[Sink] = [publisher]
+        if publish.lsl_outlet:
+            from rtbci.publish.lsl_outlet import LslOutlet
+
+            sinks.append(LslOutlet(hello_of(decoder), decisions=True))
+        line = StatusLine(console)
+        stack.callback(line.close)
+        report = LiveRun(config, decoder, lsl_factory(config), [*sinks, line], control).run(stop)
+    _say_end(console, report)
+    return report
+
+
+def lsl_factory(config: RunConfig) -> SourceFactory:
+    """Make the function that makes the LSL source: by configuration first, by `source_id` after a loss."""
+    stream = config.stream
+    markers = {"auto": "", "none": None}.get(stream.markers, stream.markers)
+
+    def make(lost: StreamInfo | None) -> Source:
+        if lost is not None:
+            name = "" if lost.source_id else lost.name
+            return LslSource(name=name, source_id=lost.source_id, timeout_s=RETRY_TIMEOUT_S, markers=markers)
+        return LslSource(
+            name=stream.name,
+            type="" if stream.name or stream.source_id else stream.type,
+            source_id=stream.source_id,
+            timeout_s=RETRY_TIMEOUT_S if stream.wait else stream.timeout_s,
+            markers=markers,
+        )
+
+    return make
+
+
+def _introduce(console: Console, config: RunConfig, decoder: Decoder, address: str, control: str) -> None:
+    profile = decoder.profile
+    name, engine_id = decoder.engine_ref
+    if profile is None:
+        console.print("decoder: the engine's own classes", highlight=False)
+    elif profile.generation == 0:
+        console.print(f"decoder: {decoder.recipe.name}, population decoder (no calibration)", highlight=False)
+    else:
+        console.print(
+            f"decoder: {decoder.recipe.name}, profile of {profile.user}, generation {profile.generation}",
+            highlight=False,
+        )
+    if profile is not None and profile.accuracy is not None:
+        accuracy = profile.accuracy
+        console.print(
+            f"         {accuracy.mean:.1f} % [{accuracy.low:.1f}, {accuracy.high:.1f}] {accuracy.what}",
+            highlight=False,
+        )
+    console.print(f"engine:  {name} {engine_id[:12]} on {config.engine.backend}", highlight=False)
+    console.print(f"publish: {address}   control: {control}   (rtbci listen shows it)", highlight=False)
+
+
+def _say_end(console: Console, report: Report) -> None:
+    console.print(
+        f"stopped after {report.duration_s:.0f} s: {report.n_predictions} predictions, {report.n_gaps} gaps, "
+        f"{report.n_skipped} windows skipped, {report.n_overflow} samples lost, "
+        f"{report.n_not_finite} samples not finite",
+        highlight=False,
+    )

@@ -1,0 +1,115 @@
+"""One quiet line in the terminal for `rtbci run`: a sink that draws itself."""
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from rtbci.clock import Clock, now
+from rtbci.publish.messages import Event, Message, Prediction, Status
+
+__all__ = ["StatusLine"]
+
+REDRAW_S = 0.25
+STYLES = {
+    "waiting": "yellow",
+    "warming_up": "yellow",
+    "running": "green",
+    "stale": "bold red",
+    "lost": "bold red",
+    "recovering": "yellow",
+    "stopped": "dim",
+}
+SAID = {
+    "stream_found": "stream found",
+    "stream_lost": "stream lost, looking for it",
+    "stream_recovered": "stream is back",
+    "gap": "gap in the stream, starting anew",
+    "overflow": "decoder was late, samples dropped, starting anew",
+    "not_finite": "samples that are not finite (NaN or Inf), left out",
+    "profile_swapped": "profile swapped",
+}
+
+
+class StatusLine:
+    """State, rate, age, latency and decision on the last line; what happens stands above it.
+
+    Without a terminal, only what happens is written. A `Sink`: all calls from the decoder's thread.
+
+    Parameters
+    ----------
+    console : Console
+        Where to write.
+    clock : callable
+        Time in seconds.
+    """
+
+    def __init__(self, console: Console, clock: Clock = now) -> None:
+        self._console, self._clock = console, clock
+        self._prediction: Prediction | None = None
+        self._status: Status | None = None
+        self._state = ""
+        self._decision: tuple[str, float] | None = None
+        self._t_drawn = 0.0
+        self._live: Live | None = None
+        if console.is_terminal:
+            self._live = Live(console=console, auto_refresh=False, get_renderable=self._line)
+            self._live.start()
+
+    def send(self, message: Message) -> None:
+        """Take a message; see `Sink.send`."""
+        if isinstance(message, Prediction):
+            self._prediction = message
+        elif isinstance(message, Status):
+            self._status = message
+            if message.state != self._state and self._live is None:
+                self._console.print(f"state: {message.state}", highlight=False)
+            self._state = message.state
+        elif isinstance(message, Event):
+            self._say(message)
+
+    def poll(self) -> bool:
+        """Redraw a few times a second; nobody here needs a hello."""
+        t_now = self._clock()
+        if self._live is not None and t_now - self._t_drawn >= REDRAW_S:
+            self._t_drawn = t_now
+            self._live.refresh()
+        return False
+
+    def close(self) -> None:
+        """Leave the line as it is and give the terminal back."""
+        if self._live is not None:
+            self._live.refresh()
+            self._live.stop()
+            self._live = None
+
+    def _say(self, event: Event) -> None:
+        if event.kind == "decision":
+            self._decision = (event.value, event.t_lsl)
+        if event.kind in SAID:
+            gap_s = event.data.get("gap_s")
+            detail = f" ({1e3 * gap_s:.0f} ms)" if isinstance(gap_s, float) and gap_s > 0 else ""
+            name = f": {event.value}" if event.value else ""
+            self._console.print(f"{SAID[event.kind]}{name}{detail}", highlight=False)
+
+    def _line(self) -> Text:
+        line = Text(no_wrap=True, overflow="ellipsis")
+        status, prediction = self._status, self._prediction
+        if status is None:
+            return line
+        line.append(f"{status.state:<10}", STYLES.get(status.state, ""))
+        if status.paused:
+            line.append(" paused", "yellow")
+        if status.rate_hz is not None:
+            line.append(f" {status.rate_hz.measured or status.rate_hz.nominal:.1f} Hz")
+        if prediction is not None and status.state != "lost":
+            line.append(f"  age {prediction.age_ms:.0f} ms")
+        if status.latency_ms is not None:
+            line.append(f" (p50 {status.latency_ms.p50:.0f}, p99 {status.latency_ms.p99:.0f})")
+        if prediction is not None and prediction.probs is not None and prediction.label is not None:
+            line.append(f"  {prediction.label} {max(prediction.probs):.2f}")
+        if self._decision is not None:
+            line.append(
+                f"  decided {self._decision[0]} {self._clock() - self._decision[1]:.0f} s ago", "bold"
+            )
+        line.append(f"  {status.n_predictions} sent, {status.cpu_percent:.0f} % CPU", "dim")
+        return line

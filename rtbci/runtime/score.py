@@ -1,0 +1,113 @@
+"""How often a run is right, where markers say what the user was asked to do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rtbci.publish.messages import Event, Message, Prediction
+
+__all__ = ["Score", "Trial"]
+
+IMAGERY_S = 4.0
+"""How long a cue holds when no other marker ends it (EEGMMIDB and Graz: about 4 s)."""
+SETTLED_S = 2.5
+"""Windows that end earlier after the cue hold mostly what was before it."""
+REACTION_S = 1.0
+"""Decisions may come this long after the end of a trial: dwell, smoothing and delay."""
+
+
+@dataclass(slots=True)
+class Trial:
+    """One cue, and what the decoder said until the next.
+
+    Parameters
+    ----------
+    t_lsl : float
+        Time of the cue, in seconds.
+    cue : str
+        Class asked for.
+    t_end : float
+        End of the trial, in seconds.
+    probs : list of tuple
+        Probabilities of the windows that count.
+    decisions : list of str
+        Decisions in the trial.
+    """
+
+    t_lsl: float
+    cue: str
+    t_end: float
+    probs: list[tuple[float, ...]] = field(default_factory=list)
+    decisions: list[str] = field(default_factory=list)
+
+
+class Score:
+    """Compares predictions with cues; a `Sink` that sends nothing.
+
+    A trial's label is the class of the highest mean probability over its windows; its decision is the first
+    one made between cue and end. Trials without a window (warming up, a gap) do not count.
+
+    Notes
+    -----
+    Markers that arrive after their samples are no problem within a trial: a prediction is given to the trial
+    that its window ends in when it comes.
+    """
+
+    def __init__(self) -> None:
+        self.trials: list[Trial] = []
+        self._classes: tuple[str, ...] = ()
+
+    def send(self, message: Message) -> None:
+        """Take a message; see `Sink.send`."""
+        if isinstance(message, Event) and message.kind == "marker":
+            self._mark(message)
+        elif isinstance(message, Prediction):
+            self._classes = message.classes
+            self._judge(message)
+
+    def poll(self) -> bool:
+        """Nobody here needs a hello."""
+        return False
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    @property
+    def cue(self) -> str | None:
+        """Class of the newest cue."""
+        return self.trials[-1].cue if self.trials else None
+
+    def confusion(self) -> Mapping[tuple[str, str], int]:
+        """Number of trials by cue and label."""
+        counts: dict[tuple[str, str], int] = {}
+        for trial in self.trials:
+            if trial.probs:
+                label = self._classes[int(np.mean(trial.probs, axis=0).argmax())]
+                counts[trial.cue, label] = counts.get((trial.cue, label), 0) + 1
+        return counts
+
+    def decided(self) -> tuple[int, int, int]:
+        """Trials whose first decision was right, wrong, and that had none."""
+        counted = [trial for trial in self.trials if trial.probs]
+        right = sum(trial.decisions[:1] == [trial.cue] for trial in counted)
+        none = sum(not trial.decisions for trial in counted)
+        return right, len(counted) - right - none, none
+
+    def _mark(self, event: Event) -> None:
+        if self.trials:
+            self.trials[-1].t_end = min(self.trials[-1].t_end, event.t_lsl)
+        cue = event.data.get("class")
+        if isinstance(cue, str):
+            self.trials.append(Trial(event.t_lsl, cue, event.t_lsl + IMAGERY_S))
+
+    def _judge(self, prediction: Prediction) -> None:
+        t_end = prediction.t_window[1]
+        for trial in reversed(self.trials[-2:]):
+            if not trial.t_lsl < t_end <= trial.t_end + REACTION_S:
+                continue
+            if prediction.decision is not None:
+                trial.decisions.append(prediction.decision)
+            if prediction.probs is not None and trial.t_lsl + SETTLED_S <= t_end <= trial.t_end:
+                trial.probs.append(prediction.probs)
+            return

@@ -1,0 +1,174 @@
+"""What the stamps of a stream tell: gaps, clock resets, the true rate."""
+
+from collections import deque
+
+import numpy as np
+
+from rtbci.errors import RateError
+from rtbci.stream.source import FloatArray
+
+__all__ = ["GapDetector", "RateMeter"]
+
+
+class GapDetector:
+    """Finds where samples are missing, from the stamps alone and at once.
+
+    Parameters
+    ----------
+    rate_hz : float
+        Nominal rate, above 0.
+
+    Attributes
+    ----------
+    n_gaps : int
+        Gaps found since construction or `reset`.
+    n_clock_resets : int
+        Jumps backwards.
+    lost_s : float
+        Time missing in all gaps, seconds.
+
+    Notes
+    -----
+    The lateness of a sample is its stamp minus where the stamps before it lead at the stream's own sample
+    period (the nominal one at first, then a running mean over 5 s). The rules:
+
+    1. A sample is behind a gap when it is later than every recent one by more than half a period plus the
+       recent range of the lateness. "Recent" are the largest and the smallest lateness, each decaying to the
+       mean with a time constant of 2 s. Stamps that come in clumps (a radio packet at a time) are late by the
+       same amount again and again, which is no gap; regular stamps have no range, so that one missing
+       sample, late by a whole period, is found.
+    2. A sample is behind a clock reset when it is earlier than every recent one by as much, *and* earlier
+       than the sample before it.
+    3. After either, lateness is counted from the new level.
+
+    So in a stream with jittered stamps a gap must be longer than the jitter to be seen; the first clump of a
+    stream is taken for a gap, and so is a single stamp that is late among regular ones. A decision rests
+    only on the stamps before it, so that chunks do not change it. 1.2 µs a sample.
+    """
+
+    PERIOD_MEMORY_S = 5.0
+    LATENESS_MEMORY_S = 2.0
+
+    def __init__(self, rate_hz: float) -> None:
+        if not rate_hz > 0:
+            raise RateError(f"GapDetector: rate_hz is {rate_hz}, need more than 0")
+        self._rate_hz = rate_hz
+        self._period_gain = 1.0 / (self.PERIOD_MEMORY_S * rate_hz)
+        self._lateness_gain = min(1.0, 1.0 / (self.LATENESS_MEMORY_S * rate_hz))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past; afterwards the detector is as new."""
+        self.n_gaps = 0
+        self.n_clock_resets = 0
+        self.lost_s = 0.0
+        self._t_last: float | None = None
+        self._period_s = 1.0 / self._rate_hz
+        self._late_s = self._mean_s = self._latest_s = self._earliest_s = 0.0
+
+    def push(self, t_lsl: FloatArray) -> list[tuple[int, float]]:
+        """Look at the stamps of the next chunk.
+
+        Parameters
+        ----------
+        t_lsl : ndarray of float64, shape (n_samples,)
+            Seconds. May be empty.
+
+        Returns
+        -------
+        list of (int, float)
+            For each break in the stream, the index in this chunk of the first sample behind it and the time
+            that is missing, seconds; negative for a clock reset. No window may span it.
+        """
+        breaks: list[tuple[int, float]] = []
+        for i, t in enumerate(t_lsl.tolist()):
+            if self._t_last is not None:
+                missing_s = self._step(t - self._t_last)
+                if missing_s:
+                    breaks.append((i, missing_s))
+            self._t_last = t
+        return breaks
+
+    def _step(self, step_s: float) -> float:
+        """Take in the time between two stamps; return the time missing between them, 0 for none."""
+        excess_s = step_s - self._period_s
+        late_s = self._late_s + excess_s
+        tolerance_s = 0.5 * self._period_s + self._latest_s - self._earliest_s
+        if late_s > self._latest_s + tolerance_s:
+            self.n_gaps += 1
+            self.lost_s += excess_s
+            # Where the stamps were before: going back there shows one late stamp, not a clock reset.
+            self._earliest_s -= excess_s
+            return excess_s
+        if step_s < 0 and late_s < self._earliest_s - tolerance_s:
+            self.n_clock_resets += 1
+            return excess_s
+        gain = self._lateness_gain
+        self._late_s = late_s
+        self._mean_s += gain * (late_s - self._mean_s)
+        self._latest_s = max(late_s, self._latest_s + gain * (self._mean_s - self._latest_s))
+        self._earliest_s = min(late_s, self._earliest_s + gain * (self._mean_s - self._earliest_s))
+        self._period_s += self._period_gain * excess_s
+        return 0.0
+
+
+class RateMeter:
+    """Measures a stream's true rate by a straight line through the newest stamps.
+
+    Parameters
+    ----------
+    rate_hz : float
+        Nominal rate, above 0.
+    memory_s : float, default 10
+        Time that the line is fitted over, seconds.
+
+    Notes
+    -----
+    Of the stamps, one in every hundredth of `memory_s` is kept. Samples that are missing make the rate
+    lower: it is the rate at which samples come. A jump backwards starts the measurement again.
+    """
+
+    N_POINTS = 100
+
+    def __init__(self, rate_hz: float, memory_s: float = 10.0) -> None:
+        if not (rate_hz > 0 and memory_s > 0):
+            raise RateError(
+                f"RateMeter: rate_hz is {rate_hz} and memory_s {memory_s}, need more than 0 of both"
+            )
+        self._nominal_hz = rate_hz
+        self._memory_s = memory_s
+        self._every_s = memory_s / self.N_POINTS
+        self._points: deque[tuple[float, int]] = deque()
+        self._n_samples = 0
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self._points.clear()
+
+    def push(self, t_lsl: FloatArray) -> None:
+        """Take in the stamps of the next chunk, seconds, shape (n_samples,); may be empty."""
+        if not len(t_lsl):
+            return
+        self._n_samples += len(t_lsl)
+        t_last = float(t_lsl[-1])
+        if self._points and t_last < self._points[-1][0]:
+            self._points.clear()
+        while self._points and t_last - self._points[0][0] > self._memory_s:
+            self._points.popleft()
+        if not self._points or t_last - self._points[-1][0] >= self._every_s:
+            self._points.append((t_last, self._n_samples))
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Measured rate; None before three stamps have been kept."""
+        if len(self._points) < 3:
+            return None
+        t, n = np.array(self._points).T
+        t -= t.mean()
+        return float(t @ (n - n.mean()) / (t @ t))
+
+    @property
+    def deviation_ppm(self) -> float | None:
+        """Measured rate against the nominal one, parts per million; None as for `rate_hz`."""
+        rate_hz = self.rate_hz
+        return None if rate_hz is None else 1e6 * (rate_hz / self._nominal_hz - 1.0)

@@ -1,0 +1,278 @@
+"""LslSource against real outlets on loopback."""
+
+import io
+import time
+
+import numpy as np
+import pylsl
+import pytest
+from rich.console import Console
+
+from rtbci.errors import ChannelError, StreamError, StreamLostError, StreamNotFoundError
+from rtbci.stream.acquire import Acquisition
+from rtbci.stream.health import GapDetector
+from rtbci.stream.layout import match_channels
+from rtbci.stream.lsl import LslSource, list_streams
+from rtbci.stream.source import Marker
+from rtbci.stream.streams_table import streams_table
+from tests.integration.lsl_outlets import IndexOutlet, marker_outlet, unique
+
+pytestmark = pytest.mark.net
+
+
+def test_no_sample_is_lost_while_the_consumer_pauses() -> None:
+    name = unique("pause")
+    with (
+        IndexOutlet(name, name, rate_hz=1000.0, chunk=1) as sender,
+        Acquisition(LslSource(name), capacity_s=10) as acquisition,
+    ):
+        assert acquisition.wait(5, 200)
+        chunks = [acquisition.read()]
+        time.sleep(1.0)  # longer than any scheduling hiccup: the pause is what is tested
+        for _ in range(20):
+            assert acquisition.wait(5, 25)
+            chunks.append(acquisition.read())
+        index = np.concatenate([chunk.data[:, 0] for chunk in chunks])
+        stamps = np.concatenate([chunk.t_lsl for chunk in chunks])
+        assert np.array_equal(index, index[0] + np.arange(len(index)))
+        assert acquisition.n_overflow == 0
+        # The stamps are the sender's; on one computer the correction is far below a millisecond.
+        assert stamps == pytest.approx(sender.t0 + index / 1000.0, abs=1e-3)
+        assert GapDetector(1000.0).push(stamps) == []
+
+
+def test_description_is_read_in_full() -> None:
+    name = unique("described")
+    outlet = IndexOutlet(name, f"id-{name}", labels=("Fc5.", "Cz.."), units=("uV", "mV"), rate_hz=160.0)
+    with LslSource(name) as source:
+        info = source.info
+    assert outlet.outlet is not None
+    assert (info.name, info.source_id, info.rate_hz, info.type) == (name, f"id-{name}", 160.0, "EEG")
+    assert info.labels == ("Fc5.", "Cz..")
+    assert [channel.unit for channel in info.channels] == ["uV", "mV"]
+    assert [channel.type for channel in info.channels] == ["EEG", "EEG"]
+    assert (info.manufacturer, info.reference) == ("Testers", "A1")
+    assert info.hostname
+    assert match_channels(info, ["CZ", "FC5"]).picks == (1, 0)
+
+
+def test_stream_without_labels_opens_and_the_layout_refuses_it() -> None:
+    name = unique("bare")
+    outlet = IndexOutlet(name, name, labels=("", "", ""))
+    with LslSource(name) as source:
+        assert source.info.labels == ("", "", "")
+        with pytest.raises(ChannelError, match="3 channels without labels"):
+            match_channels(source.info, ["C3"])
+    assert outlet.outlet is not None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16", "double64"])
+def test_every_number_format_comes_as_float64(dtype: str) -> None:
+    name = unique(dtype)
+    info = pylsl.StreamInfo(name, "EEG", 2, 250.0, dtype, name)
+    outlet = pylsl.StreamOutlet(info)
+    with LslSource(name) as source:
+        outlet.push_chunk([[1, -2], [3, -4]])
+        data = source.pull(5.0).data
+        while len(data) < 2:
+            data = np.concatenate((data, source.pull(5.0).data))
+    assert data.dtype == np.float64
+    assert data.tolist() == [[1.0, -2.0], [3.0, -4.0]]
+
+
+def test_no_stream_says_what_to_do() -> None:
+    name = unique("absent")
+    pattern = rf"no stream of name '{name}' within 0.2 s; (?s:.*)rtbci streams.*rtbci replay FILE.*rtbci amp.*firewall"
+    with pytest.raises(StreamNotFoundError, match=pattern):
+        LslSource(name, timeout_s=0.2).open()
+
+
+def test_two_streams_say_how_to_choose() -> None:
+    name = unique("twin")
+    twins = [IndexOutlet(name, f"{name}-{i}") for i in "ab"]
+    with pytest.raises(StreamNotFoundError) as caught:
+        LslSource(name).open()
+    message = str(caught.value)
+    assert f"2 streams of name '{name}', need one; choose with --stream NAME or --source-id ID" in message
+    assert all(f"{name}-{i}" in message for i in "ab")
+    with LslSource(source_id=f"{name}-b") as source:
+        assert source.info.source_id == f"{name}-b"
+    assert len(twins) == 2
+
+
+def test_eeg_is_preferred_and_markers_are_never_taken() -> None:
+    name = unique("mixed")
+    outlets = [
+        IndexOutlet(name, f"{name}-acc", type="ACC"),
+        IndexOutlet(name, f"{name}-eeg"),
+        marker_outlet(f"{name}-marker", name),
+    ]
+    with LslSource(name) as source:
+        assert source.info.source_id == f"{name}-eeg"
+    with LslSource(predicate=f"name='{name}' and type='ACC'") as source:
+        assert source.info.source_id == f"{name}-acc"
+    assert len(outlets) == 3
+
+
+def test_text_and_irregular_streams_are_refused() -> None:
+    name = unique("text")
+    outlets = [marker_outlet(f"{name}-1"), IndexOutlet(f"{name}-2", f"{name}-2", rate_hz=pylsl.IRREGULAR_RATE)]
+    for i in (1, 2):
+        with pytest.raises(StreamError, match="holds text or has no steady rate, need numbers"):
+            LslSource(f"{name}-{i}").open()
+    assert len(outlets) == 2
+
+
+def test_quotes_in_names_are_legal() -> None:
+    name = unique("it's \"quoted\"")
+    outlet = IndexOutlet(name, unique("quoted"))
+    with LslSource(name) as source:
+        assert source.info.name == name
+    assert outlet.outlet is not None
+
+
+def test_stream_without_source_id_is_lost_for_good() -> None:
+    name = unique("lost")
+    sender = IndexOutlet(name)
+    with sender, Acquisition(LslSource(name)) as acquisition:
+        assert acquisition.wait(5, 50)
+        acquisition.read()
+        sender.__exit__(None, None, None)
+        del sender.outlet
+        with pytest.raises(StreamLostError, match=f"'{name}' has gone and has no source id"):
+            while True:
+                acquisition.wait(10)
+                acquisition.read()
+
+
+@pytest.mark.slow
+def test_stream_with_source_id_comes_back() -> None:
+    name = unique("back")
+    first = IndexOutlet(name, name)
+    with first, Acquisition(LslSource(name)) as acquisition:
+        assert acquisition.wait(5, 50)
+        first.__exit__(None, None, None)
+        del first.outlet
+        acquisition.read()
+        with IndexOutlet(name, name) as second:
+            assert acquisition.wait(60, 50)
+            chunk = acquisition.read()
+            assert chunk.t_lsl[-1] > second.t0
+
+
+def test_clock_offset_is_measured_and_small_on_one_computer() -> None:
+    name = unique("clock")
+    with IndexOutlet(name, name), LslSource(name) as source:
+        assert 0 < abs(source.clock_offset_s) < 1e-3
+        source.pull(5.0)
+
+
+# -- markers -------------------------------------------------------------------------------------------
+
+
+def pull_until(source: LslSource, n_markers: int, timeout_s: float = 10.0) -> list[Marker]:
+    markers: list[Marker] = []
+    t_end = time.perf_counter() + timeout_s
+    while len(markers) < n_markers and time.perf_counter() < t_end:
+        source.pull(0.05)
+        markers += source.pull_markers()
+    return markers
+
+
+def until_connected(source: LslSource, outlet: pylsl.StreamOutlet) -> None:
+    t_end = time.perf_counter() + 10.0
+    while not outlet.have_consumers() and time.perf_counter() < t_end:
+        source.pull(0.05)
+        source.pull_markers()
+
+
+def test_markers_come_in_the_clock_of_the_samples() -> None:
+    name = unique("marked")
+    markers = marker_outlet(f"{name}-markers")
+    with IndexOutlet(name, name), LslSource(name) as source:
+        until_connected(source, markers)
+        t_sent = pylsl.local_clock()
+        markers.push_sample(["left"], t_sent)
+        markers.push_sample(["right"], t_sent + 1.0)
+        left, right = pull_until(source, 2)
+    assert (left.value, right.value) == ("left", "right")
+    assert left.t_lsl == pytest.approx(t_sent, abs=1e-3)
+    assert right.t_lsl == pytest.approx(t_sent + 1.0, abs=1e-3)
+
+
+def test_marker_stream_may_appear_late_and_twice() -> None:
+    name = unique("late")
+    with IndexOutlet(name, name), LslSource(name) as source:
+        assert pull_until(source, 1, timeout_s=0.3) == []
+        for value in ("first", "second"):
+            markers = marker_outlet(f"{name}-markers")
+            until_connected(source, markers)
+            markers.push_sample([value])
+            assert [marker.value for marker in pull_until(source, 1)] == [value]
+            del markers
+
+
+def test_markers_of_another_stream_are_left_alone() -> None:
+    name, other = unique("mine"), unique("other")
+    mine, others = marker_outlet(f"{name}-markers"), marker_outlet(f"{other}-markers")
+    with IndexOutlet(name, name), LslSource(name) as source:
+        until_connected(source, mine)
+        others.push_sample(["theirs"])
+        mine.push_sample(["ours"])
+        assert [marker.value for marker in pull_until(source, 1)] == ["ours"]
+        assert not others.have_consumers()
+
+
+def test_marker_stream_by_name_and_none_at_all() -> None:
+    name, cues = unique("named"), unique("cues")
+    outlet = marker_outlet(unique("foreign"), cues)
+    with IndexOutlet(name, name):
+        with LslSource(name, markers=cues) as source:
+            until_connected(source, outlet)
+            outlet.push_sample(["cue"])
+            assert [marker.value for marker in pull_until(source, 1)] == ["cue"]
+        with LslSource(name, markers=None) as source:
+            assert pull_until(source, 1, timeout_s=0.7) == []
+
+
+def test_numbers_as_markers_become_text() -> None:
+    name = unique("numbers")
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(f"{name}-stim", "Markers", 1, 0, "int32", f"{name}-stim"))
+    with IndexOutlet(name, name), LslSource(name) as source:
+        until_connected(source, outlet)
+        outlet.push_sample([33])
+        assert [marker.value for marker in pull_until(source, 1)] == ["33"]
+
+
+# -- what is on the network ----------------------------------------------------------------------------
+
+
+def test_list_of_streams_measures_rate_and_age() -> None:
+    name = unique("listed")
+    markers = marker_outlet(f"{name}-markers")
+    with IndexOutlet(name, name, units=("uV", "uV", "mV")):
+        streams = {stream.info.source_id: stream for stream in list_streams(0.5, 1.0)}
+    eeg, events = streams[name], streams[f"{name}-markers"]
+    assert eeg.answers
+    assert eeg.info.labels == ("C3", "CZ", "C4")
+    assert eeg.units == ("uV", "mV")
+    assert eeg.measured_hz == pytest.approx(250.0, rel=0.01)
+    assert eeg.age_s is not None
+    assert 0 <= eeg.age_s < 0.3
+    assert events.info.rate_hz == 0
+    assert (events.measured_hz, events.age_s) == (None, None)
+    console = Console(width=250, file=io.StringIO())
+    console.print(streams_table([eeg, events]))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert name in shown
+    assert "250 Hz" in shown
+    assert "3: C3 CZ C4" in shown
+    assert "irregular" in shown
+    assert "no samples" in shown
+    assert markers is not None
+
+
+def test_empty_table_says_so() -> None:
+    console = Console(width=250, file=io.StringIO())
+    console.print(streams_table([]))
+    assert "no LSL stream on the network" in console.file.getvalue()  # type: ignore[attr-defined]

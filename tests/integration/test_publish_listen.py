@@ -1,0 +1,151 @@
+"""`listen` as a user runs it: in a process of its own, into a pipe or on a terminal."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from rtbci.publish.outbox import Outbox
+from tests.integration.publish_fixtures import published, window
+
+pytestmark = pytest.mark.net
+CODE = """
+import sys
+from rtbci.listen import listen
+sys.exit(listen(sys.argv[1], as_json="json" in sys.argv) == 0)
+"""
+
+
+@contextmanager
+def listening(address: str, *flags: str, stdout: int = subprocess.PIPE) -> Iterator["subprocess.Popen[str]"]:
+    environment = {**os.environ, "COLUMNS": "80", "LINES": "30", "TERM": "xterm", "PYTHONIOENCODING": "utf-8"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", CODE, address, *flags],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def publish_until_readable(outbox: Outbox, fd: int) -> None:
+    for _ in range(1000):
+        outbox.poll()
+        outbox.prediction(window())
+        if select.select([fd], [], [], 0.01)[0]:
+            return
+    raise AssertionError("the listener wrote nothing")
+
+
+def test_json_lines_are_the_messages_with_their_topic() -> None:
+    with published() as (outbox, publisher), listening(publisher.address, "json") as process:
+        assert process.stdout is not None
+        publish_until_readable(outbox, process.stdout.fileno())
+        outbox.event("marker", 5.0, "cue")
+        for line in process.stdout:
+            message = json.loads(line)
+            assert message["session"] == outbox.session
+            if message["topic"] == "event":
+                break
+            assert message["topic"] in ("prediction", "hello")
+        assert (message["kind"], message["value"]) == ("marker", "cue")
+
+
+def test_ctrl_c_ends_it_quietly() -> None:
+    with published() as (outbox, publisher), listening(publisher.address, "json") as process:
+        assert process.stdout is not None
+        publish_until_readable(outbox, process.stdout.fileno())
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+        assert (process.returncode, errors) == (0, "")
+
+
+def test_a_reader_that_goes_away_ends_it_quietly() -> None:
+    with published() as (outbox, publisher), listening(publisher.address, "json") as process:
+        assert process.stdout is not None
+        publish_until_readable(outbox, process.stdout.fileno())
+        process.stdout.close()
+        for _ in range(1000):
+            outbox.prediction(window())
+            if process.poll() is not None:
+                break
+            time.sleep(0.01)
+        assert process.stderr is not None
+        assert (process.returncode, process.stderr.read()) == (0, "")
+
+
+def test_into_a_pipe_each_prediction_is_one_plain_line() -> None:
+    with published() as (outbox, publisher), listening(publisher.address) as process:
+        assert process.stdout is not None
+        publish_until_readable(outbox, process.stdout.fileno())
+        line = process.stdout.readline()
+        assert re.fullmatch(r"100\.000 - \(below_threshold\) left=0\.250 right=0\.750 age=\S+ms\n", line)
+
+
+def test_on_a_terminal_it_shows_a_table_within_80_columns() -> None:
+    terminal, its_end = pty.openpty()
+    try:
+        with published() as (outbox, publisher), listening(publisher.address, stdout=its_end):
+            screen = ""
+            t_limit = time.monotonic() + 10
+            while "below_threshold" not in screen and time.monotonic() < t_limit:
+                outbox.poll()
+                outbox.prediction(window())
+                if select.select([terminal], [], [], 0.05)[0]:
+                    screen += os.read(terminal, 65_536).decode("utf-8", "replace")
+    finally:
+        os.close(terminal)
+        os.close(its_end)
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen).replace("\r", "\n")
+    assert "engine nano · profile population 0" in plain
+    assert "left %" in plain
+    assert re.search(r"100\.00 -\s+█.* 25 █.* 75 below_threshold", plain)
+    assert "lost 0  malformed 0" in plain
+    assert max(map(len, plain.splitlines())) <= 80
+
+
+def test_the_board_shows_decisions_silence_and_losses() -> None:
+    from rich.console import Console
+
+    from rtbci.client import Client
+    from rtbci.listen_board import Board
+    from tools.write_schema import samples
+
+    t_now = 0.0
+    console = Console(width=80, height=40, force_terminal=False, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    with Client("tcp://127.0.0.1:9") as client:
+        board = Board(client, console, refresh_s=0.2, clock=lambda: t_now)
+        try:
+            console.print(board.render())
+            client.n_lost["prediction"] = 4
+            for message in samples().values():
+                board.show(message)
+            t_now = 10.0
+            console.print(board.render())
+        finally:
+            board.close()
+            console.file.close()
+    text = console.export_text()
+    assert "waiting for tcp://127.0.0.1:9" in text
+    assert "running  eego  500.0 of 500 Hz" in text
+    assert "gaps 1  skipped 3  overflow 0" in text
+    assert re.search(r"5312\.41 right .* 18 .* 82 ", text)
+    assert re.search(r"5312\.41 - +gap", text)
+    assert "bad channels: FC5" in text
+    assert "5312.41 decision right" in text
+    assert "nothing received for 10 s" in text
+    assert "lost 4  malformed 0" in text

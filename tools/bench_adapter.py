@@ -1,0 +1,127 @@
+"""rtbci in a harness that times streaming runtimes: one JSON argument, predictions over ZMQ, until SIGTERM.
+
+    python tools/bench_adapter.py '{"stream": "s1", "channels": 22, "fs": 250, "factor": 2, "low": 4, "high": 40,
+        "order": 4, "win": 250, "step": 12, "model": "model.onnx", "pub": "tcp://127.0.0.1:5661"}'
+
+It is `rtbci run` itself: LSL source, acquisition thread, stages, an engine given by path, outbox, ZMQ publisher.
+What it adds is two fields in each prediction that the harness reads (`t_window_end`, `probs` without warm-up).
+"""
+
+import json
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from rtbci.commands.run import lsl_factory
+from rtbci.commands.stopping import stop_on_signals
+from rtbci.config import RunConfig
+from rtbci.publish.messages import Message, Prediction
+from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.live import LiveRun
+
+ENGINE = """
+schema = 1
+name = "bench"
+kind = "window"
+onnx = {model}
+[input]
+name = "x"
+n_channels = {channels}
+rate_hz = {rate}
+n_samples = {win}
+[output]
+name = "probs"
+meaning = "probs"
+shape = [4]
+"""
+
+PARADIGM = """
+schema = 1
+name = "bench"
+classes = ["c0", "c1", "c2", "c3"]
+[input]
+channels = {labels}
+unit_check = false
+[[stages]]
+kind = "bandpass"
+low_hz = {low}
+high_hz = {high}
+order = {order}
+[[stages]]
+kind = "decimate"
+factor = {factor}
+[window]
+length_s = {length_s}
+hop_s = {hop_s}
+[[branches]]
+name = "window"
+kind = "window"
+engine = "../engine"
+"""
+
+
+class HarnessSink:
+    """Publishes every prediction that has probabilities, with the harness's own field added."""
+
+    def __init__(self, address: str) -> None:
+        self._socket = zmq.Context.instance().socket(zmq.PUB)
+        self._socket.bind(address)
+        self._encoder = msgspec.json.Encoder()
+
+    def send(self, message: Message) -> None:
+        """Send a prediction as two frames, topic and payload."""
+        if isinstance(message, Prediction) and message.probs is not None:
+            fields = msgspec.structs.asdict(message)
+            fields["t_window_end"] = message.t_window[1]
+            self._socket.send_multipart((b"prediction", self._encoder.encode(fields)), zmq.NOBLOCK)
+
+    def poll(self) -> bool:
+        """Nobody needs a hello."""
+        return False
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close(0)
+
+
+def write_recipes(folder: Path, cfg: dict[str, object]) -> Path:
+    """Write the harness's job as an engine and a paradigm; return the paradigm's folder."""
+    channels, factor, fs = int(str(cfg["channels"])), int(str(cfg["factor"])), float(str(cfg["fs"]))
+    rate = fs / factor
+    (folder / "engine").mkdir()
+    (folder / "paradigm").mkdir()
+    model = json.dumps(str(Path(str(cfg["model"])).resolve()))
+    engine = ENGINE.format(model=model, channels=channels, rate=rate, win=cfg["win"])
+    (folder / "engine" / "recipe.toml").write_text(engine)
+    win, step = int(str(cfg["win"])), int(str(cfg["step"]))
+    labels = [f"c{i:04d}" for i in range(channels)]
+    settings = {key: cfg[key] for key in ("low", "high", "order", "factor")}
+    paradigm = PARADIGM.format(labels=json.dumps(labels), length_s=win / rate, hop_s=step / rate, **settings)
+    (folder / "paradigm" / "recipe.toml").write_text(paradigm)
+    return folder / "paradigm"
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    cfg = json.loads(sys.argv[1])
+    with tempfile.TemporaryDirectory() as folder, stop_on_signals() as stop:
+        run(cfg, Path(folder), stop)
+
+
+def run(cfg: dict[str, object], folder: Path, stop: threading.Event) -> None:
+    """Decode the harness's stream."""
+    paradigm = str(write_recipes(folder, cfg))
+    config = RunConfig.model_validate(
+        {"paradigm": paradigm, "stream": {"name": cfg["stream"], "markers": "none"}}
+    )
+    sink = HarnessSink(str(cfg["pub"]))
+    with Decoder(paradigm) as decoder:
+        LiveRun(config, decoder, lsl_factory(config), [sink]).run(stop)
+
+
+if __name__ == "__main__":
+    main()

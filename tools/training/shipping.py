@@ -1,0 +1,111 @@
+"""Write what was trained: the engine's folder and the population decoder."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from rtbci.probe.profile import Accuracy, BranchEntry, Profile, Weights, chain_hash, write_profile
+from rtbci.recipes import StageSettings
+from tools.export_engine import export_engine
+from tools.training.folds import Fitted
+from tools.training.signals import CHAIN, LAYOUT, RATE_HZ
+from tools.training.trials import BAND_ORDER, BANDS_HZ, HOP, WINDOW
+
+__all__ = ["chain_settings", "profile_of", "ship"]
+
+DATA_NOTE = (
+    "PhysioNet EEGMMIDB, 75 subjects, imagined left and right fist; ODC-BY 1.0; Schalk et al. 2004, "
+    "Goldberger et al. 2000"
+)
+
+
+def chain_settings() -> list[dict[str, Any]]:
+    """`CHAIN` as the paradigm's recipe would give it, every default filled in."""
+    adapter: TypeAdapter[Any] = TypeAdapter(tuple[StageSettings, ...])
+    return [stage.model_dump(mode="json") for stage in adapter.validate_python(CHAIN)]
+
+
+def profile_of(
+    fitted: Fitted, engine: str, engine_id: str, results: Mapping[str, Any], created: str
+) -> Profile:
+    """The population decoder as a profile, its tensors as float32 where that changes nothing that matters.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    engine, engine_id : str
+        Name and sha256 of the exported encoder.
+    results : mapping
+        See `results_of`.
+    created : str
+        ISO 8601.
+    """
+    probes = {"encoder": fitted.encoder.probe(), "tangent": fitted.tangent, "power": fitted.power.probe()}
+    weights: Weights = {
+        f"{branch}.{name}": tensor.astype(np.float32)
+        for branch, probe in probes.items()
+        for name, tensor in probe.tensors().items()
+    }
+    weights["align.covariance"] = fitted.covariance.astype(np.float32)
+    share = dict(zip(results["fusion"]["branches"], results["fusion"]["weights"], strict=True))
+    chain = chain_settings()
+    return Profile(
+        user="population",
+        paradigm="motor_imagery",
+        classes=["left", "right"],
+        channels=list(LAYOUT),
+        rate_hz=RATE_HZ,
+        window_samples=WINDOW,
+        hop_samples=HOP,
+        chain=chain,
+        chain_hash=chain_hash(chain),
+        branches=[
+            BranchEntry(
+                name="encoder", kind="encoder", weight=share["encoder"], engine=engine, engine_id=engine_id
+            ),
+            BranchEntry(
+                name="tangent",
+                kind="tangent",
+                weight=share["tangent"],
+                bands_hz=list(BANDS_HZ),
+                order=BAND_ORDER,
+            ),
+            BranchEntry(name="power", kind="power", weight=share["power"]),
+        ],
+        bias=[0.0, 0.0],
+        temperature=results["fusion"]["temperature"],
+        n_trials=results["n_trials"],
+        accuracy=_accuracy(results),
+        created=created,
+        weights=weights,
+    )
+
+
+def ship(fitted: Fitted, results: Mapping[str, Any], engine_folder: Path, profile_folder: Path) -> Profile:
+    """Export the encoder, write the population decoder that uses it.
+
+    Returns
+    -------
+    Profile
+        As written.
+    """
+    engine_id = export_engine(fitted.encoder.encoder, engine_folder)
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    profile = profile_of(fitted, engine_folder.name, engine_id, results, created)
+    return write_profile(profile_folder, profile, replace=True)
+
+
+def _accuracy(results: Mapping[str, Any]) -> Accuracy:
+    fused = next(one for one in results["scores"]["B"] if one["name"] == "encoder + tangent + power")
+    return Accuracy(
+        mean=fused["mean"],
+        low=fused["low"],
+        high=fused["high"],
+        n=fused["n"],
+        what=f"track B, 1-4 s after the cue, subjects not seen in training, {results['n_folds']} folds",
+    )
