@@ -1,1 +1,40 @@
-"""Real-time brain-computer interface runtime."""
+"""Real-time brain-computer interface runtime: a live EEG stream in, calibrated decisions out.
+
+The names below are loaded when they are first used, so that ``import rtbci`` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rtbci.client import Client
+    from rtbci.errors import RtbciError
+    from rtbci.recipes import read_engine, read_paradigm
+    from rtbci.replay.read import read_recordings
+    from rtbci.runtime.decoder import Decoder, Verdict
+
+__all__ = [
+    "Client",
+    "Decoder",
+    "RtbciError",
+    "Verdict",
+    "read_engine",
+    "read_paradigm",
+    "read_recordings",
+]
+
+_HOMES = {
+    "Client": "rtbci.client",
+    "Decoder": "rtbci.runtime.decoder",
+    "RtbciError": "rtbci.errors",
+    "Verdict": "rtbci.runtime.decoder",
+    "read_engine": "rtbci.recipes",
+    "read_paradigm": "rtbci.recipes",
+    "read_recordings": "rtbci.replay.read",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rtbci' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)

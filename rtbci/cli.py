@@ -50,7 +50,9 @@ def _options(
         bool, typer.Option(callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    pass
+    from rtbci.stream.lsl_log import quiet_liblsl
+
+    quiet_liblsl()
 
 
 @app.command()
@@ -162,7 +164,8 @@ def amp(
     from rtbci.commands import amp as command
 
     if brainflow is not None:
-        params = dict(pair.partition("=")[::2] for pair in param or [])
+        pairs = [pair.partition("=") for pair in param or []]
+        params = {key: value for key, _, value in pairs}
         command.brainflow_amp(_console(), brainflow, params)
         return
     command.synthetic_amp(

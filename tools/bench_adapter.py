@@ -68,7 +68,7 @@ class HarnessSink:
     """Publishes every prediction that has probabilities, with the harness's own field added."""
 
     def __init__(self, address: str) -> None:
-        self._socket = zmq.Context.instance().socket(zmq.PUB)
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUB)
         self._socket.bind(address)
         self._encoder = msgspec.json.Encoder()
 

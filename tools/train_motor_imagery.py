@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tools.training.folds import Plan, fit_all, run_fold, use_one_thread
+from tools.training.folds import SPANS_FIT, Fitted, Plan, fit_all, run_fold, use_one_thread
 from tools.training.judge import subject_folds
 from tools.training.networks import FitSettings
 from tools.training.results import read_folds, results_of, write_results
@@ -36,9 +36,8 @@ from tools.training.signals import (
     reference_signal,
 )
 from tools.training.trials import band_covariances, cut_trials
-from tools.training.folds import SPANS_FIT
 
-__all__ = ["main"]
+__all__ = ["fit_on_all", "main"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -62,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     results |= {"seed": args.seed, "epochs": args.epochs, "n_folds": args.folds, "size": args.size}
     results["cross_validation_minutes"] = (time.monotonic() - t_start) / 60.0
     if not args.folds_only:
-        _fit_and_ship(args, plan, results)
+        ship(fit_on_all(args.data, args.subjects_limit, plan), results, args.engine, args.profile)
     results["minutes"] = (time.monotonic() - t_start) / 60.0
     write_results(results, args.results)
     print(json.dumps(results["scores"], indent=1))
@@ -122,17 +121,15 @@ def _one_fold(i: int, test: np.ndarray, data: Path, limit: int | None, work: Pat
     )
 
 
-def _fit_and_ship(args: argparse.Namespace, plan: Plan, results: dict[str, object]) -> None:
-    signals = _signals(args.data, args.subjects_limit, LAYOUT)
+def fit_on_all(data: Path, limit: int | None, plan: Plan) -> Fitted:
+    """Train the decoder that is shipped, on every subject."""
+    signals = _signals(data, limit, LAYOUT)
     covariance = mean_covariance(signals)
     aligned = align_signals(signals, covariance)
     trials = cut_trials(aligned)
     covariances = band_covariances(aligned, SPANS_FIT)
     rows = np.arange(len(trials.classes))
-    fitted = fit_all(
-        trials, covariances, rows, covariance, plan, lambda line: print(f"all: {line}", flush=True)
-    )
-    ship(fitted, trials, results, args.engine, args.profile)
+    return fit_all(trials, covariances, rows, covariance, plan, lambda line: print(f"all: {line}", flush=True))
 
 
 @cache

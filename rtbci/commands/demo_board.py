@@ -61,8 +61,9 @@ class DemoBoard:
         self._state = ""
         self._live: Live | None = None
         if console.is_terminal:
-            self._live = Live(console=console, auto_refresh=False, get_renderable=self.render)
-            self._live.start()
+            live = Live(console=console, auto_refresh=False, get_renderable=self.render)
+            live.start()
+            self._live = live
 
     @property
     def latency(self) -> Latency | None:

@@ -52,8 +52,9 @@ class StatusLine:
         self._t_drawn = 0.0
         self._live: Live | None = None
         if console.is_terminal:
-            self._live = Live(console=console, auto_refresh=False, get_renderable=self._line)
-            self._live.start()
+            live = Live(console=console, auto_refresh=False, get_renderable=self._line)
+            live.start()
+            self._live = live
 
     def send(self, message: Message) -> None:
         """Take a message; see `Sink.send`."""

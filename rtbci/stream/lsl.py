@@ -4,6 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 import pylsl
+from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtbci.clock import Clock, now
@@ -102,7 +103,7 @@ class LslSource:
             inlet.open_stream(CONNECT_S)
             self._info = stream_info(inlet.info(CONNECT_S))
             self.clock_offset_s = inlet.time_correction(CONNECT_S)
-        except (LslTimeoutError, pylsl.LostError) as error:
+        except (LslTimeoutError, LostError) as error:
             raise StreamError(
                 f"LslSource: stream '{found.name()}' on {found.hostname()} is announced but does not answer "
                 f"({error}), need its data and its clock; open the UDP and TCP ports 16571 to 16604 in both "
@@ -150,7 +151,7 @@ class LslSource:
             if n_more := inlet.samples_available():
                 more, t_more = inlet.pull_chunk(0.0, n_more, as_numpy=True)
                 data, t_lsl = np.concatenate((data, more)), np.concatenate((t_lsl, t_more))
-        except pylsl.LostError as error:
+        except LostError as error:
             raise StreamLostError(
                 f"LslSource: stream '{self.info.name}' has gone and has no source id to find it again by; "
                 "start its program again, then this one"

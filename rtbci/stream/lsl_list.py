@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pylsl
+from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtbci.clock import Clock, now, sleep_until
@@ -64,9 +65,9 @@ def list_streams(wait_s: float = 1.0, measure_s: float = 1.0, clock: Clock = now
     inlets = [pylsl.StreamInlet(info, max_buflen=60, recover=False) for info in found]
     for inlet in inlets:
         # With no time to wait these only begin, all at once and in the background.
-        with suppress(LslTimeoutError, pylsl.LostError):
+        with suppress(LslTimeoutError, LostError):
             inlet.open_stream(0.0)
-        with suppress(LslTimeoutError, pylsl.LostError):
+        with suppress(LslTimeoutError, LostError):
             inlet.time_correction(0.0)
     sleep_until(clock() + measure_s, clock)
     summaries = [_summary(info, inlet, clock) for info, inlet in zip(found, inlets, strict=True)]
@@ -81,7 +82,7 @@ def _summary(info: Any, inlet: Any, clock: Clock) -> StreamSummary:
         t_now = clock()
         offset_s = inlet.time_correction(ANSWER_S)
         described = stream_info(inlet.info(ANSWER_S))
-    except (LslTimeoutError, pylsl.LostError):
+    except (LslTimeoutError, LostError):
         return StreamSummary(stream_info(info), None, None, answers=False)
     span_s = float(t_lsl[-1] - t_lsl[0]) if len(t_lsl) > 1 else 0.0
     return StreamSummary(

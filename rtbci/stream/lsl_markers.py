@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import pylsl
+from pylsl.util import LostError
 from pylsl.util import TimeoutError as NotYetError
 
 from rtbci.clock import Clock, now
@@ -98,7 +99,7 @@ class MarkerInlet:
             if look_for_new or stream.inlet.samples_available():
                 try:
                     markers += _collect(stream, offset_s)
-                except pylsl.LostError:
+                except LostError:
                     del self._streams[uid]
                     self._ended.add(uid)  # its program, started again, has another uid
         return sorted(markers) if len(markers) > 1 else markers

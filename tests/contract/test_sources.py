@@ -4,7 +4,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 import pylsl
@@ -69,7 +69,7 @@ FACTORIES = [
 
 @pytest.fixture(params=FACTORIES, ids=lambda factory: getattr(factory, "__name__", "source"))
 def source(request: pytest.FixtureRequest) -> Iterator[Source]:
-    factory: Callable[[], contextmanager[Source]] = request.param  # type: ignore[valid-type]
+    factory: Callable[[], AbstractContextManager[Source]] = request.param
     with factory() as made:
         yield made
 
@@ -125,11 +125,11 @@ def test_markers_never_wait_and_come_once_in_order(source: Source) -> None:
 
 
 def test_pull_before_open_and_after_close_is_refused(source: Source) -> None:
-    with pytest.raises(StreamError, match="not open.*call open first"):
+    with pytest.raises(StreamError, match=r"not open.*call open first"):
         source.pull(0.0)
     with source:
         pulled(source, 1)
-    with pytest.raises(StreamError, match="not open.*call open first"):
+    with pytest.raises(StreamError, match=r"not open.*call open first"):
         source.pull(0.0)
 
 

@@ -97,7 +97,6 @@ def as_our_state(theirs: dict[str, torch.Tensor], electrodes: torch.Tensor) -> d
     return ours
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nano", "light", "base"])
 def test_encoder_equals_braindecodes_eegpt(eegpt: Any, name: str) -> None:
     size = SIZES[name]

@@ -116,7 +116,10 @@ def test_eeg_is_preferred_and_markers_are_never_taken() -> None:
 
 def test_text_and_irregular_streams_are_refused() -> None:
     name = unique("text")
-    outlets = [marker_outlet(f"{name}-1"), IndexOutlet(f"{name}-2", f"{name}-2", rate_hz=pylsl.IRREGULAR_RATE)]
+    outlets = [
+        marker_outlet(f"{name}-1"),
+        IndexOutlet(f"{name}-2", f"{name}-2", rate_hz=pylsl.IRREGULAR_RATE),
+    ]
     for i in (1, 2):
         with pytest.raises(StreamError, match="holds text or has no steady rate, need numbers"):
             LslSource(f"{name}-{i}").open()
@@ -124,7 +127,7 @@ def test_text_and_irregular_streams_are_refused() -> None:
 
 
 def test_quotes_in_names_are_legal() -> None:
-    name = unique("it's \"quoted\"")
+    name = unique('it\'s "quoted"')
     outlet = IndexOutlet(name, unique("quoted"))
     with LslSource(name) as source:
         assert source.info.name == name
@@ -140,9 +143,13 @@ def test_stream_without_source_id_is_lost_for_good() -> None:
         sender.__exit__(None, None, None)
         del sender.outlet
         with pytest.raises(StreamLostError, match=f"'{name}' has gone and has no source id"):
-            while True:
-                acquisition.wait(10)
-                acquisition.read()
+            read_for_ever(acquisition)
+
+
+def read_for_ever(acquisition: Acquisition) -> None:
+    while True:
+        acquisition.wait(10)
+        acquisition.read()
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,14 @@ from pydantic import TypeAdapter
 
 from rtbci.probe.profile import Accuracy, BranchEntry, Profile, Weights, chain_hash, write_profile
 from rtbci.recipes import StageSettings
-from tools.export_engine import export_engine
+from rtbci.encoder.checkpoint import write_checkpoint
+from tools.export_engine import write_engine
 from tools.training.folds import Fitted
 from tools.training.signals import CHAIN, LAYOUT, RATE_HZ
 from tools.training.trials import BAND_ORDER, BANDS_HZ, HOP, WINDOW
+
+CLASSES = ("left_hand", "right_hand")
+COMMAND = "python -m tools.train_motor_imagery"
 
 __all__ = ["chain_settings", "profile_of", "ship"]
 
@@ -57,7 +60,7 @@ def profile_of(
     return Profile(
         user="population",
         paradigm="motor_imagery",
-        classes=["left", "right"],
+        classes=list(CLASSES),
         channels=list(LAYOUT),
         rate_hz=RATE_HZ,
         window_samples=WINDOW,
@@ -94,7 +97,11 @@ def ship(fitted: Fitted, results: Mapping[str, Any], engine_folder: Path, profil
     Profile
         As written.
     """
-    engine_id = export_engine(fitted.encoder.encoder, engine_folder)
+    engine_folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = engine_folder / "encoder.safetensors"
+    notes = {"data": DATA_NOTE, "command": COMMAND}
+    write_checkpoint(checkpoint, fitted.encoder.encoder, LAYOUT, "whitened", RATE_HZ, notes=notes)
+    engine_id = write_engine(checkpoint, engine_folder)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     profile = profile_of(fitted, engine_folder.name, engine_id, results, created)
     return write_profile(profile_folder, profile, replace=True)

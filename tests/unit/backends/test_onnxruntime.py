@@ -22,7 +22,7 @@ def data() -> bytes:
     return onnx_bytes(*describe(DareEncoder("nano"), ["C3", "CZ", "C4"], "uV"))
 
 
-def identity(shape: list[object], type_: int = TensorProto.FLOAT, n: int = 1) -> bytes:
+def identity(shape: list[str | int | None], type_: int = TensorProto.FLOAT, n: int = 1) -> bytes:
     values = [[helper.make_tensor_value_info(f"{name}{i}", type_, shape) for i in range(n)] for name in "xy"]
     nodes = [helper.make_node("Identity", [f"x{i}"], [f"y{i}"]) for i in range(n)]
     graph = helper.make_graph(nodes, "identity", values[0], values[1])

@@ -58,9 +58,8 @@ def test_jitter_of_stamps_does_not_cost_a_hop(jitter_s: float) -> None:
 def test_smoothing_has_the_time_constant_it_says() -> None:
     policy = DecisionPolicy(("left", "right"), threshold=0.5, smoothing_s=0.5)
     policy.push((0.0, 1.0), 0.0)
-    for i in range(1, 9):
-        decision = policy.push((1.0, 0.0), i * HOP_S)
-    assert decision.smoothed == pytest.approx((1 - math.exp(-1), math.exp(-1)))
+    decisions = [policy.push((1.0, 0.0), i * HOP_S) for i in range(1, 9)]
+    assert decisions[-1].smoothed == pytest.approx((1 - math.exp(-1), math.exp(-1)))
 
 
 def test_why_is_given_exactly_when_there_is_no_decision() -> None:

@@ -44,7 +44,7 @@ def test_prediction_with_a_number_that_is_not_finite_cannot_be_made(field: str, 
 
 @pytest.mark.parametrize("value", NON_FINITE)
 def test_probs_windows_and_parts_that_are_not_finite_are_refused(value: float) -> None:
-    with pytest.raises(MessageError, match="probs are .* need numbers of 0 to 1"):
+    with pytest.raises(MessageError, match=r"probs are .* need numbers of 0 to 1"):
         msgspec.structs.replace(PREDICTION, probs=(value, 0.5))
     with pytest.raises(MessageError, match=r"t_window\[1\] is"):
         msgspec.structs.replace(PREDICTION, t_window=(1.0, value))

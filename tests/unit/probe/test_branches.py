@@ -1,0 +1,101 @@
+import msgspec
+import numpy as np
+import pytest
+
+from rtbci.errors import EngineError, ProfileError
+from rtbci.probe.branches import EncoderBranch, PowerBranch, TangentBranch, WindowBranch, open_branches
+from rtbci.probe.profile import BranchEntry
+from tests.probe_samples import (
+    HOP,
+    N_CHANNELS,
+    N_FEATURES,
+    PATCH,
+    WINDOW,
+    ArraySession,
+    conv_probe,
+    make_branch,
+    make_profile,
+    sessions,
+)
+
+RNG = np.random.default_rng(5)
+
+
+def test_a_profile_becomes_its_branches_in_order() -> None:
+    branches = open_branches(make_profile(), sessions())
+    assert [type(branch) for branch in branches] == [EncoderBranch, TangentBranch, PowerBranch]
+    assert [branch.name for branch in branches] == ["encoder", "tangent", "power"]
+    data = RNG.standard_normal((WINDOW + 8 * HOP, N_CHANNELS))
+    for branch in branches:
+        want = make_branch(branch.name).logits_of(data)
+        np.testing.assert_allclose(branch.logits_of(data), want)
+
+
+def test_what_does_not_fit_the_profile_is_refused() -> None:
+    profile = make_profile()
+    with pytest.raises(ProfileError, match="branch 'encoder': has no session, need engine 'small'"):
+        open_branches(profile, {})
+    other = ArraySession(PATCH, (1, 1, N_FEATURES))
+    other.engine_id = "f" * 64
+    with pytest.raises(ProfileError, match="has id ffffffffffff.* was made with eeeeeeeeeeee"):
+        open_branches(profile, {"encoder": other})
+    weights = {name: x for name, x in profile.weights.items() if name != "power.coef"}
+    with pytest.raises(ProfileError, match="do not make a branch of kind power"):
+        open_branches(msgspec.structs.replace(profile, weights=weights), sessions())
+    with pytest.raises(ProfileError, match="has no tensors of branch 'tangent'"):
+        without = {name: x for name, x in profile.weights.items() if not name.startswith("tangent.")}
+        open_branches(msgspec.structs.replace(profile, weights=without), sessions())
+    with pytest.raises(ProfileError, match="windows of 24 samples, need the profile's 32"):
+        open_branches(msgspec.structs.replace(profile, window_samples=32), sessions())
+    with pytest.raises(ProfileError, match="of kind window has no session"):
+        entries = [BranchEntry(name="whole", kind="window")]
+        open_branches(msgspec.structs.replace(profile, branches=entries), {})
+
+
+def test_the_encoder_runs_once_per_patch() -> None:
+    session = ArraySession(PATCH, (1, 1, N_FEATURES))
+    n_runs = 0
+    run = session.run
+
+    def counted(x: np.ndarray) -> np.ndarray:
+        nonlocal n_runs
+        n_runs += 1
+        return run(x)
+
+    session.run = counted  # type: ignore[method-assign]
+    branch = EncoderBranch(session, conv_probe(), HOP)
+    n_hops = 20
+    for hop in RNG.standard_normal((n_hops, HOP, N_CHANNELS)):
+        branch.push(hop)
+        branch.logits()
+    assert n_runs == n_hops - (PATCH // HOP - 1)
+
+
+def test_engine_probe_and_hop_must_fit() -> None:
+    with pytest.raises(EngineError, match="engine gives 6 features of 8 samples, the probe reads 5"):
+        EncoderBranch(ArraySession(PATCH, (1, 1, 6)), conv_probe(), HOP)
+    with pytest.raises(EngineError, match="a hop has 3 samples"):
+        EncoderBranch(ArraySession(PATCH, (1, 1, N_FEATURES)), conv_probe(), 3)
+    with pytest.raises(EngineError, match="engine gives 'features', need 'logits' or 'probs'"):
+        WindowBranch(sessions()["window"], "features")
+
+
+def test_the_window_engine_sees_the_newest_window_whatever_the_hop() -> None:
+    data = RNG.standard_normal((WINDOW + 10, N_CHANNELS))
+    branch = WindowBranch(sessions()["window"], "logits")
+    branch.push(data[: WINDOW - 1])
+    assert branch.logits() is None
+    for i in range(WINDOW - 1, len(data), 11):
+        branch.push(data[i : i + 11])
+    x = data[-WINDOW:].T.astype(np.float32)[np.newaxis]
+    want = sessions()["window"].run(np.ascontiguousarray(x)).ravel()
+    np.testing.assert_array_equal(branch.logits(), want)
+
+
+def test_probabilities_become_their_logarithm() -> None:
+    session = ArraySession(WINDOW, (1, 2))
+    session._output[:] = 0
+    session.run = lambda x: np.array([[0.25, 0.0]], np.float32)  # type: ignore[method-assign]
+    branch = WindowBranch(session, "probs")
+    branch.push(np.zeros((WINDOW, N_CHANNELS)))
+    np.testing.assert_allclose(branch.logits(), [np.log(0.25), np.log(1e-12)])

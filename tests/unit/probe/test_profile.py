@@ -1,0 +1,147 @@
+import os
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from rtbci.errors import ProfileError
+from rtbci.probe import profile as profile_module
+from rtbci.probe.profile import (
+    Accuracy,
+    Profile,
+    chain_hash,
+    generations,
+    newest_profile,
+    read_profile,
+    write_generation,
+    write_profile,
+)
+from tests.probe_samples import make_profile
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    accuracy = Accuracy(mean=70.0, low=66.0, high=74.0, n=75, what="track B")
+    profile = msgspec.structs.replace(
+        make_profile(), accuracy=accuracy, chain=[{"kind": "reference", "channels": []}], n_trials=20
+    )
+    written = write_profile(tmp_path / "p", profile)
+    found = read_profile(tmp_path / "p")
+    assert msgspec.structs.replace(found, weights={}) == msgspec.structs.replace(written, weights={})
+    assert found.weights.keys() == profile.weights.keys()
+    for name, tensor in profile.weights.items():
+        np.testing.assert_array_equal(found.weights[name], tensor)
+        assert found.weights[name].dtype == tensor.dtype
+    assert sorted(path.name for path in (tmp_path / "p").iterdir()) == ["profile.json", "weights.safetensors"]
+
+
+def test_the_same_profile_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_profile(tmp_path / name, make_profile())
+    for file in ("profile.json", "weights.safetensors"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_every_generation_is_kept(tmp_path: Path) -> None:
+    assert newest_profile(tmp_path, "ada") is None
+    first = write_generation(tmp_path, make_profile())
+    second = write_generation(tmp_path, make_profile())
+    assert [path.name for path in generations(tmp_path, "ada")] == ["0001", "0002"]
+    assert newest_profile(tmp_path, "ada") == second
+    assert (read_profile(first).generation, read_profile(second).generation) == (1, 2)
+
+
+def test_a_folder_is_replaced_only_on_demand(tmp_path: Path) -> None:
+    write_profile(tmp_path / "p", make_profile())
+    with pytest.raises(ProfileError, match="is already there"):
+        write_profile(tmp_path / "p", make_profile("bob"))
+    write_profile(tmp_path / "p", make_profile("bob"), replace=True)
+    assert read_profile(tmp_path / "p").user == "bob"
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+def test_a_write_that_fails_leaves_the_old_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_profile(tmp_path / "p", make_profile())
+
+    def full_disk(path: Path, content: bytes) -> None:
+        path.write_bytes(content[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(profile_module, "_write_synced", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_profile(tmp_path / "p", make_profile("bob"), replace=True)
+    assert read_profile(tmp_path / "p").user == "ada"
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+def _break(folder: Path, how: str) -> None:
+    if how == "truncated weights":
+        os.truncate(folder / "weights.safetensors", 100)
+    elif how == "flipped bit":
+        blob = bytearray((folder / "weights.safetensors").read_bytes())
+        blob[-3] ^= 1
+        (folder / "weights.safetensors").write_bytes(blob)
+    elif how == "no weights":
+        (folder / "weights.safetensors").unlink()
+    elif how == "truncated json":
+        os.truncate(folder / "profile.json", 30)
+    elif how == "unknown key":
+        text = (folder / "profile.json").read_text()
+        (folder / "profile.json").write_text(text.replace('"user"', '"usr": 1, "user"'))
+    elif how == "newer schema":
+        text = (folder / "profile.json").read_text()
+        (folder / "profile.json").write_text(text.replace('"schema": 1', '"schema": 2'))
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("truncated weights", "the file was changed or cut short"),
+        ("flipped bit", "the file was changed or cut short"),
+        ("no weights", r"cannot read .*weights\.safetensors.*need profile\.json and weights"),
+        ("truncated json", "profile.json is not a profile"),
+        ("unknown key", "unknown field `usr`"),
+        ("newer schema", "schema is 2, need 1"),
+    ],
+)
+def test_a_broken_profile_is_refused(tmp_path: Path, how: str, message: str) -> None:
+    write_profile(tmp_path / "p", make_profile())
+    _break(tmp_path / "p", how)
+    with pytest.raises(ProfileError, match=message):
+        read_profile(tmp_path / "p")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"user": "../eve"}, "user is '../eve'"),
+        ({"classes": ["left"]}, "1 classes and 2 biases"),
+        ({"hop_samples": 5}, "window of 24 samples is no multiple of hop 5"),
+        ({"temperature": 0.0}, "temperature is 0, need above 0"),
+        ({"weights": {"power.coef": np.array([np.nan])}}, r"tensor 'power.coef' is not finite"),
+        ({"weights": {"align.covariance": np.eye(2)}}, r"has shape \(2, 2\), need \(3, 3\)"),
+        ({"branches": []}, "branches must be one or more"),
+    ],
+)
+def test_a_profile_that_contradicts_itself_is_refused(
+    tmp_path: Path, change: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ProfileError, match=message):
+        write_generation(tmp_path, msgspec.structs.replace(make_profile(), **change))
+    assert not any(tmp_path.iterdir())
+
+
+def test_chain_hash_depends_on_settings_and_their_order_only() -> None:
+    a, b = {"kind": "bandpass", "low_hz": 8.0}, {"kind": "reference", "channels": ()}
+    assert chain_hash([a, b]) == chain_hash([dict(reversed(a.items())), {"kind": "reference", "channels": []}])
+    assert chain_hash([a, b]) != chain_hash([b, a])
+    assert chain_hash([a, b]) != chain_hash([{**a, "low_hz": 7.0}, b])
+
+
+def test_no_pickle_is_ever_read(tmp_path: Path) -> None:
+    import pickle
+
+    write_profile(tmp_path / "p", make_profile())
+    (tmp_path / "p" / "profile.json").write_bytes(pickle.dumps(Profile))
+    with pytest.raises(ProfileError, match="is not a profile"):
+        read_profile(tmp_path / "p")

@@ -1,0 +1,115 @@
+"""Time of a new patch and of a full window, ONNX Runtime and torch eager, one thread, in one run.
+
+    OMP_NUM_THREADS=1 python tools/bench_encoder.py
+    OMP_NUM_THREADS=1 python tools/bench_encoder.py --core-share light --seconds 30
+
+The two back ends take turns, so that a busy machine slows both; each number is the median over rounds.
+`--core-share` instead makes decisions at 16 Hz in real time (patch, feature ring, window) and reads the
+processor time that it took.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from rtbci.backends.export import onnx_bytes
+from rtbci.backends.onnxruntime import OrtSession
+from rtbci.backends.session import Float32Array
+from rtbci.encoder.checkpoint import describe
+from rtbci.encoder.dare import DareEncoder, channel_ids
+from rtbci.encoder.features import StreamingEncoder
+from rtbci.encoder.sizes import SIZES
+
+LABELS = ["FP1", "FP2", "F7", "F3", "FZ", "F4", "F8", "T7", "C3", "CZ", "C4", "T8", "P7", "P3", "PZ", "P4"]
+LABELS += ["P8", "O1", "O2"]
+N_PATCHES = 16
+HOP_SAMPLES, RATE_HZ = 16, 256.0
+ROUND_S = 0.15  # how long one back end runs before it is the other's turn
+
+
+def open_both(name: str) -> tuple[OrtSession, Callable[[Float32Array], torch.Tensor]]:
+    """The same random weights in ONNX Runtime and in torch eager."""
+    torch.manual_seed(0)
+    encoder = DareEncoder(name, embedding_std=0.5).eval()
+    ids = channel_ids(LABELS)
+
+    def eager(x: Float32Array) -> torch.Tensor:
+        with torch.inference_mode():
+            return encoder.encode_patches(torch.from_numpy(x), ids)
+
+    return OrtSession(onnx_bytes(*describe(encoder, LABELS, "uV"))), eager
+
+
+def times_ms(call: Callable[[Float32Array], object], x: Float32Array) -> np.ndarray:
+    """Milliseconds of each call in one round."""
+    call(x)
+    taken: list[float] = []
+    t_end = time.perf_counter() + ROUND_S
+    while not taken or time.perf_counter() < t_end:
+        t_start = time.perf_counter()
+        call(x)
+        taken.append(1e3 * (time.perf_counter() - t_start))
+    return np.array(taken)
+
+
+def bench(name: str, n_patches: int, n_rounds: int) -> dict[str, tuple[float, float]]:
+    """Median over rounds of p50 and p99, for both back ends."""
+    session, eager = open_both(name)
+    x = np.random.default_rng(0).standard_normal((n_patches, len(LABELS), 64)).astype(np.float32)
+    rounds: dict[str, list[np.ndarray]] = {"ort": [], "eager": []}
+    for _ in range(n_rounds):
+        for backend, call in (("ort", session.run), ("eager", eager)):
+            rounds[backend].append(np.percentile(times_ms(call, x), [50, 99]))
+    medians = {backend: np.median(rows, axis=0) for backend, rows in rounds.items()}
+    return {backend: (float(p50), float(p99)) for backend, (p50, p99) in medians.items()}
+
+
+def table(n_rounds: int) -> None:
+    print("| size | input | ONNX Runtime p50 / p99, ms | torch eager p50 / p99, ms | eager : ONNX Runtime |")
+    print("|---|---|---|---|---|")
+    for name in SIZES:
+        for n_patches, what in ((1, "new patch"), (N_PATCHES, "full window")):
+            result = bench(name, n_patches, n_rounds)
+            (ort50, ort99), (eager50, eager99) = result["ort"], result["eager"]
+            print(
+                f"| {name} | {what} | {ort50:.3f} / {ort99:.3f} | {eager50:.3f} / {eager99:.3f} "
+                f"| {eager50 / ort50:.1f} |",
+                flush=True,
+            )
+
+
+def core_share(name: str, seconds: float) -> None:
+    """Make a window of features every hop in real time; print the share of a core that this took."""
+    session, _ = open_both(name)
+    stream = StreamingEncoder(session, hop_samples=HOP_SAMPLES, n_patches=N_PATCHES)
+    hop = np.random.default_rng(0).standard_normal((HOP_SAMPLES, len(LABELS)))
+    for _ in range(4 * N_PATCHES):
+        stream.push(hop)
+    n_windows, t_start, cpu_start = 0, time.perf_counter(), time.process_time()
+    while (t_now := time.perf_counter() - t_start) < seconds:
+        n_windows += len(stream.push(hop))
+        time.sleep(max(0.0, n_windows * HOP_SAMPLES / RATE_HZ - t_now))
+    share = (time.process_time() - cpu_start) / (time.perf_counter() - t_start)
+    print(
+        f"{name}: {n_windows / seconds:.1f} windows a second for {seconds:g} s, {100 * share:.2f} % of a core"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15, help="turns of each back end (default 15)")
+    parser.add_argument("--core-share", choices=tuple(SIZES), help="measure processor time at 16 Hz instead")
+    parser.add_argument("--seconds", type=float, default=30.0, help="length of --core-share (default 30)")
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    if given.core_share:
+        core_share(given.core_share, given.seconds)
+    else:
+        table(given.rounds)
+
+
+if __name__ == "__main__":
+    main()
