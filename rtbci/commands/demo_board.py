@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from rich.console import Console, Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from rtbci.clock import Clock, now
+from rtbci.commands.screen import Screen
 from rtbci.publish.messages import Event, Latency, Message, Prediction, Status
 from rtbci.runtime.score import Score
 from rtbci.stream.source import FloatArray
@@ -57,13 +57,9 @@ class DemoBoard:
         self._status: Status | None = None
         self._events: deque[Text] = deque(maxlen=N_EVENTS)
         self._cue = "rest"
-        self._t_start, self._t_drawn = clock(), 0.0
+        self._t_start = clock()
         self._state = ""
-        self._live: Live | None = None
-        if console.is_terminal:
-            live = Live(console=console, auto_refresh=False, get_renderable=self.render)
-            live.start()
-            self._live = live
+        self._screen = Screen(console, self.render, REDRAW_S, clock)
 
     @property
     def latency(self) -> Latency | None:
@@ -76,7 +72,7 @@ class DemoBoard:
             self._prediction = message
         elif isinstance(message, Status):
             self._status = message
-            if self._live is None and message.state != self._state:
+            if not self._screen.is_live and message.state != self._state:
                 self._console.print(f"state: {message.state}", highlight=False)
             self._state = message.state
         elif isinstance(message, Event):
@@ -84,18 +80,12 @@ class DemoBoard:
 
     def poll(self) -> bool:
         """Redraw when it is time."""
-        t_now = self._clock()
-        if self._live is not None and t_now - self._t_drawn >= REDRAW_S:
-            self._t_drawn = t_now
-            self._live.refresh()
+        self._screen.draw()
         return False
 
     def close(self) -> None:
         """Give the terminal back."""
-        if self._live is not None:
-            self._live.refresh()
-            self._live.stop()
-            self._live = None
+        self._screen.close()
 
     def render(self) -> Group:
         """Everything that is on the screen now."""
@@ -114,7 +104,7 @@ class DemoBoard:
         else:
             return
         self._events.append(line)
-        if self._live is None:
+        if not self._screen.is_live:
             self._console.print(line, highlight=False)
 
     def _head(self) -> Text:

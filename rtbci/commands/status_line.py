@@ -1,10 +1,10 @@
 """One quiet line in the terminal for `rtbci run`: a sink that draws itself."""
 
 from rich.console import Console
-from rich.live import Live
 from rich.text import Text
 
 from rtbci.clock import Clock, now
+from rtbci.commands.screen import Screen
 from rtbci.publish.messages import Event, Message, Prediction, Status
 
 __all__ = ["StatusLine"]
@@ -49,12 +49,7 @@ class StatusLine:
         self._status: Status | None = None
         self._state = ""
         self._decision: tuple[str, float] | None = None
-        self._t_drawn = 0.0
-        self._live: Live | None = None
-        if console.is_terminal:
-            live = Live(console=console, auto_refresh=False, get_renderable=self._line)
-            live.start()
-            self._live = live
+        self._screen = Screen(console, self._line, REDRAW_S, clock)
 
     def send(self, message: Message) -> None:
         """Take a message; see `Sink.send`."""
@@ -62,7 +57,7 @@ class StatusLine:
             self._prediction = message
         elif isinstance(message, Status):
             self._status = message
-            if message.state != self._state and self._live is None:
+            if message.state != self._state and not self._screen.is_live:
                 self._console.print(f"state: {message.state}", highlight=False)
             self._state = message.state
         elif isinstance(message, Event):
@@ -70,18 +65,12 @@ class StatusLine:
 
     def poll(self) -> bool:
         """Redraw a few times a second; nobody here needs a hello."""
-        t_now = self._clock()
-        if self._live is not None and t_now - self._t_drawn >= REDRAW_S:
-            self._t_drawn = t_now
-            self._live.refresh()
+        self._screen.draw()
         return False
 
     def close(self) -> None:
         """Leave the line as it is and give the terminal back."""
-        if self._live is not None:
-            self._live.refresh()
-            self._live.stop()
-            self._live = None
+        self._screen.close()
 
     def _say(self, event: Event) -> None:
         if event.kind == "decision":

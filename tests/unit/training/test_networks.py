@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+import torch
+
+from rtbci.probe.band_branches import PowerBranch, TangentBranch
+from rtbci.probe.tangent import TangentProbe
+from tests.training_samples import aligned_signals
+from tools.training.networks import EncoderNet, FitSettings, PowerNet, fit_network, logits_of_windows
+from tools.training.signals import LAYOUT, RATE_HZ, mirror_columns
+from tools.training.tangent_fit import tangent_margins
+from tools.training.trials import BAND_ORDER, BANDS_HZ, END_TRACK_B, HOP, PATCH, WINDOW, band_covariances, cut_trials
+
+SIGNALS = aligned_signals()
+TRIALS = cut_trials(SIGNALS)
+SETTINGS = FitSettings(epochs=2, rate=1e-3, batch=4)
+
+
+def upto_track_b(i_trial: int) -> np.ndarray:
+    """The first subject's signal from its start to the end of a trial's track B window."""
+    signal = SIGNALS[0]
+    return signal.data[: signal.i_cue[i_trial] + END_TRACK_B]
+
+
+def test_trials_are_cut_around_their_cues() -> None:
+    assert TRIALS.x.shape[0] == 8
+    for i in range(4):
+        np.testing.assert_array_equal(
+            TRIALS.windows(END_TRACK_B)[i], upto_track_b(i)[-WINDOW:].T.astype(np.float32)
+        )
+
+
+def test_the_power_branch_gives_live_what_the_network_gave_in_training() -> None:
+    torch.manual_seed(1)
+    net = PowerNet(len(LAYOUT))
+    fit_network(net, TRIALS, np.arange(8), mirror_columns(LAYOUT), SETTINGS, 0, lambda line: None)
+    want = logits_of_windows(net, TRIALS.windows(END_TRACK_B, net.context))
+    branch = PowerBranch(net.probe(), WINDOW, HOP)
+    for i in range(4):
+        np.testing.assert_allclose(branch.logits_of(upto_track_b(i)), want[i], atol=1e-4)
+
+
+def test_the_tangent_branch_gives_live_what_it_gave_in_training() -> None:
+    rng = np.random.default_rng(0)
+    n = len(LAYOUT)
+    coef = rng.standard_normal((2, n * (n + 1)))
+    probe = TangentProbe(np.stack([np.eye(n), 2.0 * np.eye(n)]), coef, np.zeros(2))
+    span = (END_TRACK_B - WINDOW, END_TRACK_B)
+    want = tangent_margins(probe, band_covariances(SIGNALS[:1], [span])[span])
+    branch = TangentBranch(probe, BANDS_HZ, RATE_HZ, WINDOW, HOP, order=BAND_ORDER)
+    for i in range(4):
+        signal = upto_track_b(i)
+        # Filters started up to 15 samples later, on the next whole hop: forgotten long before the window.
+        logits = branch.logits_of(signal)
+        assert logits[1] - logits[0] == pytest.approx(want[i], abs=1e-6)
+
+
+def test_the_conv_probe_gives_live_what_the_head_gave_in_training() -> None:
+    net = EncoderNet("nano", LAYOUT).eval()
+    windows = TRIALS.windows(END_TRACK_B)[:3]
+    want = logits_of_windows(net, windows)
+    for window, logits in zip(windows, want, strict=True):
+        patches = torch.from_numpy(np.ascontiguousarray(window)).reshape(len(LAYOUT), -1, PATCH).transpose(0, 1)
+        with torch.no_grad():
+            features = net.encoder.encode_patches(patches, net.ids).flatten(1).numpy()
+        np.testing.assert_allclose(net.probe().logits(features), logits, atol=1e-5)
+
+
+def test_the_untrained_encoder_sees_power() -> None:
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((128, len(LAYOUT), WINDOW)).astype(np.float32)
+    loud = rng.random(128) < 0.5
+    x[loud] *= 2.0
+    net = EncoderNet("nano", LAYOUT)
+    patches = torch.from_numpy(x).unflatten(2, (WINDOW // PATCH, PATCH)).transpose(1, 2)
+    with torch.no_grad():
+        features = net.encoder(patches, net.ids).mean(1).flatten(1).numpy()
+    design = np.column_stack([features[:64], np.ones(64)])
+    weights = np.linalg.lstsq(design.T @ design + 1e-3 * np.eye(design.shape[1]), design.T @ (2.0 * loud[:64] - 1), rcond=None)[0]
+    right = (np.column_stack([features[64:], np.ones(64)]) @ weights > 0) == loud[64:]
+    assert right.mean() > 0.9
+
+
+@pytest.mark.parametrize("kind", ["encoder", "power"])
+def test_the_same_seed_gives_the_same_network(kind: str) -> None:
+    def trained() -> np.ndarray:
+        torch.manual_seed(3)
+        net = EncoderNet("nano", LAYOUT) if kind == "encoder" else PowerNet(len(LAYOUT))
+        fit_network(net, TRIALS, np.arange(4), mirror_columns(LAYOUT), SETTINGS, 3, lambda line: None)
+        return logits_of_windows(net, TRIALS.windows(END_TRACK_B, net.context))
+
+    np.testing.assert_array_equal(trained(), trained())
+
+
+def test_the_power_network_learns_what_there_is_to_learn() -> None:
+    signals = aligned_signals(n_subjects=2, n_trials=24)
+    left, right = LAYOUT.index("C3"), LAYOUT.index("C4")
+    for signal in signals:
+        for i_cue, side in zip(signal.i_cue, signal.classes, strict=True):
+            signal.data[i_cue : i_cue + 1050, left if side else right] *= 0.3
+    trials = cut_trials(signals)
+    torch.manual_seed(0)
+    net = PowerNet(len(LAYOUT))
+    lines: list[str] = []
+    settings = FitSettings(epochs=12, rate=5e-3, batch=12)
+    fit_network(net, trials, np.flatnonzero(trials.subjects == 1), mirror_columns(LAYOUT), settings, 0, lines.append)
+    logits = logits_of_windows(net, trials.windows(END_TRACK_B, net.context))
+    test = trials.subjects == 2
+    assert ((logits.argmax(1) == trials.classes)[test]).mean() > 0.9
+    assert len(lines) == 12
+    assert "s left" in lines[0]
