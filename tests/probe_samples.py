@@ -6,7 +6,7 @@ from rtbci.backends.session import Float32Array
 from rtbci.probe.branches import Branch, EncoderBranch, PowerBranch, TangentBranch, WindowBranch
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.power import PowerProbe
-from rtbci.probe.profile import BranchEntry, Profile
+from rtbci.probe.profile import BranchEntry, Probe, Profile, join_tensors
 from rtbci.probe.tangent import TangentProbe
 
 __all__ = [
@@ -106,8 +106,7 @@ def make_branch(name: str) -> Branch:
 
 
 def make_profile(user: str = "ada") -> Profile:
-    probes = {"encoder": conv_probe(), "tangent": tangent_probe(), "power": power_probe()}
-    weights = {f"{branch}.{key}": x for branch, probe in probes.items() for key, x in probe.tensors().items()}
+    probes: dict[str, Probe] = {"encoder": conv_probe(), "tangent": tangent_probe(), "power": power_probe()}
     return Profile(
         user=user,
         paradigm="motor_imagery",
@@ -122,5 +121,5 @@ def make_profile(user: str = "ada") -> Profile:
             BranchEntry(name="power", kind="power", weight=2.0),
         ],
         bias=[0.0, 0.0],
-        weights=weights | {"align.covariance": np.eye(N_CHANNELS)},
+        weights=join_tensors(probes) | {"align.covariance": np.eye(N_CHANNELS)},
     )

@@ -31,7 +31,11 @@ def write_subject(folder: Path, subject: int, n_runs: int = 2, n_trials: int = 6
             data[labels.index(label)] += amplitude * np.cos(2 * np.pi * 10.5 * t_s + rng.uniform(0, 6))
         for i, side in zip(onset, code, strict=True):
             data[labels.index("F8"), i : i + round(4 * RATE_HZ)] += 30.0 if side == 2 else -30.0
-        content |= {f"run{run:02d}": data.astype(np.int16), f"run{run:02d}_onset": onset, f"run{run:02d}_code": code}
+        content |= {
+            f"run{run:02d}": data.astype(np.int16),
+            f"run{run:02d}_onset": onset,
+            f"run{run:02d}_code": code,
+        }
         content[f"run{run:02d}_duration"] = np.full(n_trials, round(4 * RATE_HZ), np.int32)
     path = folder / f"S{subject:03d}.npz"
     np.savez(path, **content)  # type: ignore[arg-type]

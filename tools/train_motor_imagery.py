@@ -129,7 +129,9 @@ def fit_on_all(data: Path, limit: int | None, plan: Plan) -> Fitted:
     trials = cut_trials(aligned)
     covariances = band_covariances(aligned, SPANS_FIT)
     rows = np.arange(len(trials.classes))
-    return fit_all(trials, covariances, rows, covariance, plan, lambda line: print(f"all: {line}", flush=True))
+    return fit_all(
+        trials, covariances, rows, covariance, plan, lambda line: print(f"all: {line}", flush=True)
+    )
 
 
 @cache

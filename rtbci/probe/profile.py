@@ -12,15 +12,26 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from rtbci.errors import ProfileError
-from rtbci.probe.profile_record import Accuracy, BranchEntry, Profile, Weights, chain_hash, check_profile
+from rtbci.probe.profile_record import (
+    Accuracy,
+    BranchEntry,
+    Probe,
+    Profile,
+    Weights,
+    chain_hash,
+    check_profile,
+    join_tensors,
+)
 
 __all__ = [
     "Accuracy",
     "BranchEntry",
+    "Probe",
     "Profile",
     "Weights",
     "chain_hash",
     "generations",
+    "join_tensors",
     "newest_profile",
     "read_profile",
     "write_generation",

@@ -7,15 +7,26 @@ decoder of a paradigm is one; a user's profiles are kept as ``<root>/<user>/<gen
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ProfileError
+from rtbci.stages.stage import FloatArray
 
-__all__ = ["SCHEMA", "Accuracy", "BranchEntry", "Profile", "Weights", "chain_hash", "check_profile"]
+__all__ = [
+    "SCHEMA",
+    "Accuracy",
+    "BranchEntry",
+    "Probe",
+    "Profile",
+    "Weights",
+    "chain_hash",
+    "check_profile",
+    "join_tensors",
+]
 
 SCHEMA = 1
 """Version of `profile.json`; a profile of a newer schema is refused."""
@@ -155,6 +166,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 "train or calibrate again"
             )
         return found
+
+
+class Probe(Protocol):
+    """A branch's head, as far as a profile is concerned."""
+
+    def tensors(self) -> dict[str, FloatArray]:
+        """Weights by name."""
+        ...
+
+
+def join_tensors(probes: Mapping[str, Probe]) -> Weights:
+    """Tensors of several branches under the names that a profile gives them: ``"<branch>.<tensor>"``."""
+    return {f"{branch}.{name}": x for branch, probe in probes.items() for name, x in probe.tensors().items()}
 
 
 def chain_hash(stages: Sequence[Mapping[str, Any]]) -> str:

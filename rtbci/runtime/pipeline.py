@@ -112,6 +112,7 @@ class Pipeline:
                     f"pipeline: branch '{branch.name}' has windows of {branch.window_samples} samples, "
                     f"the paradigm's are {grid.length}; give both the same window"
                 )
+            branch.reset()  # it may have seen another stream, or this one before it was lost
         self.rate_in_hz = self._chain.rate_in_hz
         self.rate_out_hz = self._chain.rate_out_hz
         self.delay_s = self._chain.delay_s
@@ -120,8 +121,8 @@ class Pipeline:
         self._stamps = Ring(int(span_s * self.rate_in_hz) + 16, 1)
         self._hop = np.empty((grid.hop, self._chain.n_channels_out))
         # What new branches are given when a profile is swapped; a second more, for their filters to settle.
-        n_recent = (grid.length + int(self.rate_out_hz)) // grid.hop * grid.hop
-        self._recent = Ring(max(n_recent, grid.hop), self._chain.n_channels_out)
+        n_recent = -(-(grid.length + int(self.rate_out_hz)) // grid.hop) * grid.hop
+        self._recent = Ring(n_recent, self._chain.n_channels_out)
         self._marked = self._marker_windows() if grid.marker_policy else None
         self._n_hop = 0  # samples in self._hop
         self._n_out = 0  # samples at the decoder's rate since the last reset

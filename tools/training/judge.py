@@ -95,8 +95,8 @@ def compare(name: str, first: FloatArray, second: FloatArray) -> dict[str, objec
         "name": name,
         "difference": float(difference.mean()),
         "se": float(difference.std(ddof=1) / np.sqrt(len(difference))),
-        "p_t": float(stats.ttest_rel(first, second).pvalue),
-        "p_wilcoxon": float(stats.wilcoxon(first, second).pvalue),
+        "p_t": float(stats.ttest_1samp(difference, 0.0).pvalue),
+        "p_wilcoxon": float(stats.wilcoxon(difference).pvalue),
     }
 
 

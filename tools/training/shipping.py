@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from rtbci.probe.profile import Accuracy, BranchEntry, Profile, Weights, chain_hash, write_profile
-from rtbci.recipes import StageSettings
 from rtbci.encoder.checkpoint import write_checkpoint
+from rtbci.probe.profile import (
+    Accuracy,
+    BranchEntry,
+    Profile,
+    Weights,
+    chain_hash,
+    join_tensors,
+    write_profile,
+)
+from rtbci.recipes import StageSettings
 from tools.export_engine import write_engine
 from tools.training.folds import Fitted
 from tools.training.signals import CHAIN, LAYOUT, RATE_HZ
@@ -48,12 +56,12 @@ def profile_of(
     created : str
         ISO 8601.
     """
-    probes = {"encoder": fitted.encoder.probe(), "tangent": fitted.tangent, "power": fitted.power.probe()}
-    weights: Weights = {
-        f"{branch}.{name}": tensor.astype(np.float32)
-        for branch, probe in probes.items()
-        for name, tensor in probe.tensors().items()
+    probes: dict[str, Probe] = {
+        "encoder": fitted.encoder.probe(),
+        "tangent": fitted.tangent,
+        "power": fitted.power.probe(),
     }
+    weights: Weights = {name: tensor.astype(np.float32) for name, tensor in join_tensors(probes).items()}
     weights["align.covariance"] = fitted.covariance.astype(np.float32)
     share = dict(zip(results["fusion"]["branches"], results["fusion"]["weights"], strict=True))
     chain = chain_settings()

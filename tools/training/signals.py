@@ -32,10 +32,16 @@ __all__ = [
     "reference_signal",
 ]
 
-LAYOUT = tuple("FC5 FC3 FC1 FCZ FC2 FC4 FC6 C5 C3 C1 CZ C2 C4 C6 CP5 CP3 CP1 CPZ CP2 CP4 CP6".split())
+# fmt: off
+LAYOUT = (
+    "FC5", "FC3", "FC1", "FCZ", "FC2", "FC4", "FC6",
+    "C5", "C3", "C1", "CZ", "C2", "C4", "C6",
+    "CP5", "CP3", "CP1", "CPZ", "CP2", "CP4", "CP6",
+)
+# fmt: on
 """Sensorimotor electrodes, none of them frontal: eye movements towards the cue must not be decoded."""
 
-FRONTAL = tuple("FP1 FP2 F7 F3 FZ F4 F8".split())
+FRONTAL = ("FP1", "FP2", "F7", "F3", "FZ", "F4", "F8")
 """Electrodes of the control: what these alone can tell is gaze, not imagery."""
 
 RATE_HZ = 256.0
@@ -145,7 +151,7 @@ def reference_signal(run: Run, layout: Sequence[str], low_hz: float = 8.0, high_
 
 def mean_covariance(signals: Sequence[Signal]) -> FloatArray:
     """Mean over runs of the second moment, shape (n_channels, n_channels): the alignment's warm start."""
-    return np.mean([signal.data.T @ signal.data / len(signal.data) for signal in signals], axis=0)
+    return np.asarray(np.mean([signal.data.T @ signal.data / len(signal.data) for signal in signals], axis=0))
 
 
 def align_signals(signals: Sequence[Signal], covariance: FloatArray) -> list[Signal]:

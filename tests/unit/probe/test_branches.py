@@ -37,18 +37,18 @@ def test_what_does_not_fit_the_profile_is_refused() -> None:
         open_branches(profile, {})
     other = ArraySession(PATCH, (1, 1, N_FEATURES))
     other.engine_id = "f" * 64
-    with pytest.raises(ProfileError, match="has id ffffffffffff.* was made with eeeeeeeeeeee"):
+    with pytest.raises(ProfileError, match=r"has id ffffffffffff.* was made with eeeeeeeeeeee"):
         open_branches(profile, {"encoder": other})
     weights = {name: x for name, x in profile.weights.items() if name != "power.coef"}
     with pytest.raises(ProfileError, match="do not make a branch of kind power"):
         open_branches(msgspec.structs.replace(profile, weights=weights), sessions())
+    without = {name: x for name, x in profile.weights.items() if not name.startswith("tangent.")}
     with pytest.raises(ProfileError, match="has no tensors of branch 'tangent'"):
-        without = {name: x for name, x in profile.weights.items() if not name.startswith("tangent.")}
         open_branches(msgspec.structs.replace(profile, weights=without), sessions())
     with pytest.raises(ProfileError, match="windows of 24 samples, need the profile's 32"):
         open_branches(msgspec.structs.replace(profile, window_samples=32), sessions())
+    entries = [BranchEntry(name="whole", kind="window")]
     with pytest.raises(ProfileError, match="of kind window has no session"):
-        entries = [BranchEntry(name="whole", kind="window")]
         open_branches(msgspec.structs.replace(profile, branches=entries), {})
 
 
@@ -98,4 +98,6 @@ def test_probabilities_become_their_logarithm() -> None:
     session.run = lambda x: np.array([[0.25, 0.0]], np.float32)  # type: ignore[method-assign]
     branch = WindowBranch(session, "probs")
     branch.push(np.zeros((WINDOW, N_CHANNELS)))
-    np.testing.assert_allclose(branch.logits(), [np.log(0.25), np.log(1e-12)])
+    logits = branch.logits()
+    assert logits is not None
+    np.testing.assert_allclose(logits, [np.log(0.25), np.log(1e-12)])

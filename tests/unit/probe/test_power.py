@@ -12,7 +12,7 @@ SIGNAL = np.random.default_rng(2).standard_normal((3 * WINDOW, N_CHANNELS))
 def filtered(probe: PowerProbe) -> np.ndarray:
     """Every filter's output on the whole signal, shape (n_samples, n_bands * n_filters)."""
     outputs = [
-        lfilter(taps, 1.0, SIGNAL @ filters.T, axis=0)
+        lfilter(taps, [1.0], SIGNAL @ filters.T, axis=0)
         for filters, taps in zip(probe.spatial, probe.temporal, strict=True)
     ]
     return np.hstack(outputs)

@@ -133,7 +133,9 @@ def test_a_profile_that_contradicts_itself_is_refused(
 
 def test_chain_hash_depends_on_settings_and_their_order_only() -> None:
     a, b = {"kind": "bandpass", "low_hz": 8.0}, {"kind": "reference", "channels": ()}
-    assert chain_hash([a, b]) == chain_hash([dict(reversed(a.items())), {"kind": "reference", "channels": []}])
+    assert chain_hash([a, b]) == chain_hash(
+        [dict(reversed(a.items())), {"kind": "reference", "channels": []}]
+    )
     assert chain_hash([a, b]) != chain_hash([b, a])
     assert chain_hash([a, b]) != chain_hash([{**a, "low_hz": 7.0}, b])
 

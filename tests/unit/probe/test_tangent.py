@@ -20,7 +20,9 @@ def test_tangent_vector_is_that_of_the_definition() -> None:
     want = np.real(logm(inverse_root @ c @ inverse_root))
     got = tangent_vectors(c[np.newaxis], g)[0]
     rows, columns = np.triu_indices(N_CHANNELS)
-    np.testing.assert_allclose(got, want[rows, columns] * np.where(rows == columns, 1, np.sqrt(2)), atol=1e-10)
+    np.testing.assert_allclose(
+        got, want[rows, columns] * np.where(rows == columns, 1, np.sqrt(2)), atol=1e-10
+    )
     assert np.linalg.norm(got) == pytest.approx(np.linalg.norm(want))  # what the sqrt(2) is for
 
 

@@ -109,10 +109,12 @@ def test_results_page_keeps_what_people_wrote(tmp_path: Path) -> None:
         subjects = np.repeat(np.arange(3) + 1 + 3 * fold, 12)
         classes = np.tile([0, 1], 18)
         margins = {
-            name: RNG.standard_normal((36, 1 if name == "tangent_a" else len(ENDS_SLIDING))) + classes[:, None] - 0.5
+            name: RNG.standard_normal((36, 1 if name == "tangent_a" else len(ENDS_SLIDING)))
+            + classes[:, None]
+            - 0.5
             for name in MARGINS
         }
-        np.savez(tmp_path / f"fold{fold}.npz", subjects=subjects, classes=classes, **margins)
+        np.savez(tmp_path / f"fold{fold}.npz", subjects=subjects, classes=classes, **margins)  # type: ignore[arg-type]
     results = results_of(read_folds(tmp_path, 2), paths) | {"n_folds": 2, "seed": 0}
     docs = tmp_path / "docs"
     docs.mkdir()

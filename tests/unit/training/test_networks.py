@@ -2,13 +2,30 @@ import numpy as np
 import pytest
 import torch
 
+from rtbci.encoder.dare import DareEncoder, channel_ids
 from rtbci.probe.band_branches import PowerBranch, TangentBranch
 from rtbci.probe.tangent import TangentProbe
 from tests.training_samples import aligned_signals
-from tools.training.networks import EncoderNet, FitSettings, PowerNet, fit_network, logits_of_windows
+from tools.training.networks import (
+    EncoderNet,
+    FitSettings,
+    PowerNet,
+    fit_network,
+    logits_of_windows,
+    redraw_weights,
+)
 from tools.training.signals import LAYOUT, RATE_HZ, mirror_columns
 from tools.training.tangent_fit import tangent_margins
-from tools.training.trials import BAND_ORDER, BANDS_HZ, END_TRACK_B, HOP, PATCH, WINDOW, band_covariances, cut_trials
+from tools.training.trials import (
+    BAND_ORDER,
+    BANDS_HZ,
+    END_TRACK_B,
+    HOP,
+    PATCH,
+    WINDOW,
+    band_covariances,
+    cut_trials,
+)
 
 SIGNALS = aligned_signals()
 TRIALS = cut_trials(SIGNALS)
@@ -59,26 +76,44 @@ def test_the_conv_probe_gives_live_what_the_head_gave_in_training() -> None:
     windows = TRIALS.windows(END_TRACK_B)[:3]
     want = logits_of_windows(net, windows)
     for window, logits in zip(windows, want, strict=True):
-        patches = torch.from_numpy(np.ascontiguousarray(window)).reshape(len(LAYOUT), -1, PATCH).transpose(0, 1)
+        patches = (
+            torch.from_numpy(np.ascontiguousarray(window)).reshape(len(LAYOUT), -1, PATCH).transpose(0, 1)
+        )
         with torch.no_grad():
             features = net.encoder.encode_patches(patches, net.ids).flatten(1).numpy()
         np.testing.assert_allclose(net.probe().logits(features), logits, atol=1e-5)
 
 
-def test_the_untrained_encoder_sees_power() -> None:
-    torch.manual_seed(0)
+def untrained_features(embedding_std: float, redrawn: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Features of patches of noise of different loudness, and the logarithm of the loudness."""
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((128, len(LAYOUT), WINDOW)).astype(np.float32)
-    loud = rng.random(128) < 0.5
-    x[loud] *= 2.0
-    net = EncoderNet("nano", LAYOUT)
-    patches = torch.from_numpy(x).unflatten(2, (WINDOW // PATCH, PATCH)).transpose(1, 2)
+    loudness = 0.5 * rng.standard_normal(1000)
+    noise = rng.standard_normal((1000, len(LAYOUT), PATCH)) * np.exp(loudness)[:, None, None]
+    torch.manual_seed(0)
+    encoder = DareEncoder("nano", embedding_std=embedding_std)
+    if redrawn:
+        redraw_weights(encoder)
     with torch.no_grad():
-        features = net.encoder(patches, net.ids).mean(1).flatten(1).numpy()
-    design = np.column_stack([features[:64], np.ones(64)])
-    weights = np.linalg.lstsq(design.T @ design + 1e-3 * np.eye(design.shape[1]), design.T @ (2.0 * loud[:64] - 1), rcond=None)[0]
-    right = (np.column_stack([features[64:], np.ones(64)]) @ weights > 0) == loud[64:]
-    assert right.mean() > 0.9
+        features = encoder.encode_patches(torch.from_numpy(noise.astype(np.float32)), channel_ids(LAYOUT))
+    centred = features.flatten(1).double().numpy()
+    return centred - centred.mean(axis=0), loudness
+
+
+def explained(features: np.ndarray, target: np.ndarray) -> float:
+    """Squared correlation of a ridge regression on the second half, fitted on the first."""
+    x, y = features[:500], target[:500]
+    weights = np.linalg.solve(x.T @ x + 0.5 * np.eye(x.shape[1]), x.T @ y)
+    return float(np.corrcoef(features[500:] @ weights, target[500:])[0, 1] ** 2)
+
+
+def test_redrawn_weights_let_the_signal_through() -> None:
+    assert untrained_features(0.5, redrawn=False)[0].std() < 0.1
+    assert untrained_features(0.5, redrawn=True)[0].std() > 0.5
+
+
+def test_a_large_channel_embedding_carries_amplitude_past_the_normalisation() -> None:
+    assert explained(*untrained_features(0.02, redrawn=True)) < 0.3
+    assert explained(*untrained_features(0.5, redrawn=True)) > 0.4
 
 
 @pytest.mark.parametrize("kind", ["encoder", "power"])
@@ -103,7 +138,9 @@ def test_the_power_network_learns_what_there_is_to_learn() -> None:
     net = PowerNet(len(LAYOUT))
     lines: list[str] = []
     settings = FitSettings(epochs=12, rate=5e-3, batch=12)
-    fit_network(net, trials, np.flatnonzero(trials.subjects == 1), mirror_columns(LAYOUT), settings, 0, lines.append)
+    fit_network(
+        net, trials, np.flatnonzero(trials.subjects == 1), mirror_columns(LAYOUT), settings, 0, lines.append
+    )
     logits = logits_of_windows(net, trials.windows(END_TRACK_B, net.context))
     test = trials.subjects == 2
     assert ((logits.argmax(1) == trials.classes)[test]).mean() > 0.9
