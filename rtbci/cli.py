@@ -50,6 +50,7 @@ def _options(
         bool, typer.Option(callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
+    _one_thread()
     from rtbci.stream.lsl_log import quiet_liblsl
 
     quiet_liblsl()
@@ -107,7 +108,6 @@ def run(
         "publish.insecure": insecure,
     }
     settings = read_config(config, flags)
-    _one_thread()
     from rtbci.commands import run as command
 
     command.run(settings, _console())
@@ -208,7 +208,6 @@ def demo(
     from rtbci.config import read_config
 
     settings = read_config(config, {})
-    _one_thread()
     from rtbci.commands import demo as command
 
     command.demo(settings, _console(stderr=False), seconds=seconds, seed=seed, address=pub)

@@ -308,5 +308,3 @@ class Kept:
 
     def events(self, kind: str) -> list[Event]:
         return [one for one in list(self.messages) if isinstance(one, Event) and one.kind == kind]
-
-

@@ -10,6 +10,7 @@ from rtbci.config import RunConfig
 from rtbci.publish.control import Control
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
+from rtbci.recipes import read_paradigm
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun, Report, SourceFactory
 from rtbci.runtime.profiles import find_profile
@@ -40,10 +41,11 @@ def run(config: RunConfig, console: Console) -> Report:
             Publisher(publish.address, format=publish.format, insecure=publish.insecure)
         )
         control = stack.enter_context(Control(publish.control, insecure=publish.insecure))
-        profile = find_profile(config.paradigm, config.profile, config.user)
+        recipe = read_paradigm(config.paradigm)
+        profile = find_profile(recipe.name, config.profile, config.user)
         decoder = stack.enter_context(
             Decoder(
-                config.paradigm,
+                recipe,
                 profile=profile,
                 decision=config.decision,
                 backend=config.engine.backend,

@@ -79,7 +79,8 @@ class StatusLine:
             gap_s = event.data.get("gap_s")
             detail = f" ({1e3 * gap_s:.0f} ms)" if isinstance(gap_s, float) and gap_s > 0 else ""
             name = f": {event.value}" if event.value else ""
-            self._console.print(f"{SAID[event.kind]}{name}{detail}", highlight=False)
+            # Names come from the network: brackets in them are no markup.
+            self._console.print(f"{SAID[event.kind]}{name}{detail}", markup=False, highlight=False)
 
     def _line(self) -> Text:
         line = Text(no_wrap=True, overflow="ellipsis")

@@ -1,7 +1,7 @@
 """The live run: stream in, messages out, through loss and recovery, until told to stop."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from rtbci.clock import Clock, now
 from rtbci.config import RunConfig
 from rtbci.errors import RateError, StreamError, StreamLostError
 from rtbci.publish.control import Control
-from rtbci.publish.messages import Quality, State, Status, Why
+from rtbci.publish.messages import Quality, Scalar, State, Status, Why
 from rtbci.publish.outbox import Decoded, Outbox
 from rtbci.publish.sink import Sink
 from rtbci.runtime.decoder import Decoder, Verdict
@@ -93,7 +93,7 @@ class LiveRun:
         self._requests = RequestHandler(decoder, self._outbox, self._status_message, clock)
         self._info: StreamInfo | None = None
         self._state_sent = ""
-        self._t_status = self._t_listeners = -np.inf
+        self._t_status = self._t_listeners = self._t_not_finite = -np.inf
         self._quality: SignalQuality | None = None
         self._t_window: tuple[float, float] | None = None
 
@@ -170,7 +170,8 @@ class LiveRun:
         self._info = info
         self._gaps, self._meter = GapDetector(info.rate_hz), RateMeter(info.rate_hz)
         self._quality = SignalQuality(info.labels, self._decoder.read, self._decoder.gains_uv, info.rate_hz)
-        self._t_connected, self._lag_s = t_now, np.inf
+        self._t_metered, self._lag_s = t_now, np.inf
+        self._n_overflow_before = self._telemetry.n_overflow
         self._watch.opened(t_now)
         self._outbox.announce(hello_of(self._decoder))
         if came_back:
@@ -192,22 +193,24 @@ class LiveRun:
             self._decoder.mark(marker)
             class_name = self._decoder.recipe.class_of(marker.value)
             self._outbox.event("marker", marker.t_lsl, marker.value, {"class": class_name})
-        n_overflow = acquisition.n_overflow
+        n_overflow = self._n_overflow_before + acquisition.n_overflow
         chunk = acquisition.read()
         if not len(chunk.t_lsl):
             return
         self._watch.received(acquisition.t_last_received or t_taken)
         if n_overflow > self._telemetry.n_overflow:
             self._telemetry.n_overflow = n_overflow
-            self._start_anew("overflow", float(chunk.t_lsl[0]))
-        self._meter.push(chunk.t_lsl)
+            self._start_anew("overflow", float(chunk.t_lsl[0]), {"n_samples": n_overflow})
         start = 0
         for i, gap_s in self._gaps.push(chunk.t_lsl):
             self._decode(Chunk(chunk.data[start:i], chunk.t_lsl[start:i]), t_taken)
             self._telemetry.n_gaps += 1
-            self._start_anew("gap", float(chunk.t_lsl[i]), gap_s)
+            self._start_anew("gap", float(chunk.t_lsl[i]), {"gap_s": gap_s})
+            self._meter.reset()  # samples that are missing are no slow clock
+            self._t_metered = t_taken
             start = i
         rest = Chunk(chunk.data[start:], chunk.t_lsl[start:]) if start else chunk
+        self._meter.push(rest.t_lsl)
         self._decode(rest, t_taken)
 
     def _decode(self, chunk: Chunk, t_taken: float) -> None:
@@ -225,7 +228,8 @@ class LiveRun:
                 self._push(Chunk(chunk.data[first:last], chunk.t_lsl[first:last]), t_taken)
             else:
                 self._telemetry.n_not_finite += int(last - first)
-                self._start_anew("not_finite", float(chunk.t_lsl[first]))
+                n_samples = self._telemetry.n_not_finite
+                self._start_anew("not_finite", float(chunk.t_lsl[first]), {"n_samples": n_samples})
 
     def _push(self, chunk: Chunk, t_taken: float) -> None:
         verdicts = self._decoder.push(chunk.data, chunk.t_lsl)
@@ -287,13 +291,15 @@ class LiveRun:
             return "poor_signal"
         return None if verdict.decision is not None else "below_threshold"
 
-    def _start_anew(self, kind: str, t_lsl: float, gap_s: float = 0.0) -> None:
+    def _start_anew(self, kind: str, t_lsl: float, data: Mapping[str, Scalar]) -> None:
         self._decoder.restart()
         self._watch.restarted()
         if self._quality is not None:
             self._quality.reset()
-        if kind != "not_finite" or self._telemetry.n_not_finite == 1:
-            self._outbox.event(kind, t_lsl, "", {"gap_s": gap_s})
+        # A loose electrode can do it many times a second: told once a second, with the count so far.
+        if kind != "not_finite" or t_lsl - self._t_not_finite >= STATUS_S:
+            self._outbox.event(kind, t_lsl, "", data)
+            self._t_not_finite = t_lsl if kind == "not_finite" else self._t_not_finite
 
     def _tick(self, t_now: float) -> None:
         """Everything that is not a decision: requests, new listeners, status."""
@@ -319,7 +325,7 @@ class LiveRun:
         self._telemetry.n_predictions += 1
 
     def _check_rate(self, t_now: float) -> None:
-        if self._info is None or t_now - self._t_connected < RATE_SETTLED_S:
+        if self._info is None or t_now - self._t_metered < RATE_SETTLED_S:
             return
         measured_hz, nominal_hz = self._meter.rate_hz, self._info.rate_hz
         if measured_hz is not None and abs(measured_hz / nominal_hz - 1.0) > MAX_RATE_ERROR:

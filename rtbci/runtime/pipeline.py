@@ -24,6 +24,9 @@ __all__ = ["Estimate", "Pipeline", "WindowGrid"]
 
 MAX_PUSH_S = 1.0  # longer chunks are cut, so that the ring of stamps need not hold a whole recording
 
+LATE_MARKER_S = 10.0
+"""How long after its window's end a marker may still come."""
+
 
 @dataclass(frozen=True, slots=True)
 class WindowGrid:
@@ -116,7 +119,9 @@ class Pipeline:
         self.rate_in_hz = self._chain.rate_in_hz
         self.rate_out_hz = self._chain.rate_out_hz
         self.delay_s = self._chain.delay_s
-        span_s = grid.length / self.rate_out_hz + 2 * MAX_PUSH_S + 1.0
+        length_s = grid.length / self.rate_out_hz
+        span_s = length_s + 2 * MAX_PUSH_S + 1.0
+        span_s += LATE_MARKER_S + length_s + abs(grid.t_min_s) if grid.marker_policy else 0.0
         self._max_push = max(1, int(MAX_PUSH_S * self.rate_in_hz))
         self._stamps = Ring(int(span_s * self.rate_in_hz) + 16, 1)
         self._hop = np.empty((grid.hop, self._chain.n_channels_out))
@@ -210,7 +215,11 @@ class Pipeline:
     def _marker_windows(self) -> MarkerWindows:
         length_s = self.grid.length / self.rate_out_hz
         return MarkerWindows(
-            self.grid.t_min_s, self.grid.t_min_s + length_s, self.rate_out_hz, self._chain.n_channels_out
+            self.grid.t_min_s,
+            self.grid.t_min_s + length_s,
+            self.rate_out_hz,
+            self._chain.n_channels_out,
+            LATE_MARKER_S,
         )
 
     def _push(self, data: FloatArray, t_lsl: FloatArray) -> list[Estimate]:

@@ -1,12 +1,12 @@
 """The one thread that owns a source: opens it, drains it from start to stop, closes it.
 
-It writes what comes into preallocated rings and wakes the consumer, which takes copies. Nothing that the
-consumer does or fails to do keeps the source from being drained.
+It queues what comes, up to a bound, and wakes the consumer. Nothing that the consumer does or fails to do
+keeps the source from being drained.
 """
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,12 +14,12 @@ import numpy as np
 
 from rtbci.clock import Clock, now
 from rtbci.errors import StreamError
-from rtbci.stream.ring import Ring
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
 
-__all__ = ["THREAD_NAME", "Acquisition"]
+__all__ = ["THREAD_NAME", "Acquisition", "Sink"]
 
 THREAD_NAME = "rtbci-acquire"
+Sink = Callable[[Chunk, Sequence[Marker]], None]
 PULL_S = 0.2
 """Longest single pull, so the longest that `stop` waits for an open source."""
 MAX_MARKERS = 10_000
@@ -38,6 +38,11 @@ class Acquisition:
         How far the consumer may fall behind before the oldest samples are dropped and counted, seconds.
     clock : Clock
         For `t_last_received`.
+    sink : callable, optional
+        Called in the thread with each chunk that is not empty and the markers that came with it (and with an
+        empty chunk when only markers came), instead of queueing them for `wait`, `read` and `markers`. Saves
+        the hand-over; while it runs nothing is drained, so it must not take longer than the source buffers
+        (60 s for LSL). What it raises ends the thread and is raised again by `wait`.
 
     Attributes
     ----------
@@ -62,17 +67,22 @@ class Acquisition:
     many samples the consumer has a use for.
     """
 
-    def __init__(self, source: Source, capacity_s: float = 10.0, clock: Clock = now) -> None:
+    def __init__(
+        self, source: Source, capacity_s: float = 10.0, clock: Clock = now, sink: Sink | None = None
+    ) -> None:
         if not capacity_s > 0:
             raise StreamError(f"Acquisition: capacity_s is {capacity_s}, need more than 0 seconds")
         self._source = source
         self._capacity_s = capacity_s
         self._clock = clock
+        self._sink = sink
         self._lock = threading.Lock()  # guards all below that both threads touch
-        self._data: Ring | None = None
-        self._stamps: Ring | None = None
-        self._n_read = 0
-        self._n_dropped = 0
+        self._info: StreamInfo | None = None  # set once the source is open
+        self._chunks: deque[Chunk] = deque()
+        self._n_unread = 0
+        self._n_most = 1
+        self._n_received = 0
+        self._n_overflow = 0
         self._markers: deque[Marker] = deque()
         self.n_markers_lost = 0
         self.t_last_received: float | None = None
@@ -84,7 +94,7 @@ class Acquisition:
         self._wake.acquire()
         self._asleep = False
         self._n_needed = 1
-        self._stopping = threading.Event()
+        self._stopping = False
         self._opened = threading.Event()
         self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
 
@@ -114,7 +124,7 @@ class Acquisition:
         """
         self._opened.wait(timeout_s)
         with self._lock:
-            is_open, error = self._data is not None, self._error
+            is_open, error = self._info is not None, self._error
         if not is_open and error is not None:
             raise error
         return is_open
@@ -124,7 +134,7 @@ class Acquisition:
 
         Takes up to 0.2 s, or up to the source's own timeout while it is still opening.
         """
-        self._stopping.set()
+        self._stopping = True
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
 
@@ -183,8 +193,8 @@ class Acquisition:
         Returns
         -------
         Chunk
-            Copies, owned by the caller; may be empty. When samples had to be dropped (see `n_overflow`), they
-            are those before the first of this chunk, and its stamp shows the gap.
+            Owned by the caller; may be empty. When samples had to be dropped (see `n_overflow`), they are
+            those before the first of this chunk, and its stamp shows the gap.
 
         Raises
         ------
@@ -192,16 +202,18 @@ class Acquisition:
             Or whatever else stopped the thread, when no sample is left. Also when the source is not open yet.
         """
         with self._lock:
-            data, stamps = self._data, self._stamps
             if not self._n_unread and self._error is not None:
                 raise self._error
-            if data is None or stamps is None:
-                raise StreamError("Acquisition: read before the source is open; call wait or wait_open first")
-            i_stop = data.n_written
-            i_start = max(self._n_read, i_stop - data.capacity)
-            self._n_dropped += i_start - self._n_read
-            self._n_read = i_stop
-            return Chunk(data.range(i_start, i_stop).copy(), stamps.range(i_start, i_stop)[:, 0].copy())
+            chunks, self._chunks = self._chunks, deque()
+            self._n_unread = 0
+        if len(chunks) == 1:
+            return chunks[0]
+        if chunks:
+            data, t_lsl = zip(*chunks, strict=True)
+            return Chunk(np.concatenate(data), np.concatenate(t_lsl))
+        if self._info is None:
+            raise StreamError("Acquisition: read before the source is open; call wait or wait_open first")
+        return Chunk(np.empty((0, self._info.n_channels)), np.empty(0))
 
     def markers(self) -> list[Marker]:
         """Take the markers that came since the last call, oldest first; does not wait."""
@@ -222,14 +234,12 @@ class Acquisition:
     @property
     def n_received(self) -> int:
         """Samples that came from the source."""
-        return 0 if self._data is None else self._data.n_written
+        return self._n_received
 
     @property
     def n_overflow(self) -> int:
         """Samples dropped because the consumer fell behind by more than `capacity_s`."""
-        with self._lock:
-            capacity = 0 if self._data is None else self._data.capacity
-            return self._n_dropped + max(0, self._n_unread - capacity)
+        return self._n_overflow
 
     @property
     def error(self) -> BaseException | None:
@@ -243,14 +253,9 @@ class Acquisition:
 
     # -- with the lock held ----------------------------------------------------------------------------
 
-    @property
-    def _n_unread(self) -> int:
-        return 0 if self._data is None else self._data.n_written - self._n_read
-
     def _is_ready(self, n_samples: int) -> bool:
-        # More than the ring holds can never be unread all at once: a full ring is always ready.
-        data = self._data
-        return data is not None and data.n_written - self._n_read >= min(n_samples, data.capacity)
+        # More than the queue holds can never be unread all at once: a full one is always ready.
+        return self._n_unread >= min(n_samples, self._n_most)
 
     def _left_or_raise(self) -> bool:
         if self._n_unread:
@@ -264,9 +269,8 @@ class Acquisition:
     def _run(self) -> None:
         try:
             with self._source as source:
-                self._make_rings(source.info)
-                self._opened.set()
-                while not self._stopping.is_set():
+                self._begin(source.info)
+                while not self._stopping:
                     self._drain(source)
         except BaseException as error:  # not handled here: raised again in the consumer's thread
             self._error = error
@@ -276,38 +280,56 @@ class Acquisition:
                 self._signal()
             self._opened.set()
 
-    def _make_rings(self, info: StreamInfo) -> None:
-        capacity = max(1, round(self._capacity_s * info.rate_hz))
+    def _begin(self, info: StreamInfo) -> None:
         with self._lock:
-            self._stamps = Ring(capacity, 1)
-            self._data = Ring(capacity, info.n_channels)
+            self._n_most = max(1, round(self._capacity_s * info.rate_hz))
+            self._info = info
+        self._opened.set()
 
     def _drain(self, source: Source) -> None:
         try:
             chunk = source.pull(PULL_S)
-        finally:  # also at the end of a recording, whose last markers come with it
+        except EOFError:  # the last markers of a recording come with its end
             if markers := source.pull_markers():
-                self._keep_markers(markers)
+                self._take(Chunk(np.empty((0, source.info.n_channels)), np.empty(0)), markers)
+            raise
+        markers = source.pull_markers()
         if len(chunk.t_lsl):
-            self._keep(chunk)
+            self.t_last_received = self._clock()
+            self._n_received += len(chunk.t_lsl)
+            self._take(chunk, markers)
+        elif markers:
+            self._take(chunk, markers)
 
-    def _keep(self, chunk: Chunk) -> None:
-        data, stamps = self._data, self._stamps
-        if data is None or stamps is None:
-            raise StreamError("Acquisition: a chunk came before the source was open")
-        self.t_last_received = self._clock()
+    def _take(self, chunk: Chunk, markers: Sequence[Marker]) -> None:
+        if self._sink is not None:
+            self._sink(chunk, markers)
+            return
         with self._lock:
-            data.write(chunk.data)
-            stamps.write(chunk.t_lsl[:, np.newaxis])
+            if markers:
+                self._keep_markers(markers)
+            if n := len(chunk.t_lsl):
+                self._chunks.append(chunk)
+                self._n_unread += n
+                if self._n_unread > self._n_most:
+                    self._drop_oldest()
+            # Last of all, so that this thread is soon back in the pull, without the interpreter's lock, when
+            # the consumer wakes.
             if self._asleep and self._is_ready(self._n_needed):
                 self._signal()
 
+    def _drop_oldest(self) -> None:
+        # Whole chunks, as long as the queue stays full without them.
+        while self._n_unread - (n := len(self._chunks[0].t_lsl)) >= self._n_most:
+            self._chunks.popleft()
+            self._n_unread -= n
+            self._n_overflow += n
+
     def _keep_markers(self, markers: Sequence[Marker]) -> None:
-        with self._lock:
-            self._markers.extend(markers)
-            while len(self._markers) > MAX_MARKERS:
-                self._markers.popleft()
-                self.n_markers_lost += 1
+        self._markers.extend(markers)
+        while len(self._markers) > MAX_MARKERS:
+            self._markers.popleft()
+            self.n_markers_lost += 1
 
     def _signal(self) -> None:
         if self._asleep:

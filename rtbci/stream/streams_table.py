@@ -1,45 +1,59 @@
-"""The table that ``rtbci streams`` prints."""
+"""What ``rtbci streams`` prints: a few lines for each stream, whole names, fit for 80 columns."""
 
 from collections.abc import Sequence
 
-from rich.markup import escape
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from rtbci.stream.lsl_list import StreamSummary
 
 __all__ = ["streams_table"]
 
-_N_LABELS = 6
+_N_LABELS = 64
 
 
-def streams_table(streams: Sequence[StreamSummary]) -> Table:
-    """Lay out what `list_streams` has found, one row per stream.
+def streams_table(streams: Sequence[StreamSummary]) -> Group:
+    """Lay out what `list_streams` has found; names can be copied into ``--stream``.
 
     Rates are nominal and measured, in Hz; the age is that of the newest sample.
     """
-    table = Table(title=None if streams else "no LSL stream on the network")
-    for name in ("name", "type", "rate", "measured", "age", "channels", "unit", "host", "source id"):
-        table.add_column(name, justify="right" if name in ("rate", "measured", "age") else "left")
-    for stream in streams:
-        info = stream.info
-        table.add_row(
-            escape(info.name),
-            escape(info.type),
-            f"{info.rate_hz:g} Hz" if info.rate_hz else "irregular",
-            "-" if stream.measured_hz is None else f"{stream.measured_hz:.2f} Hz",
-            _age(stream),
-            escape(_channels(info.labels)),
-            escape(", ".join(stream.units) or "?"),
-            escape(info.hostname),
-            escape(info.source_id or "(none)"),
-        )
-    return table
+    if not streams:
+        return Group(Text("no LSL stream on the network"))
+    return Group(*(part for stream in streams for part in (_title(stream), _details(stream))))
+
+
+def _title(stream: StreamSummary) -> Text:
+    title = Text(stream.info.name, "bold")
+    title.append(f"  {stream.info.type}", "cyan")
+    return title
+
+
+def _details(stream: StreamSummary) -> Table:
+    info = stream.info
+    rate = f"{info.rate_hz:g} Hz" if info.rate_hz else "irregular"
+    if stream.measured_hz is not None:
+        rate += f" (measured {stream.measured_hz:.2f} Hz)"
+    rows = {
+        "rate": rate,
+        "newest": _age(stream),
+        "channels": _channels(info.labels),
+        "unit": ", ".join(stream.units) or "not stated",
+        "source id": info.source_id or "none",
+        "host": info.hostname,
+    }
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", min_width=11)
+    grid.add_column(overflow="fold")
+    for name, value in rows.items():
+        grid.add_row(Text(f"  {name}"), Text(value))
+    return grid
 
 
 def _age(stream: StreamSummary) -> str:
     if not stream.answers:
         return "does not answer"
-    return "no samples" if stream.age_s is None else f"{1000 * stream.age_s:.0f} ms"
+    return "no samples" if stream.age_s is None else f"{1000 * stream.age_s:.0f} ms old"
 
 
 def _channels(labels: Sequence[str]) -> str:

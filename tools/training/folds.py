@@ -1,9 +1,11 @@
 """One fold: train every branch on some subjects, give the logits of the others."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,6 +92,7 @@ def run_fold(
     Also the alignment's warm start knows only the training subjects.
     """
     use_one_thread()
+    t_start = time.monotonic()
     margins: dict[str, FloatArray] = {}
     trials, covariances, covariance = _aligned(signals, test_subjects)
     test = np.isin(trials.subjects, test_subjects)
@@ -100,10 +103,14 @@ def run_fold(
     margins["tangent"] = _tangent_margins(fitted.tangent, covariances, test)
     track_a = fit_tangent(covariances[SPAN_A][rows], trials.classes[rows], mirror_columns(LAYOUT))
     margins["tangent_a"] = tangent_margins(track_a, covariances[SPAN_A][test])[:, np.newaxis]
-    identity = {"subjects": trials.subjects[test], "classes": trials.classes[test]}
+    identity: dict[str, npt.NDArray[Any]] = {
+        "subjects": trials.subjects[test],
+        "classes": trials.classes[test],
+    }
     del trials, covariances
     margins |= _frontal_margins(frontal, test_subjects, plan, report)
     path.parent.mkdir(parents=True, exist_ok=True)
+    identity["minutes"] = np.array((time.monotonic() - t_start) / 60.0)
     np.savez(path, **identity, **margins)  # type: ignore[arg-type]
 
 

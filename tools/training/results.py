@@ -37,12 +37,15 @@ class OutOfFold:
         By branch, shape (n_trials, n_windows), windows as `ENDS_SLIDING`.
     folds : list of ndarray of bool, each of shape (n_trials,)
         Test trials of each fold.
+    minutes : float
+        Mean time that a fold took.
     """
 
     subjects: npt.NDArray[np.intp]
     classes: npt.NDArray[np.int64]
     margins: dict[str, FloatArray]
     folds: list[npt.NDArray[np.bool_]]
+    minutes: float
 
 
 def read_folds(folder: Path, n_folds: int) -> OutOfFold:
@@ -51,10 +54,13 @@ def read_folds(folder: Path, n_folds: int) -> OutOfFold:
     for i in range(n_folds):
         with np.load(folder / f"fold{i}.npz") as archive:
             parts.append({name: archive[name] for name in archive.files})
+    minutes = float(np.mean([part.pop("minutes") for part in parts]))
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     of_fold = np.concatenate([np.full(len(part["classes"]), i) for i, part in enumerate(parts)])
     margins = {name: joined[name] for name in MARGINS}
-    return OutOfFold(joined["subjects"], joined["classes"], margins, [of_fold == i for i in range(n_folds)])
+    return OutOfFold(
+        joined["subjects"], joined["classes"], margins, [of_fold == i for i in range(n_folds)], minutes
+    )
 
 
 def results_of(out: OutOfFold, paths: Sequence[Path]) -> dict[str, Any]:
@@ -90,6 +96,7 @@ def results_of(out: OutOfFold, paths: Sequence[Path]) -> dict[str, Any]:
             "track B": _calibration_error(fused[:, I_TRACK_B], out.classes),
             "sliding": _calibration_error(fused.ravel(), np.repeat(out.classes, fused.shape[1])),
         },
+        "fold_minutes": out.minutes,
         "n_trials": len(out.classes),
         "n_subjects": len(np.unique(out.subjects)),
     }

@@ -12,6 +12,7 @@ from rtbci.encoder.checkpoint import write_checkpoint
 from rtbci.probe.profile import (
     Accuracy,
     BranchEntry,
+    Probe,
     Profile,
     Weights,
     chain_hash,
@@ -20,6 +21,7 @@ from rtbci.probe.profile import (
 )
 from rtbci.recipes import StageSettings
 from tools.export_engine import write_engine
+from tools.training.cards import engine_card, paradigm_card
 from tools.training.folds import Fitted
 from tools.training.signals import CHAIN, LAYOUT, RATE_HZ
 from tools.training.trials import BAND_ORDER, BANDS_HZ, HOP, WINDOW
@@ -112,7 +114,10 @@ def ship(fitted: Fitted, results: Mapping[str, Any], engine_folder: Path, profil
     engine_id = write_engine(checkpoint, engine_folder)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     profile = profile_of(fitted, engine_folder.name, engine_id, results, created)
-    return write_profile(profile_folder, profile, replace=True)
+    written = write_profile(profile_folder, profile, replace=True)
+    (engine_folder / "CARD.md").write_text(engine_card(results, COMMAND))
+    (profile_folder.parent / "CARD.md").write_text(paradigm_card(results, COMMAND))
+    return written
 
 
 def _accuracy(results: Mapping[str, Any]) -> Accuracy:

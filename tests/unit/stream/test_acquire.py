@@ -95,16 +95,17 @@ def test_everything_arrives_in_order_and_the_source_is_opened_and_closed_by_the_
     assert not acquisition.is_running
 
 
-def test_chunks_that_are_read_are_the_consumers_own() -> None:
-    source = ScriptedSource(samples(0, 3))
-    with Acquisition(source, capacity_s=0.03) as acquisition:
-        assert acquisition.wait(5)
-        chunk = acquisition.read()
-        done = threading.Event()
-        source.script.put(samples(3, 6))
-        source.script.put(done)
+@pytest.mark.parametrize("chunk", [1, 3, 7, 40])
+def test_overflow_is_exact_and_bounded_whatever_the_chunks(chunk: int) -> None:
+    done = threading.Event()
+    n = 20 * chunk
+    source = ScriptedSource(*(samples(i, i + chunk) for i in range(0, n, chunk)), done)
+    with Acquisition(source, capacity_s=0.1) as acquisition:
         assert done.wait(5)
-        assert indices(chunk) == [0, 1, 2]
+        assert acquisition.wait(0.0, n_samples=10)  # a full queue is ready
+        left = indices(acquisition.read())
+        assert min(10, n) <= len(left) < 10 + chunk
+        assert left == list(range(acquisition.n_overflow, n))
 
 
 def test_wait_is_false_when_nothing_comes_and_looks_without_waiting() -> None:
@@ -144,10 +145,10 @@ def test_waiting_for_more_than_the_ring_holds_ends_when_it_is_full() -> None:
 
 def test_overflow_drops_the_oldest_and_counts_them() -> None:
     done = threading.Event()
-    source = ScriptedSource(samples(0, 7), samples(7, 8), samples(8, 25), done)
+    source = ScriptedSource(*(samples(i, i + 5) for i in range(0, 25, 5)), done)
     with Acquisition(source, capacity_s=0.1) as acquisition:
         assert done.wait(5)
-        assert acquisition.n_overflow == 15  # known before it is read
+        assert acquisition.n_overflow == 15  # known before anything is read
         assert indices(acquisition.read()) == list(range(15, 25))
         assert acquisition.n_overflow == 15
         assert acquisition.n_received == 25
@@ -262,3 +263,43 @@ def test_many_hand_overs_lose_nothing() -> None:
             n_wanted = n_wanted % 7 + 1
         assert acquisition.n_overflow == 0
     assert got == list(range(n))
+
+
+def test_sink_is_called_in_the_thread_with_samples_and_markers() -> None:
+    seen: list[tuple[str, list[int], list[str]]] = []
+
+    def sink(chunk: Chunk, markers: Sequence[Marker]) -> None:
+        seen.append((threading.current_thread().name, indices(chunk), [marker.value for marker in markers]))
+
+    done = threading.Event()
+    source = ScriptedSource(samples(0, 2), Marker(0.01, "a"), samples(2, 3), done, EOFError("ended"))
+    with Acquisition(source, sink=sink) as acquisition:
+        with pytest.raises(EOFError, match="ended"):
+            acquisition.wait(60)
+        assert acquisition.n_received == 3
+    assert seen == [(THREAD_NAME, [0, 1], []), (THREAD_NAME, [], ["a"]), (THREAD_NAME, [2], [])]
+
+
+def test_error_in_the_sink_ends_the_thread_and_surfaces() -> None:
+    def sink(chunk: Chunk, markers: Sequence[Marker]) -> None:
+        raise ZeroDivisionError("in the decoder")
+
+    source = ScriptedSource(samples(0, 2))
+    with (
+        Acquisition(source, sink=sink) as acquisition,
+        pytest.raises(ZeroDivisionError, match="in the decoder"),
+    ):
+        acquisition.wait(60)
+    assert source.calls[-1] == f"close in {THREAD_NAME}"
+
+
+def test_last_markers_come_with_the_end() -> None:
+    class EndsWithMarker(ScriptedSource):
+        def pull(self, timeout_s: float) -> Chunk:
+            self.waiting_markers.append(Marker(1.0, "last"))
+            raise EOFError("ended")
+
+    with Acquisition(EndsWithMarker()) as acquisition:
+        with pytest.raises(EOFError, match="ended"):
+            acquisition.wait(60)
+        assert acquisition.markers() == [Marker(1.0, "last")]

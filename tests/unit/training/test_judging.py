@@ -1,7 +1,9 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from tests.training_samples import write_subject
 from tools.training.eye_rule import EARLY_S, LATE_S, eye_rule
@@ -37,7 +39,9 @@ def test_scores_and_paired_tests() -> None:
     found = score("x", first)
     assert found.low < found.mean < found.high
     assert found.se == pytest.approx(first.std(ddof=1) / np.sqrt(50))
-    test = compare("x", first + 1.0 + 0.1 * RNG.standard_normal(50), first)
+    second = first - 1.0 + 0.5 * RNG.standard_normal(50)
+    test = compare("x", first, second)
+    assert test["p_t"] == pytest.approx(stats.ttest_rel(first, second).pvalue)
     assert test["p_t"] < 1e-6  # type: ignore[operator]
     assert compare("same", first, first)["p_t"] == 1.0
 
@@ -114,8 +118,9 @@ def test_results_page_keeps_what_people_wrote(tmp_path: Path) -> None:
             - 0.5
             for name in MARGINS
         }
-        np.savez(tmp_path / f"fold{fold}.npz", subjects=subjects, classes=classes, **margins)  # type: ignore[arg-type]
-    results = results_of(read_folds(tmp_path, 2), paths) | {"n_folds": 2, "seed": 0}
+        columns: dict[str, Any] = {"subjects": subjects, "classes": classes, "minutes": 1.0, **margins}
+        np.savez(tmp_path / f"fold{fold}.npz", **columns)
+    results: dict[str, Any] = results_of(read_folds(tmp_path, 2), paths) | {"n_folds": 2, "seed": 0}
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "results.md").write_text(f"# Ours\n\nbefore\n\n{BEGIN}\nstale numbers\n{END}\n\nafter\n")

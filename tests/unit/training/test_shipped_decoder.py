@@ -1,0 +1,93 @@
+"""The shipped decoder, run live over raw recordings, against the code that trained it."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.signal import lfilter
+
+from rtbci.encoder.checkpoint import read_checkpoint
+from rtbci.encoder.dare import channel_ids
+from rtbci.probe.conv_probe import ConvProbe
+from rtbci.probe.power import POWER_FLOOR
+from rtbci.probe.profile import Profile, read_profile
+from rtbci.probe.tangent import TangentProbe
+from rtbci.recipes import read_engine, recipes_root
+from rtbci.replay.read import read_recordings
+from rtbci.runtime.decoder import Decoder
+from rtbci.stages.stage import FloatArray
+from tests.data_paths import data_dir, needs_data
+from tools.training.signals import LAYOUT, Signal, align_signals, read_runs, reference_signal
+from tools.training.tangent_fit import tangent_margins
+from tools.training.trials import HOP, PATCH, WINDOW, band_covariances
+
+pytestmark = [needs_data, pytest.mark.data]
+
+N_PATCHES = WINDOW // PATCH
+HOPS = (47, 48, 100, 333, 777, 1400)
+
+
+def offline_margins(profile: Profile, signal: Signal, ends: np.ndarray) -> FloatArray:
+    """Fused right minus left of the windows that end before samples `ends`, by scipy, scikit-like code and torch."""
+    margins = {
+        "encoder": _encoder(profile, signal, ends),
+        "tangent": _tangent(profile, signal, ends),
+        "power": _power(profile, signal, ends),
+    }
+    return np.asarray(sum(entry.weight * margins[entry.name] for entry in profile.branches))
+
+
+def _encoder(profile: Profile, signal: Signal, ends: np.ndarray) -> FloatArray:
+    engine = read_engine("dare_nano")
+    assert engine.weights is not None
+    encoder, _ = read_checkpoint(engine.folder / engine.weights)
+    probe = ConvProbe.from_tensors(profile.tensors("encoder"))
+    found = []
+    for end in ends:
+        window = torch.from_numpy(signal.data[end - WINDOW : end].T.astype(np.float32))
+        patches = window.reshape(1, len(LAYOUT), N_PATCHES, PATCH).transpose(1, 2)
+        with torch.no_grad():
+            features = encoder(patches, channel_ids(LAYOUT))[0].flatten(1).numpy()
+        found.append(np.diff(probe.logits(features))[0])
+    return np.array(found)
+
+
+def _tangent(profile: Profile, signal: Signal, ends: np.ndarray) -> FloatArray:
+    cues = Signal(signal.subject, np.pad(signal.data, ((0, 2000), (0, 0))), ends, np.zeros(len(ends), int))
+    covariances = band_covariances([cues], [(-WINDOW, 0)])[-WINDOW, 0]
+    return tangent_margins(TangentProbe.from_tensors(profile.tensors("tangent")), covariances)
+
+
+def _power(profile: Profile, signal: Signal, ends: np.ndarray) -> FloatArray:
+    tensors = profile.tensors("power")
+    found = []
+    for end in ends:
+        parts = []
+        for filters, taps in zip(tensors["spatial"], tensors["temporal"], strict=True):
+            band = lfilter(taps, [1.0], signal.data[:end] @ filters.T, axis=0)[-WINDOW:]
+            parts.append((band**2).reshape(N_PATCHES, PATCH, -1).mean(axis=1))
+        logs = np.log(np.hstack(parts) + POWER_FLOOR)
+        features = (logs * tensors["patch_weight"].T).sum(axis=0)
+        found.append(np.diff(tensors["coef"] @ features + tensors["intercept"])[0])
+    return np.array(found)
+
+
+@pytest.mark.parametrize("name", ["S001R04", "S007R08"])
+def test_live_logits_are_those_of_the_training_code(name: str) -> None:
+    recording = read_recordings(data_dir() / "eegmmidb" / "raw" / f"{name}.edf")[0]
+    decoder = Decoder("motor_imagery")
+    try:
+        live = [verdict.estimate.logits for verdict in decoder.decode(recording)]
+    finally:
+        decoder.close()
+    profile = read_profile(recipes_root() / "paradigms" / "motor_imagery" / "population")
+    run = read_runs(data_dir() / "eegmmidb" / f"{name[:4]}.npz")[{"04": 0, "08": 1, "12": 2}[name[-2:]]]
+    covariance = profile.weights["align.covariance"].astype(float)
+    signal = align_signals([reference_signal(run, LAYOUT)], covariance)[0]
+    ends = np.array([(k + 1) * HOP for k in HOPS])
+    want = offline_margins(profile, signal, ends)
+    for k, margin in zip(HOPS, want, strict=True):
+        logits = live[k]
+        assert logits is not None
+        assert np.diff(logits)[0] == pytest.approx(margin, abs=2e-4)
+    assert live[46] is None
+    assert np.std(want) > 0.01  # it does decide something

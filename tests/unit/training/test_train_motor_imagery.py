@@ -1,0 +1,61 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rtbci.backends.registry import open_session
+from rtbci.probe.branches import open_branches
+from rtbci.probe.profile import read_profile
+from rtbci.recipes import read_engine
+from tests.training_samples import write_subject
+from tools.train_motor_imagery import main
+
+
+@pytest.fixture(autouse=True)
+def torch_settings() -> Iterator[None]:
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+
+
+def test_too_few_subjects_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--data", str(tmp_path), "--folds", "3"]) == 2
+    assert "found 0 subjects" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_from_recordings_to_a_decoder_that_runs(tmp_path: Path) -> None:
+    data = tmp_path / "data" / "eegmmidb"
+    data.mkdir(parents=True)
+    for subject in range(1, 5):
+        write_subject(data, subject, n_runs=2, n_trials=10)
+
+    def train(out: Path) -> None:
+        arguments = f"--folds 2 --epochs 1 --power-epochs 6 --data {tmp_path / 'data'} --work {tmp_path / 'work'}"
+        arguments += f" --engine {out / 'dare_nano'} --profile {out / 'mi' / 'population'} --results {out / 'docs'}"
+        assert main(arguments.split()) == 0
+
+    train(tmp_path / "a")
+    engine = read_engine(str(tmp_path / "a" / "dare_nano"))
+    profile = read_profile(tmp_path / "a" / "mi" / "population")
+    session = open_session(engine.onnx_path)
+    try:
+        branches = open_branches(profile, {"encoder": session})
+        signal = np.random.default_rng(0).standard_normal((1024, 21))
+        for branch in branches:
+            assert np.isfinite(branch.logits_of(signal)).all()
+    finally:
+        session.close()
+    assert profile.accuracy is not None
+    assert profile.accuracy.n == 4
+    for card in ("dare_nano/CARD.md", "mi/CARD.md"):
+        text = (tmp_path / "a" / card).read_text()
+        assert "ODC-BY" in text
+        assert "Schalk" in text
+    assert "Track B" in (tmp_path / "a" / "docs" / "results.md").read_text()
+    train(tmp_path / "b")  # the folds are kept; the shipped weights are trained again, to the same bytes
+    for file in ("dare_nano/encoder.onnx", "mi/population/weights.safetensors"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()

@@ -1,0 +1,103 @@
+"""CARD.md of the engine and of the population decoder, from the measured results."""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["engine_card", "paradigm_card"]
+
+SOURCE = """## Data, licence, attribution
+
+PhysioNet EEG Motor Movement/Imagery Database (EEGMMIDB) 1.0.0, DOI 10.13026/C28G6P: {n_subjects} subjects, runs 4, 8
+and 12 (imagined left or right fist), {n_trials} trials, 160 Hz. Open Data Commons Attribution License 1.0 (ODC-BY).
+
+- Schalk G, McFarland DJ, Hinterberger T, Birbaumer N, Wolpaw JR (2004). BCI2000: a general-purpose brain-computer
+  interface (BCI) system. IEEE Trans Biomed Eng 51(6):1034-1043.
+- Goldberger AL et al. (2000). PhysioBank, PhysioToolkit, and PhysioNet. Circulation 101(23):e215-e220.
+
+The weights contain no recordings. They are released under the licence of this repository; keep the attribution above.
+"""
+
+TRAINING = """## Training
+
+    {command}
+
+Seed {seed}; {epochs} epochs of the encoder; one CPU core: about {fold_minutes:.0f} minutes a fold and as much for the
+shipped weights. Nothing was pretrained: the encoder is trained from scratch, supervised, with its probe. Signals come
+from the streaming stages of the live decoder, each run from a fresh start, causally; windows end at random
+3.0 to 4.1 s after the cue; half of the trials are mirrored, left for right.
+"""
+
+
+def engine_card(results: Mapping[str, Any], command: str) -> str:
+    """Card of the encoder's engine."""
+    return "\n".join(
+        [
+            "# DARE nano, motor imagery\n",
+            "Patch encoder of 108,288 parameters for 21 sensorimotor electrodes: 250 ms of average-referenced, 8-30 Hz,",
+            "running-whitened signal at 256 Hz in, one vector of 64 numbers out. The architecture is that of DARE-EEG",
+            "(arXiv 2605.18298), written from its description; these are not its weights, and its numbers are not claimed.",
+            "Two things differ at the start of training: the channel embedding has standard deviation 0.5, and linear",
+            "maps start at 1/sqrt(inputs). With the published 0.02 the encoder stayed at chance.\n",
+            SOURCE.format(**results),
+            TRAINING.format(command=command, **results),
+            "## Results\n",
+            f"With its probe alone, subjects not seen in training, zero calibration, track B: {_row(results, 'B', 'encoder')};",
+            f"sliding windows: {_row(results, 'B sliding', 'encoder')}. All numbers: docs/results.md.\n",
+            "## Limits\n",
+            _encoder_limit(results),
+            "- Only these 21 electrodes, in this order, after exactly these stages.",
+            "- Judged on healthy adults of one data set, cued imagery; nothing is known for patients or for idle.\n",
+        ]
+    )
+
+
+def paradigm_card(results: Mapping[str, Any], command: str) -> str:
+    """Card of the population decoder."""
+    fusion = results["fusion"]
+    shares = ", ".join(
+        f"{name} {w:.2f}" for name, w in zip(fusion["branches"], fusion["weights"], strict=True)
+    )
+    every = "encoder + tangent + power"
+    return "\n".join(
+        [
+            "# Population decoder: left against right hand imagery\n",
+            "For users without calibration. Three branches on one signal: DARE nano with its probe, tangent space of",
+            "covariances in 8-13 and 13-30 Hz, band power of learned spatial filters; fused, with a calibrated temperature.\n",
+            SOURCE.format(**results),
+            TRAINING.format(command=command, **results),
+            f"Fusion, from out-of-fold logits only: {shares}; temperature {fusion['temperature']:.2f}.\n",
+            "## Results\n",
+            "Balanced accuracy, subjects not seen in training, zero calibration, mean over subjects:\n",
+            f"- Track B (1 to 4 s after the cue): {_row(results, 'B', every)}.",
+            f"- Every sliding window inside 0.5 to 4.1 s: {_row(results, 'B sliding', every)}.",
+            f"- Calibration error of its probabilities: {results['calibration_error']['sliding']:.3f} (sliding windows).\n",
+            "All numbers, with the tests: docs/results.md.\n",
+            "## Gaze control\n",
+            "The cue of this data set is on the left or right of the screen, and eyes follow it. No frontal electrode is",
+            "read, and the band starts at 8 Hz. What remains: the same branches on seven frontal electrodes alone reach",
+            f"{_row(results, 'B', 'frontal_tangent')} (tangent space) and {_row(results, 'B', 'frontal_power')} (power).",
+            f"The untrained eye rule: {_row(results, 'B', 'eye rule, 1-4 s')}; on the raw signal right after the cue,",
+            f"{_row(results, 'A', 'eye rule, 0.25-0.5 s')}.\n",
+            "## Limits\n",
+            "- Subjects differ: the interval is over subjects' mean; many single users stay near chance without calibration.",
+            _encoder_limit(results),
+            "- There is no idle class: at rest it still says left or right; only the decision's threshold holds it back.",
+            "- Tuned on these subjects' cross-validation (encoder's initialisation on one fold), so slightly optimistic.",
+            "- Healthy adults, one data set, cued imagery, one kind of amplifier.\n",
+        ]
+    )
+
+
+def _encoder_limit(results: Mapping[str, Any]) -> str:
+    fusion = results["fusion"]
+    weight = fusion["weights"][fusion["branches"].index("encoder")]
+    if weight < 0.02:
+        return f"- The encoder's weight in the shipped fusion is {weight:.2f}: it decodes by itself, but adds nothing to the power branch yet."
+    return f"- The encoder's weight in the shipped fusion is {weight:.2f}."
+
+
+def _row(results: Mapping[str, Any], track: str, name: str) -> str:
+    found = next(one for one in results["scores"][track] if one["name"] == name)
+    return (
+        f"{found['mean']:.1f} % (95 % interval {found['low']:.1f} to {found['high']:.1f}, n = {found['n']})"
+    )
