@@ -131,6 +131,8 @@ class LiveRun:
                     # At the start that is an answer; after a loss, or when told to wait, it is not yet.
                     if self._info is None and not self._config.stream.wait:
                         raise
+                    if self._watch.state not in ("waiting", "lost"):
+                        self._lose()  # it broke off otherwise than by going away
                     self._idle(RETRY_S, stop)
                 finally:
                     # One that still looks for its stream would hold us up to its own timeout; it ends by itself.

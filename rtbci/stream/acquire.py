@@ -60,11 +60,15 @@ class Acquisition:
     Notes
     -----
     `wait`, `read` and `markers` are for one consumer thread; counters and `stop` for any.
-    The hand-over is a plain lock used as a binary semaphore. Measured at 250 hand-overs a second on two busy
+    The hand-over is a plain lock used as a binary semaphore. Measured with 250 hand-overs a second on two busy
     cores, median from signal to awake in three rounds: this 29 to 41 µs, SimpleQueue 24 to 30 µs, Condition
-    28 to 41 µs, Event 38 to 85 µs, Semaphore 39 to 64 µs; the queue would allocate per chunk and grow without
-    a bound. A hand-over costs tens of µs of CPU in both threads together, which is why `wait` can be told how
-    many samples the consumer has a use for.
+    28 to 41 µs, Event 38 to 85 µs, Semaphore 39 to 64 µs; the queue could not wait for a number of samples.
+
+    What it costs, 22 channels at 250 Hz in chunks of one sample from LSL, same machine, four rounds: a bare
+    loop over ``pull_chunk`` takes 3.0 to 3.7 % of a core; with `sink` 3.3 to 4.4 %; waiting for 24 samples
+    4.1 to 5.4 %; waiting for each sample 4.4 to 6.1 % and 56 to 74 µs (median) from the pull to the consumer.
+    So a decoder that must be both early and cheap is a `sink`, and all else waits for as many samples as it
+    has a use for.
     """
 
     def __init__(

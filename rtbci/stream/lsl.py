@@ -50,7 +50,7 @@ class LslSource:
     -----
     All calls from one thread. When a stream that has a `source_id` goes away, liblsl looks for it for ever
     and continues when it is back: meanwhile `pull` returns empty chunks. One without is lost for good.
-    `pull` adds 1 to 2 µs to pylsl's own pull of one sample (22 channels).
+    `pull` of one sample (22 channels, float32) takes 5.9 µs; pylsl with ``min_samples=1`` takes 9 µs.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class LslSource:
                 f"LslSource: pull from the stream of {self._query}, which is not open; call open first"
             )
         try:
-            # One sample, then what else there is: 4 µs for one sample where min_samples=1 takes 10 µs.
+            # One sample, then what else there is: 4 µs for one sample where min_samples=1 takes 9 µs.
             data, t_lsl = inlet.pull_chunk(timeout_s, 1, as_numpy=True)
             if not len(t_lsl):
                 return self._nothing

@@ -194,11 +194,15 @@ class LiveThread:
 
 @contextmanager
 def running(paradigm: Path, outlet: SignalOutlet, **changes: Any) -> Iterator[LiveThread]:
-    """Run a paradigm on an outlet; `changes` are tables of the configuration."""
+    """Run a paradigm on an outlet; `changes` are tables of the configuration.
+
+    No window is skipped, however busy the computer: the first samples may come all at once.
+    """
+    watch = {"max_backlog_s": 1e3} | changes.pop("watch", {})
     stream = {"source_id": outlet.source_id, "markers": "none"} | changes.pop("stream", {})
     publish = {"address": ANY_PORT, "control": ANY_PORT} | changes.pop("publish", {})
     config = RunConfig.model_validate(
-        {"paradigm": str(paradigm), "stream": stream, "publish": publish, **changes}
+        {"paradigm": str(paradigm), "stream": stream, "publish": publish, "watch": watch, **changes}
     )
     with LiveThread(config) as run:
         yield run

@@ -34,8 +34,12 @@ def test_from_recordings_to_a_decoder_that_runs(tmp_path: Path) -> None:
         write_subject(data, subject, n_runs=2, n_trials=10)
 
     def train(out: Path) -> None:
-        arguments = f"--folds 2 --epochs 1 --power-epochs 6 --data {tmp_path / 'data'} --work {tmp_path / 'work'}"
-        arguments += f" --engine {out / 'dare_nano'} --profile {out / 'mi' / 'population'} --results {out / 'docs'}"
+        arguments = (
+            f"--folds 2 --epochs 1 --power-epochs 6 --data {tmp_path / 'data'} --work {tmp_path / 'work'}"
+        )
+        arguments += (
+            f" --engine {out / 'dare_nano'} --profile {out / 'mi' / 'population'} --results {out / 'docs'}"
+        )
         assert main(arguments.split()) == 0
 
     train(tmp_path / "a")

@@ -1,0 +1,246 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtbci.errors import (
+    ChannelError,
+    ConfigError,
+    ProfileError,
+    RateError,
+    RtbciError,
+    SignalError,
+    UnitError,
+)
+from rtbci.recipes import DecisionSettings, read_paradigm
+from rtbci.replay.recording import Recording
+from rtbci.runtime.decoder import Decoder
+from rtbci.stream.source import Channel, Marker, StreamInfo
+from tests.tiny import LABELS, eeg, stream_info, write_paradigm, write_tiny_profile
+
+
+@pytest.fixture
+def paradigm(tmp_path: Path) -> Path:
+    return write_paradigm(tmp_path / "tiny")
+
+
+def recording(seconds: float = 4.0, **changes: object) -> Recording:
+    n = round(seconds * 250)
+    return Recording(stream_info(), eeg(n), **changes)  # type: ignore[arg-type]
+
+
+def test_a_recording_and_a_stream_give_the_same(paradigm: Path) -> None:
+    whole = recording()
+    t_s = whole.sample_times()
+    with Decoder(str(paradigm)) as decoder:
+        at_once = decoder.decode(whole)
+        decoder.open(whole.info)
+        streamed = [
+            one for i in range(0, 1000, 7) for one in decoder.push(whole.data[i : i + 7], t_s[i : i + 7])
+        ]
+    assert len(at_once) == len(streamed) == 64
+    for one, other in zip(at_once, streamed, strict=True):
+        assert one.estimate.t_window == other.estimate.t_window
+        assert (one.label, one.decision, one.why) == (other.label, other.decision, other.why)
+        if one.estimate.probs is not None:
+            np.testing.assert_allclose(one.estimate.probs, other.estimate.probs, atol=1e-9)
+
+
+def test_decoding_twice_gives_the_same(paradigm: Path) -> None:
+    with Decoder(str(paradigm)) as decoder:
+        first, second = decoder.decode(recording()), decoder.decode(recording())
+    assert [one.label for one in first] == [one.label for one in second]
+    assert first[0].label is None
+    assert first[0].why == "warming_up"
+
+
+def test_label_and_decision(paradigm: Path) -> None:
+    with Decoder(
+        str(paradigm), decision=DecisionSettings(threshold=0.9, dwell_s=0, smoothing_s=0)
+    ) as decoder:
+        verdicts = [one for one in decoder.decode(recording()) if one.estimate.probs is not None]
+    decided = [one for one in verdicts if one.decision is not None]
+    assert decided
+    for one in verdicts:
+        assert one.estimate.probs is not None
+        assert one.label == decoder.classes[int(one.estimate.probs.argmax())]
+        if one.decision is not None:
+            assert one.decision == one.label
+            assert one.estimate.probs.max() >= 0.9
+            assert one.why is None
+        else:
+            assert one.why == "below_threshold"
+
+
+def test_no_window_spans_a_gap_of_a_recording(paradigm: Path) -> None:
+    t_s = np.arange(1000) / 250
+    t_s[500:] += 0.2
+    with Decoder(str(paradigm)) as decoder:
+        verdicts = decoder.decode(recording(t_s=t_s))
+    spans = [one.estimate.t_window for one in verdicts]
+    assert all(stop < t_s[500] or start >= t_s[500] for start, stop in spans)
+    assert len([span for span in spans if span[0] >= t_s[500]]) == 32
+
+
+def test_units_do_not_matter(paradigm: Path) -> None:
+    whole = recording()
+    volts = StreamInfo("v", "v", 250.0, tuple(Channel(label, "V") for label in LABELS))
+    with Decoder(str(paradigm)) as decoder:
+        wanted = decoder.decode(whole)
+        got = decoder.decode(Recording(volts, whole.data * 1e-6))
+        np.testing.assert_array_equal(decoder.gains_uv, 1e6)
+        unnamed = StreamInfo("u", "u", 250.0, tuple(Channel(label) for label in LABELS))
+        decoder.open(unnamed, unit="mV")
+        np.testing.assert_array_equal(decoder.gains_uv, 1e3)
+    for one, other in zip(wanted, got, strict=True):
+        if one.estimate.probs is not None:
+            np.testing.assert_allclose(one.estimate.probs, other.estimate.probs, atol=1e-6)
+
+
+def test_other_channels_are_not_read(paradigm: Path) -> None:
+    whole = recording()
+    info = stream_info(("EOG", "C4", "AUX", "Cz.", "EEG C3"))
+    data = np.column_stack(
+        [np.full(1000, np.nan), whole.data[:, 2], np.full(1000, np.inf), whole.data[:, 1], whole.data[:, 0]]
+    )
+    with Decoder(str(paradigm)) as decoder:
+        wanted = decoder.decode(whole)
+        got = decoder.decode(Recording(info, data))
+        assert decoder.read.tolist() == [False, True, False, True, True]
+    for one, other in zip(wanted, got, strict=True):
+        assert one.label == other.label
+        if one.estimate.probs is not None:
+            np.testing.assert_allclose(one.estimate.probs, other.estimate.probs, atol=1e-9)
+
+
+def test_what_it_says_of_itself(paradigm: Path) -> None:
+    with Decoder(str(paradigm)) as decoder:
+        assert decoder.profile is None
+        assert decoder.engine_ref[0] == "tiny"
+        assert len(decoder.engine_ref[1]) == 64
+        channel_map = decoder.open(stream_info())
+        assert channel_map.interpolated == ()
+        assert decoder.rate_hz == 128.0
+        assert 0.02 < decoder.delay_s < 0.3
+        assert decoder.n_needed == 14  # hop 8 at 128 Hz: output 7 needs input floor(7 * 125 / 64)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda decoder: decoder.rate_hz,
+        lambda decoder: decoder.n_needed,
+        lambda decoder: decoder.delay_s,
+        lambda decoder: decoder.push(np.zeros((1, 3)), np.zeros(1)),
+        lambda decoder: decoder.mark(Marker(0.0, "T1")),
+        lambda decoder: decoder.reset(),
+        lambda decoder: decoder.restart(),
+    ],
+)
+def test_before_a_stream_is_open(paradigm: Path, use: Callable[[Decoder], object]) -> None:
+    wanted = r"Decoder: no stream is open, need its metadata first; call open\(info\)"
+    with Decoder(str(paradigm)) as decoder, pytest.raises(RtbciError, match=wanted):
+        use(decoder)
+
+
+# -- refused -----------------------------------------------------------------------------------------
+
+
+def test_streams_that_do_not_give_what_is_needed(paradigm: Path) -> None:
+    with Decoder(str(paradigm)) as decoder:
+        with pytest.raises(ChannelError, match="lacks 2 of the 3 channels needed"):
+            decoder.open(stream_info(("C3", "X1", "X2")))
+        with pytest.raises(
+            RateError, match="has 50 Hz where the paradigm filters up to 30 Hz, need at least 63"
+        ):
+            decoder.open(stream_info(rate_hz=50.0))
+        with pytest.raises(UnitError, match="unit 'furlong' is unknown, need V, mV, uV or nV"):
+            decoder.open(stream_info(), unit="furlong")
+
+
+def test_signals_of_a_wrong_unit_are_refused_within_a_second(paradigm: Path) -> None:
+    data, t_s = eeg(500) * 1e-6, np.arange(500) / 250
+    with Decoder(str(paradigm)) as decoder:
+        decoder.open(stream_info())
+        decoder.push(data[:249], t_s[:249])
+        with pytest.raises(UnitError, match="in V it would be plausible"):
+            decoder.push(data[249:250], t_s[249:250])
+
+
+def test_a_flat_signal_is_refused(paradigm: Path) -> None:
+    with Decoder(str(paradigm)) as decoder, pytest.raises(SignalError, match="every channel is flat"):
+        decoder.decode(Recording(stream_info(), np.zeros((500, 3))))
+
+
+def test_the_unit_check_can_be_left_out(tmp_path: Path) -> None:
+    with Decoder(str(write_paradigm(tmp_path, unit_check=False))) as decoder:
+        assert len(decoder.decode(Recording(stream_info(), eeg(500) * 1e-9))) == 32
+
+
+# -- profiles ----------------------------------------------------------------------------------------
+
+
+def test_swapping_keeps_the_windows(paradigm: Path, tmp_path: Path) -> None:
+    profile = write_tiny_profile(tmp_path / "profile", paradigm, weight=-1.0)
+    whole = recording()
+    t_s = whole.sample_times()
+    with Decoder(str(paradigm)) as decoder:
+        wanted = decoder.decode(whole)
+        decoder.open(whole.info)
+        decoder.push(whole.data[:500], t_s[:500])
+        decoder.swap_profile(profile)
+        assert decoder.profile is not None
+        assert decoder.profile.user == "ada"
+        swapped = decoder.push(whole.data[500:], t_s[500:])
+        decoder.swap_profile(None)
+        assert decoder.profile is None
+    for one, other in zip(swapped, wanted[-len(swapped) :], strict=True):
+        assert one.estimate.probs is not None
+        assert other.estimate.probs is not None
+        np.testing.assert_allclose(one.estimate.probs, other.estimate.probs[::-1], atol=1e-5)
+
+
+def test_a_profile_that_does_not_fit_leaves_the_old_one(paradigm: Path, tmp_path: Path) -> None:
+    unfit = write_tiny_profile(tmp_path / "unfit", write_paradigm(tmp_path / "other", hop_s=0.125))
+    fits = write_tiny_profile(tmp_path / "fits", paradigm)
+    with Decoder(str(paradigm), profile=fits) as decoder:
+        with pytest.raises(ProfileError, match=r"hop_s 0\.125, need 0\.0625; calibrate again"):
+            decoder.swap_profile(unfit)
+        assert decoder.profile is not None
+        assert decoder.profile.user == "ada"
+        decoder.open(stream_info())
+
+
+def test_a_profile_may_be_swapped_before_a_stream_is_open(paradigm: Path, tmp_path: Path) -> None:
+    with Decoder(str(paradigm)) as decoder:
+        decoder.swap_profile(write_tiny_profile(tmp_path / "profile", paradigm))
+        turned = decoder.decode(recording())
+    with Decoder(str(paradigm)) as decoder:
+        plain = decoder.decode(recording())
+    assert turned[-1].label != plain[-1].label
+
+
+# -- markers -----------------------------------------------------------------------------------------
+
+
+def test_windows_locked_to_markers(tmp_path: Path) -> None:
+    recipe = read_paradigm(str(write_paradigm(tmp_path, policy="marker", t_min_s=0.25)))
+    markers = (Marker(1.0, "T1"), Marker(2.0, "T2"), Marker(3.9, "too near the end"))
+    with Decoder(recipe) as decoder:
+        verdicts = decoder.decode(recording(markers=markers))
+    assert [one.estimate.marker for one in verdicts] == list(markers[:2])
+    for one, marker in zip(verdicts, markers, strict=False):
+        assert one.estimate.t_window[0] == pytest.approx(marker.t_lsl + 0.25, abs=1 / 128)
+        assert one.estimate.probs is not None
+
+
+def test_unknown_recipe() -> None:
+    with pytest.raises(ConfigError, match="paradigms: no recipe 'nothing'"):
+        Decoder("nothing")
+
+
+def test_close_twice(paradigm: Path) -> None:
+    decoder = Decoder(str(paradigm))
+    decoder.close()
+    decoder.close()

@@ -1,0 +1,308 @@
+"""The live loop on streams in memory: no network, no waiting for real time."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtbci.clock import now
+from rtbci.config import RunConfig
+from rtbci.errors import ChannelError, RateError, StreamError, StreamLostError, StreamNotFoundError, UnitError
+from rtbci.publish.messages import Event, Message, Prediction
+from rtbci.runtime import live
+from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.live import LiveRun, Report
+from rtbci.stream.source import Chunk, FloatArray, Marker, StreamInfo
+from tests.tiny import Kept, MemorySource, chunks_of, eeg, stream_info, write_paradigm
+
+Item = Chunk | Marker | Exception | Callable[[], object]
+
+
+@pytest.fixture
+def paradigm(tmp_path: Path) -> Path:
+    return write_paradigm(tmp_path / "tiny")
+
+
+def stream(seconds: float, t0: float = 0.0, rate_hz: float = 250.0) -> tuple[FloatArray, FloatArray]:
+    n = round(seconds * rate_hz)
+    return eeg(n, 3, rate_hz), t0 + np.arange(n) / rate_hz
+
+
+def items(data: FloatArray, t_lsl: FloatArray, n_chunk: int = 10) -> list[Item]:
+    return list(chunks_of(data, t_lsl, n_chunk))
+
+
+def play(
+    paradigm: Path,
+    *sources: Iterable[Item],
+    info: StreamInfo | None = None,
+    sinks: Iterable[Any] = (),
+    stop: threading.Event | None = None,
+    **changes: Any,
+) -> tuple[Kept, Report]:
+    """Run until the last source ends; no window is skipped unless `watch` says so."""
+    watch = {"max_backlog_s": 1e9, "stale_s": 50.0, "lost_s": 60.0} | changes.pop("watch", {})
+    config = RunConfig.model_validate({"paradigm": str(paradigm), "watch": watch, **changes})
+    left = iter(sources)
+    kept = Kept()
+
+    def make(_lost: StreamInfo | None) -> MemorySource:
+        return MemorySource(info or stream_info(), next(left))
+
+    with Decoder(str(paradigm)) as decoder:
+        report = LiveRun(config, decoder, make, [kept, *sinks]).run(stop or threading.Event())
+    return kept, report
+
+
+def test_a_recording_to_its_end(paradigm: Path) -> None:
+    data, t_lsl = stream(4.0)
+    kept, report = play(paradigm, items(data, t_lsl))
+    with Decoder(str(paradigm)) as decoder:
+        decoder.open(stream_info())
+        verdicts = decoder.push(data, t_lsl)
+    assert len(kept.predictions) == len(verdicts) == 64 == report.n_predictions
+    for prediction, verdict in zip(kept.predictions, verdicts, strict=True):
+        assert prediction.t_window == verdict.estimate.t_window
+        assert prediction.label == verdict.label
+        assert prediction.decision == verdict.decision
+        if verdict.estimate.probs is not None:
+            np.testing.assert_allclose(prediction.probs or (), verdict.estimate.probs, atol=1e-9)
+    decided = [one.decision for one in verdicts if one.decision is not None]
+    assert [event.value for event in kept.events("decision")] == decided
+    assert kept.states == ["waiting", "warming_up", "running", "stopped"]
+    assert [event.value for event in kept.events("stream_found")] == ["tiny"]
+    assert kept.is_closed
+    assert report[2:] == (0, 0, 0, 0)
+
+
+def test_markers(paradigm: Path) -> None:
+    data, t_lsl = stream(1.0)
+    middle = items(data, t_lsl)
+    middle[10:10] = [Marker(0.4, "T1"), Marker(0.41, "what?")]
+    kept, _ = play(paradigm, middle)
+    found = [(event.t_lsl, event.value, event.data) for event in kept.events("marker")]
+    assert found == [(0.4, "T1", {"class": "left_hand"}), (0.41, "what?", {"class": None})]
+
+
+def test_gaps(paradigm: Path) -> None:
+    data, t_lsl = stream(4.0)
+    t_lsl[333:] += 0.1
+    t_lsl[700:] += 2.0
+    kept, report = play(paradigm, items(data, t_lsl))
+    assert report.n_gaps == 2
+    assert [event.t_lsl for event in kept.events("gap")] == [t_lsl[333], t_lsl[700]]
+    assert [event.data["gap_s"] for event in kept.events("gap")] == pytest.approx([0.1, 2.0])
+    for t_behind in t_lsl[[333, 700]]:
+        assert not [one for one in kept.predictions if one.t_window[0] < t_behind <= one.t_window[1]]
+    assert {one.why for one in kept.predictions if one.probs is None} == {"warming_up", "gap"}
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_not_finite(paradigm: Path, bad: float) -> None:
+    data, t_lsl = stream(5.0)
+    data[300:305, 1] = bad
+    data[306, 2] = bad
+    data[900, 0] = bad
+    kept, report = play(paradigm, items(data, t_lsl))
+    assert report.n_not_finite == 7
+    assert report.n_gaps == 0
+    # Told when it begins, and not more than once a second.
+    told = [(event.t_lsl, event.data["n_samples"]) for event in kept.events("not_finite")]
+    assert told == [(t_lsl[300], 5), (t_lsl[900], 7)]
+    for prediction in kept.predictions:
+        start, end = prediction.t_window
+        assert not any(start <= t <= end for t in t_lsl[[300, 304, 306, 900]])
+        if prediction.probs is not None:
+            assert np.isfinite(prediction.probs).all()
+    assert kept.predictions[-1].probs is not None
+
+
+def test_a_channel_that_is_not_read_may_be_anything(paradigm: Path) -> None:
+    data, t_lsl = stream(2.0)
+    info = stream_info(("C3", "CZ", "C4", "AUX"))
+    kept, report = play(paradigm, items(np.column_stack([data, np.full(500, np.nan)]), t_lsl), info=info)
+    wanted, _ = play(paradigm, items(data, t_lsl))
+    assert report.n_not_finite == 0
+    assert [one.probs for one in kept.predictions] == [one.probs for one in wanted.predictions]
+
+
+def test_a_backlog_is_skipped_to_its_newest_window(paradigm: Path) -> None:
+    data, t_lsl = stream(4.0)
+    chunks: list[Item] = [Chunk(data[:250], t_lsl[:250]), Chunk(data[250:], t_lsl[250:])]
+    kept, report = play(paradigm, chunks, watch={"max_backlog_s": 0.25})
+    assert report.n_skipped > 0
+    assert report.n_skipped + report.n_predictions == 64
+    assert kept.predictions[-1].t_window[1] > t_lsl[-1] - 2 / 128
+    assert kept.statuses[-1].n_skipped == report.n_skipped
+    assert [one.seq for one in kept.predictions] == list(range(len(kept.predictions)))
+
+
+def test_samples_that_were_overwritten_are_counted_over_all_connections(paradigm: Path) -> None:
+    delivered = threading.Event()
+
+    class Slow(Kept):
+        """Holds the decoder up until all samples of a connection are there."""
+
+        def send(self, message: Message) -> None:
+            if isinstance(message, Event) and message.kind in ("stream_found", "stream_recovered"):
+                assert delivered.wait(20.0)
+                delivered.clear()
+
+    data, t_lsl = stream(12.0)  # 2 s more than is kept
+    lost = StreamLostError("gone")
+    connections = [[*items(data, t_lsl + 20.0 * i, 250), delivered.set, lost] for i in range(2)]
+    kept, report = play(
+        paradigm, *connections, [*items(data, t_lsl + 40.0, 250), delivered.set], sinks=[Slow()]
+    )
+    assert report.n_overflow == 3 * 500
+    assert [event.data["n_samples"] for event in kept.events("overflow")] == [500, 1000, 1500]
+    assert kept.statuses[-1].n_overflow == 1500
+
+
+def test_a_stream_that_is_lost_and_comes_back(paradigm: Path) -> None:
+    data, t_lsl = stream(2.0)
+    kept, _ = play(paradigm, [*items(data, t_lsl), StreamLostError("gone")], items(data, t_lsl + 10.0))
+    assert kept.states == ["waiting", "warming_up", "running", "lost", "recovering", "running", "stopped"]
+    assert len(kept.events("stream_lost")) == len(kept.events("stream_recovered")) == 1
+    first = [one for one in kept.predictions if one.t_window[1] < 10.0]
+    second = [one for one in kept.predictions if one.t_window[1] >= 10.0]
+    assert all(one.t_window[0] >= 10.0 for one in second)
+    assert [one.why for one in second[:7]] == ["gap"] * 7
+    assert [one.probs for one in first] == [one.probs for one in second]
+
+
+def test_a_lost_stream_is_looked_for_again_and_again(paradigm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "RETRY_S", 0.01)
+    data, t_lsl = stream(1.0)
+    nothing = [StreamNotFoundError("no stream")]
+    kept, _ = play(
+        paradigm, [*items(data, t_lsl), StreamLostError("gone")], nothing, nothing, items(data, t_lsl + 10.0)
+    )
+    assert kept.states[-4:] == ["lost", "recovering", "running", "stopped"]
+
+
+class Refusing(MemorySource):
+    """Is not there."""
+
+    def open(self) -> None:
+        raise StreamNotFoundError("no such stream")
+
+
+def test_no_stream_at_the_start(paradigm: Path) -> None:
+    config = RunConfig(paradigm=str(paradigm))
+    kept = Kept()
+    with Decoder(str(paradigm)) as decoder, pytest.raises(StreamNotFoundError, match="no such stream"):
+        LiveRun(config, decoder, lambda _: Refusing(stream_info(), []), [kept]).run(threading.Event())
+    assert kept.states == ["waiting", "stopped"]
+    assert kept.is_closed
+
+
+def test_no_stream_and_told_to_wait(paradigm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "RETRY_S", 0.01)
+    data, t_lsl = stream(1.0)
+    sources: list[MemorySource] = [
+        Refusing(stream_info(), []),
+        MemorySource(stream_info(), items(data, t_lsl)),
+    ]
+    config = RunConfig.model_validate({"paradigm": str(paradigm), "stream": {"wait": True}})
+    kept = Kept()
+    with Decoder(str(paradigm)) as decoder:
+        LiveRun(config, decoder, lambda _: sources.pop(0), [kept]).run(threading.Event())
+    assert kept.states[0] == "waiting"
+    assert kept.events("stream_found")
+
+
+@pytest.mark.parametrize(
+    ("info", "scale", "error", "match"),
+    [
+        (stream_info(("X1", "X2", "X3")), 1.0, ChannelError, "lacks 3 of the 3 channels"),
+        (stream_info(rate_hz=50.0), 1.0, RateError, "has 50 Hz where"),
+        (stream_info(), 1e-6, UnitError, "in V it would be plausible"),
+    ],
+)
+def test_streams_that_are_not_what_is_needed(
+    paradigm: Path, info: StreamInfo, scale: float, error: type[Exception], match: str
+) -> None:
+    data, t_lsl = stream(2.0)
+    with pytest.raises(error, match=match):
+        play(paradigm, items(scale * data, t_lsl), info=info)
+
+
+def test_a_stream_that_breaks_is_lost(paradigm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "RETRY_S", 0.01)
+    data, t_lsl = stream(1.0)
+    kept, _ = play(paradigm, [*items(data, t_lsl), StreamError("broken")], items(data, t_lsl + 5.0))
+    assert kept.states == ["waiting", "warming_up", "running", "lost", "recovering", "running", "stopped"]
+
+
+def test_a_bug_in_the_sources_thread_is_not_swallowed(paradigm: Path) -> None:
+    data, t_lsl = stream(1.0)
+    with pytest.raises(ZeroDivisionError):
+        play(paradigm, [*items(data, t_lsl), ZeroDivisionError("a bug")])
+
+
+def test_stop_ends_it(paradigm: Path) -> None:
+    data, t_lsl = stream(100.0)
+    stop, wait = threading.Event(), threading.Event()
+
+    class StopAtTen:
+        n = 0
+
+        def send(self, message: Message) -> None:
+            self.n += isinstance(message, Prediction)
+            if self.n == 10:
+                stop.set()
+
+        def poll(self) -> bool:
+            return False
+
+        def close(self) -> None:
+            wait.set()
+
+    kept, report = play(
+        paradigm,
+        [*items(data[:250], t_lsl[:250]), lambda: wait.wait(20.0)],
+        sinks=[StopAtTen()],
+        stop=stop,
+    )
+    assert kept.states[-1] == "stopped"
+    assert report.n_predictions >= 10
+
+
+def test_poor_signal_decides_nothing(tmp_path: Path) -> None:
+    paradigm = write_paradigm(tmp_path, unit_check=False)
+    data, t_lsl = stream(4.0)
+    data[:500, :2] = 0.0  # two of three electrodes off for two seconds
+    kept = Kept()
+
+    def until_decoded(n_predictions: int) -> Callable[[], object]:
+        def wait() -> None:
+            while len(kept.predictions) < n_predictions:
+                time.sleep(0.001)
+
+        return wait
+
+    in_steps: list[Item] = []
+    for i, j, n_predictions in ((0, 260, 16), (260, 500, 32), (500, 800, 51), (800, 1000, 64)):
+        in_steps += [*items(data[i:j], t_lsl[i:j]), until_decoded(n_predictions)]
+    play(paradigm, in_steps, sinks=[kept])
+    poor = [one for one in kept.predictions if one.why == "poor_signal"]
+    assert poor
+    assert all(one.decision is None and one.probs is not None for one in poor)
+    assert all(one.quality.bad_channels == ("C3", "CZ") for one in poor)
+    assert kept.predictions[-1].why != "poor_signal"
+    events, decided = kept.events("decision"), [one for one in kept.predictions if one.decision]
+    assert [event.t_lsl for event in events] == [one.t_window[1] for one in decided]
+
+
+def test_times_are_of_the_clock_that_it_is_given(paradigm: Path) -> None:
+    t0 = now()
+    data, t_lsl = stream(2.0, t0 - 2.0)
+    kept, _ = play(paradigm, items(data, t_lsl))
+    for one in kept.predictions:
+        assert one.age_ms == pytest.approx(1e3 * (one.t_sent - one.t_window[1]))
+        assert 0 < one.age_ms < 60_000

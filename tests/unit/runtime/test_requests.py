@@ -1,0 +1,97 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rtbci.errors import ProfileError
+from rtbci.publish.control_messages import Mark, Pause, Request, Resume, StatusRequest, Stop, SwapProfile
+from rtbci.publish.messages import Hello, Status
+from rtbci.publish.outbox import Outbox
+from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.requests import RequestHandler
+from rtbci.runtime.telemetry import Telemetry, hello_of
+from tests.tiny import Kept, eeg, stream_info, write_paradigm, write_tiny_profile
+
+T_NOW = 123.0
+
+
+class Asked:
+    """A handler with everything around it."""
+
+    def __init__(self, paradigm: Path) -> None:
+        self.kept = Kept()
+        self.decoder = Decoder(str(paradigm))
+        self.outbox = Outbox(hello_of(self.decoder), [self.kept], clock=lambda: T_NOW)
+        self.telemetry = Telemetry(100.0)
+        self.handler = RequestHandler(self.decoder, self.outbox, self.status, lambda: T_NOW)
+
+    def status(self) -> Status:
+        return self.outbox.status(
+            self.telemetry.status(T_NOW, "running", self.handler.paused, self.decoder.info, None)
+        )
+
+    def ask(self, request: Request) -> dict[str, object]:
+        return dict(self.handler(request))
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Iterator[Asked]:
+    one = Asked(write_paradigm(tmp_path / "tiny"))
+    yield one
+    one.decoder.close()
+
+
+def test_status(asked: Asked) -> None:
+    reply = asked.ask(StatusRequest())
+    assert reply["state"] == "running"
+    assert reply["uptime_s"] == 23.0
+    assert reply["stream"] is None
+    asked.decoder.open(stream_info())
+    assert asked.ask(StatusRequest())["stream"] == {"name": "tiny", "source_id": "tiny-id"}
+
+
+def test_pause_and_resume_may_be_repeated(asked: Asked) -> None:
+    for _ in range(2):
+        assert asked.ask(Pause()) == {"paused": True}
+    assert asked.handler.paused
+    assert asked.kept.statuses[-1].paused
+    for _ in range(2):
+        assert asked.ask(Resume()) == {"paused": False}
+    assert not asked.handler.paused
+    assert not asked.kept.statuses[-1].paused
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_mark(asked: Asked, is_open: bool) -> None:
+    if is_open:
+        asked.decoder.open(stream_info())
+    assert asked.ask(Mark(value=" T2 ")) == {"t_lsl": T_NOW}
+    (event,) = asked.kept.events("marker")
+    assert (event.t_lsl, event.value, event.data) == (T_NOW, " T2 ", {"class": "right_hand"})
+
+
+def test_swap_announces_the_new_profile(asked: Asked, tmp_path: Path) -> None:
+    profile = write_tiny_profile(tmp_path / "ada", tmp_path / "tiny" / "paradigm")
+    asked.decoder.open(stream_info())
+    data = eeg(500)
+    asked.decoder.push(data, data[:, 0] * 0.0)
+    reply = asked.ask(SwapProfile(profile=str(profile)))
+    assert (reply["user"], reply["generation"]) == ("ada", 1)
+    hellos = [one for one in asked.kept.messages if isinstance(one, Hello)]
+    assert [one.profile.user for one in hellos] == ["", "ada"]
+    (event,) = asked.kept.events("profile_swapped")
+    assert event.data["generation"] == 1
+    assert asked.ask(SwapProfile(profile="population")) == {"user": "", "id": "", "generation": 0}
+
+
+def test_a_profile_that_is_not_there_changes_nothing(asked: Asked) -> None:
+    with pytest.raises(ProfileError, match="profile 'nobody-like-that': is neither"):
+        asked.ask(SwapProfile(profile="nobody-like-that"))
+    assert asked.decoder.profile is None
+    assert not asked.kept.events("profile_swapped")
+
+
+def test_stop(asked: Asked) -> None:
+    assert not asked.handler.stopped
+    assert asked.ask(Stop()) == {"state": "stopped"}
+    assert asked.handler.stopped

@@ -1,0 +1,94 @@
+from rtbci.publish.messages import Event, Message, Prediction, Quality, StatusContent
+from rtbci.publish.outbox import Decoded, Outbox
+from rtbci.runtime.score import Score
+from tests.integration.publish_fixtures import HELLO
+
+STATUS = StatusContent(
+    state="running",
+    paused=False,
+    stream=None,
+    rate_hz=None,
+    latency_ms=None,
+    cpu_percent=0.0,
+    uptime_s=0.0,
+    n_predictions=0,
+    n_gaps=0,
+    n_skipped=0,
+    n_overflow=0,
+)
+
+
+class Session:
+    """An outbox into a score."""
+
+    def __init__(self) -> None:
+        self.score = Score()
+        self.outbox = Outbox(HELLO, [self.score], clock=lambda: 0.0)
+
+    def cue(self, t_lsl: float, class_name: str | None) -> Event:
+        return self.outbox.event("marker", t_lsl, "text", {"class": class_name})
+
+    def window(self, t_end: float, p_left: float | None, decision: str | None = None) -> Prediction:
+        probs = None if p_left is None else (p_left, 1 - p_left)
+        why = None if decision else "gap" if p_left is None else "below_threshold"
+        quality = Quality(score=1.0)
+        decoded = Decoded(probs, decision, why, (t_end - 3.0, t_end), quality, 0, 0, 0, 0, 0.0)  # type: ignore[arg-type]
+        return self.outbox.prediction(decoded)
+
+
+def test_a_trial_is_labelled_by_the_mean_over_its_settled_windows() -> None:
+    session = Session()
+    session.cue(10.0, "left")
+    session.window(11.0, 0.0)  # holds mostly what was before the cue
+    session.window(13.0, 0.9)
+    session.window(13.5, 0.4)
+    session.window(13.9, None)
+    session.window(14.5, 0.0)  # the cue is over
+    assert session.score.confusion() == {("left", "left"): 1}
+    session.cue(20.0, "right")
+    session.window(23.0, 0.8)
+    assert session.score.confusion() == {("left", "left"): 1, ("right", "left"): 1}
+
+
+def test_the_first_decision_counts_also_shortly_after_the_trial() -> None:
+    session = Session()
+    session.cue(10.0, "left")
+    session.window(13.0, 0.9)
+    session.window(14.9, 0.9, "left")
+    session.cue(20.0, "right")
+    session.window(23.0, 0.9, "left")
+    session.window(23.5, 0.1, "right")
+    session.cue(30.0, "right")
+    session.window(33.0, 0.4)
+    session.window(35.5, 0.1, "right")  # too late
+    assert session.score.decided() == (1, 1, 1)
+
+
+def test_another_marker_ends_a_trial() -> None:
+    session = Session()
+    session.cue(10.0, "left")
+    session.cue(13.0, None)  # rest
+    assert session.score.trials[0].t_end == 13.0
+    assert session.score.cue == "left"
+    session.window(13.5, 0.0)
+    assert session.score.confusion() == {}
+    assert session.score.decided() == (0, 0, 0)  # no window: does not count
+
+
+def test_a_decision_goes_to_the_trial_that_its_window_ends_in() -> None:
+    session = Session()
+    session.cue(10.0, "left")
+    session.cue(14.0, "right")
+    session.window(13.9, 0.9, "left")  # comes after the next marker
+    assert session.score.trials[0].decisions == ["left"]
+    assert session.score.trials[1].decisions == []
+
+
+def test_other_messages_and_the_rest_of_a_sink() -> None:
+    session = Session()
+    messages: list[Message] = [session.outbox.status(STATUS), session.outbox.event("gap", 1.0)]
+    assert len(messages) == 2
+    assert session.score.trials == []
+    assert session.score.cue is None
+    assert session.score.poll() is False
+    session.score.close()

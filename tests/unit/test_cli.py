@@ -1,0 +1,135 @@
+import os
+import subprocess
+import sys
+from importlib import metadata
+from typing import Any
+
+import pytest
+import typer
+
+from rtbci import cli
+from rtbci.errors import ConfigError, RtbciError
+
+COMMANDS = ("run", "replay", "amp", "listen", "demo", "streams", "doctor")
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *args: str) -> object:
+    monkeypatch.setattr(sys, "argv", ["rtbci", *args])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return end.value.code
+
+
+def test_the_commands() -> None:
+    group: Any = typer.main.get_command(cli.app)
+    assert tuple(group.commands) == COMMANDS
+
+
+def test_help_documents_the_exit_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "--help") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for command in COMMANDS:
+        assert f" {command} " in said
+    assert "Exit status: 0 done, 2 wrong usage or configuration, 3 no stream" in said
+
+
+def all_errors() -> list[type[RtbciError]]:
+    found, left = [], [RtbciError]
+    while left:
+        found.append(left.pop())
+        left += found[-1].__subclasses__()
+    return found
+
+
+@pytest.mark.parametrize("error", all_errors())
+def test_every_exit_status_is_in_the_help(error: type[RtbciError]) -> None:
+    assert f" {error.exit_code} " in f" {cli.EPILOG}".replace("status: ", "status:  ")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_has_a_text_for_every_option(command: str) -> None:
+    group: Any = typer.main.get_command(cli.app)
+    for parameter in group.commands[command].params:
+        assert getattr(parameter, "help", None), f"{command} {parameter.name}"
+
+
+def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out.strip() == metadata.version("rtbci")
+
+
+def test_no_arguments_is_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch) in (0, 2)
+    captured = capsys.readouterr()
+    assert "doctor" in captured.out + captured.err
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(ConfigError("[/bold] x: y"), 2), (RtbciError("x"), 1), (KeyboardInterrupt(), 130)]
+)
+def test_how_errors_end(
+    error: BaseException,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    assert call(monkeypatch, "run") == status
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    if isinstance(error, RtbciError):
+        assert captured.err == f"error: {error}\n"  # brackets are no markup
+
+
+def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(cli, "app", fail)
+    monkeypatch.setattr(sys, "argv", ["rtbci", "run"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def test_flags_reach_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rtbci.commands import run as command
+
+    seen = []
+    monkeypatch.setattr(command, "run", lambda config, console: seen.append(config))
+    flags = ["--paradigm", "p", "--user", "ada", "--profile", "q", "--stream", "s", "--source-id", "i"]
+    flags += ["--markers", "none", "--unit", "mV", "--wait", "--timeout", "3", "--duration", "4"]
+    flags += ["--engine", "torch", "--engine-recipe", "e", "--pub", "tcp://127.0.0.1:1"]
+    flags += ["--control", "tcp://127.0.0.1:2", "--format", "msgpack", "--lsl-outlet", "--insecure"]
+    assert call(monkeypatch, "run", *flags) == 0
+    (config,) = seen
+    assert (config.paradigm, config.user, config.profile, config.duration_s) == ("p", "ada", "q", 4.0)
+    stream = config.stream
+    assert (stream.name, stream.source_id, stream.markers, stream.unit) == ("s", "i", "none", "mV")
+    assert (stream.wait, stream.timeout_s) == (True, 3.0)
+    assert (config.engine.backend, config.engine.recipe) == ("torch", "e")
+    publish = config.publish
+    assert (publish.address, publish.control) == ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2")
+    assert (publish.format, publish.lsl_outlet, publish.insecure) == ("msgpack", True, True)
+
+
+def test_threads_of_the_blas_are_limited_before_numpy_is_loaded() -> None:
+    script = (
+        "import os, sys\n"
+        "from rtbci import cli\n"
+        "assert 'numpy' not in sys.modules\n"
+        "cli._options()\n"
+        "assert 'numpy' in sys.modules\n"
+        "from threadpoolctl import threadpool_info\n"
+        "print([pool['num_threads'] for pool in threadpool_info()])\n"
+    )
+    env = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
+    end = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False, env=env
+    )
+    assert end.returncode == 0, end.stderr
+    assert set(end.stdout.strip()) <= set("[1, ]")

@@ -1,0 +1,144 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from rtbci import recipes
+from rtbci.errors import ConfigError
+from rtbci.recipes import find_recipe, list_recipes, read_engine, read_paradigm, recipes_root
+from tests.tiny import CLASSES, write_engine, write_paradigm
+
+
+def edited(folder: Path, old: str, new: str) -> Path:
+    path = folder / "recipe.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return folder
+
+
+@pytest.fixture
+def paradigm(tmp_path: Path) -> Path:
+    return write_paradigm(tmp_path / "tiny")
+
+
+def test_a_paradigm_by_its_folder(paradigm: Path) -> None:
+    recipe = read_paradigm(str(paradigm))
+    assert (recipe.name, recipe.classes, recipe.folder) == ("tiny", CLASSES, paradigm.resolve())
+    assert [stage.kind for stage in recipe.stages] == ["bandpass", "resample"]
+
+
+def test_an_engine_beside_the_recipe_that_names_it(paradigm: Path) -> None:
+    engine = read_engine("../engine", paradigm)
+    assert engine.onnx_path == (paradigm.parent / "engine").resolve() / "engine.onnx"
+    assert engine.onnx_path.is_file()
+
+
+def test_the_class_of_a_marker(paradigm: Path) -> None:
+    recipe = read_paradigm(str(paradigm))
+    assert [recipe.class_of(text) for text in ("T1", " right ", "t1", "", "T3")] == [
+        "left_hand",
+        "right_hand",
+        None,
+        None,
+        None,
+    ]
+
+
+def test_shipped_recipes_come_before_folders_of_the_same_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = list_recipes("paradigms")[0]
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "recipe.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert find_recipe("paradigms", name) == recipes_root() / "paradigms" / name
+    assert find_recipe("paradigms", f".{os.sep}{name}") == Path(name)
+
+
+def test_a_folder_without_a_slash_is_found_too(paradigm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(paradigm.parent)
+    assert find_recipe("paradigms", "paradigm") == Path("paradigm")
+
+
+@pytest.mark.parametrize("name", ["nothing", "../nothing", "", "/", "."])
+def test_unknown_names_the_known(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as error:
+        find_recipe("paradigms", name)
+    known = ", ".join(list_recipes("paradigms"))
+    assert str(error.value) == (
+        f"paradigms: no recipe '{name}', have {known}; give one of these, or the path of a folder with a recipe.toml"
+    )
+
+
+def test_no_recipes_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rtbci").mkdir()
+    monkeypatch.setattr(recipes, "files", lambda _name: tmp_path / "rtbci")
+    with pytest.raises(
+        ConfigError, match=r"recipes: found neither .*_recipes nor a checkout at .*; install rtbci"
+    ):
+        recipes_root()
+    # A folder of paradigms alone is not a checkout.
+    (tmp_path / "paradigms").mkdir()
+    with pytest.raises(ConfigError, match="found neither"):
+        recipes_root()
+    (tmp_path / "pyproject.toml").touch()
+    assert recipes_root() == tmp_path
+    (tmp_path / "rtbci" / "_recipes").mkdir()
+    assert recipes_root() == tmp_path / "rtbci" / "_recipes"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("schema = 1", "schema = 2", "schema: got 2, input should be 1"),
+        ('kind = "bandpass"', 'kind = "bandpas"', "stages.0: got "),
+        ("low_hz = 8.0", "low_hz = 0.0", "stages.0.low_hz: got 0.0, input should be greater than 0"),
+        ("low_hz = 8.0", "lo_hz = 8.0", "stages.0.lo_hz: unknown key; did you mean 'low_hz'?"),
+        ("hop_s = 0.0625", "hop_s = 0.75", "window: hop_s is 0.75, must not exceed length_s = 0.5"),
+        ('"sliding"', '"slidig"', "window.policy: got 'slidig', input should be 'sliding' or 'marker'"),
+        (
+            "right_hand = [",
+            "foot = [",
+            "file: markers name ['foot'], classes are ['left_hand', 'right_hand']",
+        ),
+        ('engine = "../engine"', "", "branches.0: branch 'window' of kind window has no engine; name one"),
+        (
+            'name = "window"',
+            'name = "My Window"',
+            "branches.0.name: got 'My Window', string should match pattern",
+        ),
+        ('classes = ["left_hand", "right_hand"]', 'classes = ["left_hand"]', "classes: got "),
+    ],
+)
+def test_bad_paradigms(paradigm: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_paradigm(str(edited(paradigm, old, new)))
+    assert f"{paradigm / 'recipe.toml'}: {said}" in str(error.value)
+
+
+def test_two_branches_of_one_name(paradigm: Path) -> None:
+    path = paradigm / "recipe.toml"
+    path.write_text(path.read_text() + '[[branches]]\nname = "window"\nkind = "power"\n')
+    with pytest.raises(
+        ConfigError, match=r"branches are named \['window', 'window'\], need a name of its own"
+    ):
+        read_paradigm(str(paradigm))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('kind = "window"', 'kind = "patches"', "kind: got 'patches', input should be 'patch' or 'window'"),
+        ("n_samples = 64", "n_samples = 0", "input.n_samples: got 0"),
+        ('meaning = "probs"', 'meaning = "prob"', "output.meaning: got 'prob'"),
+        ('onnx = "engine.onnx"', 'onnx = "engine.onnx"\nonnx_sha256 = "12"', "onnx_sha256: got '12'"),
+        ('onnx = "engine.onnx"', "", "onnx: missing, need a value"),
+    ],
+)
+def test_bad_engines(tmp_path: Path, old: str, new: str, said: str) -> None:
+    engine = edited(write_engine(tmp_path / "engine"), old, new)
+    with pytest.raises(ConfigError) as error:
+        read_engine(str(engine))
+    assert f"{engine / 'recipe.toml'}: {said}" in str(error.value)
