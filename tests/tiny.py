@@ -23,6 +23,7 @@ __all__ = [
     "WINDOW_S",
     "Kept",
     "MemorySource",
+    "check_same",
     "chunks_of",
     "eeg",
     "stream_info",
@@ -208,6 +209,13 @@ def eeg(n_samples: int, n_channels: int = len(LABELS), rate_hz: float = 250.0, s
     turn = 0.5 + 0.5 * np.sin(2 * np.pi * (0.3 * t_s + np.arange(n_channels) / n_channels))
     alpha = 20.0 * turn * np.sin(2 * np.pi * 10.0 * t_s + np.arange(n_channels))
     return np.asarray(alpha + 5.0 * rng.standard_normal((n_samples, n_channels)))
+
+
+def check_same(probs: FloatArray | None, wanted: FloatArray | None, atol: float = 1e-9) -> None:
+    """Both missing, or both the same within a tolerance."""
+    assert (probs is None) == (wanted is None)
+    if probs is not None and wanted is not None:
+        np.testing.assert_allclose(probs, wanted, rtol=0.0, atol=atol)
 
 
 def stream_info(

@@ -1,5 +1,6 @@
 """The live run: stream in, messages out, through loss and recovery, until told to stop."""
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -21,7 +22,7 @@ from rtbci.runtime.telemetry import Telemetry, hello_of
 from rtbci.runtime.watch import StreamWatch
 from rtbci.stream.acquire import Acquisition
 from rtbci.stream.health import GapDetector, RateMeter
-from rtbci.stream.source import Chunk, Source, StreamInfo
+from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
 
 __all__ = ["LiveRun", "Report", "SourceFactory"]
 
@@ -30,6 +31,9 @@ SourceFactory = Callable[[StreamInfo | None], Source]
 
 POLL_S = 0.1
 OPENING_STOP_S = 1.0
+TICK_S = 0.05
+OVERFLOW_S = 30.0
+"""A gap behind which samples are this much older than usual was made here: liblsl keeps 60 s for us."""
 STATUS_S = 1.0
 LISTENERS_S = 0.1
 RETRY_S = 1.0
@@ -71,8 +75,10 @@ class LiveRun:
 
     Notes
     -----
-    `run` works in the calling thread, which must be the one that made the sinks. The stream is drained by the
-    acquisition thread all the time, also while paused.
+    Samples are decoded and published by the acquisition thread, as they come; `run` itself looks after it from
+    the calling thread: silence, loss, reconnection, and requests while nothing comes. A lock says whose turn
+    it is, so that sinks may be made in one thread and are used by one at a time. liblsl's own threads receive all
+    the time, also while paused or while a decision takes long, and keep 60 s.
     """
 
     def __init__(
@@ -93,7 +99,9 @@ class LiveRun:
         self._requests = RequestHandler(decoder, self._outbox, self._status_message, clock)
         self._info: StreamInfo | None = None
         self._state_sent = ""
-        self._t_status = self._t_listeners = self._t_not_finite = -np.inf
+        self._t_status = self._t_listeners = self._t_ticked = self._t_not_finite = -np.inf
+        self._lock = threading.Lock()  # whoever holds it may use decoder, outbox and their sockets
+        self._is_connected = False
         self._quality: SignalQuality | None = None
         self._t_window: tuple[float, float] | None = None
 
@@ -119,10 +127,13 @@ class LiveRun:
             stack.callback(self._say_stopped)
             self._send_status()
             while not self._is_over(stop):
-                acquisition = Acquisition(self._make_source(self._info), clock=self._clock)
+                acquisition = Acquisition(
+                    self._make_source(self._info), clock=self._clock, sink=self._receive
+                )
+                self._acquisition, self._is_connected = acquisition, False
                 try:
                     acquisition.start()
-                    self._follow(acquisition, stop)
+                    self._watch_over(acquisition, stop)
                 except EOFError:
                     break
                 except StreamLostError:
@@ -131,49 +142,50 @@ class LiveRun:
                     # At the start that is an answer; after a loss, or when told to wait, it is not yet.
                     if self._info is None and not self._config.stream.wait:
                         raise
-                    if self._watch.state not in ("waiting", "lost"):
-                        self._lose()  # it broke off otherwise than by going away
+                    if self._is_connected:
+                        self._lose()
                     self._idle(RETRY_S, stop)
                 finally:
                     # One that still looks for its stream would hold us up to its own timeout; it ends by itself.
                     acquisition.stop(OPENING_STOP_S)
         return self._report()
 
-    def _follow(self, acquisition: Acquisition, stop: threading.Event) -> None:
-        """Decode one connection until it is lost."""
-        while not acquisition.wait_open(POLL_S):
-            self._tick(self._clock())
-            if self._is_over(stop):
-                return
-        self._connect(acquisition.info)
+    def _watch_over(self, acquisition: Acquisition, stop: threading.Event) -> None:
+        """Look after one connection from the calling thread, until it is lost; decoding needs none of it."""
         while not self._is_over(stop):
-            # Waking up for every sample costs more CPU than decoding: once per window is enough.
-            if acquisition.wait(POLL_S, self._decoder.n_needed):
-                self._take(acquisition, self._clock())
-            elif self._watch_silence(acquisition) == "lost":
-                raise StreamLostError(
-                    f"stream '{acquisition.info.name}': no data for {self._watch.lost_s:g} s"
-                )
-            self._tick(self._clock())
+            acquisition.wait(POLL_S)  # for what stopped the thread; the samples go to `_receive`
+            with self._lock:
+                t_now = self._clock()
+                if t_now - self._t_ticked < POLL_S:
+                    continue  # samples flow, and everything is done between two of them
+                if self._is_connected:
+                    self._watch.passed(t_now)
+                self._tick(t_now)
+                if self._is_connected and self._watch.state == "lost":
+                    name = self._info.name if self._info else ""
+                    raise StreamLostError(f"stream '{name}': no data for {self._watch.lost_s:g} s")
 
-    def _watch_silence(self, acquisition: Acquisition) -> State:
-        """Less than a window's samples came, or none: look which."""
-        t_received = acquisition.t_last_received
-        if t_received is not None and t_received > self._watch.t_received:
-            self._watch.received(t_received)
-        self._watch.passed(self._clock())
-        return self._watch.state
+    def _receive(self, chunk: Chunk, markers: Sequence[Marker]) -> None:
+        """Decode what has come; called by the acquisition thread for every chunk."""
+        with self._lock:
+            if not self._is_connected:
+                self._connect(self._acquisition.info)
+            t_taken = self._acquisition.t_last_received or self._clock()
+            self._take(chunk, markers, t_taken)
+            t_now = self._clock()
+            if t_now - self._t_ticked >= TICK_S or self._watch.state != self._state_sent:
+                self._tick(t_now)
 
     def _connect(self, info: StreamInfo) -> None:
         """Get the decoder ready for a stream, new or come back."""
         t_now = self._clock()
+        self._is_connected = True
         came_back = self._info is not None
         channel_map = self._decoder.open(info, self._config.stream.unit)
         self._info = info
         self._gaps, self._meter = GapDetector(info.rate_hz), RateMeter(info.rate_hz)
         self._quality = SignalQuality(info.labels, self._decoder.read, self._decoder.gains_uv, info.rate_hz)
         self._t_metered, self._lag_s = t_now, np.inf
-        self._n_overflow_before = self._telemetry.n_overflow
         self._watch.opened(t_now)
         self._outbox.announce(hello_of(self._decoder))
         if came_back:
@@ -184,30 +196,24 @@ class LiveRun:
         self._send_status()
 
     def _lose(self) -> None:
-        t_now = self._clock()
-        self._watch.passed(t_now + self._config.watch.lost_s)
-        self._outbox.event("stream_lost", t_now, self._info.name if self._info else "")
-        self._send_status()
+        with self._lock:
+            t_now = self._clock()
+            self._watch.passed(t_now + self._config.watch.lost_s)
+            self._outbox.event("stream_lost", t_now, self._info.name if self._info else "")
+            self._send_status()
 
-    def _take(self, acquisition: Acquisition, t_taken: float) -> None:
-        """Decode what has come."""
-        for marker in acquisition.markers():
+    def _take(self, chunk: Chunk, markers: Sequence[Marker], t_taken: float) -> None:
+        for marker in markers:
             self._decoder.mark(marker)
             class_name = self._decoder.recipe.class_of(marker.value)
             self._outbox.event("marker", marker.t_lsl, marker.value, {"class": class_name})
-        n_overflow = self._n_overflow_before + acquisition.n_overflow
-        chunk = acquisition.read()
         if not len(chunk.t_lsl):
             return
-        self._watch.received(acquisition.t_last_received or t_taken)
-        if n_overflow > self._telemetry.n_overflow:
-            self._telemetry.n_overflow = n_overflow
-            self._start_anew("overflow", float(chunk.t_lsl[0]), {"n_samples": n_overflow})
+        self._watch.received(t_taken)
         start = 0
         for i, gap_s in self._gaps.push(chunk.t_lsl):
             self._decode(Chunk(chunk.data[start:i], chunk.t_lsl[start:i]), t_taken)
-            self._telemetry.n_gaps += 1
-            self._start_anew("gap", float(chunk.t_lsl[i]), {"gap_s": gap_s})
+            self._count_gap(float(chunk.t_lsl[i]), gap_s, t_taken)
             self._meter.reset()  # samples that are missing are no slow clock
             self._t_metered = t_taken
             start = i
@@ -215,10 +221,19 @@ class LiveRun:
         self._meter.push(rest.t_lsl)
         self._decode(rest, t_taken)
 
+    def _count_gap(self, t_lsl: float, gap_s: float, t_taken: float) -> None:
+        """Start anew behind a gap; tell one that the stream made from one that we made by being late."""
+        self._telemetry.n_gaps += 1
+        if t_taken - t_lsl - self._lag_s > OVERFLOW_S and gap_s > 0:
+            self._telemetry.n_overflow += round(gap_s * self._gaps.rate_hz)
+            self._start_anew("overflow", t_lsl, {"gap_s": gap_s, "n_samples": self._telemetry.n_overflow})
+        else:
+            self._start_anew("gap", t_lsl, {"gap_s": gap_s})
+
     def _decode(self, chunk: Chunk, t_taken: float) -> None:
         """Decode samples without a gap, leaving out those that are not finite."""
         # One sum tells of any that is not finite; which one is only looked for then.
-        if np.isfinite(chunk.data.sum()):
+        if math.isfinite(chunk.data.sum()):
             self._push(chunk, t_taken)
             return
         good = np.asarray(np.isfinite(chunk.data[:, self._decoder.read]).all(axis=1))
@@ -305,6 +320,7 @@ class LiveRun:
 
     def _tick(self, t_now: float) -> None:
         """Everything that is not a decision: requests, new listeners, status."""
+        self._t_ticked = t_now
         if self._control is not None:
             self._control.answer(self._requests)
         if t_now - self._t_listeners >= LISTENERS_S:

@@ -248,7 +248,6 @@ class Pipeline:
     def _decode_hop(self) -> Estimate:
         clock, spent = self._clock, self._spent
         t_start = clock()
-        self._recent.write(self._hop)
         for branch in self.branches:
             branch.push(self._hop)
         t_encoded = clock()
@@ -258,6 +257,7 @@ class Pipeline:
         probs = None if fused is None else self._fusion.probs(fused)
         spent[1] += t_encoded - t_start
         spent[2] += clock() - t_encoded
+        self._recent.write(self._hop)
         return self._estimate(self._n_out - 1, fused, probs, None)
 
     def _decode_marked(self, signal: FloatArray) -> list[Estimate]:

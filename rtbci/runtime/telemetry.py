@@ -74,7 +74,6 @@ class Telemetry:
     n_overflow: int = 0
     n_not_finite: int = 0
     age_ms: RecentLatency = field(default_factory=RecentLatency)
-    compute_ms: RecentLatency = field(default_factory=RecentLatency)
     _cpu_s: float = field(default_factory=cpu_s)
     _t_cpu: float | None = None
 

@@ -12,6 +12,8 @@ __all__ = ["RunningAlign"]
 N_RECENT = 16
 """Blocks whose weights are still open: their median power says which of them are artefacts."""
 
+MIN_RMS = 0.1
+"""Least scale of the first block, in the input's unit (microvolts); EEG has 1 to 20 in any band of interest."""
 CAP = 4.0
 """A block counts for at most this many times the median power of the recent blocks.
 
@@ -58,7 +60,8 @@ class RunningAlign:
     The output is dimensionless, of power 1 per channel.
 
     Until the first block is complete there is no R (unless warm-started): samples are divided by the
-    root-mean-square over all channels and all samples so far, so that their scale is right from the start.
+    root-mean-square over all channels and all samples so far, so that their scale is right from the start; by no
+    less than `MIN_RMS`, since a filter that starts from the first sample begins with zeros and rounding errors.
 
     Artefacts: a block whose trace is above `CAP` times the median trace of the 16 newest blocks is scaled
     down to that; while a block is among the 16 newest, its weight is judged again with each new block, so
@@ -157,7 +160,7 @@ class RunningAlign:
         self._power = float(power[-1])
         n_seen = np.arange(self._n_filled + 1, self._n_filled + 1 + part.shape[0])
         rms = np.sqrt(power / (n_seen * self.n_channels_in))
-        return part / np.where(rms > 0.0, rms, 1.0)[:, np.newaxis]
+        return part / np.maximum(rms, MIN_RMS)[:, np.newaxis]
 
     def _close_block(self) -> None:
         self._n_filled = 0

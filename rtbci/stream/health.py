@@ -52,7 +52,7 @@ class GapDetector:
     def __init__(self, rate_hz: float) -> None:
         if not rate_hz > 0:
             raise RateError(f"GapDetector: rate_hz is {rate_hz}, need more than 0")
-        self._rate_hz = rate_hz
+        self.rate_hz = rate_hz
         self._period_gain = 1.0 / (self.PERIOD_MEMORY_S * rate_hz)
         self._lateness_gain = min(1.0, 1.0 / (self.LATENESS_MEMORY_S * rate_hz))
         self.reset()
@@ -63,7 +63,7 @@ class GapDetector:
         self.n_clock_resets = 0
         self.lost_s = 0.0
         self._t_last: float | None = None
-        self._period_s = 1.0 / self._rate_hz
+        self._period_s = 1.0 / self.rate_hz
         self._late_s = self._mean_s = self._latest_s = self._earliest_s = 0.0
 
     def push(self, t_lsl: FloatArray) -> list[tuple[int, float]]:

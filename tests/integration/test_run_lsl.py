@@ -153,7 +153,7 @@ def test_a_gap_is_no_wrong_rate(paradigm: Path, monkeypatch: pytest.MonkeyPatch)
         outlet.skip(125)
         wait_for(lambda: run.kept.events("gap"), "the gap")
         n_statuses = len(run.kept.statuses)
-        wait_for(lambda: len(run.kept.statuses) >= n_statuses + 4 or run.error, "four statuses")
+        wait_for(lambda: len(run.kept.statuses) >= n_statuses + 3 or run.error, "three statuses")
         assert run.error is None
     rate = run.kept.statuses[-1].rate_hz
     assert rate is not None
@@ -165,8 +165,10 @@ def test_not_finite_samples_are_never_decoded(paradigm: Path) -> None:
         run.wait_state("running")
         outlet.spoil(12)
         wait_for(lambda: run.kept.events("not_finite"), "the event")
-        run.wait_state("running")
-    event = run.kept.events("not_finite")[0]
+        event = run.kept.events("not_finite")[0]
+        wait_for(
+            lambda: any(one.probs for one in _after(run.kept.predictions, event.t_lsl)), "a full window again"
+        )
     later = _after(run.kept.predictions, event.t_lsl)
     assert all(one.t_window[0] > event.t_lsl for one in later)
     assert later[0].why == "gap"
@@ -300,7 +302,7 @@ def test_control_requests(paradigm: Path, tmp_path: Path) -> None:
 
         assert control.request("stop") == {"state": "stopped"}
         run.join()
-        assert run.kept.statuses[-1].state == "stopped"
+        assert run.kept.states[-1] == "stopped"
     assert run.report is not None
     assert run.report.n_gaps == 0
 
@@ -399,7 +401,7 @@ def test_a_process_that_was_asleep_skips_the_backlog(paradigm: Path) -> None:
         prediction = client.receive()
         while prediction.t_sent < t_awake or not isinstance(prediction, Prediction):
             prediction = client.receive()
-        ages_ms = []
+        ages_ms: list[float] = []
         while len(ages_ms) < 20:
             if isinstance(message := client.receive(), Prediction):
                 ages_ms.append(message.age_ms)
@@ -427,8 +429,7 @@ def test_a_subscriber_that_does_not_read_disturbs_nobody(paradigm: Path) -> None
             lazy.subscribe("")
             run.wait_state("running")
             first = client.receive()
-            for _ in range(30):
-                last = client.receive()
+            last = [client.receive() for _ in range(30)][-1]
             assert isinstance(first, Prediction)
             assert isinstance(last, Prediction)
             assert last.seq - first.seq == 30

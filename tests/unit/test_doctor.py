@@ -1,3 +1,4 @@
+import shutil
 import socket
 from pathlib import Path
 from types import SimpleNamespace
@@ -99,7 +100,7 @@ def test_an_old_liblsl(monkeypatch: pytest.MonkeyPatch, quick: Path) -> None:
 
 
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, quick: Path) -> None:
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _path: SimpleNamespace(free=5e8))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: SimpleNamespace(free=5e8))
     finding = findings()["cache"]
     assert (finding.verdict, finding.remedy) == ("warning", "free some disk space")
 

@@ -16,7 +16,7 @@ from rtbci.stream.source import Channel, StreamInfo
 from tests.probe_samples import make_profile
 from tests.tiny import LABELS, eeg, stream_info
 
-ALL = [
+ALL: list[dict[str, object]] = [
     {"kind": "bandpass", "low_hz": 8.0, "high_hz": 30.0},
     {"kind": "notch", "freq_hz": 50.0},
     {"kind": "resample", "rate_hz": 256.0},
@@ -93,7 +93,7 @@ def test_a_profile_warms_the_alignment_and_adapts() -> None:
     profile = make_profile()
     profile.weights["align.covariance"] = 400.0 * np.eye(3)
     profile.weights["adapter.matrix"] = 2.0 * np.eye(3)
-    align = {"kind": "align", "warm_start_s": 5.0}
+    align: dict[str, object] = {"kind": "align", "warm_start_s": 5.0}
     data = eeg(10)
     warm, plain = build(recipe(align), stream_info(), profile), build(recipe(), stream_info(), profile)
     # Whitened by the covariance of the profile, then doubled by its adapter.

@@ -17,7 +17,7 @@ from rtbci.recipes import DecisionSettings, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
 from rtbci.stream.source import Channel, Marker, StreamInfo
-from tests.tiny import LABELS, eeg, stream_info, write_paradigm, write_tiny_profile
+from tests.tiny import LABELS, check_same, eeg, stream_info, write_paradigm, write_tiny_profile
 
 
 @pytest.fixture
@@ -43,8 +43,7 @@ def test_a_recording_and_a_stream_give_the_same(paradigm: Path) -> None:
     for one, other in zip(at_once, streamed, strict=True):
         assert one.estimate.t_window == other.estimate.t_window
         assert (one.label, one.decision, one.why) == (other.label, other.decision, other.why)
-        if one.estimate.probs is not None:
-            np.testing.assert_allclose(one.estimate.probs, other.estimate.probs, atol=1e-9)
+        check_same(one.estimate.probs, other.estimate.probs, 1e-9)
 
 
 def test_decoding_twice_gives_the_same(paradigm: Path) -> None:
@@ -94,8 +93,7 @@ def test_units_do_not_matter(paradigm: Path) -> None:
         decoder.open(unnamed, unit="mV")
         np.testing.assert_array_equal(decoder.gains_uv, 1e3)
     for one, other in zip(wanted, got, strict=True):
-        if one.estimate.probs is not None:
-            np.testing.assert_allclose(one.estimate.probs, other.estimate.probs, atol=1e-6)
+        check_same(one.estimate.probs, other.estimate.probs, 1e-6)
 
 
 def test_other_channels_are_not_read(paradigm: Path) -> None:
@@ -110,8 +108,7 @@ def test_other_channels_are_not_read(paradigm: Path) -> None:
         assert decoder.read.tolist() == [False, True, False, True, True]
     for one, other in zip(wanted, got, strict=True):
         assert one.label == other.label
-        if one.estimate.probs is not None:
-            np.testing.assert_allclose(one.estimate.probs, other.estimate.probs, atol=1e-9)
+        check_same(one.estimate.probs, other.estimate.probs, 1e-9)
 
 
 def test_what_it_says_of_itself(paradigm: Path) -> None:

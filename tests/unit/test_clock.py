@@ -1,0 +1,32 @@
+import time
+
+import pylsl
+import pytest
+
+from rtbci import clock
+
+
+def test_now_is_the_clock_of_lsl() -> None:
+    before, t_now, after = pylsl.local_clock(), clock.now(), pylsl.local_clock()
+    assert before <= t_now <= after
+
+
+def test_sleeping_until_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    t_now, slept = [10.0], []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        t_now[0] += seconds / 2 if len(slept) == 1 else seconds  # the first one ends early
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    clock.sleep_until(12.0, lambda: t_now[0])
+    assert slept == [2.0, 1.0]
+    clock.sleep_until(11.0, lambda: t_now[0])
+    assert len(slept) == 2
+
+
+def test_cpu_time_grows_and_calendar_time_has_a_zone() -> None:
+    before = clock.cpu_s()
+    sum(range(100_000))
+    assert clock.cpu_s() > before
+    assert clock.utc_now().utcoffset() is not None
