@@ -25,7 +25,7 @@ LINT = (
     ["ruff", "format", "--check", "."],
     ["ruff", "check", "."],
     ["mypy"],
-    ["pyright"],
+    ["pyright", "--pythonpath", str(PYTHON)],
 )
 
 

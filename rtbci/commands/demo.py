@@ -68,7 +68,7 @@ def _say(console: Console, score: Score, report: Report, board: DemoBoard) -> No
         half_width = 1.96 * float(np.sqrt(max(p * (1 - p), 0.25 / n) / n))
         console.print(
             f"trials       {right} of {n} with the right label: {100 * p:.0f} % +- {100 * half_width:.0f} "
-            "(95 %; synthetic user, not a claim about people)",
+            "(95 %; a synthetic user)",
             highlight=False,
         )
         decided_right, decided_wrong, undecided = score.decided()

@@ -11,7 +11,7 @@ from rich.text import Text
 from rtbci.clock import Clock, now
 from rtbci.commands.screen import Screen
 from rtbci.publish.messages import Event, Latency, Message, Prediction, Status
-from rtbci.runtime.score import Score
+from rtbci.runtime.score import SETTLED_S, Score
 from rtbci.stream.source import FloatArray
 
 __all__ = ["DemoBoard", "Trace"]
@@ -56,7 +56,7 @@ class DemoBoard:
         self._prediction: Prediction | None = None
         self._status: Status | None = None
         self._events: deque[Text] = deque(maxlen=N_EVENTS)
-        self._cue = "rest"
+        self._cue, self._t_cue = "rest", clock()
         self._t_start = clock()
         self._state = ""
         self._screen = Screen(console, self.render, REDRAW_S, clock)
@@ -94,11 +94,14 @@ class DemoBoard:
     def _note(self, event: Event) -> None:
         t_s = event.t_lsl - self._t_start
         if event.kind == "marker":
-            self._cue = event.value
+            self._cue, self._t_cue = event.value, event.t_lsl
             line = Text(f"{t_s:6.1f} s  cue       {event.value}", "cyan" if event.value != "rest" else "dim")
         elif event.kind == "decision":
-            is_right = event.value == self._cue
-            verdict = "right" if is_right else ("no cue" if self._cue == "rest" else "wrong")
+            verdict = "right" if event.value == self._cue else "wrong"
+            if self._cue == "rest":
+                verdict = "no cue"
+            elif event.t_lsl < self._t_cue + SETTLED_S:
+                verdict = "window still before the cue"
             style = {"right": "bold green", "wrong": "bold red"}.get(verdict, "yellow")
             line = Text(f"{t_s:6.1f} s  decision  {event.value} ({verdict})", style)
         else:

@@ -12,7 +12,7 @@ from rtbci.clock import Clock, now
 from rtbci.config import RunConfig
 from rtbci.errors import RateError, StreamError, StreamLostError
 from rtbci.publish.control import Control
-from rtbci.publish.messages import Quality, Scalar, State, Status, Why
+from rtbci.publish.messages import Quality, Scalar, Status, Why
 from rtbci.publish.outbox import Decoded, Outbox
 from rtbci.publish.sink import Sink
 from rtbci.runtime.decoder import Decoder, Verdict

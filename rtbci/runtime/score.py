@@ -7,7 +7,7 @@ import numpy as np
 
 from rtbci.publish.messages import Event, Message, Prediction
 
-__all__ = ["Score", "Trial"]
+__all__ = ["SETTLED_S", "Score", "Trial"]
 
 IMAGERY_S = 4.0
 """How long a cue holds when no other marker ends it (EEGMMIDB and Graz: about 4 s)."""
@@ -106,7 +106,7 @@ class Score:
         for trial in reversed(self.trials[-2:]):
             if not trial.t_lsl < t_end <= trial.t_end + REACTION_S:
                 continue
-            if prediction.decision is not None:
+            if prediction.decision is not None and t_end >= trial.t_lsl + SETTLED_S:
                 trial.decisions.append(prediction.decision)
             if prediction.probs is not None and trial.t_lsl + SETTLED_S <= t_end <= trial.t_end:
                 trial.probs.append(prediction.probs)

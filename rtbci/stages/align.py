@@ -160,7 +160,7 @@ class RunningAlign:
         self._power = float(power[-1])
         n_seen = np.arange(self._n_filled + 1, self._n_filled + 1 + part.shape[0])
         rms = np.sqrt(power / (n_seen * self.n_channels_in))
-        return part / np.maximum(rms, MIN_RMS)[:, np.newaxis]
+        return np.asarray(part / np.maximum(rms, MIN_RMS)[:, np.newaxis])
 
     def _close_block(self) -> None:
         self._n_filled = 0

@@ -52,7 +52,13 @@ def test_sdist_holds_what_a_developer_needs(built: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     assert tracked_recipes() <= names
-    assert {"pyproject.toml", "README.md", "LICENSE", "tests/packaging/test_wheel.py", "tools/dev.py"} <= names
+    assert {
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "tests/packaging/test_wheel.py",
+        "tools/dev.py",
+    } <= names
 
 
 @pytest.mark.slow
@@ -90,6 +96,8 @@ def test_nothing_in_the_package_names_a_recipe() -> None:
     for path in (ROOT / "rtbci").rglob("*.py"):
         if path.name in allowed or "amp" in path.parts:
             continue
-        code = "\n".join(line.split("#")[0] for line in path.read_text().splitlines() if "rtbci run" not in line)
+        code = "\n".join(
+            line.split("#")[0] for line in path.read_text().splitlines() if "rtbci run" not in line
+        )
         assert '"motor_imagery"' not in code, path
         assert '"dare_nano"' not in code, path

@@ -12,7 +12,7 @@ import pytest
 from rtbci.clock import now
 from rtbci.config import RunConfig
 from rtbci.errors import ChannelError, RateError, StreamError, StreamLostError, StreamNotFoundError, UnitError
-from rtbci.publish.messages import Event, Message, Prediction
+from rtbci.publish.messages import Message, Prediction
 from rtbci.runtime import live
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun, Report
