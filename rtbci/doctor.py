@@ -95,7 +95,7 @@ def _lsl_loopback() -> Finding:
     import pylsl
 
     source_id = f"rtbci-doctor-{uuid.uuid4().hex}"
-    info = pylsl.StreamInfo("rtbci-doctor", "Test", 1, 0.0, "float32", source_id)
+    info = pylsl.StreamInfo("rtbci-doctor", "Test", 1, 0.0, pylsl.cf_float32, source_id)
     outlet = pylsl.StreamOutlet(info)
     t_start = now()
     found = pylsl.resolve_byprop("source_id", source_id, timeout=5.0)

@@ -119,4 +119,4 @@ def _sphere(electrodes: Sequence[str], dipoles: Sequence[Dipole]) -> FloatArray:
         verbose="ERROR",
     )
     forward, _ = mne.make_forward_dipole(described, sphere, info, verbose="ERROR")
-    return np.asarray(forward["sol"]["data"], np.float64)
+    return np.asarray(dict(forward)["sol"]["data"], np.float64)

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from rtbci.backends.session import Session
+from rtbci.backends.session import Float32Array, Session
 from rtbci.encoder.features import FeatureRing
 from rtbci.errors import EngineError, ProfileError, ShapeError
 from rtbci.probe.band_branches import PowerBranch, TangentBranch
@@ -18,8 +18,7 @@ from rtbci.probe.power import PowerProbe
 from rtbci.probe.profile import BranchEntry, Profile
 from rtbci.probe.tangent import TangentProbe
 from rtbci.stages.patches import PatchSlicer
-from rtbci.stages.stage import FloatArray
-from rtbci.stream.ring import Ring
+from rtbci.stages.stage import FloatArray, check_chunk
 
 __all__ = ["Branch", "EncoderBranch", "PowerBranch", "TangentBranch", "WindowBranch", "open_branches"]
 
@@ -166,14 +165,24 @@ class WindowBranch:
         _, n_channels, self.window_samples = session.input_shape
         self.name, self._session = name, session
         self._meaning: Literal["logits", "probs"] = "probs" if meaning == "probs" else "logits"
-        self._ring = Ring(self.window_samples, n_channels)
+        # Mirrored like `rtbci.stream.ring.Ring`, but channels first and float32, as the engine takes it: a hop is
+        # turned once when it comes, not a whole window when a decision waits for it.
+        self._rows = np.zeros((n_channels, 2 * self.window_samples), np.float32)
+        self._n_pushed = 0
         self._output: FloatArray | None = None
 
     def push(self, hop: FloatArray) -> None:
         """Run the engine on the newest window; see `Branch.push`."""
-        self._ring.write(hop)
-        if self._ring.n_held >= self.window_samples:
-            self._output = self._run(self._ring.newest(self.window_samples))
+        check_chunk(f"branch '{self.name}'", hop, self._rows.shape[0])
+        n, start = self.window_samples, self._n_pushed % self.window_samples
+        first = min(len(hop), n - start)
+        for rows, part in ((start, hop[:first]), (0, hop[first:])):
+            for copy in (rows, rows + n):
+                self._rows[:, copy : copy + len(part)] = part.T
+        self._n_pushed += len(hop)
+        if self._n_pushed >= n:
+            i = self._n_pushed % n
+            self._output = self._engine_output(np.ascontiguousarray(self._rows[:, i : i + n])[np.newaxis])
 
     def logits(self) -> FloatArray | None:
         """What the engine gave; see `Branch.logits`."""
@@ -185,11 +194,13 @@ class WindowBranch:
 
     def reset(self) -> None:
         """Forget all hops."""
-        self._ring.reset()
+        self._n_pushed = 0
         self._output = None
 
     def _run(self, window: FloatArray) -> FloatArray:
-        x = np.ascontiguousarray(window.T, dtype=np.float32)[np.newaxis]
+        return self._engine_output(np.ascontiguousarray(window.T, dtype=np.float32)[np.newaxis])
+
+    def _engine_output(self, x: Float32Array) -> FloatArray:
         return self._session.run(x).astype(np.float64).ravel()
 
     def _as_logits(self, output: FloatArray) -> FloatArray:

@@ -1,5 +1,6 @@
 """The live run: stream in, messages out, through loss and recovery, until told to stop."""
 
+import gc
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -120,7 +121,11 @@ class LiveRun:
         ChannelError, RateError, UnitError, SignalError
             When the stream is not what the decoder needs.
         """
+        # What start-up has made stays: the collector need not go through it again and again while we run.
+        gc.collect()
+        gc.freeze()
         with ExitStack() as stack:
+            stack.callback(gc.unfreeze)
             stack.callback(self._outbox.close)
             if self._control is not None:
                 stack.callback(self._control.close)

@@ -40,7 +40,7 @@ def synthetic_realtime() -> Iterator[Source]:
 @contextmanager
 def lsl() -> Iterator[Source]:
     source_id = f"contract-{uuid.uuid4().hex}"
-    described = pylsl.StreamInfo(source_id, "EEG", 3, RATE_HZ, "float32", source_id)
+    described = pylsl.StreamInfo(source_id, "EEG", 3, RATE_HZ, pylsl.cf_float32, source_id)
     described.set_channel_labels(["C3", "CZ", "C4"])
     outlet = pylsl.StreamOutlet(described, chunk_size=5)
     stopping = threading.Event()

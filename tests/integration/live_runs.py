@@ -72,7 +72,7 @@ class SignalOutlet:
         self.source_id = source_id or unique("id")
         self.rate_hz = stamp_rate_hz or rate_hz
         self.rows = scale * eeg(round(60 * self.rate_hz), len(labels), self.rate_hz, seed)
-        info = pylsl.StreamInfo(self.name, "EEG", len(labels), rate_hz, "double64", self.source_id)
+        info = pylsl.StreamInfo(self.name, "EEG", len(labels), rate_hz, pylsl.cf_double64, self.source_id)
         channels = info.desc().append_child("channels")
         for label in labels:
             channel = channels.append_child("channel").append_child_value("label", label)

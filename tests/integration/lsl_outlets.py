@@ -19,7 +19,7 @@ def unique(what: str) -> str:
 
 def marker_outlet(source_id: str, name: str = "") -> Any:
     """A stream of text markers."""
-    info = pylsl.StreamInfo(name or source_id, "Markers", 1, pylsl.IRREGULAR_RATE, "string", source_id)
+    info = pylsl.StreamInfo(name or source_id, "Markers", 1, pylsl.IRREGULAR_RATE, pylsl.cf_string, source_id)
     return pylsl.StreamOutlet(info)
 
 
@@ -36,7 +36,7 @@ class IndexOutlet:
         units: Sequence[str] = (),
         chunk: int = 5,
         type: str = "EEG",
-        dtype: str = "double64",
+        dtype: int = pylsl.cf_double64,
     ) -> None:
         info = pylsl.StreamInfo(name, type, max(len(labels), 1), rate_hz, dtype, source_id)
         if any(labels):

@@ -66,9 +66,9 @@ def test_stream_without_labels_opens_and_the_layout_refuses_it() -> None:
     assert outlet.outlet is not None
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int16", "double64"])
-def test_every_number_format_comes_as_float64(dtype: str) -> None:
-    name = unique(dtype)
+@pytest.mark.parametrize("dtype", [pylsl.cf_float32, pylsl.cf_int16, pylsl.cf_double64])
+def test_every_number_format_comes_as_float64(dtype: int) -> None:
+    name = unique(f"format{dtype}")
     info = pylsl.StreamInfo(name, "EEG", 2, 250.0, dtype, name)
     outlet = pylsl.StreamOutlet(info)
     with LslSource(name) as source:
@@ -244,7 +244,7 @@ def test_marker_stream_by_name_and_none_at_all() -> None:
 
 def test_numbers_as_markers_become_text() -> None:
     name = unique("numbers")
-    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(f"{name}-stim", "Markers", 1, 0, "int32", f"{name}-stim"))
+    outlet = pylsl.StreamOutlet(pylsl.StreamInfo(f"{name}-stim", "Markers", 1, 0, pylsl.cf_int32, f"{name}-stim"))
     with IndexOutlet(name, name), LslSource(name) as source:
         until_connected(source, outlet)
         outlet.push_sample([33])
