@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -118,5 +119,5 @@ def _sphere(electrodes: Sequence[str], dipoles: Sequence[Dipole]) -> FloatArray:
         gof=np.full(len(dipoles), 100.0),
         verbose="ERROR",
     )
-    forward, _ = mne.make_forward_dipole(described, sphere, info, verbose="ERROR")
-    return np.asarray(dict(forward)["sol"]["data"], np.float64)
+    made: Any = mne.make_forward_dipole(described, sphere, info, verbose="ERROR")
+    return np.asarray(made[0]["sol"]["data"], np.float64)

@@ -27,7 +27,8 @@ def read_npz(path: Path) -> list[Recording]:
         When it is another archive, or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here: numpy leaves its own file open when the archive is broken.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             contents: dict[str, Any] = {key: archive[key] for key in archive.files}
         runs = sorted(key for key in contents if key.startswith("run") and key[3:].isdigit())
         if not runs or "sfreq" not in contents or "ch_names" not in contents:
