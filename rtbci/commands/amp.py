@@ -60,7 +60,7 @@ def _stream(source: Source, console: Console, what: str, progress: Callable[[int
     )
     with stop_on_signals() as stop:
         AmpOutlet(source).run(stop, progress)
-    console.print("stopped", highlight=False)
+    console.print("stopped     ", highlight=False)  # over the state that the keys wrote
 
 
 @contextlib.contextmanager
