@@ -97,7 +97,7 @@ class LiveRun:
         self._watch = StreamWatch(config.watch.stale_s, config.watch.lost_s)
         self._telemetry = Telemetry(self._t_start)
         self._outbox = Outbox(hello_of(decoder), sinks, clock=clock)
-        self._requests = RequestHandler(decoder, self._outbox, self._status_message, clock)
+        self._requests = RequestHandler(decoder, self._outbox, self._send_status, clock)
         self._info: StreamInfo | None = None
         self._state_sent = ""
         self._t_status = self._t_listeners = self._t_ticked = self._t_not_finite = -np.inf
@@ -357,16 +357,13 @@ class LiveRun:
                 f"agreement within {100 * MAX_RATE_ERROR:g} %; correct the rate in the program that sends it"
             )
 
-    def _status_message(self) -> Status:
+    def _send_status(self) -> Status:
         t_now = self._clock()
         self._t_status, self._state_sent = t_now, self._watch.state
         measured_hz = self._meter.rate_hz if self._info is not None else None
         return self._outbox.status(
             self._telemetry.status(t_now, self._watch.state, self._requests.paused, self._info, measured_hz)
         )
-
-    def _send_status(self) -> None:
-        self._status_message()
 
     def _say_stopped(self) -> None:
         self._watch.state = "stopped"
