@@ -75,9 +75,9 @@ class HarnessSink:
     def send(self, message: Message) -> None:
         """Send a prediction as two frames, topic and payload."""
         if isinstance(message, Prediction) and message.probs is not None:
-            fields = msgspec.structs.asdict(message)
-            fields["t_window_end"] = message.t_window[1]
-            self._socket.send_multipart((b"prediction", self._encoder.encode(fields)), zmq.NOBLOCK)
+            payload = self._encoder.encode(message)
+            self._socket.send(b"prediction", zmq.NOBLOCK | zmq.SNDMORE)
+            self._socket.send(b'%s,"t_window_end":%r}' % (payload[:-1], message.t_window[1]), zmq.NOBLOCK)
 
     def poll(self) -> bool:
         """Nobody needs a hello."""

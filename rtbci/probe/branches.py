@@ -4,6 +4,7 @@
 pipeline can time the two apart.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
@@ -21,6 +22,9 @@ from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.stage import FloatArray, check_chunk
 
 __all__ = ["Branch", "EncoderBranch", "PowerBranch", "TangentBranch", "WindowBranch", "open_branches"]
+
+MIN_PROB = 1e-12
+"""Below this a probability counts as this, so that its logarithm is finite."""
 
 
 class Branch(Protocol):
@@ -204,7 +208,9 @@ class WindowBranch:
         return self._session.run(x).astype(np.float64).ravel()
 
     def _as_logits(self, output: FloatArray) -> FloatArray:
-        return np.log(np.maximum(output, 1e-12)) if self._meaning == "probs" else output.copy()
+        if self._meaning == "logits":
+            return output.copy()
+        return np.array([math.log(max(prob, MIN_PROB)) for prob in output.tolist()])
 
 
 def open_branches(

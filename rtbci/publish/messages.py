@@ -67,6 +67,11 @@ def _refuse_non_finite(where: str, names: Iterable[str], values: Iterable[object
             raise MessageError(f"{where}: {name} is {value}, need a finite number")
 
 
+def _is_finite(total: float) -> bool:
+    """Whether a sum shows that all its terms are finite; of a false alarm (an overflow) the terms tell."""
+    return total - total == 0.0
+
+
 class _Checked(Struct, frozen=True, kw_only=True):
     """A part of a message; refuses numbers that are not finite when it is made, sent or received."""
 
@@ -86,6 +91,10 @@ class Trace(_Checked, frozen=True, kw_only=True):
     encode: Annotated[float, Meta(description="Encoder engine, and features of the other branches [ms].")]
     probe: Annotated[float, Meta(description="Probe, fusion, confidence, decision [ms].")]
     send: Annotated[float, Meta(description="From the decision until `t_sent` [ms].")]
+
+    def __post_init__(self) -> None:
+        if not _is_finite(self.wait + self.filter + self.encode + self.probe + self.send):
+            super().__post_init__()
 
 
 class Quality(_Checked, frozen=True, kw_only=True):
@@ -181,8 +190,10 @@ class Prediction(_Checked, frozen=True, kw_only=True):
     engine: Annotated[EngineRef, Meta(description="Engine that computed.")]
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        _refuse_non_finite("Prediction", ("t_window[0]", "t_window[1]"), self.t_window)
+        t_first, t_last = self.t_window
+        if not _is_finite(self.t_sent + self.age_ms + t_first + t_last):
+            super().__post_init__()
+            _refuse_non_finite("Prediction", ("t_window[0]", "t_window[1]"), self.t_window)
         for name, value in (("label", self.label), ("decision", self.decision)):
             if value is not None and value not in self.classes:
                 raise MessageError(f"Prediction: {name} is {value!r}, need null or one of {self.classes}")

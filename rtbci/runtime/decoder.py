@@ -272,8 +272,9 @@ class Decoder:
     def _verdict(self, estimate: Estimate) -> Verdict:
         if estimate.probs is None:
             return Verdict(estimate, None, None, "warming_up")
-        label = self.classes[int(estimate.probs.argmax())]
-        decision = self._policy.push(estimate.probs.tolist(), estimate.t_window[1])
+        probs = estimate.probs.tolist()
+        label = self.classes[probs.index(max(probs))]
+        decision = self._policy.push(probs, estimate.t_window[1])
         return Verdict(estimate, label, decision.decision, decision.why)
 
     def __enter__(self) -> Self:

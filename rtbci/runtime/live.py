@@ -223,8 +223,8 @@ class LiveRun:
             self._t_metered = t_taken
             start = i
         rest = Chunk(chunk.data[start:], chunk.t_lsl[start:]) if start else chunk
-        self._meter.push(rest.t_lsl)
         self._decode(rest, t_taken)
+        self._meter.push(rest.t_lsl)  # what can wait comes after the decision
 
     def _count_gap(self, t_lsl: float, gap_s: float, t_taken: float) -> None:
         """Start anew behind a gap; tell one that the stream made from one that we made by being late."""
@@ -238,7 +238,7 @@ class LiveRun:
     def _decode(self, chunk: Chunk, t_taken: float) -> None:
         """Decode samples without a gap, leaving out those that are not finite."""
         # One sum tells of any that is not finite; which one is only looked for then.
-        if math.isfinite(chunk.data.sum()):
+        if math.isfinite(np.add.reduce(chunk.data, None)):
             self._push(chunk, t_taken)
             return
         good = np.asarray(np.isfinite(chunk.data[:, self._decoder.read]).all(axis=1))

@@ -81,35 +81,40 @@ class GapDetector:
             that is missing, seconds; negative for a clock reset. No window may span it.
         """
         breaks: list[tuple[int, float]] = []
+        # One loop over locals: this stands between a sample and the decision on it, 0.5 us a sample.
+        gain, period_gain = self._lateness_gain, self._period_gain
+        t_last, period_s, late_s, mean_s = self._t_last, self._period_s, self._late_s, self._mean_s
+        latest_s, earliest_s = self._latest_s, self._earliest_s
         for i, t in enumerate(t_lsl.tolist()):
-            if self._t_last is not None:
-                missing_s = self._step(t - self._t_last)
-                if missing_s:
-                    breaks.append((i, missing_s))
-            self._t_last = t
+            if t_last is None:
+                t_last = t
+                continue
+            excess_s = t - t_last - period_s
+            now_late_s = late_s + excess_s
+            tolerance_s = 0.5 * period_s + latest_s - earliest_s
+            if now_late_s > latest_s + tolerance_s:
+                self.n_gaps += 1
+                self.lost_s += excess_s
+                # Where the stamps were before: going back there shows one late stamp, not a clock reset.
+                earliest_s -= excess_s
+                breaks.append((i, excess_s))
+            elif t < t_last and now_late_s < earliest_s - tolerance_s:
+                self.n_clock_resets += 1
+                breaks.append((i, excess_s))
+            else:
+                late_s = now_late_s
+                mean_s += gain * (late_s - mean_s)
+                latest_s += gain * (mean_s - latest_s)
+                earliest_s += gain * (mean_s - earliest_s)
+                if late_s > latest_s:
+                    latest_s = late_s
+                if late_s < earliest_s:
+                    earliest_s = late_s
+                period_s += period_gain * excess_s
+            t_last = t
+        self._t_last, self._period_s, self._late_s, self._mean_s = t_last, period_s, late_s, mean_s
+        self._latest_s, self._earliest_s = latest_s, earliest_s
         return breaks
-
-    def _step(self, step_s: float) -> float:
-        """Take in the time between two stamps; return the time missing between them, 0 for none."""
-        excess_s = step_s - self._period_s
-        late_s = self._late_s + excess_s
-        tolerance_s = 0.5 * self._period_s + self._latest_s - self._earliest_s
-        if late_s > self._latest_s + tolerance_s:
-            self.n_gaps += 1
-            self.lost_s += excess_s
-            # Where the stamps were before: going back there shows one late stamp, not a clock reset.
-            self._earliest_s -= excess_s
-            return excess_s
-        if step_s < 0 and late_s < self._earliest_s - tolerance_s:
-            self.n_clock_resets += 1
-            return excess_s
-        gain = self._lateness_gain
-        self._late_s = late_s
-        self._mean_s += gain * (late_s - self._mean_s)
-        self._latest_s = max(late_s, self._latest_s + gain * (self._mean_s - self._latest_s))
-        self._earliest_s = min(late_s, self._earliest_s + gain * (self._mean_s - self._earliest_s))
-        self._period_s += self._period_gain * excess_s
-        return 0.0
 
 
 class RateMeter:
