@@ -20,13 +20,15 @@ from pathlib import Path
 import numpy as np
 
 from tools.training.folds import SPANS_FIT, Fitted, Plan, fit_all, run_fold, use_one_thread
+from tools.training.fusing import fold_fusions
 from tools.training.judge import subject_folds
 from tools.training.networks import FitSettings
-from tools.training.results import read_folds, results_of, write_results
-from tools.training.shipping import ship
+from tools.training.results import BRANCHES, read_folds, results_of, write_results
+from tools.training.shipping import fuse_folds, ship, write_fold
 from tools.training.signals import (
     FRONTAL,
     LAYOUT,
+    POSTERIOR,
     Run,
     Signal,
     align_signals,
@@ -45,7 +47,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = _parser().parse_args(arguments)
     use_one_thread()
-    plan = Plan(args.size, FitSettings(args.epochs, 1e-3), FitSettings(args.power_epochs, 5e-3), args.seed)
+    plan = Plan(
+        args.size,
+        FitSettings(args.epochs, 2e-3, weight_decay=0.05),
+        FitSettings(args.power_epochs, 5e-3),
+        args.seed,
+    )
     paths = sorted((args.data / "eegmmidb").glob("S*.npz"))[: args.subjects_limit]
     if len(paths) < args.folds:
         print(
@@ -55,10 +62,19 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     subjects = np.array([int(path.stem.lstrip("S")) for path in paths])
     _run_folds(args, plan, subjects)
-    results = results_of(read_folds(args.work, args.folds), paths)
+    out = read_folds(args.work, args.folds)
+    results = results_of(out, paths)
+    fusions = fold_fusions([out.margins[name] for name in BRANCHES], out.classes, out.folds)
+    fuse_folds([args.work / f"fold{i}" for i in range(args.folds)], fusions)
     results |= {"seed": args.seed, "epochs": args.epochs, "n_folds": args.folds, "size": args.size}
     if not args.folds_only:
-        ship(fit_on_all(args.data, args.subjects_limit, plan), results, args.engine, args.profile)
+        ship(
+            fit_on_all(args.data, args.subjects_limit, plan),
+            results,
+            args.engine,
+            args.profile,
+            subjects.tolist(),
+        )
     write_results(results, args.results)
     print(json.dumps(results["scores"], indent=1))
     return 0
@@ -81,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", type=Path, default=ROOT / "paradigms" / "motor_imagery" / "population")
     parser.add_argument("--size", default="nano", help="size of the encoder")
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=24, help="of the encoder")
+    parser.add_argument("--epochs", type=int, default=10, help="of the encoder")
     parser.add_argument("--power-epochs", type=int, default=20, help="of the power branch")
     parser.add_argument("--subjects-limit", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
@@ -107,13 +123,16 @@ def _run_folds(args: argparse.Namespace, plan: Plan, subjects: np.ndarray) -> No
 
 def _one_fold(i: int, test: np.ndarray, data: Path, limit: int | None, work: Path, plan: Plan) -> None:
     use_one_thread()
+    subjects = {signal.subject for signal in _signals(data, limit, LAYOUT)}
     run_fold(
         _signals(data, limit, LAYOUT),
         _signals(data, limit, FRONTAL),
+        _signals(data, limit, POSTERIOR),
         test,
         plan,
         work / f"fold{i}.npz",
         lambda line: print(f"fold {i}: {line}", flush=True),
+        lambda fitted: write_fold(fitted, work / f"fold{i}", test.tolist(), subjects - set(test.tolist())),
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rtbci.encoder.checkpoint import Weights
-from rtbci.encoder.sizes import PATCH_SAMPLES, EncoderSize
+from rtbci.encoder.sizes import PATCH_SAMPLES, EncoderSize, PowerPath
 from rtbci.encoder.vocabulary import channel_indices
 
 if TYPE_CHECKING:
@@ -28,7 +28,11 @@ INPUT_NAME, OUTPUT_NAME = "patch", "features"
 
 
 def dare_graph(
-    weights: Weights, size: EncoderSize, channels: Sequence[str], batch: int | None = None
+    weights: Weights,
+    size: EncoderSize,
+    channels: Sequence[str],
+    batch: int | None = None,
+    power: PowerPath | None = None,
 ) -> "ModelProto":
     """Write the graph of an encoder for one electrode layout.
 
@@ -42,6 +46,8 @@ def dare_graph(
         Electrodes of the input, in order; fixed in the graph.
     batch : int, optional
         Fixed batch size; free by default.
+    power : PowerPath, optional
+        When the weights have a power path.
 
     Returns
     -------
@@ -55,7 +61,7 @@ def dare_graph(
     """
     from onnx import TensorProto, helper
 
-    writer = _DareWriter(weights, size, channel_indices(channels))
+    writer = _DareWriter(weights, size, channel_indices(channels), power)
     writer.write()
     n = "batch" if batch is None else batch
     value = helper.make_tensor_value_info
@@ -77,12 +83,13 @@ def dare_graph(
 class _DareWriter:
     """Appends nodes and constants; tokens of all patches are rows of one matrix (batch * T, D)."""
 
-    def __init__(self, weights: Weights, size: EncoderSize, rows: list[int]) -> None:
+    def __init__(self, weights: Weights, size: EncoderSize, rows: list[int], power: PowerPath | None) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self._weights = weights
         self._size = size
         self._rows = rows
+        self._power = power
         self._known: dict[tuple[int, ...], str] = {}
 
     def write(self) -> None:
@@ -99,8 +106,32 @@ class _DareWriter:
         padded = self._op("Pad", INPUT_NAME, self._shape(0, 0, 0, 0, size.n_summary, 0))
         linear = self._op("MatMul", padded, self._const("tokenise", w["tokenise.weight"].T))
         electrodes = w["channel_embedding.weight"][self._rows] + w["tokenise.bias"]
-        added = self._op("Add", linear, self._const("embedding", np.concatenate([electrodes, w["summary"]])))
+        embedding = np.concatenate([electrodes, w["summary"]])
+        if self._power is not None:
+            # Rows of the summary tokens have no power vector: their logarithms are multiplied by zeros.
+            linear = self._op("Add", linear, self._power_tokens(padded, self._power))
+        added = self._op("Add", linear, self._const("embedding", embedding))
         return self._op("Reshape", added, self._shape(-1, size.n_features))
+
+    def _power_tokens(self, padded: str, power: PowerPath) -> str:
+        """Log power of each token's patch in each band, times the vector of its electrode and band."""
+        w, n_bands, n_waves = self._weights, power.n_bands, power.n_waves
+        waves = w["power_waves"].reshape(n_bands * n_waves, PATCH_SAMPLES)
+        projections = self._op("MatMul", padded, self._const("power_waves", waves.T))
+        # The sum over a band's waves is a product with ones: one small matrix, no reshaping.
+        bands = np.repeat(np.eye(n_bands), n_waves, axis=0)
+        powers = self._op(
+            "MatMul", self._op("Mul", projections, projections), self._const("power_bands", bands)
+        )
+        levels = self._op("Log", self._op("Add", powers, self._scalar(power.floor)))
+        levels = self._op("Sub", levels, self._const("power_offset", w["power_offset"]))
+        vectors = w["power_embedding.weight"][self._rows].reshape(len(self._rows), n_bands, -1)
+        silent = np.zeros((self._size.n_summary, *vectors.shape[1:]))
+        table = self._const("power_embedding", np.concatenate([vectors, silent]))
+        spread = self._op("Reshape", levels, self._shape(-1, self._n_tokens, 1, n_bands))
+        return self._op(
+            "Reshape", self._op("MatMul", spread, table), self._shape(-1, self._n_tokens, vectors.shape[-1])
+        )
 
     def _layer(self, x: str, at: str, last: bool) -> str:
         y = self._norm(x, f"{at}.norm1")

@@ -91,7 +91,7 @@ def onnx_bytes(weights: Weights, info: CheckpointInfo, batch: int | None = None)
         raise MissingPackageError(
             "onnx_bytes: onnx is not installed, need it to export an engine; pip install 'rtbci[train]'"
         ) from None
-    model = dare_graph(weights, info.size, info.channels, batch)
+    model = dare_graph(weights, info.size, info.channels, batch, info.power)
     header = {
         "encoder": "dare",
         "size": info.size.name,

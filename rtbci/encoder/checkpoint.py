@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from rtbci.backends.session import Float32Array
-from rtbci.encoder.sizes import MLP_RATIO, PATCH_SAMPLES, RATE_HZ, SIZES, EncoderSize
+from rtbci.encoder.sizes import MLP_RATIO, PATCH_SAMPLES, RATE_HZ, SIZES, EncoderSize, PowerPath
 from rtbci.encoder.vocabulary import CHANNELS, channel_indices
 from rtbci.errors import ChannelError, EngineError
 
@@ -61,6 +61,8 @@ class CheckpointInfo:
         Of the weights (as float32) and all fields above; what was changed by hand is found by it.
     notes : dict of str to str
         Anything else (training data, command); not part of the hash.
+    power : PowerPath or None
+        See `rtbci.encoder.dare.DareEncoder`.
     """
 
     size: EncoderSize
@@ -70,9 +72,10 @@ class CheckpointInfo:
     unit: Unit
     sha256: str = ""
     notes: dict[str, str] = field(default_factory=dict)
+    power: PowerPath | None = None
 
 
-def expected_shapes(size: EncoderSize) -> dict[str, tuple[int, ...]]:
+def expected_shapes(size: EncoderSize, power: PowerPath | None = None) -> dict[str, tuple[int, ...]]:
     """Names and shapes of all tensors of an encoder of this size."""
     d = size.n_features
     shapes: dict[str, tuple[int, ...]] = {
@@ -83,6 +86,12 @@ def expected_shapes(size: EncoderSize) -> dict[str, tuple[int, ...]]:
         "norm.weight": (d,),
         "norm.bias": (d,),
     }
+    if power is not None:
+        shapes |= {
+            "power_waves": (power.n_bands, power.n_waves, PATCH_SAMPLES),
+            "power_offset": (power.n_bands,),
+            "power_embedding.weight": (len(CHANNELS), power.n_bands * d),
+        }
     layers = {"attention.qkv": (3 * d, d), "attention.proj": (d, d)}
     layers |= {"fc1": (MLP_RATIO * d, d), "fc2": (d, MLP_RATIO * d)}
     for i in range(size.depth):
@@ -140,7 +149,9 @@ def describe(
         }
     if broken := [name for name, value in weights.items() if not np.isfinite(value).all()]:
         raise EngineError(f"describe: {', '.join(broken)} is not finite in {dtype}, need finite weights")
-    info = CheckpointInfo(encoder.size, encoder.embedding_std, tuple(channels), float(rate_hz), unit)
+    info = CheckpointInfo(
+        encoder.size, encoder.embedding_std, tuple(channels), float(rate_hz), unit, power=encoder.power
+    )
     return weights, replace(info, sha256=_content_sha256(weights, info))
 
 
@@ -224,7 +235,7 @@ def read_weights(path: Path) -> tuple[Weights, CheckpointInfo]:
 
     info = read_metadata(path)
     weights = {name: value.astype(np.float32) for name, value in load_file(path).items()}
-    need = expected_shapes(info.size)
+    need = expected_shapes(info.size, info.power)
     missing, extra = sorted(need.keys() - weights.keys()), sorted(weights.keys() - need.keys())
     if missing or extra:
         raise EngineError(
@@ -257,7 +268,7 @@ def read_checkpoint(path: Path) -> tuple["DareEncoder", CheckpointInfo]:
     from rtbci.encoder.dare import DareEncoder
 
     weights, info = read_weights(path)
-    encoder = DareEncoder(info.size, info.embedding_std)
+    encoder = DareEncoder(info.size, info.embedding_std, info.power)
     encoder.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     return encoder.eval(), info
 
@@ -281,6 +292,7 @@ def _parse_header(path: Path, text: str) -> CheckpointInfo:
             header["unit"],
             header["sha256"],
             header["notes"],
+            _parse_power(header.get("power")),
         )
     except (ValueError, KeyError, TypeError, AttributeError, ChannelError) as error:
         raise EngineError(
@@ -294,8 +306,16 @@ def _parse_header(path: Path, text: str) -> CheckpointInfo:
     return info
 
 
+def _parse_power(value: Any) -> PowerPath | None:
+    if value is None:
+        return None
+    return PowerPath(tuple(tuple(map(float, band)) for band in value["bands_hz"]), float(value["level"]))
+
+
 def _content_sha256(weights: Weights, info: CheckpointInfo) -> str:
     contract = asdict(replace(info, sha256="", notes={}))
+    if info.power is None:  # checkpoints without one were hashed before there was any
+        del contract["power"]
     digest = hashlib.sha256(json.dumps(contract, sort_keys=True).encode())
     for name in sorted(weights):
         value = np.ascontiguousarray(weights[name], np.float32)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rtbci.encoder.sizes import MLP_RATIO, PATCH_SAMPLES, EncoderSize, find_size
+from rtbci.encoder.sizes import MLP_RATIO, PATCH_SAMPLES, RATE_HZ, EncoderSize, PowerPath, find_size
 from rtbci.encoder.vocabulary import CHANNELS, channel_indices
 from rtbci.errors import ShapeError
 
@@ -105,6 +105,10 @@ class DareEncoder(nn.Module):
     ----------
     size : str or EncoderSize
         ``"nano"``, ``"light"``, ``"small"``, ``"base"``, ``"deep"``, or dimensions.
+    power : PowerPath, optional
+        Adds to each token the log powers of its patch, each times a learned vector of its electrode and band:
+        ``sum_k (log(q_k + floor) - offset_k) g[electrode, k]`` with ``q_k`` the summed squares of the patch's
+        projections on the band's waves. Ours, not of the paper; None is the published encoder.
     embedding_std : float
         Standard deviation that the channel embedding starts with. 0.02 is the published value. With 0.5
         the embedding gives each token a length of its own, so that the amplitude of the signal turns the
@@ -114,14 +118,21 @@ class DareEncoder(nn.Module):
     ----------
     size : EncoderSize
     embedding_std : float
+    power : PowerPath or None
 
     Notes
     -----
     Weights start from torch's global generator: call `torch.manual_seed` first.
     """
 
-    def __init__(self, size: str | EncoderSize = "nano", embedding_std: float = INIT_STD) -> None:
+    def __init__(
+        self,
+        size: str | EncoderSize = "nano",
+        embedding_std: float = INIT_STD,
+        power: PowerPath | None = None,
+    ) -> None:
         super().__init__()
+        self.power = power
         self.size = find_size(size) if isinstance(size, str) else size
         self.embedding_std = float(embedding_std)
         d = self.size.n_features
@@ -130,6 +141,10 @@ class DareEncoder(nn.Module):
         self.summary = nn.Parameter(torch.empty(self.size.n_summary, d))
         self.blocks = nn.ModuleList(Block(d, self.size.n_heads) for _ in range(self.size.depth))
         self.norm = nn.LayerNorm(d, eps=LAYER_NORM_EPS)
+        if power is not None:
+            self.power_waves = nn.Parameter(_waves(power))
+            self.power_offset = nn.Parameter(torch.full((power.n_bands,), math.log(power.level)))
+            self.power_embedding = nn.Embedding(len(CHANNELS), power.n_bands * d)
         self._draw_weights()
 
     def _draw_weights(self) -> None:
@@ -140,6 +155,8 @@ class DareEncoder(nn.Module):
                 nn.init.zeros_(module.bias)
         nn.init.trunc_normal_(self.channel_embedding.weight, std=self.embedding_std)
         nn.init.trunc_normal_(self.summary, std=INIT_STD)
+        if self.power is not None:
+            nn.init.trunc_normal_(self.power_embedding.weight, std=self.embedding_std)
         with torch.no_grad():
             for i_layer, block in enumerate(self.blocks, start=1):
                 block.attention.proj.weight.div_(math.sqrt(2.0 * i_layer))  # type: ignore[union-attr, operator]
@@ -198,12 +215,33 @@ class DareEncoder(nn.Module):
                 f"need ({patches.shape[1]},) for patches of {patches.shape[1]} channels"
             )
         tokens = self.tokenise(patches) + self.channel_embedding(channel_ids)
+        if self.power is not None:
+            tokens = tokens + self._power_tokens(patches, channel_ids, self.power)
         x = torch.cat([tokens, self.summary.expand(len(patches), -1, -1)], dim=1)
         for block in self.blocks[:-1]:
             x = block(x)
         # Only the summary tokens leave the encoder, so the last layer computes no others: the same
         # numbers and gradients, at 14/24 of the multiplications for nano.
         return self.norm(self.blocks[-1](x, self.size.n_summary))  # type: ignore[no-any-return]
+
+    def _power_tokens(self, patches: Tensor, channel_ids: Tensor, power: PowerPath) -> Tensor:
+        """What the log powers add to the tokens, shape (n, n_channels, D)."""
+        projections = F.linear(patches, self.power_waves.flatten(0, 1))
+        powers = projections.square().unflatten(-1, (power.n_bands, power.n_waves)).sum(-1)
+        levels = torch.log(powers + power.floor) - self.power_offset
+        vectors = self.power_embedding(channel_ids).unflatten(-1, (power.n_bands, -1))
+        return (levels[..., None, :] @ vectors).squeeze(-2)
+
+
+def _waves(power: PowerPath) -> Tensor:
+    """Cosine and sine of each frequency, shape (n_bands, n_waves, 64).
+
+    Scaled so that the squares sum to the mean square of a sine of that frequency.
+    """
+    t_s = torch.arange(PATCH_SAMPLES, dtype=torch.float64) / RATE_HZ
+    phases = 2.0 * math.pi * torch.tensor(power.bands_hz, dtype=torch.float64)[..., None] * t_s
+    waves = torch.stack([phases.cos(), phases.sin()], dim=2).flatten(1, 2)
+    return (waves * 2.0**0.5 / PATCH_SAMPLES).float()
 
 
 def channel_ids(labels: Sequence[str]) -> Tensor:

@@ -1,11 +1,21 @@
 """The five sizes of the DARE encoder, and what follows from a size without building the network."""
 
+import math
 from dataclasses import dataclass
 
 from rtbci.encoder.vocabulary import CHANNELS
 from rtbci.errors import EngineError
 
-__all__ = ["MLP_RATIO", "PATCH_SAMPLES", "RATE_HZ", "SIZES", "EncoderSize", "find_size", "n_parameters"]
+__all__ = [
+    "MLP_RATIO",
+    "PATCH_SAMPLES",
+    "RATE_HZ",
+    "SIZES",
+    "EncoderSize",
+    "PowerPath",
+    "find_size",
+    "n_parameters",
+]
 
 PATCH_SAMPLES = 64
 """Samples of one patch: 250 ms at `RATE_HZ`."""
@@ -60,6 +70,53 @@ class EncoderSize:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class PowerPath:
+    """A second way into the tokens that carries amplitude: log power in a few bands, per electrode.
+
+    LayerNorm removes the length of every token, and with it the amplitude of the signal, which is what
+    desynchronisation changes. See docs/adr/0007-power-path.md.
+
+    Parameters
+    ----------
+    bands_hz : tuple of tuple of float
+        For each band the frequencies that its waves (a cosine and a sine each) start with; as many for each
+        band. Multiples of 4 Hz have whole periods in a patch.
+    level : float
+        Typical mean square of the signal in a band, in squared units of the input: tells what is loud. Powers
+        below a 25th of it count as silence.
+    """
+
+    bands_hz: tuple[tuple[float, ...], ...]
+    level: float
+
+    def __post_init__(self) -> None:
+        lengths = {len(band) for band in self.bands_hz}
+        frequencies = [f_hz for band in self.bands_hz for f_hz in band]
+        if len(lengths) != 1 or 0 in lengths or not all(0 < f_hz < RATE_HZ / 2 for f_hz in frequencies):
+            raise EngineError(
+                f"PowerPath: bands_hz are {self.bands_hz}, need one or more bands with equally many frequencies "
+                f"between 0 and {RATE_HZ / 2:g} Hz"
+            )
+        if not (math.isfinite(self.level) and self.level > 0):
+            raise EngineError(f"PowerPath: level is {self.level:g}, need a number above 0")
+
+    @property
+    def n_bands(self) -> int:
+        """Number of bands."""
+        return len(self.bands_hz)
+
+    @property
+    def n_waves(self) -> int:
+        """Waves in each band: a cosine and a sine for each frequency."""
+        return 2 * len(self.bands_hz[0])
+
+    @property
+    def floor(self) -> float:
+        """Added to a power before the logarithm."""
+        return self.level / 25.0
+
+
 SIZES: dict[str, EncoderSize] = {
     size.name: size
     for size in (
@@ -86,13 +143,13 @@ def find_size(name: str) -> EncoderSize:
         raise EngineError(f"find_size: got encoder size {name!r}, need one of {', '.join(SIZES)}") from None
 
 
-def n_parameters(size: EncoderSize) -> int:
+def n_parameters(size: EncoderSize, power: PowerPath | None = None) -> int:
     """Number of learned parameters of an encoder of this size.
 
     Notes
     -----
     64 D + D (tokeniser) + 62 D (channel embedding) + S D (summary tokens) + L (12 D^2 + 13 D) (layers)
-    + 2 D (last LayerNorm).
+    + 2 D (last LayerNorm); with a power path of K bands of J waves K (64 J + 1 + 62 D) more.
 
     Examples
     --------
@@ -101,6 +158,8 @@ def n_parameters(size: EncoderSize) -> int:
     """
     d = size.n_features
     tokeniser = PATCH_SAMPLES * d + d
+    if power is not None:
+        tokeniser += power.n_bands * (PATCH_SAMPLES * power.n_waves + 1 + len(CHANNELS) * d)
     return (
         tokeniser
         + len(CHANNELS) * d

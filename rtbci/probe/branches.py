@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from rtbci.backends.session import Float32Array, Session
 from rtbci.encoder.features import FeatureRing
@@ -99,15 +100,31 @@ class EncoderBranch:
         Must divide a patch: the number of phase-shifted feature grids is their ratio.
     name : str
         Name in the profile.
+    adapter : array_like, shape (n_electrodes, n_channels), optional
+        Spatial filters between the decoder's channels and the engine's electrodes, learned with the probe (the
+        1x1 convolution of conv-linear-probing). None: the engine sees the channels as they are.
 
     Raises
     ------
     EngineError
-        When engine, probe and hop do not fit each other.
+        When engine, adapter, probe and hop do not fit each other.
     """
 
-    def __init__(self, session: Session, probe: ConvProbe, hop_samples: int, name: str = "encoder") -> None:
-        _, n_channels, patch_samples = session.input_shape
+    def __init__(
+        self,
+        session: Session,
+        probe: ConvProbe,
+        hop_samples: int,
+        name: str = "encoder",
+        adapter: npt.ArrayLike | None = None,
+    ) -> None:
+        _, n_electrodes, patch_samples = session.input_shape
+        self._adapter = None if adapter is None else np.array(adapter, dtype=np.float64).T.copy()
+        if self._adapter is not None and (self._adapter.ndim != 2 or self._adapter.shape[1] != n_electrodes):
+            raise EngineError(
+                f"branch '{name}': adapter has shape {self._adapter.T.shape}, need ({n_electrodes}, n_channels) for "
+                "this engine; need the engine that the profile was made with"
+            )
         n_features = int(np.prod(session.output_shape[1:]))
         if n_features != probe.n_features or patch_samples % hop_samples:
             raise EngineError(
@@ -116,12 +133,12 @@ class EncoderBranch:
             )
         self.name, self._session, self._probe, self._hop_samples = name, session, probe, hop_samples
         self.window_samples = probe.n_patches * patch_samples
-        self._slicer = PatchSlicer(patch_samples, hop_samples, n_channels=n_channels)
+        self._slicer = PatchSlicer(patch_samples, hop_samples, n_channels=n_electrodes)
         self._ring = FeatureRing(n_features, probe.n_patches, patch_samples // hop_samples)
 
     def push(self, hop: FloatArray) -> None:
         """Encode the patch that this hop completes; see `Branch.push`."""
-        for patch in self._slicer.push(hop):
+        for patch in self._slicer.push(self._adapted(hop)):
             self._ring.push(self._session.run(patch[np.newaxis]).ravel())
 
     def logits(self) -> FloatArray | None:
@@ -130,12 +147,18 @@ class EncoderBranch:
 
     def logits_of(self, window: FloatArray) -> FloatArray:
         """Encode the last window's patches one by one; see `Branch.logits_of`."""
-        last = _last_window(self.name, window, self.window_samples)
+        last = self._adapted(_last_window(self.name, window, self.window_samples))
         patches = last.astype(np.float32).reshape(self._probe.n_patches, -1, last.shape[1]).transpose(0, 2, 1)
         features = [
             self._session.run(np.ascontiguousarray(patch[np.newaxis])).ravel().copy() for patch in patches
         ]
         return self._probe.logits(np.stack(features))
+
+    def _adapted(self, signal: FloatArray) -> FloatArray:
+        if self._adapter is None:
+            return signal
+        check_chunk(f"branch '{self.name}'", signal, self._adapter.shape[0])
+        return signal @ self._adapter
 
     def reset(self) -> None:
         """Forget all hops."""
@@ -275,8 +298,13 @@ def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meani
         ),
     }
     if session is not None:
+        tensors = profile.tensors(entry.name)
         makers["encoder"] = lambda: EncoderBranch(
-            session, ConvProbe.from_tensors(profile.tensors(entry.name)), profile.hop_samples, entry.name
+            session,
+            ConvProbe.from_tensors(tensors),
+            profile.hop_samples,
+            entry.name,
+            tensors.get("adapter"),
         )
         makers["window"] = lambda: WindowBranch(session, meaning, entry.name)
     if entry.kind not in makers:

@@ -113,6 +113,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Fusion's temperature.
     n_trials : int
         Trials that the weights were fitted on.
+    trained_on : list of str
+        Whose recordings the weights were fitted on, as ``"eegmmidb/S001"``; empty: not stated. An evaluation
+        refuses to judge a decoder on these.
     accuracy : Accuracy, optional
         What cross-validation measured.
     created : str
@@ -141,6 +144,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     chain: list[dict[str, Any]] = []
     chain_hash: str = ""
     n_trials: int = 0
+    trained_on: list[str] = []
     accuracy: Accuracy | None = None
     created: str = ""
     generation: int = 0

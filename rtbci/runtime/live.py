@@ -30,7 +30,7 @@ __all__ = ["LiveRun", "Report", "SourceFactory"]
 SourceFactory = Callable[[StreamInfo | None], Source]
 """Makes the source; is given the metadata of the stream that was lost, None at the start."""
 
-POLL_S = 0.1
+POLL_S = 0.25
 OPENING_STOP_S = 1.0
 TICK_S = 0.05
 OVERFLOW_S = 30.0

@@ -33,7 +33,7 @@ def engine_card(results: Mapping[str, Any], command: str) -> str:
     return "\n".join(
         [
             "# DARE nano, motor imagery\n",
-            "Patch encoder of 108,288 parameters for 21 sensorimotor electrodes: 250 ms of average-referenced, 8-30 Hz,",
+            "Patch encoder of 120,963 parameters for 31 electrodes, none of them frontal: 250 ms of average-referenced, 8-30 Hz,",
             "running-whitened signal at 256 Hz in, one vector of 64 numbers out. The architecture is that of DARE-EEG",
             "(arXiv 2605.18298), written from its description; these are not its weights, and its numbers are not claimed.",
             "Two things differ at the start of training: the channel embedding has standard deviation 0.5, and linear",
@@ -45,7 +45,7 @@ def engine_card(results: Mapping[str, Any], command: str) -> str:
             f"sliding windows: {_row(results, 'B sliding', 'encoder')}. All numbers: docs/results.md.\n",
             "## Limits\n",
             _encoder_limit(results),
-            "- Only these 21 electrodes, in this order, after exactly these stages.",
+            "- Only these 31 electrodes, in this order, after exactly these stages.",
             "- Judged on healthy adults of one data set, cued imagery; nothing is known for patients or for idle.\n",
         ]
     )

@@ -14,7 +14,15 @@ import torch
 from rtbci.probe.tangent import TangentProbe
 from rtbci.stages.stage import FloatArray
 from tools.training.networks import EncoderNet, FitSettings, PowerNet, fit_network, logits_of_windows
-from tools.training.signals import FRONTAL, LAYOUT, Signal, align_signals, mean_covariance, mirror_columns
+from tools.training.signals import (
+    FRONTAL,
+    LAYOUT,
+    POSTERIOR,
+    Signal,
+    align_signals,
+    mean_covariance,
+    mirror_columns,
+)
 from tools.training.tangent_fit import fit_tangent, tangent_margins
 from tools.training.trials import END_TRACK_B, ENDS_SLIDING, WINDOW, Trials, band_covariances, cut_trials
 
@@ -23,7 +31,7 @@ __all__ = ["MARGINS", "Fitted", "Plan", "fit_all", "run_fold", "use_one_thread"]
 SPAN_A = (0, END_TRACK_B)
 SPANS = tuple((end - WINDOW, end) for end in ENDS_SLIDING)
 SPANS_FIT = (SPANS[0], SPANS[len(SPANS) // 2], (END_TRACK_B - WINDOW, END_TRACK_B))
-MARGINS = ("encoder", "tangent", "power", "frontal_tangent", "frontal_power", "tangent_a")
+MARGINS = ("encoder", "tangent", "power", "frontal_tangent", "frontal_power", "posterior_power", "tangent_a")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +90,14 @@ def fit_all(
 def run_fold(
     signals: Sequence[Signal],
     frontal: Sequence[Signal],
+    posterior: Sequence[Signal],
     test_subjects: npt.NDArray[np.intp],
     plan: Plan,
     path: Path,
     report: Callable[[str], None],
+    keep: Callable[[Fitted], None] = lambda _: None,
 ) -> None:
-    """Train without the test subjects, write their margins to `path` (npz).
+    """Train without the test subjects, write their margins to `path` (npz), give what was trained to `keep`.
 
     Also the alignment's warm start knows only the training subjects.
     """
@@ -98,6 +108,7 @@ def run_fold(
     test = np.isin(trials.subjects, test_subjects)
     rows = np.flatnonzero(~test)
     fitted = fit_all(trials, covariances, rows, covariance, plan, report)
+    keep(fitted)
     margins["encoder"] = _network_margins(fitted.encoder, trials, test)
     margins["power"] = _network_margins(fitted.power, trials, test)
     margins["tangent"] = _tangent_margins(fitted.tangent, covariances, test)
@@ -108,7 +119,8 @@ def run_fold(
         "classes": trials.classes[test],
     }
     del trials, covariances
-    margins |= _frontal_margins(frontal, test_subjects, plan, report)
+    margins |= _control_margins("frontal", FRONTAL, frontal, test_subjects, plan, report)
+    margins |= _control_margins("posterior", POSTERIOR, posterior, test_subjects, plan, report)
     path.parent.mkdir(parents=True, exist_ok=True)
     identity["minutes"] = np.array((time.monotonic() - t_start) / 60.0)
     np.savez(path, **identity, **margins)  # type: ignore[arg-type]
@@ -132,21 +144,26 @@ def _fit_tangent(
     return fit_tangent(pooled, np.tile(trials.classes[rows], len(SPANS_FIT)), mirror)
 
 
-def _frontal_margins(
-    frontal: Sequence[Signal], test_subjects: npt.NDArray[np.intp], plan: Plan, report: Callable[[str], None]
+def _control_margins(
+    name: str,
+    layout: Sequence[str],
+    signals: Sequence[Signal],
+    test_subjects: npt.NDArray[np.intp],
+    plan: Plan,
+    report: Callable[[str], None],
 ) -> dict[str, FloatArray]:
-    """The control: the same branches from frontal electrodes alone."""
-    mirror = mirror_columns(FRONTAL)
-    trials, covariances, _ = _aligned(frontal, test_subjects)
+    """A control: the same branches from other electrodes alone."""
+    mirror = mirror_columns(layout)
+    trials, covariances, _ = _aligned(signals, test_subjects)
     test = np.isin(trials.subjects, test_subjects)
     rows = np.flatnonzero(~test)
     torch.manual_seed(plan.seed)
-    power = PowerNet(len(FRONTAL))
+    power = PowerNet(len(layout))
     fit_network(power, trials, rows, mirror, plan.power, plan.seed, report)
     tangent = _fit_tangent(covariances, trials, rows, mirror)
     return {
-        "frontal_power": _network_margins(power, trials, test),
-        "frontal_tangent": _tangent_margins(tangent, covariances, test),
+        f"{name}_power": _network_margins(power, trials, test),
+        f"{name}_tangent": _tangent_margins(tangent, covariances, test),
     }
 
 

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["fit_fusion", "fused_margins", "nested_fusion"]
+__all__ = ["fit_fusion", "fold_fusions", "fused_margins", "nested_fusion"]
 
 
 def fit_fusion(margins: Sequence[FloatArray], classes: npt.NDArray[np.int64]) -> tuple[FloatArray, float]:
@@ -55,6 +55,13 @@ def fused_margins(margins: Sequence[FloatArray], weights: FloatArray) -> FloatAr
     return np.asarray(sum(weight * margin for weight, margin in zip(weights, margins, strict=True)))
 
 
+def fold_fusions(
+    margins: Sequence[FloatArray], classes: npt.NDArray[np.int64], folds: Sequence[npt.NDArray[np.bool_]]
+) -> list[tuple[FloatArray, float]]:
+    """Weights and temperature for each fold, fitted on the other folds."""
+    return [fit_fusion([margin[~test] for margin in margins], classes[~test]) for test in folds]
+
+
 def nested_fusion(
     margins: Sequence[FloatArray], classes: npt.NDArray[np.int64], folds: Sequence[npt.NDArray[np.bool_]]
 ) -> FloatArray:
@@ -65,7 +72,6 @@ def nested_fusion(
     ndarray of float64, shape (n_trials, n_windows)
     """
     fused = np.empty_like(margins[0])
-    for test in folds:
-        weights, temperature = fit_fusion([margin[~test] for margin in margins], classes[~test])
+    for test, (weights, temperature) in zip(folds, fold_fusions(margins, classes, folds), strict=True):
         fused[test] = fused_margins([margin[test] for margin in margins], weights) / temperature
     return fused

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rtbci.encoder.dare import DareEncoder, channel_ids
+from rtbci.encoder.sizes import PowerPath
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.power import POWER_FLOOR, PowerProbe
 from rtbci.stages.stage import FloatArray
@@ -25,6 +26,8 @@ __all__ = ["EncoderNet", "FitSettings", "PowerNet", "fit_network", "logits_of_wi
 
 N_HIDDEN = 16
 POWER_CENTRES_HZ = (10.5, 16.5, 25.0)
+POWER_PATH = PowerPath(((8.0, 12.0), (16.0, 20.0), (24.0, 28.0)), level=0.06)
+"""Bands of the encoder's power path; the level is that of whitened signals between 8 and 30 Hz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def redraw_weights(encoder: DareEncoder) -> None:
 
 
 class EncoderNet(nn.Module):
-    """DARE encoder with its probe.
+    """Spatial filters, DARE encoder with its power path, probe; trained as one.
 
     Parameters
     ----------
@@ -72,32 +75,50 @@ class EncoderNet(nn.Module):
         Electrodes, in order.
     embedding_std, dropout : float
         See `DareEncoder`; dropout is on the features that the probe reads.
+    power : PowerPath or None
+        None is the published encoder.
+
+    Notes
+    -----
+    The spatial filters (the 1x1 convolution of conv-linear-probing) start as the identity, so that each virtual
+    channel is near the electrode whose embedding it gets. The probe's last layer starts equal for all patches:
+    a mean over time.
     """
 
     context = 0
 
     def __init__(
-        self, size: str, layout: Sequence[str], embedding_std: float = 0.5, dropout: float = 0.25
+        self,
+        size: str,
+        layout: Sequence[str],
+        embedding_std: float = 0.5,
+        dropout: float = 0.5,
+        power: PowerPath | None = POWER_PATH,
     ) -> None:
         super().__init__()
-        self.encoder = DareEncoder(size, embedding_std=embedding_std)
+        self.encoder = DareEncoder(size, embedding_std=embedding_std, power=power)
         redraw_weights(self.encoder)
         n_patches, dimensions = WINDOW // PATCH, self.encoder.size
+        self.adapter = nn.Parameter(torch.eye(len(layout)))
         self.per_patch = nn.Linear(dimensions.n_summary * dimensions.n_features, N_HIDDEN)
         self.head = nn.Linear(n_patches * N_HIDDEN, 2)
+        with torch.no_grad():
+            one_patch = torch.randn(2, 1, N_HIDDEN) / (n_patches * N_HIDDEN**0.5)
+            self.head.weight.copy_(one_patch.expand(2, n_patches, N_HIDDEN).flatten(1))
         self.ids: Tensor
         self.register_buffer("ids", channel_ids(layout))
         self.dropout = dropout
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (batch, 2) of windows (batch, n_channels, WINDOW)."""
-        patches = x.reshape(len(x), -1, WINDOW // PATCH, PATCH).transpose(1, 2)
+        virtual = self.adapter @ x
+        patches = virtual.reshape(len(x), -1, WINDOW // PATCH, PATCH).transpose(1, 2)
         features = self.encoder(patches, self.ids).flatten(2)
         hidden = self.per_patch(F.dropout(features, self.dropout, self.training))
         return self.head(hidden.flatten(1))  # type: ignore[no-any-return]
 
     def probe(self) -> ConvProbe:
-        """The probe as the runtime has it."""
+        """The probe as the runtime has it; `adapter` stands in the profile beside it."""
         tensors = (self.per_patch.weight, self.per_patch.bias, self.head.weight, self.head.bias)
         return ConvProbe(*(tensor.detach().double().numpy() for tensor in tensors))
 

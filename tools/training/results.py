@@ -76,11 +76,12 @@ def results_of(out: OutOfFold, paths: Sequence[Path]) -> dict[str, Any]:
         "encoder + tangent + power": fused,
         "frontal_tangent": out.margins["frontal_tangent"],
         "frontal_power": out.margins["frontal_power"],
+        "posterior_power": out.margins["posterior_power"],
     }
     track_b = {name: _accuracies(out, margin[:, I_TRACK_B]) for name, margin in candidates.items()}
     sliding = {name: _accuracies(out, margin) for name, margin in candidates.items()}
     track_a = {
-        "tangent, 21 channels, 0-4 s": _accuracies(out, out.margins["tangent_a"]),
+        "tangent, 31 channels, 0-4 s": _accuracies(out, out.margins["tangent_a"]),
         "eye rule, 0.25-0.5 s": eye_rule(paths, EARLY_S),
     }
     track_b["eye rule, 1-4 s"] = eye_rule(paths, LATE_S)
@@ -147,7 +148,7 @@ def section(results: dict[str, Any]) -> str:
 
 
 TITLES = {
-    "B": "Track B: 1 to 4 s after the cue, 8-30 Hz, 21 sensorimotor channels",
+    "B": "Track B: 1 to 4 s after the cue, 8-30 Hz, 31 channels, none of them frontal",
     "B sliding": "Every window inside 0.5 to 4.1 s after the cue (what a live user sees)",
     "A": "Track A: cue-locked, contains eye movement; for comparison only",
 }
@@ -159,6 +160,7 @@ NAMES = {
     "encoder + tangent + power": "**encoder + tangent + power (shipped)**",
     "frontal_tangent": "control: tangent space on FP1 FP2 F7 F3 FZ F4 F8",
     "frontal_power": "control: power branch on FP1 FP2 F7 F3 FZ F4 F8",
+    "posterior_power": "control: power branch on P7 P3 PZ P4 P8 O1 OZ O2",
     "eye rule, 1-4 s": "control: untrained eye rule (sign of F8 - F7), 1-4 s",
     "eye rule, 0.25-0.5 s": "control: untrained eye rule (sign of F8 - F7), 0.25-0.5 s",
 }
@@ -171,6 +173,7 @@ def _tests(found: dict[str, FloatArray], suffix: str = "") -> list[dict[str, obj
         ("encoder + tangent + power", "tangent + power"),
         ("encoder + tangent", "tangent"),
         ("power", "tangent"),
+        ("encoder", "tangent"),
         ("encoder", "frontal_tangent"),
         ("encoder + tangent + power", "frontal_power"),
     ]

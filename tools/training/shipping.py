@@ -1,11 +1,13 @@
 """Write what was trained: the engine's folder and the population decoder."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from pydantic import TypeAdapter
 
 from rtbci.encoder.checkpoint import write_checkpoint
@@ -17,19 +19,22 @@ from rtbci.probe.profile import (
     Weights,
     chain_hash,
     join_tensors,
+    read_profile,
     write_profile,
 )
 from rtbci.recipes import StageSettings
+from rtbci.stages.stage import FloatArray
 from tools.export_engine import write_engine
 from tools.training.cards import engine_card, paradigm_card
 from tools.training.folds import Fitted
+from tools.training.results import BRANCHES
 from tools.training.signals import CHAIN, LAYOUT, RATE_HZ
 from tools.training.trials import BAND_ORDER, BANDS_HZ, HOP, WINDOW
 
 CLASSES = ("left_hand", "right_hand")
 COMMAND = "python -m tools.train_motor_imagery"
 
-__all__ = ["chain_settings", "profile_of", "ship"]
+__all__ = ["chain_settings", "fuse_folds", "profile_of", "ship", "trained_on", "write_fold"]
 
 DATA_NOTE = (
     "PhysioNet EEGMMIDB, 75 subjects, imagined left and right fist; ODC-BY 1.0; Schalk et al. 2004, "
@@ -44,7 +49,12 @@ def chain_settings() -> list[dict[str, Any]]:
 
 
 def profile_of(
-    fitted: Fitted, engine: str, engine_id: str, results: Mapping[str, Any], created: str
+    fitted: Fitted,
+    engine: str,
+    engine_id: str,
+    results: Mapping[str, Any],
+    created: str,
+    subjects: Iterable[int],
 ) -> Profile:
     """The population decoder as a profile, its tensors as float32 where that changes nothing that matters.
 
@@ -57,6 +67,8 @@ def profile_of(
         See `results_of`.
     created : str
         ISO 8601.
+    subjects : iterable of int
+        Who it was trained on.
     """
     probes: dict[str, Probe] = {
         "encoder": fitted.encoder.probe(),
@@ -64,6 +76,7 @@ def profile_of(
         "power": fitted.power.probe(),
     }
     weights: Weights = {name: tensor.astype(np.float32) for name, tensor in join_tensors(probes).items()}
+    weights["encoder.adapter"] = fitted.encoder.adapter.detach().numpy().astype(np.float32)
     weights["align.covariance"] = fitted.covariance.astype(np.float32)
     share = dict(zip(results["fusion"]["branches"], results["fusion"]["weights"], strict=True))
     chain = chain_settings()
@@ -92,35 +105,78 @@ def profile_of(
         ],
         bias=[0.0, 0.0],
         temperature=results["fusion"]["temperature"],
-        n_trials=results["n_trials"],
+        n_trials=results.get("n_trials", 0),
         accuracy=_accuracy(results),
+        trained_on=trained_on(subjects),
         created=created,
         weights=weights,
     )
 
 
-def ship(fitted: Fitted, results: Mapping[str, Any], engine_folder: Path, profile_folder: Path) -> Profile:
-    """Export the encoder, write the population decoder that uses it.
+def trained_on(subjects: Iterable[int]) -> list[str]:
+    """Names of the subjects, as `rtbci eval` compares them with those that it judges."""
+    return [f"eegmmidb/S{subject:03d}" for subject in sorted(set(subjects))]
+
+
+def ship(
+    fitted: Fitted,
+    results: Mapping[str, Any],
+    engine_folder: Path,
+    profile_folder: Path,
+    subjects: Iterable[int],
+) -> Profile:
+    """Export the encoder, write the population decoder that uses it, and the cards of both.
 
     Returns
     -------
     Profile
         As written.
     """
+    written = _write(fitted, results, engine_folder, profile_folder, subjects)
+    (engine_folder / "CARD.md").write_text(engine_card(results, COMMAND))
+    (profile_folder.parent / "CARD.md").write_text(paradigm_card(results, COMMAND))
+    return written
+
+
+def write_fold(fitted: Fitted, folder: Path, test: Iterable[int], train: Iterable[int]) -> None:
+    """Write a fold's decoder where ``rtbci eval --folds`` finds it; its fusion comes later, see `fuse_folds`."""
+    equal = {"branches": list(BRANCHES), "weights": [1 / 3] * 3, "temperature": 1.0}
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(fitted, {"fusion": equal}, folder / "engine", folder / "profile", train)
+    names = [f"S{subject:03d}" for subject in sorted(set(test))]
+    (folder / "subjects.json").write_text(json.dumps({"test": names}) + "\n")
+
+
+def fuse_folds(folders: Sequence[Path], fusions: Sequence[tuple[FloatArray, float]]) -> None:
+    """Give each fold's decoder the fusion that was fitted on the other folds."""
+    for folder, (weights, temperature) in zip(folders, fusions, strict=True):
+        profile = read_profile(folder / "profile")
+        share = dict(zip(BRANCHES, weights.tolist(), strict=True))
+        branches = [replace(entry, weight=share[entry.name]) for entry in profile.branches]
+        fused = replace(profile, branches=branches, temperature=temperature)
+        write_profile(folder / "profile", fused, replace=True)
+
+
+def _write(
+    fitted: Fitted,
+    results: Mapping[str, Any],
+    engine_folder: Path,
+    profile_folder: Path,
+    subjects: Iterable[int],
+) -> Profile:
     engine_folder.mkdir(parents=True, exist_ok=True)
     checkpoint = engine_folder / "encoder.safetensors"
     notes = {"data": DATA_NOTE, "command": COMMAND}
     write_checkpoint(checkpoint, fitted.encoder.encoder, LAYOUT, "whitened", RATE_HZ, notes=notes)
     engine_id = write_engine(checkpoint, engine_folder)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    profile = profile_of(fitted, engine_folder.name, engine_id, results, created)
-    written = write_profile(profile_folder, profile, replace=True)
-    (engine_folder / "CARD.md").write_text(engine_card(results, COMMAND))
-    (profile_folder.parent / "CARD.md").write_text(paradigm_card(results, COMMAND))
-    return written
+    profile = profile_of(fitted, engine_folder.name, engine_id, results, created, subjects)
+    return write_profile(profile_folder, profile, replace=True)
 
 
-def _accuracy(results: Mapping[str, Any]) -> Accuracy:
+def _accuracy(results: Mapping[str, Any]) -> Accuracy | None:
+    if "scores" not in results:
+        return None
     fused = next(one for one in results["scores"]["B"] if one["name"] == "encoder + tangent + power")
     return Accuracy(
         mean=fused["mean"],

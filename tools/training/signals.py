@@ -22,6 +22,7 @@ __all__ = [
     "CHAIN",
     "FRONTAL",
     "LAYOUT",
+    "POSTERIOR",
     "RATE_HZ",
     "Run",
     "Signal",
@@ -35,14 +36,18 @@ __all__ = [
 # fmt: off
 LAYOUT = (
     "FC5", "FC3", "FC1", "FCZ", "FC2", "FC4", "FC6",
-    "C5", "C3", "C1", "CZ", "C2", "C4", "C6",
+    "T7", "C5", "C3", "C1", "CZ", "C2", "C4", "C6", "T8",
     "CP5", "CP3", "CP1", "CPZ", "CP2", "CP4", "CP6",
+    "P7", "P3", "PZ", "P4", "P8", "O1", "OZ", "O2",
 )
 # fmt: on
-"""Sensorimotor electrodes, none of them frontal: eye movements towards the cue must not be decoded."""
+"""All electrodes of the data but the frontal ones: eye movements towards the cue must not be decoded."""
 
 FRONTAL = ("FP1", "FP2", "F7", "F3", "FZ", "F4", "F8")
 """Electrodes of the control: what these alone can tell is gaze, not imagery."""
+
+POSTERIOR = ("P7", "P3", "PZ", "P4", "P8", "O1", "OZ", "O2")
+"""Electrodes of a second control: what these alone can tell may be attention to one side of the screen."""
 
 RATE_HZ = 256.0
 

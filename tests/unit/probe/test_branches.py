@@ -2,7 +2,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from rtbci.errors import EngineError, ProfileError
+from rtbci.errors import EngineError, ProfileError, ShapeError
 from rtbci.probe.branches import EncoderBranch, PowerBranch, TangentBranch, WindowBranch, open_branches
 from rtbci.probe.profile import BranchEntry
 from tests.probe_samples import (
@@ -78,6 +78,23 @@ def test_engine_probe_and_hop_must_fit() -> None:
         EncoderBranch(ArraySession(PATCH, (1, 1, N_FEATURES)), conv_probe(), 3)
     with pytest.raises(EngineError, match="engine gives 'features', need 'logits' or 'probs'"):
         WindowBranch(sessions()["window"], "features")
+
+
+def test_an_adapter_stands_between_the_channels_and_the_engine() -> None:
+    mix = RNG.standard_normal((N_CHANNELS, N_CHANNELS + 2))
+    plain = EncoderBranch(sessions()["encoder"], conv_probe(), HOP)
+    adapted = EncoderBranch(sessions()["encoder"], conv_probe(), HOP, adapter=mix)
+    hops = RNG.standard_normal((WINDOW // HOP + 3, HOP, N_CHANNELS + 2))
+    for hop in hops:
+        plain.push(hop @ mix.T)
+        adapted.push(hop)
+    np.testing.assert_array_equal(adapted.logits(), plain.logits())
+    signal = hops.reshape(-1, N_CHANNELS + 2)
+    np.testing.assert_allclose(adapted.logits_of(signal), plain.logits_of(signal @ mix.T), atol=1e-6)
+    with pytest.raises(ShapeError, match=r"branch 'encoder': chunk has shape \(4, 1\)"):
+        adapted.push(np.zeros((4, 1)))
+    with pytest.raises(EngineError, match=r"adapter has shape \(1, 2\), need"):
+        EncoderBranch(sessions()["encoder"], conv_probe(), HOP, adapter=np.ones((1, 2)))
 
 
 def test_the_window_engine_sees_the_newest_window_whatever_the_hop() -> None:

@@ -147,3 +147,17 @@ def test_no_pickle_is_ever_read(tmp_path: Path) -> None:
     (tmp_path / "p" / "profile.json").write_bytes(pickle.dumps(Profile))
     with pytest.raises(ProfileError, match="is not a profile"):
         read_profile(tmp_path / "p")
+
+
+def test_whom_it_was_trained_on_is_kept_and_may_be_missing(tmp_path: Path) -> None:
+    import json
+
+    named = msgspec.structs.replace(make_profile(), trained_on=["eegmmidb/S001"], chain_hash="a" * 64)
+    write_profile(tmp_path / "p", named)
+    found = read_profile(tmp_path / "p")
+    assert found.trained_on == ["eegmmidb/S001"]
+    assert found.chain_hash == "a" * 64
+    older = json.loads((tmp_path / "p" / "profile.json").read_text())
+    del older["trained_on"]
+    (tmp_path / "p" / "profile.json").write_text(json.dumps(older))
+    assert read_profile(tmp_path / "p").trained_on == []

@@ -1,0 +1,166 @@
+"""`rtbci eval`: the standard judgement of a decoder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from rtbci.errors import ConfigError
+from rtbci.evaluate.compare import compare
+from rtbci.evaluate.data import MOABB_PREFIX, open_data
+from rtbci.evaluate.evaluate import evaluate
+from rtbci.evaluate.plan import Plan
+from rtbci.evaluate.plots import need_matplotlib, write_plots
+from rtbci.evaluate.record import Evaluation, read_evaluation, write_evaluation
+from rtbci.evaluate.tables import (
+    Grid,
+    difference_grid,
+    evaluation_grids,
+    markdown,
+    markdown_report,
+    rich_table,
+)
+from rtbci.recipes import read_paradigm
+from rtbci.runtime.profiles import find_profile
+
+__all__ = ["compare_files", "judge", "numbers_of", "plan_of"]
+
+
+def numbers_of(text: str) -> tuple[int, ...]:
+    """Numbers of trials from the command line: ``0,5,10``.
+
+    Raises
+    ------
+    ConfigError
+        When one is no number.
+    """
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ConfigError(f"--k: got '{text}', need numbers with commas between; as 0,5,10") from error
+
+
+def plan_of(
+    *,
+    paradigm: str,
+    places: Sequence[str],
+    track: str,
+    ks: str,
+    profile: str,
+    folds: Path | None,
+    allow_seen: bool,
+    data_set: str,
+    subjects: str,
+    calibrator: str,
+    remaining: str,
+    n_jobs: int,
+    ray: str,
+    backend: str,
+) -> Plan:
+    """Make a plan of what the command line says.
+
+    Raises
+    ------
+    ConfigError, FileFormatError, ProfileError
+        When it names something that is not there.
+    """
+    if remaining not in ("later", "all"):
+        raise ConfigError(f"--remaining: got '{remaining}', need 'later' or 'all'")
+    recipe = read_paradigm(paradigm)
+    return Plan(
+        paradigm=paradigm,
+        reader=open_data(places, data_set),
+        track=track,
+        ks=numbers_of(ks),
+        profile=find_profile(recipe.name, profile),
+        folds=folds,
+        allow_seen=allow_seen,
+        is_named=bool(data_set) or any(place.startswith(MOABB_PREFIX) for place in places),
+        calibrator=calibrator,
+        remaining="later" if remaining == "later" else "all",
+        subjects=tuple(name.strip() for name in subjects.split(",") if name.strip()),
+        n_jobs=n_jobs,
+        ray=ray,
+        backend=backend,
+    )
+
+
+def judge(
+    plan: Plan, console: Console, *, json: Path | None, markdown_file: Path | None, plots: Path | None
+) -> None:
+    """Evaluate, show the tables, write the files."""
+    if plots is not None:
+        need_matplotlib()
+    _check_writable([json, markdown_file])
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    progress = Console(stderr=True)
+    with Progress(*columns, console=progress, disable=not progress.is_terminal) as bar:
+        task = bar.add_task("subjects", total=None)
+        evaluation = evaluate(plan, lambda n, total: bar.update(task, completed=n, total=total))
+    _show(evaluation, console)
+    if json is not None:
+        write_evaluation(json, evaluation)
+        console.print(f"written: {json}", markup=False, highlight=False)
+    report = markdown_file or (json.with_suffix(".md") if json is not None else None)
+    if report is not None:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text(markdown_report(evaluation), encoding="utf-8")
+        console.print(f"written: {report}", markup=False, highlight=False)
+    if plots is not None:
+        written = ", ".join(str(path) for path in write_plots(evaluation, plots))
+        console.print(f"written: {written}", markup=False, highlight=False)
+
+
+def compare_files(first: Path, second: Path, console: Console, markdown_file: Path | None) -> None:
+    """Paired tests between two evaluations on disk."""
+    names = (first.stem, second.stem) if first.stem != second.stem else (str(first), str(second))
+    differences = compare(read_evaluation(first), read_evaluation(second), names)
+    grid = difference_grid(f"{names[1]} against {names[0]}, same subjects", differences)
+    _print(grid, console)
+    if markdown_file is not None:
+        markdown_file.write_text(markdown(grid), encoding="utf-8")
+        console.print(f"written: {markdown_file}", markup=False, highlight=False)
+
+
+def _show(evaluation: Evaluation, console: Console) -> None:
+    for text in evaluation.warnings:
+        console.print("[bold yellow]note:[/] ", end="")
+        console.print(text, markup=False, highlight=False)
+    for grid in evaluation_grids(evaluation):
+        _print(grid, console)
+    seconds = [one.wall_s for one in evaluation.subjects]
+    recorded = sum(one.recorded_s for one in evaluation.subjects)
+    decoding = sum(one.decoding_s for one in evaluation.subjects)
+    console.print(
+        f"{sum(seconds) / len(seconds):.1f} s a subject; decoding {recorded / decoding:.0f} times faster than real time",
+        highlight=False,
+    )
+
+
+def _print(grid: Grid, console: Console) -> None:
+    if console.is_terminal:
+        console.print(rich_table(grid), soft_wrap=False)
+    else:
+        console.print(markdown(grid), markup=False, highlight=False, soft_wrap=True)
+
+
+def _check_writable(paths: Sequence[Path | None]) -> None:
+    """Find out now, not after an hour, that a result has no place."""
+    for path in paths:
+        if path is not None and path.is_dir():
+            raise ConfigError(f"eval: {path} is a folder, need the name of a file to write; add one")

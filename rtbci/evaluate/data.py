@@ -1,0 +1,150 @@
+"""Whose recordings a decoder is judged on: subjects with runs, from a folder, files, or a public data set."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rtbci.errors import ConfigError, FileFormatError
+from rtbci.evaluate.npz_runs import is_run_archive, read_npz_runs
+from rtbci.replay.read import read_recordings
+from rtbci.replay.recording import Recording
+from rtbci.replay.sniff import COMPANIONS, KINDS
+from rtbci.stream.labels import is_eeg
+
+__all__ = ["MOABB_PREFIX", "FileReader", "SubjectReader", "open_data", "subject_of"]
+
+RUN_SUFFIX = re.compile(r"(?<=[A-Za-z0-9])[_-]?(?:R|run-?)\d+(?:_eeg)?$", re.IGNORECASE)
+"""What of a file's name says which run it is: S007R12, sub-03_run-02_eeg."""
+
+MOABB_PREFIX = "moabb:"
+
+
+class SubjectReader(Protocol):
+    """Where the recordings of an evaluation come from; small enough to be sent to another process.
+
+    Attributes
+    ----------
+    name : str
+        Name of the data set, the first part of ``"eegmmidb/S001"``.
+    source : str
+        Where it is, for the record.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+
+    def subjects(self) -> list[str]:
+        """Names of all subjects, sorted."""
+        ...
+
+    def read(self, subject: str) -> list[Recording]:
+        """All runs of a subject in time order, each with its cues as markers.
+
+        Raises
+        ------
+        FileFormatError
+            When they cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FileReader:
+    """Recordings in files; files whose names differ only in the run belong to one subject.
+
+    Parameters
+    ----------
+    name, source : str
+        See `SubjectReader`.
+    files : dict of str to tuple of Path
+        Files of each subject, in the order of their names.
+    """
+
+    name: str
+    source: str
+    files: dict[str, tuple[Path, ...]]
+
+    def subjects(self) -> list[str]:
+        """Names of all subjects, sorted."""
+        return sorted(self.files)
+
+    def read(self, subject: str) -> list[Recording]:
+        """All runs of a subject; see `SubjectReader.read`."""
+        return [run for path in self.files[subject] for run in _read_file(path)]
+
+
+def open_data(places: Sequence[str], name: str = "") -> SubjectReader:
+    """Find the subjects of a folder, of files, or of a MOABB data set.
+
+    Parameters
+    ----------
+    places : sequence of str
+        One folder; one or more files; or ``moabb:NAME``.
+    name : str
+        Name of the data set; the folder's name otherwise.
+
+    Raises
+    ------
+    FileFormatError
+        When there is no such place, or nothing in it that can be read.
+    ConfigError
+        When the places do not belong together.
+    MissingPackageError
+        When MOABB is asked for and not installed.
+    """
+    if not places:
+        raise ConfigError("--data: nothing given, need a folder, files, or moabb:NAME")
+    if any(place.startswith(MOABB_PREFIX) for place in places):
+        if len(places) > 1:
+            raise ConfigError(f"--data: got {len(places)} places, need a MOABB data set on its own")
+        from rtbci.evaluate.read_moabb import open_moabb
+
+        return open_moabb(places[0].removeprefix(MOABB_PREFIX))
+    paths = [Path(place) for place in places]
+    if missing := [path for path in paths if not path.exists()]:
+        raise FileFormatError(
+            f"--data: {missing[0]} does not exist, need a folder or recordings; check the path "
+            f"(a public data set is named as {MOABB_PREFIX}NAME)"
+        )
+    files = [file for path in paths for file in (_recordings_in(path) if path.is_dir() else [path])]
+    home = paths[0] if paths[0].is_dir() else paths[0].parent
+    by_subject: dict[str, list[Path]] = {}
+    for file in files:
+        by_subject.setdefault(subject_of(file), []).append(file)
+    grouped = {subject: tuple(sorted(found)) for subject, found in by_subject.items()}
+    return FileReader(name or home.resolve().name, ", ".join(places), grouped)
+
+
+def subject_of(path: Path) -> str:
+    """Subject that a file's name stands for: the name without its ending and the number of the run.
+
+    Examples
+    --------
+    >>> [subject_of(Path(name)) for name in ("S007R12.edf", "S001.npz", "sub-03_run-02_eeg.vhdr", "R01.edf")]
+    ['S007', 'S001', 'sub-03', 'R01']
+    """
+    return RUN_SUFFIX.sub("", path.stem) or path.stem
+
+
+def _recordings_in(folder: Path) -> list[Path]:
+    endings = {ending for kind in KINDS for ending in kind.extensions} - COMPANIONS.keys()
+    found = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in endings)
+    if not found:
+        raise FileFormatError(
+            f"--data: {folder} holds no recording, need files ending in {', '.join(sorted(endings))}; "
+            "give the folder that the files lie in"
+        )
+    return found
+
+
+def _read_file(path: Path) -> list[Recording]:
+    if is_run_archive(path):
+        return read_npz_runs(path)
+    found = [one for one in read_recordings(path) if any(is_eeg(channel) for channel in one.info.channels)]
+    if not found:
+        raise FileFormatError(f"{path}: holds no EEG, need a stream with electrodes; give another file")
+    return found

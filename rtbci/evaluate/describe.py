@@ -1,0 +1,136 @@
+"""What an evaluation says of itself: versions, settings, data, weights, and what to be warned of."""
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from rtbci.evaluate.assign import Assignment, profile_sha256, read_assigned
+from rtbci.evaluate.calibrators import find_calibrator
+from rtbci.evaluate.online import LATE_S
+from rtbci.evaluate.plan import Plan
+from rtbci.evaluate.record import DecoderUsed, EyeCheck
+from rtbci.evaluate.subject import Judged
+from rtbci.evaluate.trials import LONGEST_TRIAL_S, ONSET_S, TRIAL_S, Track, idle_class
+from rtbci.recipes import ParadigmRecipe
+
+__all__ = ["data", "decoders", "paradigm", "settings", "versions", "warnings_of"]
+
+VERSIONS_OF = ("rtbci", "numpy", "scipy", "onnxruntime", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, of rtbci and of the libraries that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONS_OF:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def settings(plan: Plan, track: Track) -> dict[str, Any]:
+    """What was asked for, and the rules in force."""
+    return {
+        "track": track.name,
+        "track_start_s": track.start_s,
+        "track_end_s": track.end_s,
+        "ks": list(plan.ks),
+        "remaining": plan.remaining,
+        "calibrator": find_calibrator(plan.calibrator).name,
+        "imagery_onset_s": ONSET_S,
+        "trial_s": TRIAL_S,
+        "longest_trial_s": LONGEST_TRIAL_S,
+        "late_s": LATE_S,
+        "backend": plan.backend,
+    }
+
+
+def paradigm(recipe: ParadigmRecipe) -> dict[str, Any]:
+    """What the recipe says that numbers depend on."""
+    idle = idle_class(recipe.classes)
+    return {
+        "name": recipe.name,
+        "classes": list(recipe.classes),
+        "idle": None if idle is None else recipe.classes[idle],
+        "channels": list(recipe.input.channels),
+        "window_s": recipe.window.length_s,
+        "hop_s": recipe.window.hop_s,
+        "decision": recipe.decision.model_dump(),
+        "stages": [stage.model_dump() for stage in recipe.stages],
+    }
+
+
+def data(plan: Plan, judged: Sequence[Judged]) -> dict[str, Any]:
+    """What was judged on."""
+    records = [one.record for one in judged]
+    trials = [trial for one in records for trial in one.trials]
+    return {
+        "name": plan.reader.name,
+        "source": plan.reader.source,
+        "n_subjects": len(records),
+        "n_runs": sum(one.n_runs for one in records),
+        "n_trials": len(trials),
+        "n_trials_without_window": sum(trial.t_window_s is None for trial in trials),
+        "recorded_min": sum(one.recorded_s for one in records) / 60.0,
+        "channels": list(judged[0].labels),
+        "rates_hz": sorted({rate for one in judged for rate in one.rates_hz}),
+    }
+
+
+def decoders(assigned: dict[str, Assignment], judged: Sequence[Judged]) -> list[DecoderUsed]:
+    """The weights in use, one entry for each fold."""
+    found: dict[tuple[str, str], DecoderUsed] = {}
+    for one in judged:
+        assignment = assigned[one.record.name]
+        key = (assignment.fold, assignment.profile)
+        if key in found:
+            continue
+        profile = read_assigned(assignment)
+        found[key] = DecoderUsed(
+            fold=assignment.fold,
+            profile=assignment.profile,
+            profile_sha256=profile_sha256(assignment.profile),
+            chain_hash="" if profile is None else profile.chain_hash,
+            engine=one.engine[0],
+            engine_sha256=one.engine[1],
+            n_trained_on=0 if profile is None else len(profile.trained_on),
+        )
+    return list(found.values())
+
+
+def warnings_of(
+    plan: Plan, recipe: ParadigmRecipe, track: Track, judged: Sequence[Judged], eye: EyeCheck
+) -> list[str]:
+    """What people should know before they believe a number."""
+    found = []
+    seen = [one.record.seen for one in judged]
+    if "yes" in seen:
+        found.append(
+            f"seen in training: {seen.count('yes')} of {len(seen)} subjects; their numbers say nothing of new people"
+        )
+    if "unknown" in seen:
+        found.append(
+            f"training subjects not stated by the profile: {seen.count('unknown')} of {len(seen)} subjects may have been "
+            "trained on"
+        )
+    if track.name == "A":
+        found.append("track A contains eye movements towards the cue; track B is the one that counts")
+    if recipe.window.length_s < track.end_s - track.start_s:
+        found.append(
+            f"the window of {recipe.window.length_s:g} s covers only {track.end_s - recipe.window.length_s:g} to "
+            f"{track.end_s:g} s after the cue"
+        )
+    if dropped := sum(trial.t_window_s is None for one in judged for trial in one.record.trials):
+        found.append(f"{dropped} trials have no full window at the track's end and are left out")
+    short = {k: sum(f"k{k}" not in one.record.scores for one in judged) for k in plan.ks}
+    found += [f"k = {k}: {n} subjects have too few trials, left out of it" for k, n in short.items() if n]
+    interpolated = {label for one in judged for label in one.record.interpolated}
+    if interpolated:
+        found.append(f"interpolated electrodes: {', '.join(sorted(interpolated))}")
+    if len(judged) < 2:
+        found.append("one subject: no interval over people")
+    if eye.is_above:
+        found.append(eye.note)
+    return found

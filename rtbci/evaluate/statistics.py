@@ -1,0 +1,107 @@
+"""From subjects to statements: means with intervals, paired tests."""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+__all__ = ["Difference", "Summary", "paired", "summarize"]
+
+CONFIDENCE = 0.95
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A number over subjects.
+
+    Parameters
+    ----------
+    mean, se : float or None
+        Mean and standard error over subjects; None when there are too few.
+    low, high : float or None
+        95 % interval of the mean, Student's t.
+    n : int
+        Subjects that have the number.
+    """
+
+    mean: float | None
+    se: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Two decoders on the same subjects.
+
+    Parameters
+    ----------
+    metric : str
+    first, second : str
+        Names of what is compared.
+    mean, se : float or None
+        Of the second less the first, over subjects.
+    low, high : float or None
+        95 % interval of the mean difference.
+    n : int
+        Subjects that have both.
+    p_t, p_wilcoxon : float or None
+        Two-sided paired tests; None with fewer than two subjects, 1 when nothing differs.
+    """
+
+    metric: str
+    first: str
+    second: str
+    mean: float | None
+    se: float | None
+    low: float | None
+    high: float | None
+    n: int
+    p_t: float | None
+    p_wilcoxon: float | None
+
+
+def summarize(values: Sequence[float] | npt.NDArray[np.float64]) -> Summary:
+    """Mean over subjects with its 95 % interval; values that are NaN are left out."""
+    x = np.asarray(values, dtype=np.float64)
+    x = x[np.isfinite(x)]
+    if not x.size:
+        return Summary(mean=None, se=None, low=None, high=None, n=0)
+    mean = float(x.mean())
+    if x.size == 1:
+        return Summary(mean=mean, se=None, low=None, high=None, n=1)
+    se = float(x.std(ddof=1) / math.sqrt(x.size))
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, x.size - 1)) * se
+    return Summary(mean=mean, se=se, low=mean - half, high=mean + half, n=int(x.size))
+
+
+def paired(
+    metric: str, first: str, second: str, before: Sequence[float], after: Sequence[float]
+) -> Difference:
+    """Compare two numbers of the same subjects, in the same order: `after` less `before`.
+
+    Student's paired t test and Wilcoxon's signed-rank test (zeros left out, as Wilcoxon does).
+    """
+    difference = np.asarray(after, dtype=np.float64) - np.asarray(before, dtype=np.float64)
+    difference = difference[np.isfinite(difference)]
+    over = summarize(difference)
+    p_t = p_wilcoxon = None
+    if over.n > 1 and over.se is not None and over.mean is not None:
+        p_t = p_wilcoxon = 1.0
+        if difference.any():
+            p_t = 2.0 * float(stats.t.sf(abs(over.mean) / over.se, over.n - 1)) if over.se > 0 else 0.0
+            p_wilcoxon = float(stats.wilcoxon(difference).pvalue)
+    return Difference(
+        metric=metric,
+        first=first,
+        second=second,
+        mean=over.mean,
+        se=over.se,
+        low=over.low,
+        high=over.high,
+        n=over.n,
+        p_t=p_t,
+        p_wilcoxon=p_wilcoxon,
+    )

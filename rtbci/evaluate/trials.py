@@ -1,0 +1,205 @@
+"""What the user was asked to do, and when: tracks, cued trials, and which windows belong to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rtbci.errors import ConfigError, FileFormatError
+from rtbci.recipes import BandpassSettings, ParadigmRecipe
+from rtbci.replay.recording import Recording
+from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import canonical_label
+
+__all__ = [
+    "FRONTAL",
+    "IDLE",
+    "TRACKS",
+    "Track",
+    "Trial",
+    "active_classes",
+    "check_track",
+    "find_trials",
+    "idle_class",
+    "nearest_window",
+    "window_labels",
+]
+
+FRONTAL = ("FP1", "FP2", "AF7", "AF3", "AFZ", "AF4", "AF8", "F7", "F3", "FZ", "F4", "F8")
+"""Electrodes that see eye movements most; what they alone can tell is not imagery."""
+
+IDLE = -1
+"""Label of a window that belongs to no imagery."""
+
+IDLE_NAMES = ("idle", "rest")
+TRIAL_S = 4.0
+"""How long a cue holds when no marker ends it (Graz, EEGMMIDB: about 4 s)."""
+LONGEST_TRIAL_S = 6.0
+"""A next marker later than this after a cue does not end the trial; `TRIAL_S` does."""
+ONSET_S = 0.5
+"""Nobody imagines sooner after a cue; windows that end before are idle."""
+SLOWEST_IMAGERY_HZ = 8.0
+ROUNDING_S = 1e-6
+JITTER = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Where a cue-locked window must lie, in seconds after the cue."""
+
+    name: str
+    start_s: float
+    end_s: float
+
+
+TRACKS = {"A": Track("A", 0.0, 4.0), "B": Track("B", 1.0, 4.0)}
+"""A: from the cue on, contains eye movements towards it. B: imagery only; the one that counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One cue.
+
+    Parameters
+    ----------
+    i_run : int
+        Which of the subject's runs, from 0.
+    t_cue, t_end : float
+        Cue and end of the trial, in seconds from the run's first sample.
+    i_class : int
+        Class asked for, an index into the paradigm's classes.
+    """
+
+    i_run: int
+    t_cue: float
+    t_end: float
+    i_class: int
+
+
+def idle_class(classes: Sequence[str]) -> int | None:
+    """Index of the class that means "does nothing" (named idle or rest), or None."""
+    return next((i for i, name in enumerate(classes) if name.lower() in IDLE_NAMES), None)
+
+
+def active_classes(classes: Sequence[str]) -> list[str]:
+    """Classes that are not idle, in order."""
+    idle = idle_class(classes)
+    return [name for i, name in enumerate(classes) if i != idle]
+
+
+def check_track(track: str, recipe: ParadigmRecipe) -> Track:
+    """Look a track up, and refuse a paradigm that does not keep to it.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such track, the paradigm's window does not fit into it, track B is asked for and
+        the paradigm reads frontal electrodes below 8 Hz, or its windows are locked to markers.
+    """
+    if track.upper() not in TRACKS:
+        raise ConfigError(
+            f"--track: got '{track}', need A (from the cue on) or B (imagery only, the one that counts)"
+        )
+    found = TRACKS[track.upper()]
+    where = f"track {found.name}: paradigm '{recipe.name}'"
+    if recipe.window.policy != "sliding":
+        raise ConfigError(f"{where} decodes windows locked to markers, need sliding windows; judge another")
+    if recipe.window.length_s > found.end_s - found.start_s + ROUNDING_S:
+        raise ConfigError(
+            f"{where} has windows of {recipe.window.length_s:g} s, need at most {found.end_s - found.start_s:g} s "
+            f"({found.start_s:g} to {found.end_s:g} s after the cue); "
+            + ("judge it on track A" if found.name == "B" else "judge another")
+        )
+    frontal = [label for label in recipe.input.channels if canonical_label(label) in FRONTAL]
+    if found.name == "B" and frontal and not _is_imagery_band(recipe):
+        raise ConfigError(
+            f"{where} reads {', '.join(frontal)} below {SLOWEST_IMAGERY_HZ:g} Hz, where eye movements are; need no "
+            f"frontal electrodes, or a band-pass from {SLOWEST_IMAGERY_HZ:g} Hz on; judge it on track A"
+        )
+    return found
+
+
+def _is_imagery_band(recipe: ParadigmRecipe) -> bool:
+    lows = [stage.low_hz for stage in recipe.stages if isinstance(stage, BandpassSettings)]
+    return bool(lows) and max(lows) >= SLOWEST_IMAGERY_HZ
+
+
+def find_trials(runs: Sequence[Recording], recipe: ParadigmRecipe, where: str) -> list[Trial]:
+    """Cues of all runs in time order, those of an idle class included.
+
+    A trial ends with the next marker, or `TRIAL_S` after its cue when none comes within `LONGEST_TRIAL_S`.
+
+    Raises
+    ------
+    FileFormatError
+        When no marker names a class; says which markers there are.
+    """
+    trials = [trial for i, run in enumerate(runs) for trial in _trials_of_run(i, run, recipe)]
+    if not trials:
+        texts = sorted({marker.value for run in runs for marker in run.markers})
+        known = sorted(text for texts_of in recipe.markers.values() for text in texts_of)
+        raise FileFormatError(
+            f"{where}: no cues, its markers are {', '.join(texts[:12]) or 'none'}, need some of {', '.join(known)}; "
+            "add the markers' texts to [markers] in the paradigm's recipe.toml, or give recordings with cues"
+        )
+    return trials
+
+
+def _trials_of_run(i_run: int, run: Recording, recipe: ParadigmRecipe) -> list[Trial]:
+    times = [marker.t_lsl for marker in run.markers]
+    trials: list[Trial] = []
+    for i, (t_cue, text) in enumerate(run.markers):
+        name = recipe.class_of(text)
+        if name is None or t_cue < 0:
+            continue
+        after = next((t for t in times[i + 1 :] if t > t_cue), np.inf)
+        t_end = after if after - t_cue <= LONGEST_TRIAL_S else t_cue + TRIAL_S
+        trials.append(Trial(i_run, t_cue, min(t_end, run.duration_s), recipe.classes.index(name)))
+    return trials
+
+
+def nearest_window(
+    t_first: FloatArray, t_newest: FloatArray, t_cue: float, track: Track, hop_s: float
+) -> int | None:
+    """Window that a trial is judged by: its newest sample is nearest to, but not after, the track's end.
+
+    Parameters
+    ----------
+    t_first, t_newest : ndarray of float64, shape (n_windows,)
+        Stamps of first and newest sample of the windows, ascending, in seconds.
+    t_cue : float
+    track : Track
+    hop_s : float
+
+    Returns
+    -------
+    int or None
+        None when no window ends within a hop of the track's end, as after a gap or at the recording's end, or
+        when it begins more than a hop before the track does. (Windows come once a hop, so the one that ends
+        last in the track begins up to a hop early.)
+    """
+    target = t_cue + track.end_s
+    i = int(np.searchsorted(t_newest, target + ROUNDING_S, side="right")) - 1
+    if i < 0 or target - t_newest[i] > JITTER * hop_s:
+        return None
+    return i if t_first[i] >= t_cue + track.start_s - JITTER * hop_s else None
+
+
+def window_labels(
+    t_newest: FloatArray, trials: Sequence[Trial], idle: int | None = None
+) -> npt.NDArray[np.intp]:
+    """What the user did at the newest sample of each window, shape (n_windows,): a class, or `IDLE`.
+
+    Imagery lasts from `ONSET_S` after a cue to the trial's end; trials of the class `idle` are no imagery.
+    """
+    labels = np.full(len(t_newest), IDLE, dtype=np.intp)
+    for trial in trials:
+        if trial.i_class != idle:
+            labels[imagery(t_newest, trial)] = trial.i_class
+    return labels
+
+
+def imagery(t_newest: FloatArray, trial: Trial) -> npt.NDArray[np.bool_]:
+    """Which windows end while a trial's imagery lasts, shape (n_windows,)."""
+    return np.asarray((t_newest >= trial.t_cue + ONSET_S) & (t_newest <= trial.t_end))
