@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from rtbci.probe.head_features import tangent_features
+from rtbci.probe.refit import feature_scale
 from rtbci.probe.tangent import TangentProbe
 from rtbci.stages.stage import FloatArray
 from tools.training.networks import EncoderNet, FitSettings, PowerNet, fit_network, logits_of_windows
@@ -54,12 +56,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Trained branches, and the covariance that the alignment starts from."""
+    """Trained branches, the covariance that the alignment starts from, and the spread of each head's features.
+
+    A user's head is refitted in units of that spread; see `rtbci.probe.refit`.
+    """
 
     encoder: EncoderNet
     tangent: TangentProbe
     power: PowerNet
     covariance: FloatArray
+    feature_scales: dict[str, FloatArray]
 
 
 def use_one_thread() -> None:
@@ -84,7 +90,24 @@ def fit_all(
     fit_network(power, trials, rows, mirror, plan.power, plan.seed, report)
     fit_network(encoder, trials, rows, mirror, plan.encoder, plan.seed, report)
     tangent = _fit_tangent(covariances, trials, rows, mirror)
-    return Fitted(encoder, tangent, power, covariance)
+    scales = {
+        "encoder": feature_scale(_head_inputs(encoder, trials, rows)),
+        "tangent": feature_scale(tangent_features(tangent, covariances[SPANS_FIT[-1]][rows])),
+        "power": feature_scale(_head_inputs(power, trials, rows)),
+    }
+    return Fitted(encoder, tangent, power, covariance, scales)
+
+
+def _head_inputs(net: EncoderNet | PowerNet, trials: Trials, rows: npt.NDArray[np.intp]) -> FloatArray:
+    """What the network's last layer reads, before dropout and normalisation, in windows of track B."""
+    windows = trials.windows(END_TRACK_B, net.context)
+    net.eval()
+    with torch.no_grad():
+        parts = [
+            net.head_inputs(torch.from_numpy(np.ascontiguousarray(windows[rows[i : i + 128]])))
+            for i in range(0, len(rows), 128)
+        ]
+    return torch.cat(parts).double().numpy()
 
 
 def run_fold(

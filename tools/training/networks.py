@@ -111,11 +111,15 @@ class EncoderNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (batch, 2) of windows (batch, n_channels, WINDOW)."""
+        return self.head(self.head_inputs(x))  # type: ignore[no-any-return]
+
+    def head_inputs(self, x: Tensor) -> Tensor:
+        """What the last layer reads, (batch, n_patches * n_hidden)."""
         virtual = self.adapter @ x
         patches = virtual.reshape(len(x), -1, WINDOW // PATCH, PATCH).transpose(1, 2)
         features = self.encoder(patches, self.ids).flatten(2)
-        hidden = self.per_patch(F.dropout(features, self.dropout, self.training))
-        return self.head(hidden.flatten(1))  # type: ignore[no-any-return]
+        hidden: Tensor = self.per_patch(F.dropout(features, self.dropout, self.training))
+        return hidden.flatten(1)
 
     def probe(self) -> ConvProbe:
         """The probe as the runtime has it; `adapter` stands in the profile beside it."""
@@ -149,13 +153,17 @@ class PowerNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (batch, 2) of windows (batch, n_channels, CONTEXT + WINDOW)."""
+        features = self.norm(self.head_inputs(x))
+        return self.head(F.dropout(features, self.dropout, self.training))  # type: ignore[no-any-return]
+
+    def head_inputs(self, x: Tensor) -> Tensor:
+        """Mean log powers, not normalised yet, (batch, n_bands * n_filters)."""
         n_bands, n_filters, n_channels = self.spatial.shape
         virtual = self.spatial.reshape(-1, n_channels) @ x
         kernels = self.temporal.flip(1).repeat_interleave(n_filters, 0)[:, None]  # conv1d correlates
         filtered = F.conv1d(virtual, kernels, groups=n_bands * n_filters)
         powers = filtered.square().reshape(len(x), -1, WINDOW // PATCH, PATCH).mean(3)
-        features = (torch.log(powers + POWER_FLOOR) * self.patch_scores.softmax(1)).sum(2)
-        return self.head(F.dropout(self.norm(features), self.dropout, self.training))  # type: ignore[no-any-return]
+        return (torch.log(powers + POWER_FLOOR) * self.patch_scores.softmax(1)).sum(2)
 
     def probe(self) -> PowerProbe:
         """The probe as the runtime has it: normalisation folded into the last layer."""

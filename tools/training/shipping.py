@@ -22,6 +22,7 @@ from rtbci.probe.profile import (
     read_profile,
     write_profile,
 )
+from rtbci.probe.refit import SCALE_NAME
 from rtbci.recipes import StageSettings
 from rtbci.stages.stage import FloatArray
 from tools.export_engine import write_engine
@@ -77,6 +78,8 @@ def profile_of(
     }
     weights: Weights = {name: tensor.astype(np.float32) for name, tensor in join_tensors(probes).items()}
     weights["encoder.adapter"] = fitted.encoder.adapter.detach().numpy().astype(np.float32)
+    for name, scale in fitted.feature_scales.items():
+        weights[f"{name}.{SCALE_NAME}"] = scale.astype(np.float32)
     weights["align.covariance"] = fitted.covariance.astype(np.float32)
     share = dict(zip(results["fusion"]["branches"], results["fusion"]["weights"], strict=True))
     chain = chain_settings()

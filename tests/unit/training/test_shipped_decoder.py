@@ -42,9 +42,10 @@ def _encoder(profile: Profile, signal: Signal, ends: np.ndarray) -> FloatArray:
     assert engine.weights is not None
     encoder, _ = read_checkpoint(engine.folder / engine.weights)
     probe = ConvProbe.from_tensors(profile.tensors("encoder"))
+    adapter = profile.tensors("encoder")["adapter"].astype(np.float64)
     found = []
     for end in ends:
-        window = torch.from_numpy(signal.data[end - WINDOW : end].T.astype(np.float32))
+        window = torch.from_numpy((adapter @ signal.data[end - WINDOW : end].T).astype(np.float32))
         patches = window.reshape(1, len(LAYOUT), N_PATCHES, PATCH).transpose(1, 2)
         with torch.no_grad():
             features = encoder(patches, channel_ids(LAYOUT))[0].flatten(1).numpy()

@@ -1,0 +1,97 @@
+"""The comparison as a page of tables."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tools.training.baselines.fold import FRONTAL_PREFIX, GUARDED
+from tools.training.judge import markdown_table
+
+__all__ = ["page"]
+
+NAMES = {
+    "csp_lda": "CSP + LDA",
+    "fbcsp_lda": "filter-bank CSP + LDA",
+    "tangent": "tangent space + LR, 8-30 Hz",
+    "tangent_two_bands": "tangent space + LR, 8-13 and 13-30 Hz",
+    "augmented": "augmented covariance, tangent space + LR",
+    "eegnet": "EEGNet",
+    "eegnet_all": "EEGNet, all channels",
+    "eegnet_all_4_40": "EEGNet, all channels, 4-40 Hz",
+    "eye rule": "control, untrained eye rule (sign of F8 - F7)",
+}
+
+
+def page(results: dict[str, Any]) -> str:
+    """Tables in Markdown of what `compare_folds` returns."""
+    parts: list[str] = []
+    for track, found in results["tracks"].items():
+        few, ks = "with the user's first k trials a class, judged on later trials", results["ks"]
+        parts += [
+            f"### Track {track}: without calibration",
+            _pool_table(found),
+            f"### Track {track}: {few}",
+            _by_k_table(found["scores"], ks, _percent, found["n_judged"]),
+            f"### Track {track}: gain {few}",
+            "Against the same decoder without them, on the same trials; p of the paired t test.",
+            _by_k_table(found["gains"], ks[1:], _gain),
+            f"### Track {track}: paired tests over subjects, without calibration",
+            _tests_table(found["tests"]),
+            f"{found['n_trials']} trials of {found['n_subjects']} subjects; folds {found['folds']} of "
+            f"{results['n_folds']}; {found['minutes']:.1f} minutes a fold.",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _name(name: str) -> str:
+    if name.startswith(FRONTAL_PREFIX):
+        return f"control, frontal electrodes: {_name(name.removeprefix(FRONTAL_PREFIX))}"
+    if name.startswith("own_"):
+        return f"own trials only: {_name(name.removeprefix('own_'))}"
+    if name.endswith(GUARDED):
+        return f"{_name(name.removesuffix(GUARDED))}, guarded"
+    return NAMES.get(name, name)
+
+
+def _percent(one: dict[str, Any]) -> str:
+    return f"{one['mean']:.1f} ({one['se']:.1f})"
+
+
+def _gain(one: dict[str, Any]) -> str:
+    return f"{one['difference']:+.1f} ({one['se']:.1f}), p {_p(one['p_t'])}"
+
+
+def _pool_table(found: dict[str, Any]) -> str:
+    plain = [one for one in found["scores"] if one["k"] == 0 and not one["name"].endswith(GUARDED)]
+    rows = [
+        [_name(one["name"]), _percent(one), f"{one['low']:.1f} to {one['high']:.1f}"]
+        for one in [*plain, found["eye_rule"]]
+    ]
+    return markdown_table(["decoder", "accuracy % (SE)", "95 % interval"], rows)
+
+
+def _by_k_table(
+    found: Sequence[dict[str, Any]],
+    ks: Sequence[int],
+    text: Callable[[dict[str, Any]], str],
+    n_judged: Sequence[int] = (),
+) -> str:
+    """One row a decoder that was ever calibrated, one column for each k."""
+    cells: dict[str, dict[int, str]] = {}
+    for one in found:
+        cells.setdefault(one["name"], {})[one["k"]] = text(one)
+    rows = [[_name(name), *(by_k.get(k, "-") for k in ks)] for name, by_k in cells.items() if any(by_k)]
+    if n_judged:
+        rows.append(["trials judged", *(str(n) for n in n_judged)])
+    return markdown_table(["decoder", *(f"k = {k}" for k in ks)], rows)
+
+
+def _tests_table(tests: Sequence[dict[str, Any]]) -> str:
+    rows = [
+        [one["name"], f"{one['difference']:+.1f} ({one['se']:.1f})", _p(one["p_t"]), _p(one["p_wilcoxon"])]
+        for one in tests
+    ]
+    return markdown_table(["comparison", "difference (SE)", "p, t", "p, Wilcoxon"], rows)
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
