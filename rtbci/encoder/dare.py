@@ -227,9 +227,9 @@ class DareEncoder(nn.Module):
     def _power_tokens(self, patches: Tensor, channel_ids: Tensor, power: PowerPath) -> Tensor:
         """What the log powers add to the tokens, shape (n, n_channels, D)."""
         projections = F.linear(patches, self.power_waves.flatten(0, 1))
-        powers = projections.square().unflatten(-1, (power.n_bands, power.n_waves)).sum(-1)
+        powers = projections.square().reshape(*projections.shape[:-1], power.n_bands, power.n_waves).sum(-1)
         levels = torch.log(powers + power.floor) - self.power_offset
-        vectors = self.power_embedding(channel_ids).unflatten(-1, (power.n_bands, -1))
+        vectors: Tensor = self.power_embedding(channel_ids).reshape(*channel_ids.shape, power.n_bands, -1)
         return (levels[..., None, :] @ vectors).squeeze(-2)
 
 
@@ -241,7 +241,7 @@ def _waves(power: PowerPath) -> Tensor:
     t_s = torch.arange(PATCH_SAMPLES, dtype=torch.float64) / RATE_HZ
     phases = 2.0 * math.pi * torch.tensor(power.bands_hz, dtype=torch.float64)[..., None] * t_s
     waves = torch.stack([phases.cos(), phases.sin()], dim=2).flatten(1, 2)
-    return (waves * 2.0**0.5 / PATCH_SAMPLES).float()
+    return waves.mul(2.0**0.5 / PATCH_SAMPLES).float()
 
 
 def channel_ids(labels: Sequence[str]) -> Tensor:

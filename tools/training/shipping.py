@@ -154,7 +154,7 @@ def fuse_folds(folders: Sequence[Path], fusions: Sequence[tuple[FloatArray, floa
     """Give each fold's decoder the fusion that was fitted on the other folds."""
     for folder, (weights, temperature) in zip(folders, fusions, strict=True):
         profile = read_profile(folder / "profile")
-        share = dict(zip(BRANCHES, weights.tolist(), strict=True))
+        share: dict[str, float] = dict(zip(BRANCHES, weights.tolist(), strict=True))
         branches = [replace(entry, weight=share[entry.name]) for entry in profile.branches]
         fused = replace(profile, branches=branches, temperature=temperature)
         write_profile(folder / "profile", fused, replace=True)

@@ -68,7 +68,7 @@ def test_power_of_one_electrode_is_told_from_that_of_another() -> None:
 
 def test_silence_is_finite_and_so_is_its_gradient() -> None:
     encoder = make()
-    encoder.encode_patches(torch.zeros(2, len(LABELS), 64), channel_ids(LABELS)).sum().backward()
+    encoder.encode_patches(torch.zeros(2, len(LABELS), 64), channel_ids(LABELS)).sum().backward()  # type: ignore[no-untyped-call]
     assert all(
         parameter.grad is not None and torch.isfinite(parameter.grad).all()
         for parameter in encoder.parameters()

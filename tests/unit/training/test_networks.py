@@ -128,7 +128,7 @@ def test_the_same_seed_gives_the_same_network(kind: str) -> None:
 
 
 def test_the_power_network_learns_what_there_is_to_learn() -> None:
-    signals = aligned_signals(n_subjects=2, n_trials=24)
+    signals = aligned_signals(n_subjects=2, n_trials=48)
     left, right = LAYOUT.index("C3"), LAYOUT.index("C4")
     for signal in signals:
         for i_cue, side in zip(signal.i_cue, signal.classes, strict=True):
@@ -137,12 +137,12 @@ def test_the_power_network_learns_what_there_is_to_learn() -> None:
     torch.manual_seed(0)
     net = PowerNet(len(LAYOUT))
     lines: list[str] = []
-    settings = FitSettings(epochs=12, rate=5e-3, batch=12)
+    settings = FitSettings(epochs=20, rate=5e-3, batch=12)
     fit_network(
         net, trials, np.flatnonzero(trials.subjects == 1), mirror_columns(LAYOUT), settings, 0, lines.append
     )
     logits = logits_of_windows(net, trials.windows(END_TRACK_B, net.context))
     test = trials.subjects == 2
     assert ((logits.argmax(1) == trials.classes)[test]).mean() > 0.9
-    assert len(lines) == 12
+    assert len(lines) == 20
     assert "s left" in lines[0]

@@ -48,7 +48,7 @@ def test_from_recordings_to_a_decoder_that_runs(tmp_path: Path) -> None:
     session = open_session(engine.onnx_path)
     try:
         branches = open_branches(profile, {"encoder": session})
-        signal = np.random.default_rng(0).standard_normal((1024, 21))
+        signal = np.random.default_rng(0).standard_normal((1024, 31))
         for branch in branches:
             assert np.isfinite(branch.logits_of(signal)).all()
     finally:

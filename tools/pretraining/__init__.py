@@ -1,0 +1,1 @@
+"""What `tools/pretrain.py` is made of: readers, shards, batches, training. Never imported by rtbci."""
