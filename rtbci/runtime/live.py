@@ -33,6 +33,8 @@ SourceFactory = Callable[[StreamInfo | None], Source]
 POLL_S = 0.25
 OPENING_STOP_S = 1.0
 TICK_S = 0.05
+TICK_LATE_S = 0.15
+"""All that is no decision is done right after one, when the next is farthest; without decisions this often."""
 OVERFLOW_S = 30.0
 """A gap behind which samples are this much older than usual was made here: liblsl keeps 60 s for us."""
 STATUS_S = 1.0
@@ -176,9 +178,11 @@ class LiveRun:
             if not self._is_connected:
                 self._connect(self._acquisition.info)
             t_taken = self._acquisition.t_last_received or self._clock()
+            n_before = self._telemetry.n_predictions
             self._take(chunk, markers, t_taken)
             t_now = self._clock()
-            if t_now - self._t_ticked >= TICK_S or self._watch.state != self._state_sent:
+            due_s = TICK_S if self._telemetry.n_predictions > n_before else TICK_LATE_S
+            if t_now - self._t_ticked >= due_s or self._watch.state != self._state_sent:
                 self._tick(t_now)
 
     def _connect(self, info: StreamInfo) -> None:
