@@ -20,7 +20,7 @@ __all__ = ["DEFAULT_CHANNELS", "Signal", "SyntheticAmp"]
 DEFAULT_CHANNELS = (
     "FP1", "FP2", "F7", "F3", "FZ", "F4", "F8", "FC5", "FC3", "FC1", "FCZ", "FC2", "FC4", "FC6", "T7",
     "C5", "C3", "C1", "CZ", "C2", "C4", "C6", "T8", "CP5", "CP3", "CP1", "CPZ", "CP2", "CP4", "CP6",
-    "P7", "P3", "PZ", "P4", "P8", "O1", "O2",
+    "P7", "P3", "PZ", "P4", "P8", "O1", "OZ", "O2",
 )
 # fmt: on
 """The 10-20 system and the sensorimotor electrodes."""
