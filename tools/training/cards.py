@@ -77,6 +77,8 @@ def paradigm_card(results: Mapping[str, Any], command: str) -> str:
             "The cue of this data set is on the left or right of the screen, and eyes follow it. No frontal electrode is",
             "read, and the band starts at 8 Hz. What remains: the same branches on seven frontal electrodes alone reach",
             f"{_row(results, 'B', 'frontal_tangent')} (tangent space) and {_row(results, 'B', 'frontal_power')} (power).",
+            "On eight posterior electrodes, which the decoder does read and where attention to one side may show, they reach",
+            f"{_row(results, 'B', 'posterior_tangent')} and {_row(results, 'B', 'posterior_power')}.",
             f"The untrained eye rule: {_row(results, 'B', 'eye rule, 1-4 s')}; on the raw signal right after the cue,",
             f"{_row(results, 'A', 'eye rule, 0.25-0.5 s')}.\n",
             "## Limits\n",

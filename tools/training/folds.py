@@ -15,7 +15,14 @@ from rtbci.probe.head_features import tangent_features
 from rtbci.probe.refit import feature_scale
 from rtbci.probe.tangent import TangentProbe
 from rtbci.stages.stage import FloatArray
-from tools.training.networks import EncoderNet, FitSettings, PowerNet, fit_network, logits_of_windows
+from tools.training.networks import (
+    EncoderNet,
+    FitSettings,
+    PowerNet,
+    fit_network,
+    head_inputs_of_windows,
+    logits_of_windows,
+)
 from tools.training.signals import (
     FRONTAL,
     LAYOUT,
@@ -33,7 +40,16 @@ __all__ = ["MARGINS", "Fitted", "Plan", "fit_all", "run_fold", "use_one_thread"]
 SPAN_A = (0, END_TRACK_B)
 SPANS = tuple((end - WINDOW, end) for end in ENDS_SLIDING)
 SPANS_FIT = (SPANS[0], SPANS[len(SPANS) // 2], (END_TRACK_B - WINDOW, END_TRACK_B))
-MARGINS = ("encoder", "tangent", "power", "frontal_tangent", "frontal_power", "posterior_power", "tangent_a")
+MARGINS = (
+    "encoder",
+    "tangent",
+    "power",
+    "frontal_tangent",
+    "frontal_power",
+    "posterior_tangent",
+    "posterior_power",
+    "tangent_a",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +106,13 @@ def fit_all(
     fit_network(power, trials, rows, mirror, plan.power, plan.seed, report)
     fit_network(encoder, trials, rows, mirror, plan.encoder, plan.seed, report)
     tangent = _fit_tangent(covariances, trials, rows, mirror)
+    nets: dict[str, EncoderNet | PowerNet] = {"encoder": encoder, "power": power}
     scales = {
-        "encoder": feature_scale(_head_inputs(encoder, trials, rows)),
-        "tangent": feature_scale(tangent_features(tangent, covariances[SPANS_FIT[-1]][rows])),
-        "power": feature_scale(_head_inputs(power, trials, rows)),
+        name: feature_scale(head_inputs_of_windows(net, trials.windows(END_TRACK_B, net.context)[rows]))
+        for name, net in nets.items()
     }
+    scales["tangent"] = feature_scale(tangent_features(tangent, covariances[SPANS_FIT[-1]][rows]))
     return Fitted(encoder, tangent, power, covariance, scales)
-
-
-def _head_inputs(net: EncoderNet | PowerNet, trials: Trials, rows: npt.NDArray[np.intp]) -> FloatArray:
-    """What the network's last layer reads, before dropout and normalisation, in windows of track B."""
-    windows = trials.windows(END_TRACK_B, net.context)
-    net.eval()
-    with torch.no_grad():
-        parts = [
-            net.head_inputs(torch.from_numpy(np.ascontiguousarray(windows[rows[i : i + 128]])))
-            for i in range(0, len(rows), 128)
-        ]
-    return torch.cat(parts).double().numpy()
 
 
 def run_fold(

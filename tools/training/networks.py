@@ -22,7 +22,15 @@ from rtbci.stages.stage import FloatArray
 from tools.training.signals import RATE_HZ
 from tools.training.trials import CONTEXT, FIRST_END, LAST_END, PATCH, WINDOW, Trials
 
-__all__ = ["EncoderNet", "FitSettings", "PowerNet", "fit_network", "logits_of_windows", "redraw_weights"]
+__all__ = [
+    "EncoderNet",
+    "FitSettings",
+    "PowerNet",
+    "fit_network",
+    "head_inputs_of_windows",
+    "logits_of_windows",
+    "redraw_weights",
+]
 
 N_HIDDEN = 16
 POWER_CENTRES_HZ = (10.5, 16.5, 25.0)
@@ -235,10 +243,21 @@ def fit_network(
 
 def logits_of_windows(net: EncoderNet | PowerNet, windows: npt.NDArray[np.float32]) -> FloatArray:
     """Logits (n, 2) of windows (n, n_channels, context + WINDOW)."""
+    return _of_windows(net, net, windows)
+
+
+def head_inputs_of_windows(net: EncoderNet | PowerNet, windows: npt.NDArray[np.float32]) -> FloatArray:
+    """What the network's last layer reads, before dropout and normalisation, (n, n_features)."""
+    return _of_windows(net, net.head_inputs, windows)
+
+
+def _of_windows(
+    net: nn.Module, read: Callable[[Tensor], Tensor], windows: npt.NDArray[np.float32]
+) -> FloatArray:
     net.eval()
     with torch.no_grad():
         parts = [
-            net(torch.from_numpy(np.ascontiguousarray(windows[i : i + 128])))
+            read(torch.from_numpy(np.ascontiguousarray(windows[i : i + 128])))
             for i in range(0, len(windows), 128)
         ]
     return torch.cat(parts).double().numpy()

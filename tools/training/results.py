@@ -76,6 +76,7 @@ def results_of(out: OutOfFold, paths: Sequence[Path]) -> dict[str, Any]:
         "encoder + tangent + power": fused,
         "frontal_tangent": out.margins["frontal_tangent"],
         "frontal_power": out.margins["frontal_power"],
+        "posterior_tangent": out.margins["posterior_tangent"],
         "posterior_power": out.margins["posterior_power"],
     }
     track_b = {name: _accuracies(out, margin[:, I_TRACK_B]) for name, margin in candidates.items()}
@@ -160,6 +161,7 @@ NAMES = {
     "encoder + tangent + power": "**encoder + tangent + power (shipped)**",
     "frontal_tangent": "control: tangent space on FP1 FP2 F7 F3 FZ F4 F8",
     "frontal_power": "control: power branch on FP1 FP2 F7 F3 FZ F4 F8",
+    "posterior_tangent": "control: tangent space on P7 P3 PZ P4 P8 O1 OZ O2",
     "posterior_power": "control: power branch on P7 P3 PZ P4 P8 O1 OZ O2",
     "eye rule, 1-4 s": "control: untrained eye rule (sign of F8 - F7), 1-4 s",
     "eye rule, 0.25-0.5 s": "control: untrained eye rule (sign of F8 - F7), 0.25-0.5 s",
