@@ -58,6 +58,7 @@ class EngineSettings(Settings):
     backend: Literal["onnxruntime", "torch"] = "onnxruntime"
     threads: int = Field(default=1, ge=1, le=64)
     recipe: str = ""
+    rehearse: bool = Field(default=True, description="run once, unseen, just before samples are due")
 
 
 class RunConfig(Settings):

@@ -5,6 +5,7 @@
 
 It is `rtbci run` itself: LSL source, acquisition thread, stages, an engine given by path, outbox, ZMQ publisher.
 What it adds is two fields in each prediction that the harness reads (`t_window_end`, `probs` without warm-up).
+``"rehearse": false`` in the argument switches `engine.rehearse` off.
 """
 
 import json
@@ -116,7 +117,11 @@ def run(cfg: dict[str, object], folder: Path, stop: threading.Event) -> None:
     """Decode the harness's stream."""
     paradigm = str(write_recipes(folder, cfg))
     config = RunConfig.model_validate(
-        {"paradigm": paradigm, "stream": {"name": cfg["stream"], "markers": "none"}}
+        {
+            "paradigm": paradigm,
+            "stream": {"name": cfg["stream"], "markers": "none"},
+            "engine": {"rehearse": cfg.get("rehearse", True)},
+        }
     )
     sink = HarnessSink(str(cfg["pub"]))
     with Decoder(paradigm) as decoder:

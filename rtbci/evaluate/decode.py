@@ -159,6 +159,10 @@ class _Listened:
         """See `Branch.logits_of`."""
         return self._branch.logits_of(window)
 
+    def rehearse(self) -> None:
+        """See `Branch.rehearse`."""
+        self._branch.rehearse()
+
     def reset(self) -> None:
         """Forget all hops; see `Branch.reset`."""
         self._branch.reset()

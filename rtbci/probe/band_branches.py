@@ -82,6 +82,10 @@ class TangentBranch:
         )
         return _logits_after(twin, window, self._hop_samples)
 
+    def rehearse(self) -> None:
+        """Log-map and classifier once more; see `Branch.rehearse`."""
+        self.logits()
+
     def reset(self) -> None:
         """Forget all hops."""
         for band in self._filters:
@@ -132,6 +136,10 @@ class PowerBranch:
         """Push the signal through a new branch; see `Branch.logits_of`."""
         twin = PowerBranch(self._probe, self.window_samples, self._hop_samples, name=self.name)
         return _logits_after(twin, window, self._hop_samples)
+
+    def rehearse(self) -> None:
+        """Logarithm and classifier once more; see `Branch.rehearse`."""
+        self.logits()
 
     def reset(self) -> None:
         """Forget all hops."""

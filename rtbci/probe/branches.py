@@ -82,6 +82,10 @@ class Branch(Protocol):
         """
         ...
 
+    def rehearse(self) -> None:
+        """Do once what a hop costs, as far as that is possible without changing anything."""
+        ...
+
     def reset(self) -> None:
         """Forget all hops."""
         ...
@@ -135,6 +139,7 @@ class EncoderBranch:
         self.window_samples = probe.n_patches * patch_samples
         self._slicer = PatchSlicer(patch_samples, hop_samples, n_channels=n_electrodes)
         self._ring = FeatureRing(n_features, probe.n_patches, patch_samples // hop_samples)
+        self._idle = np.zeros(session.input_shape, np.float32)
 
     def push(self, hop: FloatArray) -> None:
         """Encode the patch that this hop completes; see `Branch.push`."""
@@ -153,6 +158,11 @@ class EncoderBranch:
             self._session.run(np.ascontiguousarray(patch[np.newaxis])).ravel().copy() for patch in patches
         ]
         return self._probe.logits(np.stack(features))
+
+    def rehearse(self) -> None:
+        """Encode a patch of zeros and read the probe; see `Branch.rehearse`."""
+        self._session.run(self._idle)
+        self.logits()
 
     def _adapted(self, signal: FloatArray) -> FloatArray:
         if self._adapter is None:
@@ -208,8 +218,7 @@ class WindowBranch:
                 self._rows[:, copy : copy + len(part)] = part.T
         self._n_pushed += len(hop)
         if self._n_pushed >= n:
-            i = self._n_pushed % n
-            self._output = self._engine_output(np.ascontiguousarray(self._rows[:, i : i + n])[np.newaxis])
+            self._output = self._newest_output()
 
     def logits(self) -> FloatArray | None:
         """What the engine gave; see `Branch.logits`."""
@@ -219,10 +228,20 @@ class WindowBranch:
         """Run the engine on the last window; see `Branch.logits_of`."""
         return self._as_logits(self._run(_last_window(self.name, window, self.window_samples)))
 
+    def rehearse(self) -> None:
+        """Run the engine on the window before; see `Branch.rehearse`."""
+        if self._n_pushed >= self.window_samples:
+            self._newest_output()
+
     def reset(self) -> None:
         """Forget all hops."""
         self._n_pushed = 0
         self._output = None
+
+    def _newest_output(self) -> FloatArray:
+        i = self._n_pushed % self.window_samples
+        window = np.ascontiguousarray(self._rows[:, i : i + self.window_samples])
+        return self._engine_output(window[np.newaxis])
 
     def _run(self, window: FloatArray) -> FloatArray:
         return self._engine_output(np.ascontiguousarray(window.T, dtype=np.float32)[np.newaxis])

@@ -206,6 +206,10 @@ class Decoder:
         """Take a marker of the experiment."""
         self._open_pipeline.mark(marker)
 
+    def rehearse(self) -> None:
+        """Do once what a decision costs, without changing anything."""
+        self._open_pipeline.rehearse()
+
     def reset(self) -> None:
         """Forget everything about the stream, as when newly opened."""
         self._open_pipeline.reset()

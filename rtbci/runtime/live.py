@@ -1,7 +1,6 @@
 """The live run: stream in, messages out, through loss and recovery, until told to stop."""
 
 import gc
-import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -11,18 +10,19 @@ import numpy as np
 
 from rtbci.clock import Clock, now
 from rtbci.config import RunConfig
-from rtbci.errors import RateError, StreamError, StreamLostError
+from rtbci.errors import StreamError, StreamLostError
 from rtbci.publish.control import Control
 from rtbci.publish.messages import Quality, Scalar, Status, Why
 from rtbci.publish.outbox import Decoded, Outbox
 from rtbci.publish.sink import Sink
 from rtbci.runtime.decoder import Decoder, Verdict
+from rtbci.runtime.intake import Break, Intake
 from rtbci.runtime.quality import SignalQuality
+from rtbci.runtime.rehearsal import Rehearsal
 from rtbci.runtime.requests import RequestHandler
 from rtbci.runtime.telemetry import Telemetry, hello_of
 from rtbci.runtime.watch import StreamWatch
 from rtbci.stream.acquire import Acquisition
-from rtbci.stream.health import GapDetector, RateMeter
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
 
 __all__ = ["LiveRun", "Report", "SourceFactory"]
@@ -40,9 +40,6 @@ OVERFLOW_S = 30.0
 STATUS_S = 1.0
 LISTENERS_S = 0.1
 RETRY_S = 1.0
-RATE_SETTLED_S = 10.0
-MAX_RATE_ERROR = 0.02
-"""Beyond this the filters are not what they say; amplifiers are within 0.0005 (500 ppm)."""
 MIN_QUALITY = 0.5
 """With fewer than half of the channels usable there is no decision."""
 
@@ -106,6 +103,7 @@ class LiveRun:
         self._lock = threading.Lock()  # whoever holds it may use decoder, outbox and their sockets
         self._is_connected = False
         self._quality: SignalQuality | None = None
+        self._rehearsal = Rehearsal(self._rehearse, clock)
         self._t_window: tuple[float, float] | None = None
 
     @property
@@ -134,8 +132,9 @@ class LiveRun:
             stack.callback(self._say_stopped)
             self._send_status()
             while not self._is_over(stop):
+                source = self._make_source(self._info)
                 acquisition = Acquisition(
-                    self._make_source(self._info), clock=self._clock, sink=self._receive
+                    source, clock=self._clock, sink=self._receive, ahead=self._rehearsal
                 )
                 self._acquisition, self._is_connected = acquisition, False
                 try:
@@ -192,9 +191,13 @@ class LiveRun:
         came_back = self._info is not None
         channel_map = self._decoder.open(info, self._config.stream.unit)
         self._info = info
-        self._gaps, self._meter = GapDetector(info.rate_hz), RateMeter(info.rate_hz)
+        self._intake = Intake(info, self._decoder.read, t_now)
+        self._rehearsal.close()
+        window = self._decoder.recipe.window
+        if self._config.engine.rehearse and window.policy == "sliding":
+            self._rehearsal.open(info.rate_hz, window.hop_s)
         self._quality = SignalQuality(info.labels, self._decoder.read, self._decoder.gains_uv, info.rate_hz)
-        self._t_metered, self._lag_s = t_now, np.inf
+        self._lag_s = np.inf
         self._watch.opened(t_now)
         self._outbox.announce(hello_of(self._decoder))
         if came_back:
@@ -219,43 +222,33 @@ class LiveRun:
         if not len(chunk.t_lsl):
             return
         self._watch.received(t_taken)
-        start = 0
-        for i, gap_s in self._gaps.push(chunk.t_lsl):
-            self._decode(Chunk(chunk.data[start:i], chunk.t_lsl[start:i]), t_taken)
-            self._count_gap(float(chunk.t_lsl[i]), gap_s, t_taken)
-            self._meter.reset()  # samples that are missing are no slow clock
-            self._t_metered = t_taken
-            start = i
-        rest = Chunk(chunk.data[start:], chunk.t_lsl[start:]) if start else chunk
-        self._decode(rest, t_taken)
-        self._meter.push(rest.t_lsl)  # what can wait comes after the decision
-
-    def _count_gap(self, t_lsl: float, gap_s: float, t_taken: float) -> None:
-        """Start anew behind a gap; tell one that the stream made from one that we made by being late."""
-        self._telemetry.n_gaps += 1
-        if t_taken - t_lsl - self._lag_s > OVERFLOW_S and gap_s > 0:
-            self._telemetry.n_overflow += round(gap_s * self._gaps.rate_hz)
-            self._start_anew("overflow", t_lsl, {"gap_s": gap_s, "n_samples": self._telemetry.n_overflow})
-        else:
-            self._start_anew("gap", t_lsl, {"gap_s": gap_s})
-
-    def _decode(self, chunk: Chunk, t_taken: float) -> None:
-        """Decode samples without a gap, leaving out those that are not finite."""
-        # One sum tells of any that is not finite; which one is only looked for then.
-        if math.isfinite(np.add.reduce(chunk.data, None)):
-            self._push(chunk, t_taken)
-            return
-        good = np.asarray(np.isfinite(chunk.data[:, self._decoder.read]).all(axis=1))
-        edges = np.flatnonzero(np.diff(good)) + 1
-        for first, last in zip([0, *edges], [*edges, len(good)], strict=True):
-            if last <= first:
-                continue
-            if good[first]:
-                self._push(Chunk(chunk.data[first:last], chunk.t_lsl[first:last]), t_taken)
+        for piece in self._intake.push(chunk):
+            if isinstance(piece, Chunk):
+                self._push(piece, t_taken)
             else:
-                self._telemetry.n_not_finite += int(last - first)
-                n_samples = self._telemetry.n_not_finite
-                self._start_anew("not_finite", float(chunk.t_lsl[first]), {"n_samples": n_samples})
+                self._break(piece, t_taken)
+        # What can wait comes after the decision.
+        self._intake.note(chunk, t_taken)
+        self._rehearsal.push(float(chunk.t_lsl[-1]), t_taken, len(chunk.t_lsl), self._decoder.n_needed)
+
+    def _rehearse(self) -> None:
+        with self._lock:
+            if self._watch.state == "running" and not self._requests.paused:
+                self._decoder.rehearse()
+
+    def _break(self, at: Break, t_taken: float) -> None:
+        """Start anew behind a break; tell a gap that the stream made from one that we made by being late."""
+        telemetry = self._telemetry
+        if at.kind == "not_finite":
+            telemetry.n_not_finite += at.n_samples
+            self._start_anew("not_finite", at.t_lsl, {"n_samples": telemetry.n_not_finite})
+            return
+        telemetry.n_gaps += 1
+        if t_taken - at.t_lsl - self._lag_s > OVERFLOW_S and at.gap_s > 0:
+            telemetry.n_overflow += round(at.gap_s * self._intake.rate_hz)
+            self._start_anew("overflow", at.t_lsl, {"gap_s": at.gap_s, "n_samples": telemetry.n_overflow})
+        else:
+            self._start_anew("gap", at.t_lsl, {"gap_s": at.gap_s})
 
     def _push(self, chunk: Chunk, t_taken: float) -> None:
         verdicts = self._decoder.push(chunk.data, chunk.t_lsl)
@@ -337,7 +330,8 @@ class LiveRun:
             self._outbox.poll()
         if self._watch.state != self._state_sent or t_now - self._t_status >= STATUS_S:
             self._send_status()
-            self._check_rate(t_now)
+            if self._info is not None:
+                self._intake.check_rate(t_now)
             self._say_missing(t_now)
 
     def _say_missing(self, t_now: float) -> None:
@@ -351,20 +345,10 @@ class LiveRun:
         )
         self._telemetry.n_predictions += 1
 
-    def _check_rate(self, t_now: float) -> None:
-        if self._info is None or t_now - self._t_metered < RATE_SETTLED_S:
-            return
-        measured_hz, nominal_hz = self._meter.rate_hz, self._info.rate_hz
-        if measured_hz is not None and abs(measured_hz / nominal_hz - 1.0) > MAX_RATE_ERROR:
-            raise RateError(
-                f"stream '{self._info.name}': states {nominal_hz:g} Hz but its stamps show {measured_hz:.2f} Hz, need "
-                f"agreement within {100 * MAX_RATE_ERROR:g} %; correct the rate in the program that sends it"
-            )
-
     def _send_status(self) -> Status:
         t_now = self._clock()
         self._t_status, self._state_sent = t_now, self._watch.state
-        measured_hz = self._meter.rate_hz if self._info is not None else None
+        measured_hz = None if self._info is None else self._intake.measured_hz
         return self._outbox.status(
             self._telemetry.status(t_now, self._watch.state, self._requests.paused, self._info, measured_hz)
         )

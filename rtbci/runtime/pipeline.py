@@ -200,6 +200,11 @@ class Pipeline:
                 stage.reset()
         self._reset_windows()
 
+    def rehearse(self) -> None:
+        """Do once what a decision costs, without changing anything: see `rtbci.runtime.rehearsal`."""
+        for branch in self.branches:
+            branch.rehearse()
+
     def swap(self, branches: Sequence[Branch], fusion: Fusion) -> None:
         """Use other branches and fusion from the next hop on.
 

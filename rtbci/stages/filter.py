@@ -4,15 +4,15 @@ from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import butter, iirnotch, sosfilt, sosfilt_zi, tf2sos
 
 from rtbci.errors import ConfigError
+from rtbci.stages.design import butterworth, notch, state_space, steady_state
 from rtbci.stages.stage import FloatArray, check_chunk
 
 __all__ = ["Initial", "SosFilter", "group_delay_s"]
 
-N_SHORT = 32
-"""Chunks up to this long are filtered by one matrix product, longer ones by scipy's `sosfilt`."""
+N_BLOCK = 32
+"""Samples that go through one matrix product; longer chunks take several."""
 
 Initial = Literal["first_sample", "zero"]
 
@@ -45,9 +45,9 @@ class SosFilter:
     Notes
     -----
     Not thread-safe; one owner pushes. The state is float64, two numbers per section and channel.
-    The recursion is linear, so for a short chunk samples and state go through one matrix, which is made with
-    scipy's `sosfilt` when its length is seen first: a chunk of 1 to 8 samples takes about a tenth of
-    `sosfilt`'s 20 microseconds (``tools/bench_stages.py``). The samples are the same within rounding (1e-12).
+    The recursion is linear, so samples and state go through one matrix, up to `N_BLOCK` samples at a time: a chunk of
+    1 to 8 samples takes about a tenth of the 20 microseconds of scipy's `sosfilt` (``tools/bench_stages.py``). The
+    samples are the same within rounding (1e-12).
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class SosFilter:
         self.delay_s = group_delay_s(self._sos, rate_hz, delay_at_hz)
         self._step: FloatArray | None = None
         if initial == "first_sample":
-            self._step = np.asarray(sosfilt_zi(self._sos), dtype=np.float64).reshape(-1, 1)
+            self._step = steady_state(self._sos)[:, np.newaxis]
         self._state: FloatArray | None = None  # (2 n_sections, n_channels) once started
         self._blocks: dict[int, FloatArray] = {}  # by chunk length
 
@@ -103,7 +103,7 @@ class SosFilter:
             raise ConfigError(
                 f"{name}: low_hz is {low_hz:g} and high_hz is {high_hz:g}, need low_hz < high_hz"
             )
-        sos = butter(_order(name, order), [low_hz, high_hz], "bandpass", fs=rate_hz, output="sos")
+        sos = butterworth(_order(name, order), [low_hz, high_hz], "bandpass", rate_hz)
         centre_hz = float(np.sqrt(low_hz * high_hz))
         return cls(sos, n_channels, rate_hz, name=name, initial=initial, delay_at_hz=centre_hz)
 
@@ -127,7 +127,7 @@ class SosFilter:
         name = "SosFilter.highpass"
         _check_rate(name, rate_hz)
         _check_edge(name, "low_hz", low_hz, rate_hz)
-        sos = butter(_order(name, order), low_hz, "highpass", fs=rate_hz, output="sos")
+        sos = butterworth(_order(name, order), [low_hz], "highpass", rate_hz)
         centre_hz = float(np.sqrt(low_hz * rate_hz / 2.0))
         return cls(sos, n_channels, rate_hz, name=name, initial=initial, delay_at_hz=centre_hz)
 
@@ -151,7 +151,7 @@ class SosFilter:
         name = "SosFilter.lowpass"
         _check_rate(name, rate_hz)
         _check_edge(name, "high_hz", high_hz, rate_hz)
-        sos = butter(_order(name, order), high_hz, "lowpass", fs=rate_hz, output="sos")
+        sos = butterworth(_order(name, order), [high_hz], "lowpass", rate_hz)
         return cls(sos, n_channels, rate_hz, name=name, initial=initial)
 
     @classmethod
@@ -176,7 +176,7 @@ class SosFilter:
         _check_edge(name, "freq_hz", freq_hz, rate_hz)
         if not (np.isfinite(quality) and quality > 0):
             raise ConfigError(f"{name}: quality is {quality:g}, need a number above 0")
-        sos = tf2sos(*iirnotch(freq_hz, quality, fs=rate_hz))
+        sos = notch(freq_hz, quality, rate_hz)
         return cls(sos, n_channels, rate_hz, name=name, initial=initial, delay_at_hz=freq_hz / 2.0)
 
     @property
@@ -191,17 +191,17 @@ class SosFilter:
             return np.empty((0, self.n_channels_out))
         state = self._start(chunk[0]) if self._state is None else self._state
         n = chunk.shape[0]
-        if n <= N_SHORT:
-            block = self._blocks.get(n)
-            if block is None:
-                block = self._blocks[n] = _block_form(self._sos, n)
-            out = block @ np.concatenate((state, chunk))
+        if n <= N_BLOCK:
+            out = self._block(n) @ np.concatenate((state, chunk))
             self._state = out[n:]
             return out[:n]
-        zi = state.reshape(-1, 2, self.n_channels_in)
-        filtered, zf = sosfilt(self._sos, chunk, axis=0, zi=zi)
-        self._state = zf.reshape(-1, self.n_channels_in)
-        return np.asarray(filtered)
+        filtered = np.empty(chunk.shape)
+        for i in range(0, n, N_BLOCK):
+            part = chunk[i : i + N_BLOCK]
+            out = self._block(len(part)) @ np.concatenate((state, part))
+            filtered[i : i + N_BLOCK], state = out[: len(part)], out[len(part) :]
+        self._state = state.copy()  # not a view that keeps the last block alive
+        return filtered
 
     def reset(self) -> None:
         """Forget the past; the next first sample starts the filter anew."""
@@ -211,6 +211,12 @@ class SosFilter:
         """See `Stage.i_newest`: a sample in, a sample out."""
         return i_out
 
+    def _block(self, n: int) -> FloatArray:
+        block = self._blocks.get(n)
+        if block is None:
+            block = self._blocks[n] = _block_form(self._sos, n)
+        return block
+
     def _start(self, first: FloatArray) -> FloatArray:
         if self._step is None:
             return np.zeros((2 * self._sos.shape[0], self.n_channels_in))
@@ -218,18 +224,21 @@ class SosFilter:
 
 
 def _block_form(sos: FloatArray, n: int) -> FloatArray:
-    """Matrix that takes (state, n samples) to (n filtered samples, state after them), by scipy's own recursion.
+    """Matrix that takes (state, n samples) to (n filtered samples, state after them).
 
-    Shape (n + 2 n_sections, 2 n_sections + n): column j is what the filter gives for a 1 in place j alone.
+    Shape (n + 2 n_sections, 2 n_sections + n): the recursion of one sample, n times.
     """
-    n_sections = sos.shape[0]
-    n_state = 2 * n_sections
-    samples = np.zeros((n, n_state + n))
-    samples[:, n_state:] = np.eye(n)
-    states = np.zeros((n_state, n_state + n))
-    states[:, :n_state] = np.eye(n_state)
-    filtered, after = sosfilt(sos, samples, axis=0, zi=states.reshape(n_sections, 2, -1))
-    return np.concatenate((filtered, after.reshape(n_state, -1)))
+    after, out = state_space(sos)
+    n_state = after.shape[0]
+    block = np.zeros((n + n_state, n_state + n))
+    state = np.eye(n_state, n_state + n)  # the state so far, as a map of (state at the start, samples)
+    for i in range(n):
+        block[i] = out[:-1] @ state
+        block[i, n_state + i] += out[-1]
+        state = after[:, :-1] @ state
+        state[:, n_state + i] += after[:, -1]
+    block[n:] = state
+    return block
 
 
 def group_delay_s(sos: FloatArray, rate_hz: float, freq_hz: float) -> float:

@@ -3,9 +3,9 @@
 from fractions import Fraction
 
 import numpy as np
-from scipy.signal import firwin, kaiser_beta, kaiserord
 
 from rtbci.errors import ConfigError, RateError
+from rtbci.stages.design import kaiser_lowpass, kaiser_order
 from rtbci.stages.stage import FloatArray, check_chunk
 
 __all__ = ["Decimate", "Resample", "rational_ratio"]
@@ -222,9 +222,8 @@ def _fraction(rate_hz: float, where: str, key: str) -> Fraction:
 def _design(up: int, rate_in_hz: float, passband_hz: float, lower_hz: float) -> FloatArray:
     """Kaiser low-pass at ``up * rate_in_hz`` whose every phase has a sum of exactly 1, so DC is exact."""
     nyquist_hz = up * rate_in_hz / 2.0
-    n_taps, _ = kaiserord(ATTENUATION_DB, (lower_hz - 2.0 * passband_hz) / nyquist_hz)
-    window = ("kaiser", kaiser_beta(ATTENUATION_DB))
-    kernel = np.asarray(firwin(n_taps, lower_hz / 2.0, window=window, fs=2.0 * nyquist_hz)) * up
+    n_taps, beta = kaiser_order(ATTENUATION_DB, (lower_hz - 2.0 * passband_hz) / nyquist_hz)
+    kernel = kaiser_lowpass(n_taps, lower_hz / 2.0 / nyquist_hz, beta) * up
     for phase in range(min(up, n_taps)):
         kernel[phase::up] /= kernel[phase::up].sum()
     return kernel

@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -16,13 +16,26 @@ from rtbci.clock import Clock, now
 from rtbci.errors import StreamError
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
 
-__all__ = ["THREAD_NAME", "Acquisition", "Sink"]
+__all__ = ["THREAD_NAME", "Acquisition", "Ahead", "Sink"]
 
 THREAD_NAME = "rtbci-acquire"
 Sink = Callable[[Chunk, Sequence[Marker]], None]
 PULL_S = 0.2
 """Longest single pull, so the longest that `stop` waits for an open source."""
 MAX_MARKERS = 10_000
+
+
+class Ahead(Protocol):
+    """What to do shortly before samples come that matter more than others."""
+
+    @property
+    def t_due(self) -> float | None:
+        """When, in seconds of the local LSL clock; None: nothing to do."""
+        ...
+
+    def rehearse(self) -> None:
+        """Do it; called in the acquisition thread, between two pulls."""
+        ...
 
 
 class Acquisition:
@@ -43,6 +56,8 @@ class Acquisition:
         empty chunk when only markers came), instead of queueing them for `wait`, `read` and `markers`. Saves
         the hand-over; while it runs nothing is drained, so it must not take longer than the source buffers
         (60 s for LSL). What it raises ends the thread and is raised again by `wait`.
+    ahead : Ahead, optional
+        Asked before every pull; a pull does not wait beyond its `t_due`, and `rehearse` is called then.
 
     Attributes
     ----------
@@ -72,7 +87,12 @@ class Acquisition:
     """
 
     def __init__(
-        self, source: Source, capacity_s: float = 10.0, clock: Clock = now, sink: Sink | None = None
+        self,
+        source: Source,
+        capacity_s: float = 10.0,
+        clock: Clock = now,
+        sink: Sink | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         if not capacity_s > 0:
             raise StreamError(f"Acquisition: capacity_s is {capacity_s}, need more than 0 seconds")
@@ -80,6 +100,7 @@ class Acquisition:
         self._capacity_s = capacity_s
         self._clock = clock
         self._sink = sink
+        self._ahead = ahead
         self._lock = threading.Lock()  # guards all below that both threads touch
         self._info: StreamInfo | None = None  # set once the source is open
         self._chunks: deque[Chunk] = deque()
@@ -292,7 +313,7 @@ class Acquisition:
 
     def _drain(self, source: Source) -> None:
         try:
-            chunk = source.pull(PULL_S)
+            chunk = self._pull(source)
         except EOFError:  # the last markers of a recording come with its end
             if markers := source.pull_markers():
                 self._take(Chunk(np.empty((0, source.info.n_channels)), np.empty(0)), markers)
@@ -304,6 +325,17 @@ class Acquisition:
             self._take(chunk, markers)
         elif markers:
             self._take(chunk, markers)
+
+    def _pull(self, source: Source) -> Chunk:
+        t_due = None if self._ahead is None else self._ahead.t_due
+        if self._ahead is not None and t_due is not None:
+            left_s = t_due - self._clock()
+            if left_s < PULL_S:
+                chunk = source.pull(max(left_s, 0.0))
+                if len(chunk.t_lsl):
+                    return chunk
+                self._ahead.rehearse()
+        return source.pull(PULL_S)
 
     def _take(self, chunk: Chunk, markers: Sequence[Marker]) -> None:
         if self._sink is not None:

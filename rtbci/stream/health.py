@@ -39,7 +39,8 @@ class GapDetector:
        sample, late by a whole period, is found.
     2. A sample is behind a clock reset when it is earlier than every recent one by as much, *and* earlier
        than the sample before it.
-    3. After either, lateness is counted from the new level.
+    3. After either, lateness is counted from the new level. Stamps that go back to the level before a recent gap are no
+       reset: those between were late.
 
     So in a stream with jittered stamps a gap must be longer than the jitter to be seen; the first clump of a
     stream is taken for a gap, and so is a single stamp that is late among regular ones. A decision rests
@@ -64,7 +65,7 @@ class GapDetector:
         self.lost_s = 0.0
         self._t_last: float | None = None
         self._period_s = 1.0 / self.rate_hz
-        self._late_s = self._mean_s = self._latest_s = self._earliest_s = 0.0
+        self._late_s = self._mean_s = self._latest_s = self._earliest_s = self._before_s = 0.0
 
     def push(self, t_lsl: FloatArray) -> list[tuple[int, float]]:
         """Look at the stamps of the next chunk.
@@ -84,7 +85,7 @@ class GapDetector:
         # One loop over locals: this stands between a sample and the decision on it.
         gain, period_gain = self._lateness_gain, self._period_gain
         t_last, period_s, late_s, mean_s = self._t_last, self._period_s, self._late_s, self._mean_s
-        latest_s, earliest_s = self._latest_s, self._earliest_s
+        latest_s, earliest_s, before_s = self._latest_s, self._earliest_s, self._before_s
         for i, t in enumerate(t_lsl.tolist()):
             if t_last is None:
                 t_last = t
@@ -95,10 +96,11 @@ class GapDetector:
             if now_late_s > latest_s + tolerance_s:
                 self.n_gaps += 1
                 self.lost_s += excess_s
-                # Where the stamps were before: going back there shows one late stamp, not a clock reset.
-                earliest_s -= excess_s
+                # Where the stamps were before: going back there shows late stamps, not a clock reset. It widens no
+                # range: another gap of the same length must not hide behind this one.
+                before_s = min(before_s, earliest_s) - excess_s
                 breaks.append((i, excess_s))
-            elif t < t_last and now_late_s < earliest_s - tolerance_s:
+            elif t < t_last and now_late_s < min(before_s, earliest_s) - tolerance_s:
                 self.n_clock_resets += 1
                 breaks.append((i, excess_s))
             else:
@@ -106,6 +108,7 @@ class GapDetector:
                 mean_s += gain * (late_s - mean_s)
                 latest_s += gain * (mean_s - latest_s)
                 earliest_s += gain * (mean_s - earliest_s)
+                before_s += gain * (mean_s - before_s)
                 if late_s > latest_s:
                     latest_s = late_s
                 if late_s < earliest_s:
@@ -113,7 +116,7 @@ class GapDetector:
                 period_s += period_gain * excess_s
             t_last = t
         self._t_last, self._period_s, self._late_s, self._mean_s = t_last, period_s, late_s, mean_s
-        self._latest_s, self._earliest_s = latest_s, earliest_s
+        self._latest_s, self._earliest_s, self._before_s = latest_s, earliest_s, before_s
         return breaks
 
 

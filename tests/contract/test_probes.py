@@ -55,6 +55,22 @@ def test_when_logits_are_asked_for_changes_nothing(name: str, cuts: list[int]) -
 
 
 @every_branch
+def test_rehearsing_changes_nothing(name: str) -> None:
+    data = signal(3 * N_HOPS_WINDOW)
+    plain, rehearsed = make_branch(name), make_branch(name)
+    rehearsed.rehearse()  # with nothing there yet
+    for k in range(3 * N_HOPS_WINDOW):
+        hop = data[k * HOP : (k + 1) * HOP]
+        plain.push(hop)
+        rehearsed.push(hop)
+        rehearsed.rehearse()
+        got, want = rehearsed.logits(), plain.logits()
+        assert (got is None) == (want is None)
+        if got is not None and want is not None:
+            np.testing.assert_array_equal(got, want)
+
+
+@every_branch
 def test_no_logits_until_the_window_is_full(name: str) -> None:
     outputs = push(make_branch(name), signal(N_HOPS_WINDOW + 2))
     assert [one is None for one in outputs] == [True] * (N_HOPS_WINDOW - 1) + [False] * 3

@@ -12,7 +12,7 @@ import pytest
 from rtbci import cli
 from rtbci.client import Client
 from rtbci.publish.messages import Prediction
-from rtbci.runtime import live
+from rtbci.runtime import intake
 from tests.data_paths import data_dir, needs_data
 from tests.integration.live_runs import ANY_PORT, PATIENCE_S, SignalOutlet, rtbci_run
 from tests.integration.lsl_outlets import marker_outlet, unique
@@ -103,7 +103,7 @@ def test_rate_too_low_for_the_band(run: Call) -> None:
 def test_rate_that_the_stamps_contradict(
     run: Call, monkeypatch: pytest.MonkeyPatch, stated_hz: float
 ) -> None:
-    monkeypatch.setattr(live, "RATE_SETTLED_S", 1.5)  # ten seconds else
+    monkeypatch.setattr(intake, "RATE_SETTLED_S", 1.5)  # ten seconds else
     with SignalOutlet(rate_hz=stated_hz, stamp_rate_hz=250.0) as outlet:
         status, said = run("--source-id", outlet.source_id, "--duration", "30")
     assert status == 4

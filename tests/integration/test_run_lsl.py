@@ -145,9 +145,9 @@ def test_no_window_spans_a_gap(paradigm: Path) -> None:
 
 def test_a_gap_is_no_wrong_rate(paradigm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Half a second missing in the ten that the rate is measured over would be 5 %.
-    from rtbci.runtime import live
+    from rtbci.runtime import intake
 
-    monkeypatch.setattr(live, "RATE_SETTLED_S", 0.5)
+    monkeypatch.setattr(intake, "RATE_SETTLED_S", 0.5)
     with SignalOutlet() as outlet, running(paradigm, outlet) as run:
         run.wait_state("running")
         outlet.skip(125)

@@ -13,7 +13,18 @@ from rtbci.publish.messages import Hello, Status
 from tests.integration.live_runs import PATIENCE_S, SignalOutlet, rtbci_run
 from tests.tiny import write_paradigm, write_tiny_profile
 
-HEAVY = ("torch", "mne", "pandas", "matplotlib", "braindecode", "sklearn", "onnx", "pyxdf", "brainflow")
+HEAVY = (
+    "scipy",
+    "torch",
+    "mne",
+    "pandas",
+    "matplotlib",
+    "braindecode",
+    "sklearn",
+    "onnx",
+    "pyxdf",
+    "brainflow",
+)
 MAX_RSS_MB = 160.0
 
 LOADED = """

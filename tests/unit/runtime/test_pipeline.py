@@ -44,6 +44,9 @@ class MeanBranch:
     def logits_of(self, window: FloatArray) -> FloatArray:
         return np.asarray(self._sign * window.mean(axis=0)[:2])
 
+    def rehearse(self) -> None:
+        self.logits()
+
     def reset(self) -> None:
         self._ring.reset()
 

@@ -303,3 +303,59 @@ def test_last_markers_come_with_the_end() -> None:
         with pytest.raises(EOFError, match="ended"):
             acquisition.wait(60)
         assert acquisition.markers() == [Marker(1.0, "last")]
+
+
+class Due:
+    """An `Ahead` that is due at a time and notes when it was called."""
+
+    def __init__(self, t_due: float | None) -> None:
+        self.t_due, self.done, self.thread = t_due, threading.Event(), ""
+
+    def rehearse(self) -> None:
+        self.t_due, self.thread = None, threading.current_thread().name
+        self.done.set()
+
+
+def test_what_is_due_is_done_by_the_thread_while_nothing_comes() -> None:
+    ahead = Due(0.0)
+    with Acquisition(ScriptedSource(), clock=lambda: 1.0, ahead=ahead):
+        assert ahead.done.wait(5)
+    assert ahead.thread == THREAD_NAME
+
+
+def test_samples_that_come_first_are_taken_first() -> None:
+    ahead, done = Due(1.1), threading.Event()
+    source = ScriptedSource(samples(0, 3))
+    taken: list[bool] = []
+
+    def sink(chunk: Chunk, _: Sequence[Marker]) -> None:
+        taken.append(ahead.done.is_set())
+        done.set()
+
+    with Acquisition(source, clock=lambda: 1.0, sink=sink, ahead=ahead):
+        assert done.wait(5)
+        assert ahead.done.wait(5)
+    assert taken == [False]
+
+
+def test_what_is_due_much_later_or_never_is_not_done() -> None:
+    for t_due in (None, 1e9):
+        ahead, done = Due(t_due), threading.Event()
+        source = ScriptedSource(done)
+        with Acquisition(source, clock=lambda: 1.0, ahead=ahead):
+            assert done.wait(5)
+            source.script.put(second := threading.Event())
+            assert second.wait(5)
+        assert not ahead.done.is_set()
+
+
+@pytest.mark.timeout(10)
+def test_an_error_in_what_is_due_ends_the_thread_and_is_raised_outside() -> None:
+    class Fails(Due):
+        def rehearse(self) -> None:
+            raise StreamError("rehearsal failed")
+
+    with Acquisition(ScriptedSource(), clock=lambda: 1.0, ahead=Fails(0.0)) as acquisition:
+        acquisition._thread.join(5)
+        with pytest.raises(StreamError, match="rehearsal failed"):
+            acquisition.wait(0.0)

@@ -101,6 +101,27 @@ def test_one_late_stamp_is_no_clock_reset() -> None:
     assert detector.n_clock_resets == 0
 
 
+@given(
+    first=st.integers(2, 100),
+    sizes=st.lists(st.integers(1, 500), min_size=1, max_size=20),
+    runs=st.integers(2, 30),
+    cuts=st.lists(st.integers(0, 600), max_size=20),
+)
+def test_every_gap_is_found_however_near_the_one_before(
+    first: int, sizes: list[int], runs: int, cuts: list[int]
+) -> None:
+    # Gaps of any length, `runs` samples apart: one that is as long as another must not hide behind it.
+    steps = np.ones(first + runs * len(sizes))
+    where = first + runs * np.arange(len(sizes))
+    steps[where] += sizes
+    t_lsl = np.cumsum(steps) / 250.0
+    detector = GapDetector(250.0)
+    found = pushed(detector, t_lsl, cuts)
+    assert [i for i, _ in found] == where.tolist()
+    assert detector.n_clock_resets == 0
+    assert detector.lost_s == pytest.approx(sum(sizes) / 250.0, rel=0.05)
+
+
 def test_reset_equals_new() -> None:
     detector = GapDetector(250.0)
     detector.push(np.array([0.0, 0.004, 1.0]))

@@ -1,0 +1,119 @@
+"""What comes from a stream, cut where no window may reach across, and how fast it really comes."""
+
+import math
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rtbci.errors import RateError
+from rtbci.stream.health import GapDetector, RateMeter
+from rtbci.stream.source import Chunk, StreamInfo
+
+__all__ = ["MAX_RATE_ERROR", "RATE_SETTLED_S", "Break", "Intake"]
+
+RATE_SETTLED_S = 10.0
+MAX_RATE_ERROR = 0.02
+"""Beyond this the filters are not what they say; amplifiers are within 0.0005 (500 ppm)."""
+
+
+class Break(NamedTuple):
+    """A place that no window may span.
+
+    Parameters
+    ----------
+    kind : {'gap', 'not_finite'}
+    t_lsl : float
+        Stamp of the first sample behind a gap, or of the first that is not finite, in seconds.
+    gap_s : float
+        Time that is missing; negative when the stream's clock was set back.
+    n_samples : int
+        Samples left out because they are not finite.
+    """
+
+    kind: Literal["gap", "not_finite"]
+    t_lsl: float
+    gap_s: float = 0.0
+    n_samples: int = 0
+
+
+class Intake:
+    """Cuts the chunks of one stream at its breaks, and measures its rate.
+
+    Parameters
+    ----------
+    info : StreamInfo
+    read : ndarray of bool, shape (n_channels,)
+        Channels whose samples must be finite.
+    t_now : float
+        Time of the connection, in seconds; the rate is believed `RATE_SETTLED_S` later.
+
+    Notes
+    -----
+    One owner. `push` stands between a sample and its decision, `note` comes after it.
+    """
+
+    def __init__(self, info: StreamInfo, read: npt.NDArray[np.bool_], t_now: float) -> None:
+        self._info, self._read, self._t_metered = info, read, t_now
+        self._gaps, self._meter = GapDetector(info.rate_hz), RateMeter(info.rate_hz)
+        self._has_gap = False
+        self._i_unbroken = 0  # in the newest chunk, the first sample behind its last gap
+
+    @property
+    def rate_hz(self) -> float:
+        """Rate that the stream states, in Hz."""
+        return self._info.rate_hz
+
+    @property
+    def measured_hz(self) -> float | None:
+        """Rate by the stamps since the last gap, in Hz; None when there are too few."""
+        return self._meter.rate_hz
+
+    def push(self, chunk: Chunk) -> list[Chunk | Break]:
+        """Return the pieces of a chunk and the breaks between them, in order; nothing is copied."""
+        gaps = self._gaps.push(chunk.t_lsl)
+        self._has_gap, self._i_unbroken = bool(gaps), 0
+        # One sum tells of any that is not finite; which one is only looked for then.
+        if not gaps and math.isfinite(np.add.reduce(chunk.data, None)):
+            return [chunk]
+        pieces: list[Chunk | Break] = []
+        for i, gap_s in gaps:
+            pieces += self._finite(chunk, self._i_unbroken, i)
+            pieces.append(Break("gap", float(chunk.t_lsl[i]), gap_s=gap_s))
+            self._i_unbroken = i
+        return pieces + self._finite(chunk, self._i_unbroken, len(chunk.t_lsl))
+
+    def note(self, chunk: Chunk, t_taken: float) -> None:
+        """Measure the rate on the chunk that was pushed last."""
+        if self._has_gap:
+            self._meter.reset()  # samples that are missing are no slow clock
+            self._t_metered = t_taken
+        self._meter.push(chunk.t_lsl[self._i_unbroken :])
+
+    def check_rate(self, t_now: float) -> None:
+        """Refuse a stream whose stamps show another rate than it states.
+
+        Raises
+        ------
+        RateError
+            Beyond `MAX_RATE_ERROR`.
+        """
+        if t_now - self._t_metered < RATE_SETTLED_S:
+            return
+        measured_hz, nominal_hz = self._meter.rate_hz, self._info.rate_hz
+        if measured_hz is not None and abs(measured_hz / nominal_hz - 1.0) > MAX_RATE_ERROR:
+            raise RateError(
+                f"stream '{self._info.name}': states {nominal_hz:g} Hz but its stamps show {measured_hz:.2f} Hz, need "
+                f"agreement within {100 * MAX_RATE_ERROR:g} %; correct the rate in the program that sends it"
+            )
+
+    def _finite(self, chunk: Chunk, first: int, last: int) -> list[Chunk | Break]:
+        """Cut the samples from `first` up to, not including, `last` at those that are not finite."""
+        data, t_lsl = chunk.data[first:last], chunk.t_lsl[first:last]
+        good = np.asarray(np.isfinite(data[:, self._read]).all(axis=1))
+        edges = (np.flatnonzero(np.diff(good)) + 1).tolist()
+        return [
+            Chunk(data[i:j], t_lsl[i:j]) if good[i] else Break("not_finite", float(t_lsl[i]), n_samples=j - i)
+            for i, j in zip([0, *edges], [*edges, last - first], strict=True)
+            if j > i
+        ]

@@ -1,0 +1,99 @@
+"""Being awake before the samples come that complete a window, so that the decision on them finds nothing cold.
+
+A thread that has slept for a hop finds its code and weights out of the processor's caches: the same decision takes
+twice as long as in a tight loop (docs/adr/0009-rehearse-before-a-window.md). Samples that come regularly can be
+expected; a rehearsal just before them costs one decision's time and changes nothing.
+"""
+
+import math
+from collections.abc import Callable
+
+from rtbci.clock import Clock
+
+__all__ = ["Rehearsal"]
+
+MARGIN_S = 0.8e-3
+"""From the end of the rehearsal to the expected samples."""
+MAX_SPREAD_S = 4e-3
+"""Where samples come less regularly than this (80 % against 20 % quantile of their lateness), no moment is right."""
+MAX_LEAD = 0.5
+"""A rehearsal that takes longer than this share of a hop would cost more than it gives."""
+STEP_S = 50e-6
+N_SETTLED = 50
+FIRST_GUESS_S = 1e-3
+
+
+class Rehearsal:
+    """Learns how samples come, and rehearses a decision shortly before one is due; an `Ahead`.
+
+    Parameters
+    ----------
+    act : callable
+        The rehearsal itself; called in the thread that pulls.
+    clock : Clock
+        Time in seconds of the local LSL clock.
+
+    Notes
+    -----
+    The lateness of a chunk is the time from the stamp of its newest sample to its arrival. Its 20 % and 80 %
+    quantiles are tracked by steps of 50 microseconds (0.2 and 0.8 of it up and down). One owner.
+    """
+
+    def __init__(self, act: Callable[[], None], clock: Clock) -> None:
+        self._act, self._clock = act, clock
+        self._rate_hz = self._hop_s = 0.0
+        self._spent_s = FIRST_GUESS_S
+        self.close()
+
+    def open(self, rate_hz: float, hop_s: float) -> None:
+        """Begin for a stream of this rate, decided on every `hop_s` seconds."""
+        self.close()
+        self._rate_hz, self._hop_s = rate_hz, hop_s
+
+    def close(self) -> None:
+        """Forget how samples come; nothing is due until `open`."""
+        self._rate_hz = 0.0
+        self._n_seen = 0
+        self._early_s = self._late_s = math.nan
+        self._t_expected: float | None = None
+
+    def push(self, t_newest: float, t_taken: float, n_samples: int, n_needed: int) -> None:
+        """Take note of a chunk that has been decoded.
+
+        Parameters
+        ----------
+        t_newest : float
+            Stamp of its newest sample.
+        t_taken : float
+            When it came, both in seconds of the local LSL clock.
+        n_samples : int
+            Samples in it, at least 1.
+        n_needed : int
+            Samples from here to the end of the next window.
+        """
+        if not self._rate_hz:
+            return
+        lag_s = t_taken - t_newest
+        if not self._n_seen:
+            self._early_s = self._late_s = lag_s
+        self._n_seen += 1
+        self._early_s += STEP_S * (0.2 if lag_s > self._early_s else -0.8)
+        self._late_s += STEP_S * (0.8 if lag_s > self._late_s else -0.2)
+        n_to_come = -(-n_needed // n_samples) * n_samples  # whole chunks
+        self._t_expected = t_newest + n_to_come / self._rate_hz + self._early_s
+
+    @property
+    def t_due(self) -> float | None:
+        """When to rehearse; see `Ahead.t_due`."""
+        lead_s = self._spent_s + MARGIN_S
+        is_regular = self._n_seen >= N_SETTLED and self._late_s - self._early_s <= MAX_SPREAD_S
+        if self._t_expected is None or not is_regular or lead_s > MAX_LEAD * self._hop_s:
+            return None
+        return self._t_expected - lead_s
+
+    def rehearse(self) -> None:
+        """Rehearse; nothing is due then until another chunk has come."""
+        t_start = self._clock()
+        self._act()
+        self._spent_s += 0.2 * (self._clock() - t_start - self._spent_s)
+        self._t_expected = None

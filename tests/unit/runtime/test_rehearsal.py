@@ -1,0 +1,81 @@
+import pytest
+
+from rtbci.runtime.rehearsal import MARGIN_S, N_SETTLED, Rehearsal
+
+RATE_HZ, HOP_S = 250.0, 0.064
+
+
+class Acts:
+    """A clock that only `act` moves."""
+
+    def __init__(self, takes_s: float = 0.5e-3) -> None:
+        self.t, self.n, self.takes_s = 0.0, 0, takes_s
+
+    def now(self) -> float:
+        return self.t
+
+    def __call__(self) -> None:
+        self.n += 1
+        self.t += self.takes_s
+
+
+def rehearsal(
+    act: Acts, lag_s: float = 2e-3, jitter_s: float = 0.0, n_chunks: int = 2 * N_SETTLED
+) -> Rehearsal:
+    """After `n_chunks` chunks of 4 samples that came regularly; the last one ends at 0 s and 6 samples are missing."""
+    one = Rehearsal(act, act.now)
+    one.open(RATE_HZ, HOP_S)
+    for i in range(n_chunks):
+        t_newest = (i - n_chunks + 1) * 4 / RATE_HZ
+        one.push(t_newest, t_newest + lag_s + jitter_s * (i % 2), 4, 6)
+    return one
+
+
+def test_due_before_the_chunk_that_completes_the_window() -> None:
+    act = Acts()
+    one = rehearsal(act)
+    for _ in range(50):  # learns how long it takes
+        one.rehearse()
+        one.push(0.0, 2e-3, 4, 6)
+    # 6 samples are missing and come in chunks of 4: the second from now brings them.
+    assert one.t_due == pytest.approx(8 / RATE_HZ + 2e-3 - act.takes_s - MARGIN_S, abs=2e-4)
+
+
+def test_once_for_each_chunk() -> None:
+    act = Acts()
+    one = rehearsal(act)
+    assert one.t_due is not None
+    one.rehearse()
+    assert act.n == 1
+    assert one.t_due is None
+    one.push(4 / RATE_HZ, 4 / RATE_HZ + 2e-3, 4, 2)
+    assert one.t_due is not None
+
+
+def test_not_before_it_knows_how_samples_come() -> None:
+    assert rehearsal(Acts(), n_chunks=N_SETTLED - 1).t_due is None
+    assert Rehearsal(Acts(), lambda: 0.0).t_due is None
+
+
+def test_not_where_samples_come_irregularly() -> None:
+    assert rehearsal(Acts(), jitter_s=1e-3).t_due is not None
+    assert rehearsal(Acts(), jitter_s=20e-3, n_chunks=2000).t_due is None
+
+
+def test_not_when_it_takes_too_long() -> None:
+    act = Acts(takes_s=HOP_S)
+    one = rehearsal(act)
+    for _ in range(20):
+        one.rehearse()
+        one.push(0.0, 2e-3, 4, 6)
+    assert one.t_due is None
+
+
+def test_nothing_is_due_for_a_stream_that_is_closed_or_new() -> None:
+    one = rehearsal(Acts())
+    one.open(RATE_HZ, HOP_S)
+    assert one.t_due is None
+    one = rehearsal(Acts())
+    one.close()
+    one.push(0.0, 2e-3, 4, 6)
+    assert one.t_due is None
