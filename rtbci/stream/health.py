@@ -42,6 +42,8 @@ class GapDetector:
     3. After either, lateness is counted from the new level. Stamps that go back to the level before a recent gap are no
        reset: those between were late.
 
+    4. Four gaps of the same length at four samples in a row are the stream's true period.
+
     So in a stream with jittered stamps a gap must be longer than the jitter to be seen; the first clump of a
     stream is taken for a gap, and so is a single stamp that is late among regular ones. A decision rests
     only on the stamps before it, so that chunks do not change it. 0.3 µs a sample, in chunks of 8.
@@ -49,6 +51,7 @@ class GapDetector:
 
     PERIOD_MEMORY_S = 5.0
     LATENESS_MEMORY_S = 2.0
+    N_ALIKE = 4
 
     def __init__(self, rate_hz: float) -> None:
         if not rate_hz > 0:
@@ -66,6 +69,7 @@ class GapDetector:
         self._t_last: float | None = None
         self._period_s = 1.0 / self.rate_hz
         self._late_s = self._mean_s = self._latest_s = self._earliest_s = self._before_s = 0.0
+        self._n_alike, self._gap_s = 0, 0.0  # gaps one right behind the other, all of about this length
 
     def push(self, t_lsl: FloatArray) -> list[tuple[int, float]]:
         """Look at the stamps of the next chunk.
@@ -86,6 +90,7 @@ class GapDetector:
         gain, period_gain = self._lateness_gain, self._period_gain
         t_last, period_s, late_s, mean_s = self._t_last, self._period_s, self._late_s, self._mean_s
         latest_s, earliest_s, before_s = self._latest_s, self._earliest_s, self._before_s
+        n_alike, gap_s = self._n_alike, self._gap_s
         for i, t in enumerate(t_lsl.tolist()):
             if t_last is None:
                 t_last = t
@@ -95,6 +100,11 @@ class GapDetector:
             tolerance_s = 0.5 * period_s + latest_s - earliest_s
             if now_late_s > latest_s + tolerance_s:
                 self.n_gaps += 1
+                n_alike = n_alike + 1 if abs(excess_s - gap_s) <= 0.5 * period_s else 1
+                gap_s = excess_s
+                if n_alike >= self.N_ALIKE:  # every step is that long: so it is the stream's period
+                    period_s += excess_s
+                    n_alike = 0
                 self.lost_s += excess_s
                 # Where the stamps were before: going back there shows late stamps, not a clock reset. It widens no
                 # range: another gap of the same length must not hide behind this one.
@@ -104,6 +114,7 @@ class GapDetector:
                 self.n_clock_resets += 1
                 breaks.append((i, excess_s))
             else:
+                n_alike = 0
                 late_s = now_late_s
                 mean_s += gain * (late_s - mean_s)
                 latest_s += gain * (mean_s - latest_s)
@@ -117,6 +128,7 @@ class GapDetector:
             t_last = t
         self._t_last, self._period_s, self._late_s, self._mean_s = t_last, period_s, late_s, mean_s
         self._latest_s, self._earliest_s, self._before_s = latest_s, earliest_s, before_s
+        self._n_alike, self._gap_s = n_alike, gap_s
         return breaks
 
 

@@ -101,6 +101,13 @@ def test_one_late_stamp_is_no_clock_reset() -> None:
     assert detector.n_clock_resets == 0
 
 
+@pytest.mark.parametrize("true_hz", [50.0, 125.0, 160.0])
+def test_a_period_far_longer_than_stated_is_learnt_after_four_samples(true_hz: float) -> None:
+    t_lsl = np.delete(np.arange(3000) / true_hz, 2000)
+    breaks = [i for i, _ in GapDetector(250.0).push(t_lsl)]
+    assert breaks == [1, 2, 3, 4, 2000]
+
+
 @given(
     first=st.integers(2, 100),
     sizes=st.lists(st.integers(1, 500), min_size=1, max_size=20),
