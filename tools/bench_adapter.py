@@ -69,8 +69,13 @@ class HarnessSink:
     """Publishes every prediction that has probabilities, with the harness's own field added."""
 
     def __init__(self, address: str) -> None:
-        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.PUB)
-        self._socket.bind(address)
+        self._context = zmq.Context()
+        self._socket: zmq.Socket[bytes] = self._context.socket(zmq.PUB)
+        try:
+            self._socket.bind(address)
+        except zmq.ZMQError:
+            self.close()
+            raise
         self._encoder = msgspec.json.Encoder()
 
     def send(self, message: Message) -> None:
@@ -87,6 +92,7 @@ class HarnessSink:
     def close(self) -> None:
         """Close the socket."""
         self._socket.close(0)
+        self._context.term()  # only then is the address free
 
 
 def write_recipes(folder: Path, cfg: dict[str, object]) -> Path:
