@@ -94,44 +94,44 @@ class _DareWriter:
 
     def write(self) -> None:
         """Write the whole encoder."""
-        x = self._tokens()
-        for i_layer in range(self._size.depth):
-            x = self._layer(x, f"blocks.{i_layer}", i_layer == self._size.depth - 1)
+        size = self._size
+        levels = "" if self._power is None else self._levels(self._power)
+        x = self._tokens(levels)
+        for i_layer in range(size.depth):
+            x = self._layer(x, f"blocks.{i_layer}", i_layer == size.depth - 1)
         x = self._norm(x, "norm")
-        self._op("Reshape", x, self._shape(-1, self._size.n_summary, self._size.n_features), out=OUTPUT_NAME)
+        shape = self._shape(-1, size.n_summary, size.n_features)
+        if levels:
+            x = self._op("Reshape", x, self._shape(-1, size.n_summary * size.n_features))
+            table = self._const("readout", self._weights["readout.weight"][self._rows])
+            x = self._op("Add", x, self._op("MatMul", levels, table))
+        self._op("Reshape", x, shape, out=OUTPUT_NAME)
 
-    def _tokens(self) -> str:
+    def _tokens(self, levels: str) -> str:
         """Linear tokeniser plus embedding; the summary tokens are rows of zeros plus their constant."""
         w, size = self._weights, self._size
         padded = self._op("Pad", INPUT_NAME, self._shape(0, 0, 0, 0, size.n_summary, 0))
         linear = self._op("MatMul", padded, self._const("tokenise", w["tokenise.weight"].T))
         electrodes = w["channel_embedding.weight"][self._rows] + w["tokenise.bias"]
         embedding = np.concatenate([electrodes, w["summary"]])
-        if self._power is not None:
-            # Rows of the summary tokens have no power vector: their logarithms are multiplied by zeros.
-            linear = self._op("Add", linear, self._power_tokens(padded, self._power))
         added = self._op("Add", linear, self._const("embedding", embedding))
+        if levels:
+            column = self._op("Reshape", levels, self._shape(-1, len(self._rows), 1))
+            vectors = self._const("power_embedding", w["power_embedding.weight"][self._rows])
+            spread = self._op("Mul", column, vectors)
+            added = self._op(
+                "Add", added, self._op("Pad", spread, self._shape(0, 0, 0, 0, size.n_summary, 0))
+            )
         return self._op("Reshape", added, self._shape(-1, size.n_features))
 
-    def _power_tokens(self, padded: str, power: PowerPath) -> str:
-        """Log power of each token's patch in each band, times the vector of its electrode and band."""
-        w, n_bands, n_waves = self._weights, power.n_bands, power.n_waves
-        waves = w["power_waves"].reshape(n_bands * n_waves, PATCH_SAMPLES)
-        projections = self._op("MatMul", padded, self._const("power_waves", waves.T))
-        # The sum over a band's waves is a product with ones: one small matrix, no reshaping.
-        bands = np.repeat(np.eye(n_bands), n_waves, axis=0)
-        powers = self._op(
-            "MatMul", self._op("Mul", projections, projections), self._const("power_bands", bands)
-        )
-        levels = self._op("Log", self._op("Add", powers, self._scalar(power.floor)))
-        levels = self._op("Sub", levels, self._const("power_offset", w["power_offset"]))
-        vectors = w["power_embedding.weight"][self._rows].reshape(len(self._rows), n_bands, -1)
-        silent = np.zeros((self._size.n_summary, *vectors.shape[1:]))
-        table = self._const("power_embedding", np.concatenate([vectors, silent]))
-        spread = self._op("Reshape", levels, self._shape(-1, self._n_tokens, 1, n_bands))
-        return self._op(
-            "Reshape", self._op("MatMul", spread, table), self._shape(-1, self._n_tokens, vectors.shape[-1])
-        )
+    def _levels(self, power: PowerPath) -> str:
+        """Log power of each electrode's patch above its offset, (batch, n_channels)."""
+        squares = self._op("Mul", INPUT_NAME, INPUT_NAME)
+        # The mean over a patch is a product with one column: a matrix is faster than a reduction.
+        mean = self._const("patch_mean", np.full((PATCH_SAMPLES, 1), 1.0 / PATCH_SAMPLES))
+        powers = self._op("Reshape", self._op("MatMul", squares, mean), self._shape(-1, len(self._rows)))
+        logs = self._op("Log", self._op("Add", powers, self._scalar(power.floor)))
+        return self._op("Sub", logs, self._const("power_offset", self._weights["power_offset"][self._rows]))
 
     def _layer(self, x: str, at: str, last: bool) -> str:
         y = self._norm(x, f"{at}.norm1")

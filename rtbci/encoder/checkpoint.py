@@ -88,9 +88,9 @@ def expected_shapes(size: EncoderSize, power: PowerPath | None = None) -> dict[s
     }
     if power is not None:
         shapes |= {
-            "power_waves": (power.n_bands, power.n_waves, PATCH_SAMPLES),
-            "power_offset": (power.n_bands,),
-            "power_embedding.weight": (len(CHANNELS), power.n_bands * d),
+            "power_offset": (len(CHANNELS),),
+            "power_embedding.weight": (len(CHANNELS), d),
+            "readout.weight": (len(CHANNELS), size.n_summary * d),
         }
     layers = {"attention.qkv": (3 * d, d), "attention.proj": (d, d)}
     layers |= {"fc1": (MLP_RATIO * d, d), "fc2": (d, MLP_RATIO * d)}
@@ -309,7 +309,7 @@ def _parse_header(path: Path, text: str) -> CheckpointInfo:
 def _parse_power(value: Any) -> PowerPath | None:
     if value is None:
         return None
-    return PowerPath(tuple(tuple(map(float, band)) for band in value["bands_hz"]), float(value["level"]))
+    return PowerPath(float(value["level"]))
 
 
 def _content_sha256(weights: Weights, info: CheckpointInfo) -> str:

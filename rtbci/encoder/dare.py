@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rtbci.encoder.sizes import MLP_RATIO, PATCH_SAMPLES, RATE_HZ, EncoderSize, PowerPath, find_size
+from rtbci.encoder.sizes import MLP_RATIO, PATCH_SAMPLES, EncoderSize, PowerPath, find_size
 from rtbci.encoder.vocabulary import CHANNELS, channel_indices
-from rtbci.errors import ShapeError
+from rtbci.errors import EngineError, ShapeError
 
 __all__ = ["LAYER_NORM_EPS", "Attention", "Block", "DareEncoder", "channel_ids"]
 
@@ -106,9 +106,9 @@ class DareEncoder(nn.Module):
     size : str or EncoderSize
         ``"nano"``, ``"light"``, ``"small"``, ``"base"``, ``"deep"``, or dimensions.
     power : PowerPath, optional
-        Adds to each token the log powers of its patch, each times a learned vector of its electrode and band:
-        ``sum_k (log(q_k + floor) - offset_k) g[electrode, k]`` with ``q_k`` the summed squares of the patch's
-        projections on the band's waves. Ours, not of the paper; None is the published encoder.
+        Gives the encoder the level of each electrode's patch, ``l = log(mean square + floor) - offset``: it is
+        added to the electrode's token, times a learned vector, and to the output, times another one, around the
+        transformer. Ours, not of the paper; None is the published encoder.
     embedding_std : float
         Standard deviation that the channel embedding starts with. 0.02 is the published value. With 0.5
         the embedding gives each token a length of its own, so that the amplitude of the signal turns the
@@ -142,9 +142,9 @@ class DareEncoder(nn.Module):
         self.blocks = nn.ModuleList(Block(d, self.size.n_heads) for _ in range(self.size.depth))
         self.norm = nn.LayerNorm(d, eps=LAYER_NORM_EPS)
         if power is not None:
-            self.power_waves = nn.Parameter(_waves(power))
-            self.power_offset = nn.Parameter(torch.full((power.n_bands,), math.log(power.level)))
-            self.power_embedding = nn.Embedding(len(CHANNELS), power.n_bands * d)
+            self.power_offset = nn.Parameter(torch.full((len(CHANNELS),), math.log(power.level)))
+            self.power_embedding = nn.Embedding(len(CHANNELS), d)
+            self.readout = nn.Embedding(len(CHANNELS), self.size.n_summary * d)
         self._draw_weights()
 
     def _draw_weights(self) -> None:
@@ -157,6 +157,7 @@ class DareEncoder(nn.Module):
         nn.init.trunc_normal_(self.summary, std=INIT_STD)
         if self.power is not None:
             nn.init.trunc_normal_(self.power_embedding.weight, std=self.embedding_std)
+            nn.init.normal_(self.readout.weight, std=len(CHANNELS) ** -0.5)
         with torch.no_grad():
             for i_layer, block in enumerate(self.blocks, start=1):
                 block.attention.proj.weight.div_(math.sqrt(2.0 * i_layer))  # type: ignore[union-attr, operator]
@@ -186,7 +187,26 @@ class DareEncoder(nn.Module):
         features = self.encode_patches(x.flatten(0, 1), channel_ids)
         return features.reshape(x.shape[0], x.shape[1], self.size.n_summary, self.size.n_features)
 
-    def encode_patches(self, patches: Tensor, channel_ids: Tensor) -> Tensor:
+    def levels(self, patches: Tensor, channel_ids: Tensor) -> Tensor:
+        """Log power of each patch above its electrode's offset, shape (n, n_channels); needs a power path.
+
+        Parameters
+        ----------
+        patches : Tensor of float, shape (n, n_channels, 64)
+        channel_ids : Tensor of int64, shape (n_channels,) or (n, n_channels)
+
+        Raises
+        ------
+        EngineError
+            When the encoder has no power path.
+        """
+        if self.power is None:
+            raise EngineError(
+                "DareEncoder: has no power path, need one for levels; build it with power=PowerPath(...)"
+            )
+        return torch.log(patches.square().mean(-1) + self.power.floor) - self.power_offset[channel_ids]
+
+    def encode_patches(self, patches: Tensor, channel_ids: Tensor, levels: Tensor | None = None) -> Tensor:
         """Encode patches that need not belong together.
 
         Parameters
@@ -194,6 +214,8 @@ class DareEncoder(nn.Module):
         patches : Tensor of float, shape (n, n_channels, 64)
         channel_ids : Tensor of int64, shape (n_channels,) or (n, n_channels)
             One layout for all patches, or one for each (masked views in pretraining).
+        levels : Tensor of float, shape (n, n_channels), optional
+            Instead of what `levels` gives: normalised or dropped ones, in training.
 
         Returns
         -------
@@ -216,32 +238,18 @@ class DareEncoder(nn.Module):
             )
         tokens = self.tokenise(patches) + self.channel_embedding(channel_ids)
         if self.power is not None:
-            tokens = tokens + self._power_tokens(patches, channel_ids, self.power)
+            levels = self.levels(patches, channel_ids) if levels is None else levels
+            tokens = tokens + levels[..., None] * self.power_embedding(channel_ids)
         x = torch.cat([tokens, self.summary.expand(len(patches), -1, -1)], dim=1)
         for block in self.blocks[:-1]:
             x = block(x)
         # Only the summary tokens leave the encoder, so the last layer computes no others: the same
         # numbers and gradients, at 14/24 of the multiplications for nano.
-        return self.norm(self.blocks[-1](x, self.size.n_summary))  # type: ignore[no-any-return]
-
-    def _power_tokens(self, patches: Tensor, channel_ids: Tensor, power: PowerPath) -> Tensor:
-        """What the log powers add to the tokens, shape (n, n_channels, D)."""
-        projections = F.linear(patches, self.power_waves.flatten(0, 1))
-        powers = projections.square().reshape(*projections.shape[:-1], power.n_bands, power.n_waves).sum(-1)
-        levels = torch.log(powers + power.floor) - self.power_offset
-        vectors: Tensor = self.power_embedding(channel_ids).reshape(*channel_ids.shape, power.n_bands, -1)
-        return (levels[..., None, :] @ vectors).squeeze(-2)
-
-
-def _waves(power: PowerPath) -> Tensor:
-    """Cosine and sine of each frequency, shape (n_bands, n_waves, 64).
-
-    Scaled so that the squares sum to the mean square of a sine of that frequency.
-    """
-    t_s = torch.arange(PATCH_SAMPLES, dtype=torch.float64) / RATE_HZ
-    phases = 2.0 * math.pi * torch.tensor(power.bands_hz, dtype=torch.float64)[..., None] * t_s
-    waves = torch.stack([phases.cos(), phases.sin()], dim=2).flatten(1, 2)
-    return waves.mul(2.0**0.5 / PATCH_SAMPLES).float()
+        summary: Tensor = self.norm(self.blocks[-1](x, self.size.n_summary))
+        if self.power is None or levels is None:
+            return summary
+        read = (levels[:, None, :] @ self.readout(channel_ids)).reshape(summary.shape)
+        return summary + read
 
 
 def channel_ids(labels: Sequence[str]) -> Tensor:

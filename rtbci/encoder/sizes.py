@@ -72,44 +72,23 @@ class EncoderSize:
 
 @dataclass(frozen=True, slots=True)
 class PowerPath:
-    """A second way into the tokens that carries amplitude: log power in a few bands, per electrode.
+    """A second way through the encoder that carries amplitude: the log power of each electrode's patch.
 
     LayerNorm removes the length of every token, and with it the amplitude of the signal, which is what
-    desynchronisation changes. See docs/adr/0007-power-path.md.
+    desynchronisation changes. See docs/adr/0012-readout-around-the-transformer.md.
 
     Parameters
     ----------
-    bands_hz : tuple of tuple of float
-        For each band the frequencies that its waves (a cosine and a sine each) start with; as many for each
-        band. Multiples of 4 Hz have whole periods in a patch.
     level : float
-        Typical mean square of the signal in a band, in squared units of the input: tells what is loud. Powers
-        below a 25th of it count as silence.
+        Typical mean square of a patch, in squared units of the input: tells what is loud. Powers below a
+        25th of it count as silence.
     """
 
-    bands_hz: tuple[tuple[float, ...], ...]
     level: float
 
     def __post_init__(self) -> None:
-        lengths = {len(band) for band in self.bands_hz}
-        frequencies = [f_hz for band in self.bands_hz for f_hz in band]
-        if len(lengths) != 1 or 0 in lengths or not all(0 < f_hz < RATE_HZ / 2 for f_hz in frequencies):
-            raise EngineError(
-                f"PowerPath: bands_hz are {self.bands_hz}, need one or more bands with equally many frequencies "
-                f"between 0 and {RATE_HZ / 2:g} Hz"
-            )
         if not (math.isfinite(self.level) and self.level > 0):
             raise EngineError(f"PowerPath: level is {self.level:g}, need a number above 0")
-
-    @property
-    def n_bands(self) -> int:
-        """Number of bands."""
-        return len(self.bands_hz)
-
-    @property
-    def n_waves(self) -> int:
-        """Waves in each band: a cosine and a sine for each frequency."""
-        return 2 * len(self.bands_hz[0])
 
     @property
     def floor(self) -> float:
@@ -149,7 +128,7 @@ def n_parameters(size: EncoderSize, power: PowerPath | None = None) -> int:
     Notes
     -----
     64 D + D (tokeniser) + 62 D (channel embedding) + S D (summary tokens) + L (12 D^2 + 13 D) (layers)
-    + 2 D (last LayerNorm); with a power path of K bands of J waves K (64 J + 1 + 62 D) more.
+    + 2 D (last LayerNorm); with a power path 62 (1 + D + S D) more.
 
     Examples
     --------
@@ -157,11 +136,11 @@ def n_parameters(size: EncoderSize, power: PowerPath | None = None) -> int:
     108288
     """
     d = size.n_features
-    tokeniser = PATCH_SAMPLES * d + d
-    if power is not None:
-        tokeniser += power.n_bands * (PATCH_SAMPLES * power.n_waves + 1 + len(CHANNELS) * d)
+    path = 0 if power is None else len(CHANNELS) * (1 + d + size.n_summary * d)
     return (
-        tokeniser
+        path
+        + PATCH_SAMPLES * d
+        + d
         + len(CHANNELS) * d
         + size.n_summary * d
         + size.depth * (12 * d * d + 13 * d)

@@ -6,6 +6,7 @@ pipeline can time the two apart.
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal, Protocol
 
 import numpy as np
@@ -13,16 +14,27 @@ import numpy.typing as npt
 
 from rtbci.backends.session import Float32Array, Session
 from rtbci.encoder.features import FeatureRing
+from rtbci.encoder.sizes import RATE_HZ
 from rtbci.errors import EngineError, ProfileError, ShapeError
 from rtbci.probe.band_branches import PowerBranch, TangentBranch
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.power import PowerProbe
 from rtbci.probe.profile import BranchEntry, Profile
 from rtbci.probe.tangent import TangentProbe
+from rtbci.stages.adapter import SpectroSpatialAdapter
 from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.stage import FloatArray, check_chunk
 
-__all__ = ["Branch", "EncoderBranch", "PowerBranch", "TangentBranch", "WindowBranch", "open_branches"]
+__all__ = [
+    "Branch",
+    "EncoderBranch",
+    "PowerBranch",
+    "TangentBranch",
+    "WindowBranch",
+    "adapted_signal",
+    "encoder_adapter",
+    "open_branches",
+]
 
 MIN_PROB = 1e-12
 """Below this a probability counts as this, so that its logarithm is finite."""
@@ -107,6 +119,9 @@ class EncoderBranch:
     adapter : array_like, shape (n_electrodes, n_channels), optional
         Spatial filters between the decoder's channels and the engine's electrodes, learned with the probe (the
         1x1 convolution of conv-linear-probing). None: the engine sees the channels as they are.
+    adapter_fir : array_like, shape (n_electrodes, n_taps), optional
+        Causal taps of each electrode, tap 0 meets the newest sample. Their past before the first hop is the
+        first sample.
 
     Raises
     ------
@@ -121,14 +136,11 @@ class EncoderBranch:
         hop_samples: int,
         name: str = "encoder",
         adapter: npt.ArrayLike | None = None,
+        adapter_fir: npt.ArrayLike | None = None,
     ) -> None:
         _, n_electrodes, patch_samples = session.input_shape
-        self._adapter = None if adapter is None else np.array(adapter, dtype=np.float64).T.copy()
-        if self._adapter is not None and (self._adapter.ndim != 2 or self._adapter.shape[1] != n_electrodes):
-            raise EngineError(
-                f"branch '{name}': adapter has shape {self._adapter.T.shape}, need ({n_electrodes}, n_channels) for "
-                "this engine; need the engine that the profile was made with"
-            )
+        self._make_adapter = partial(encoder_adapter, adapter, adapter_fir, n_electrodes, name)
+        self._adapter = self._make_adapter()
         n_features = int(np.prod(session.output_shape[1:]))
         if n_features != probe.n_features or patch_samples % hop_samples:
             raise EngineError(
@@ -143,7 +155,7 @@ class EncoderBranch:
 
     def push(self, hop: FloatArray) -> None:
         """Encode the patch that this hop completes; see `Branch.push`."""
-        for patch in self._slicer.push(self._adapted(hop)):
+        for patch in self._slicer.push(hop if self._adapter is None else self._adapter.push(hop)):
             self._ring.push(self._session.run(patch[np.newaxis]).ravel())
 
     def logits(self) -> FloatArray | None:
@@ -152,7 +164,8 @@ class EncoderBranch:
 
     def logits_of(self, window: FloatArray) -> FloatArray:
         """Encode the last window's patches one by one; see `Branch.logits_of`."""
-        last = self._adapted(_last_window(self.name, window, self.window_samples))
+        adapted = adapted_signal(self._make_adapter(), window, self._hop_samples)
+        last = _last_window(self.name, adapted, self.window_samples)
         patches = last.astype(np.float32).reshape(self._probe.n_patches, -1, last.shape[1]).transpose(0, 2, 1)
         features = [
             self._session.run(np.ascontiguousarray(patch[np.newaxis])).ravel().copy() for patch in patches
@@ -164,16 +177,60 @@ class EncoderBranch:
         self._session.run(self._idle)
         self.logits()
 
-    def _adapted(self, signal: FloatArray) -> FloatArray:
-        if self._adapter is None:
-            return signal
-        check_chunk(f"branch '{self.name}'", signal, self._adapter.shape[0])
-        return signal @ self._adapter
-
     def reset(self) -> None:
         """Forget all hops."""
+        if self._adapter is not None:
+            self._adapter.reset()
         self._slicer.reset()
         self._ring.reset()
+
+
+def encoder_adapter(
+    adapter: npt.ArrayLike | None, adapter_fir: npt.ArrayLike | None, n_electrodes: int, name: str
+) -> SpectroSpatialAdapter | None:
+    """Stage between a decoder's channels and an encoder's electrodes, fresh; None when there is none.
+
+    Parameters
+    ----------
+    adapter, adapter_fir, name
+        See `EncoderBranch`.
+    n_electrodes : int
+        Of the engine.
+
+    Raises
+    ------
+    EngineError
+        When the shapes do not fit the engine.
+    """
+    if adapter is None and adapter_fir is None:
+        return None
+    matrix = np.eye(n_electrodes) if adapter is None else np.asarray(adapter, dtype=np.float64)
+    fir = None if adapter_fir is None else np.asarray(adapter_fir, dtype=np.float64)
+    if matrix.ndim != 2 or len(matrix) != n_electrodes or (fir is not None and len(fir) != n_electrodes):
+        raise EngineError(
+            f"branch '{name}': adapter has shape {matrix.shape} and FIR {None if fir is None else fir.shape}, need "
+            f"({n_electrodes}, n_channels) and ({n_electrodes}, n_taps) for this engine; need the engine that the profile "
+            "was made with"
+        )
+    return SpectroSpatialAdapter(matrix, RATE_HZ, fir)
+
+
+def adapted_signal(adapter: SpectroSpatialAdapter | None, signal: FloatArray, hop_samples: int) -> FloatArray:
+    """A whole signal through an adapter hop by hop, as the running branch does it: the same bits.
+
+    Parameters
+    ----------
+    adapter : SpectroSpatialAdapter or None
+        Fresh; None: the signal is returned as it is.
+    signal : ndarray of float64, shape (n_samples, n_channels)
+        What does not fill a hop is its start.
+    hop_samples : int
+    """
+    if adapter is None or not len(signal):
+        return signal
+    ends = range(len(signal) % hop_samples or hop_samples, len(signal) + 1, hop_samples)
+    starts = [0, *ends[:-1]]
+    return np.concatenate([adapter.push(signal[i:j]) for i, j in zip(starts, ends, strict=True)])
 
 
 class WindowBranch:
@@ -324,6 +381,7 @@ def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meani
             profile.hop_samples,
             entry.name,
             tensors.get("adapter"),
+            tensors.get("adapter_fir"),
         )
         makers["window"] = lambda: WindowBranch(session, meaning, entry.name)
     if entry.kind not in makers:

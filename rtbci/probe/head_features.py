@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from rtbci.backends.session import Session
 from rtbci.errors import ProfileError, ShapeError
+from rtbci.probe.branches import adapted_signal, encoder_adapter
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.power import POWER_FLOOR, HopPowers, PowerProbe
 from rtbci.probe.profile import BranchEntry, Profile
@@ -163,8 +164,10 @@ def window_features(
             f"branch '{entry.name}': of kind {entry.kind} {'without' if session is None else 'with'} an engine has no "
             f"head to refit, need one of {', '.join(HEAD_TENSORS)}, an encoder with its session; leave the branch out"
         )
-    if "adapter" in tensors:  # spatial filters between the channels and the engine's electrodes
-        data = data @ np.asarray(tensors["adapter"], dtype=np.float64).T
+    adapter = encoder_adapter(
+        tensors.get("adapter"), tensors.get("adapter_fir"), session.input_shape[1], entry.name
+    )
+    data = adapted_signal(adapter, data, profile.hop_samples)
     return _encoder_of(ConvProbe.from_tensors(tensors), profile, data, session)
 
 

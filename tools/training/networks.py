@@ -4,6 +4,7 @@ The window's end is drawn anew for every trial and every epoch, because a live u
 windows that slide; half of all trials are mirrored, left for right, with the other label.
 """
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ __all__ = [
     "EncoderNet",
     "FitSettings",
     "PowerNet",
+    "band_waves",
+    "convolve",
     "fit_network",
     "head_inputs_of_windows",
     "logits_of_windows",
@@ -34,8 +37,8 @@ __all__ = [
 
 N_HIDDEN = 16
 POWER_CENTRES_HZ = (10.5, 16.5, 25.0)
-POWER_PATH = PowerPath(((8.0, 12.0), (16.0, 20.0), (24.0, 28.0)), level=0.06)
-"""Bands of the encoder's power path; the level is that of whitened signals between 8 and 30 Hz."""
+POWER_PATH = PowerPath(level=0.25)
+"""The level is that of whitened signals between 8 and 30 Hz behind the adapter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,15 @@ class FitSettings:
     rate : float
         Highest learning rate.
     weight_decay : float
+    transformer_rate : float
+        Of the encoder's blocks, tokens and last LayerNorm, as a share of `rate`.
     """
 
     epochs: int
     rate: float
     batch: int = 64
     weight_decay: float = 0.01
+    transformer_rate: float = 1.0
 
 
 def redraw_weights(encoder: DareEncoder) -> None:
@@ -73,7 +79,7 @@ def redraw_weights(encoder: DareEncoder) -> None:
 
 
 class EncoderNet(nn.Module):
-    """Spatial filters, DARE encoder with its power path, probe; trained as one.
+    """Spectro-spatial adapter, DARE encoder with its power path, probe; trained as one.
 
     Parameters
     ----------
@@ -81,19 +87,24 @@ class EncoderNet(nn.Module):
         Size of the encoder.
     layout : sequence of str
         Electrodes, in order.
-    embedding_std, dropout : float
-        See `DareEncoder`; dropout is on the features that the probe reads.
+    embedding_std : float
+        See `DareEncoder`.
+    dropout : float
+        Share of the levels that are silent, the same ones for all patches of a window: dropped anew for each patch
+        they would be averaged out over time. On two folds 70.2 % (track B) against 66.5 % with dropout on the features.
     power : PowerPath or None
         None is the published encoder.
+    gain : float
+        What the transformer's last LayerNorm starts with. Small: the readout learns first.
 
     Notes
     -----
-    The spatial filters (the 1x1 convolution of conv-linear-probing) start as the identity, so that each virtual
-    channel is near the electrode whose embedding it gets. The probe's last layer starts equal for all patches:
-    a mean over time.
+    The adapter's spatial filters start random, its impulse responses as those of `PowerNet`, one centre after the
+    other. Levels are normalised over the batch; `folded` puts that into the encoder's weights. The probe's last layer
+    starts equal for all patches: a mean over time.
     """
 
-    context = 0
+    context = CONTEXT
 
     def __init__(
         self,
@@ -102,37 +113,115 @@ class EncoderNet(nn.Module):
         embedding_std: float = 0.5,
         dropout: float = 0.5,
         power: PowerPath | None = POWER_PATH,
+        gain: float = 0.1,
     ) -> None:
         super().__init__()
         self.encoder = DareEncoder(size, embedding_std=embedding_std, power=power)
         redraw_weights(self.encoder)
-        n_patches, dimensions = WINDOW // PATCH, self.encoder.size
-        self.adapter = nn.Parameter(torch.eye(len(layout)))
+        nn.init.constant_(self.encoder.norm.weight, gain)
+        n_patches, dimensions, n = WINDOW // PATCH, self.encoder.size, len(layout)
+        self.adapter = nn.Parameter(torch.randn(n, n) / n**0.5)
+        self.adapter_fir = nn.Parameter(band_waves()[torch.arange(n) % len(POWER_CENTRES_HZ)].clone())
+        self.norm = nn.BatchNorm1d(n, affine=False)
         self.per_patch = nn.Linear(dimensions.n_summary * dimensions.n_features, N_HIDDEN)
         self.head = nn.Linear(n_patches * N_HIDDEN, 2)
         with torch.no_grad():
-            one_patch = torch.randn(2, 1, N_HIDDEN) / (n_patches * N_HIDDEN**0.5)
+            one_patch = torch.randn(2, 1, N_HIDDEN) / (n_patches * N_HIDDEN) ** 0.5
             self.head.weight.copy_(one_patch.expand(2, n_patches, N_HIDDEN).flatten(1))
         self.ids: Tensor
         self.register_buffer("ids", channel_ids(layout))
         self.dropout = dropout
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (batch, 2) of windows (batch, n_channels, WINDOW)."""
+        """Logits (batch, 2) of windows (batch, n_channels, CONTEXT + WINDOW)."""
         return self.head(self.head_inputs(x))  # type: ignore[no-any-return]
 
     def head_inputs(self, x: Tensor) -> Tensor:
         """What the last layer reads, (batch, n_patches * n_hidden)."""
-        virtual = self.adapter @ x
-        patches = virtual.reshape(len(x), -1, WINDOW // PATCH, PATCH).transpose(1, 2)
-        features = self.encoder(patches, self.ids).flatten(2)
-        hidden: Tensor = self.per_patch(F.dropout(features, self.dropout, self.training))
+        virtual = convolve(self.adapter @ x, self.adapter_fir)
+        patches = virtual.unflatten(2, (WINDOW // PATCH, PATCH)).transpose(1, 2).flatten(0, 1)
+        levels = None if self.encoder.power is None else self._levels(patches, len(x))
+        features = self.encoder.encode_patches(patches, self.ids, levels)
+        hidden: Tensor = self.per_patch(features.flatten(1).unflatten(0, (len(x), -1)))
         return hidden.flatten(1)
 
+    def _levels(self, patches: Tensor, n_windows: int) -> Tensor:
+        levels: Tensor = self.norm(self.encoder.levels(patches, self.ids)).unflatten(0, (n_windows, -1))
+        keep = F.dropout(torch.ones_like(levels[:, :1]), self.dropout, self.training)
+        return (levels * keep).flatten(0, 1)
+
+    def folded(self) -> DareEncoder:
+        """A copy of the encoder that needs no normalisation of its levels.
+
+        Raises
+        ------
+        RuntimeError
+            When the network keeps no statistics.
+        """
+        encoder = copy.deepcopy(self.encoder)
+        if encoder.power is None:
+            return encoder
+        mean, spread = _statistics(self.norm)
+        with torch.no_grad():
+            encoder.power_offset[self.ids] += mean
+            encoder.power_embedding.weight[self.ids] /= spread[:, None]
+            encoder.readout.weight[self.ids] /= spread[:, None]
+        return encoder
+
+    def adapter_tensors(self) -> dict[str, FloatArray]:
+        """The adapter as the profile carries it; tap 0 meets the newest sample."""
+        return {
+            "adapter": self.adapter.detach().double().numpy(),
+            "adapter_fir": self.adapter_fir.detach().double().numpy(),
+        }
+
     def probe(self) -> ConvProbe:
-        """The probe as the runtime has it; `adapter` stands in the profile beside it."""
+        """The probe as the runtime has it."""
         tensors = (self.per_patch.weight, self.per_patch.bias, self.head.weight, self.head.bias)
         return ConvProbe(*(tensor.detach().double().numpy() for tensor in tensors))
+
+
+def band_waves() -> Tensor:
+    """Windowed cosines at the centres of three bands, shape (3, CONTEXT + 1); of norm 0.5 each."""
+    t_s = (torch.arange(CONTEXT + 1) - CONTEXT / 2) / RATE_HZ
+    window = torch.hann_window(CONTEXT + 3, periodic=False)[1:-1]
+    waves = torch.stack([torch.cos(2 * torch.pi * f_hz * t_s) * window for f_hz in POWER_CENTRES_HZ])
+    return waves / waves.square().sum(1, keepdim=True).sqrt() / 2.0
+
+
+def convolve(x: Tensor, taps: Tensor) -> Tensor:
+    """Causal filter of each channel, only where all its taps meet samples.
+
+    Parameters
+    ----------
+    x : Tensor, shape (batch, n_channels, n_samples)
+    taps : Tensor, shape (n_channels, n_taps)
+        Tap 0 meets the newest sample.
+
+    Returns
+    -------
+    Tensor, shape (batch, n_channels, n_samples - n_taps + 1)
+
+    Notes
+    -----
+    By FFT: 4 times as fast on a CPU as the grouped convolution with its gradient.
+    """
+    n = x.shape[-1]
+    product = torch.fft.rfft(x, n) * torch.fft.rfft(taps, n)
+    return torch.fft.irfft(product, n)[..., taps.shape[1] - 1 :]
+
+
+def _statistics(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Running mean and standard deviation.
+
+    Raises
+    ------
+    RuntimeError
+        When there are none.
+    """
+    if norm.running_mean is None or norm.running_var is None:
+        raise RuntimeError("BatchNorm keeps no statistics, need them; build the network with the defaults")
+    return norm.running_mean, (norm.running_var + norm.eps).sqrt()
 
 
 class PowerNet(nn.Module):
@@ -149,10 +238,8 @@ class PowerNet(nn.Module):
 
     def __init__(self, n_channels: int, n_filters: int = 12, dropout: float = 0.5) -> None:
         super().__init__()
-        t_s = (torch.arange(CONTEXT + 1) - CONTEXT / 2) / RATE_HZ
-        window = torch.hann_window(CONTEXT + 3, periodic=False)[1:-1]
-        waves = torch.stack([torch.cos(2 * torch.pi * f_hz * t_s) * window for f_hz in POWER_CENTRES_HZ])
-        self.temporal = nn.Parameter(waves / waves.square().sum(1, keepdim=True).sqrt() / 2.0)
+        waves = band_waves()
+        self.temporal = nn.Parameter(waves)
         self.spatial = nn.Parameter(torch.randn(len(waves), n_filters, n_channels) / n_channels**0.5)
         self.patch_scores = nn.Parameter(torch.zeros(len(waves) * n_filters, WINDOW // PATCH))
         self.norm = nn.BatchNorm1d(len(waves) * n_filters, affine=False)
@@ -175,13 +262,9 @@ class PowerNet(nn.Module):
 
     def probe(self) -> PowerProbe:
         """The probe as the runtime has it: normalisation folded into the last layer."""
-        mean, variance = self.norm.running_mean, self.norm.running_var
-        if mean is None or variance is None:
-            raise RuntimeError(
-                "PowerNet: BatchNorm keeps no statistics, need them; build it with the defaults"
-            )
+        mean, spread = _statistics(self.norm)
         with torch.no_grad():
-            coef = self.head.weight / (variance + self.norm.eps).sqrt()
+            coef = self.head.weight / spread
             intercept = self.head.bias - coef @ mean
             parts = (self.spatial, self.temporal, self.patch_scores.softmax(1), coef, intercept)
             return PowerProbe(*(part.double().numpy() for part in parts))
@@ -217,9 +300,15 @@ def fit_network(
     torch.manual_seed(seed)
     columns = torch.tensor(list(mirror))
     n_batches = max(1, len(rows) // settings.batch)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
+    slow, fast = _parameter_groups(net)
+    groups = [{"params": fast, "lr": settings.rate}]
+    groups += [{"params": slow, "lr": settings.rate * settings.transformer_rate}] if slow else []
+    optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.rate, total_steps=max(10, settings.epochs * n_batches), pct_start=0.2
+        optimizer,
+        [group["lr"] for group in groups],
+        total_steps=max(10, settings.epochs * n_batches),
+        pct_start=0.2,
     )
     net.train()
     t_start = time.monotonic()
@@ -239,6 +328,15 @@ def fit_network(
             f"{type(net).__name__} epoch {epoch}/{settings.epochs}: loss {np.mean(losses):.4f}, {left_s:.0f} s left"
         )
     net.eval()
+
+
+def _parameter_groups(net: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """The transformer's parameters, and all others."""
+    slow, fast = [], []
+    for name, parameter in net.named_parameters():
+        in_transformer = name.startswith("encoder.") and "readout" not in name and "power_offset" not in name
+        (slow if in_transformer else fast).append(parameter)
+    return slow, fast
 
 
 def logits_of_windows(net: EncoderNet | PowerNet, windows: npt.NDArray[np.float32]) -> FloatArray:

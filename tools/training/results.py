@@ -19,7 +19,7 @@ from tools.training.trials import END_TRACK_B, ENDS_SLIDING
 
 __all__ = ["BRANCHES", "OutOfFold", "read_folds", "results_of", "write_results"]
 
-BRANCHES = ("encoder", "tangent", "power")
+BRANCHES = ("encoder", "tangent")
 """Order of the fusion."""
 
 I_TRACK_B = ENDS_SLIDING.index(END_TRACK_B)
@@ -67,13 +67,14 @@ def results_of(out: OutOfFold, paths: Sequence[Path]) -> dict[str, Any]:
     """Scores, tests and the fusion that is shipped, as plain data."""
     margins = [out.margins[name] for name in BRANCHES]
     fused = nested_fusion(margins, out.classes, out.folds)
-    pair = nested_fusion([out.margins["encoder"], out.margins["tangent"]], out.classes, out.folds)
+    three = nested_fusion([*margins, out.margins["power"]], out.classes, out.folds)
     numbers = nested_fusion([out.margins["tangent"], out.margins["power"]], out.classes, out.folds)
     candidates = {
         **{name: out.margins[name] for name in BRANCHES},
-        "encoder + tangent": pair,
+        "encoder + tangent": fused,
+        "power": out.margins["power"],
         "tangent + power": numbers,
-        "encoder + tangent + power": fused,
+        "encoder + tangent + power": three,
         "frontal_tangent": out.margins["frontal_tangent"],
         "frontal_power": out.margins["frontal_power"],
         "posterior_tangent": out.margins["posterior_tangent"],
@@ -156,9 +157,9 @@ TITLES = {
 
 NAMES = {
     "encoder": "DARE nano encoder with its probe",
-    "tangent": "tangent space, 8-13 and 13-30 Hz",
-    "power": "power of learned spatial filters",
-    "encoder + tangent + power": "**encoder + tangent + power (shipped)**",
+    "tangent": "tangent space, 8-11, 11-14, 14-20 and 20-30 Hz",
+    "power": "to compare: power of learned spatial filters",
+    "encoder + tangent": "**encoder + tangent (shipped)**",
     "frontal_tangent": "control: tangent space on FP1 FP2 F7 F3 FZ F4 F8",
     "frontal_power": "control: power branch on FP1 FP2 F7 F3 FZ F4 F8",
     "posterior_tangent": "control: tangent space on P7 P3 PZ P4 P8 O1 OZ O2",
@@ -170,14 +171,15 @@ NAMES = {
 
 def _tests(found: dict[str, FloatArray], suffix: str = "") -> list[dict[str, object]]:
     pairs = [
-        ("encoder + tangent + power", "tangent"),
-        ("encoder + tangent + power", "power"),
-        ("encoder + tangent + power", "tangent + power"),
         ("encoder + tangent", "tangent"),
-        ("power", "tangent"),
+        ("encoder + tangent", "encoder"),
+        ("encoder + tangent", "power"),
+        ("encoder + tangent", "tangent + power"),
+        ("encoder + tangent + power", "encoder + tangent"),
+        ("encoder", "power"),
         ("encoder", "tangent"),
         ("encoder", "frontal_tangent"),
-        ("encoder + tangent + power", "frontal_power"),
+        ("encoder + tangent", "frontal_power"),
     ]
     return [compare(f"{first} - {second}{suffix}", found[first], found[second]) for first, second in pairs]
 

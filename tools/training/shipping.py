@@ -74,10 +74,10 @@ def profile_of(
     probes: dict[str, Probe] = {
         "encoder": fitted.encoder.probe(),
         "tangent": fitted.tangent,
-        "power": fitted.power.probe(),
     }
     weights: Weights = {name: tensor.astype(np.float32) for name, tensor in join_tensors(probes).items()}
-    weights["encoder.adapter"] = fitted.encoder.adapter.detach().numpy().astype(np.float32)
+    for name, tensor in fitted.encoder.adapter_tensors().items():
+        weights[f"encoder.{name}"] = tensor.astype(np.float32)
     for name, scale in fitted.feature_scales.items():
         weights[f"{name}.{SCALE_NAME}"] = scale.astype(np.float32)
     weights["align.covariance"] = fitted.covariance.astype(np.float32)
@@ -104,7 +104,6 @@ def profile_of(
                 bands_hz=list(BANDS_HZ),
                 order=BAND_ORDER,
             ),
-            BranchEntry(name="power", kind="power", weight=share["power"]),
         ],
         bias=[0.0, 0.0],
         temperature=results["fusion"]["temperature"],
@@ -143,7 +142,7 @@ def ship(
 
 def write_fold(fitted: Fitted, folder: Path, test: Iterable[int], train: Iterable[int]) -> None:
     """Write a fold's decoder where ``rtbci eval --folds`` finds it; its fusion comes later, see `fuse_folds`."""
-    equal = {"branches": list(BRANCHES), "weights": [1 / 3] * 3, "temperature": 1.0}
+    equal = {"branches": list(BRANCHES), "weights": [1 / len(BRANCHES)] * len(BRANCHES), "temperature": 1.0}
     folder.mkdir(parents=True, exist_ok=True)
     _write(fitted, {"fusion": equal}, folder / "engine", folder / "profile", train)
     names = [f"S{subject:03d}" for subject in sorted(set(test))]
@@ -170,7 +169,7 @@ def _write(
     engine_folder.mkdir(parents=True, exist_ok=True)
     checkpoint = engine_folder / "encoder.safetensors"
     notes = {"data": DATA_NOTE, "command": COMMAND}
-    write_checkpoint(checkpoint, fitted.encoder.encoder, LAYOUT, "whitened", RATE_HZ, notes=notes)
+    write_checkpoint(checkpoint, fitted.encoder.folded(), LAYOUT, "whitened", RATE_HZ, notes=notes)
     engine_id = write_engine(checkpoint, engine_folder)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     profile = profile_of(fitted, engine_folder.name, engine_id, results, created, subjects)
@@ -180,7 +179,7 @@ def _write(
 def _accuracy(results: Mapping[str, Any]) -> Accuracy | None:
     if "scores" not in results:
         return None
-    fused = next(one for one in results["scores"]["B"] if one["name"] == "encoder + tangent + power")
+    fused = next(one for one in results["scores"]["B"] if one["name"] == "encoder + tangent")
     return Accuracy(
         mean=fused["mean"],
         low=fused["low"],

@@ -11,8 +11,8 @@ from rtbci.stages.stage import FloatArray
 
 __all__ = ["fit_tangent", "log_euclidean_start", "riemannian_mean", "tangent_margins"]
 
-SHRINKAGE = 0.05
-INVERSE_PENALTY = 0.01
+SHRINKAGE = 0.3
+INVERSE_PENALTY = 0.003
 
 
 def log_euclidean_start(covariances: FloatArray) -> FloatArray:

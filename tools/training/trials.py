@@ -40,7 +40,7 @@ END_TRACK_B = round(4.0 * RATE_HZ)
 ENDS_SLIDING = tuple(range(round(0.5 * RATE_HZ) + WINDOW, LAST_END + 1, HOP))
 """Ends of all windows on a grid of hops that lie inside 0.5 to 4.1 s: what a live user sees."""
 
-BANDS_HZ = ((8.0, 13.0), (13.0, 30.0))
+BANDS_HZ = ((8.0, 11.0), (11.0, 14.0), (14.0, 20.0), (20.0, 30.0))
 BAND_ORDER = 2
 
 

@@ -1,4 +1,4 @@
-"""The second way into the tokens: log power in bands, which LayerNorm cannot remove."""
+"""The second way through the encoder: log power of each electrode, which LayerNorm cannot remove."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from rtbci.encoder.dare import DareEncoder, channel_ids
 from rtbci.encoder.sizes import PATCH_SAMPLES, RATE_HZ, SIZES, PowerPath, n_parameters
 from rtbci.errors import EngineError
 
-POWER = PowerPath(((8.0, 12.0), (16.0, 20.0), (24.0, 28.0)), level=0.06)
+POWER = PowerPath(level=0.25)
 LABELS = ["C3", "CZ", "C4", "CP3", "O2"]
 
 
@@ -36,14 +36,34 @@ def test_parameters_and_shapes_are_the_stated_ones(size: str) -> None:
     assert sum(value.numel() for value in state.values()) == n_parameters(SIZES[size], POWER)
 
 
-@pytest.mark.parametrize("freq_hz", [8.0, 12.0, 20.0, 28.0])
-def test_waves_of_a_band_give_the_mean_square_of_its_sines_at_any_phase(freq_hz: float) -> None:
-    i_band = next(i for i, band in enumerate(POWER.bands_hz) if freq_hz in band)
-    for phase in (0.0, 0.7, 2.0):
-        powers = (make().power_waves @ (3.0 * sine(freq_hz, phase))).square().sum(1)
-        want = torch.zeros(3)
-        want[i_band] = 4.5
-        torch.testing.assert_close(powers, want, atol=1e-5, rtol=1e-5)
+def test_a_level_is_the_log_power_of_its_own_electrode_above_its_offset() -> None:
+    encoder, ids = make(), channel_ids(LABELS)
+    amplitudes = torch.tensor([0.1, 0.5, 1.0, 2.0, 0.0])
+    with torch.inference_mode():
+        encoder.power_offset[ids[2]] = 1.0
+        levels = encoder.levels(amplitudes[:, None] * sine(12.0).expand(1, len(LABELS), -1), ids)
+    power = amplitudes.double().square() / 2.0  # mean square of a sine
+    want = torch.log(power + POWER.floor) - torch.log(torch.tensor(POWER.level, dtype=torch.float64))
+    want[2] = torch.log(power[2] + POWER.floor) - 1.0
+    torch.testing.assert_close(levels[0].double(), want, atol=1e-5, rtol=0)
+
+
+def test_levels_are_read_out_around_the_transformer() -> None:
+    """What is added to the output is linear in the levels, and the tokens hear them too."""
+    encoder, ids = make(), channel_ids(LABELS)
+    x, levels = torch.randn(3, len(LABELS), 64), torch.randn(3, len(LABELS))
+    with torch.inference_mode():
+        around = levels @ encoder.readout.weight[ids]
+        with_both = encoder.encode_patches(x, ids, levels)
+        encoder.readout.weight.zero_()
+        through = encoder.encode_patches(x, ids, levels)
+        torch.testing.assert_close(with_both - through, around[:, None], atol=1e-5, rtol=0)
+        assert (through - encoder.encode_patches(x, ids, torch.zeros_like(levels))).norm() > 0.1
+
+
+def test_an_encoder_without_the_path_has_no_levels() -> None:
+    with pytest.raises(EngineError, match="has no power path"):
+        make(power=None).levels(torch.zeros(1, 1, 64), channel_ids(["C3"]))
 
 
 def test_louder_patches_change_the_features_where_the_published_encoder_hardly_hears_them() -> None:
@@ -110,18 +130,7 @@ def test_a_checkpoint_without_it_is_hashed_as_before(tmp_path: Path) -> None:
     assert with_it.sha256 != without.sha256
 
 
-@pytest.mark.parametrize(
-    ("bands_hz", "level", "message"),
-    [
-        ((), 1.0, "need one or more bands"),
-        (((8.0,), (16.0, 20.0)), 1.0, "equally many frequencies"),
-        (((8.0, 200.0),), 1.0, "between 0 and 128 Hz"),
-        (((8.0,),), 0.0, "level is 0, need a number above 0"),
-        (((8.0,),), float("nan"), "level is nan"),
-    ],
-)
-def test_impossible_bands_are_refused(
-    bands_hz: tuple[tuple[float, ...], ...], level: float, message: str
-) -> None:
-    with pytest.raises(EngineError, match=message):
-        PowerPath(bands_hz, level)
+@pytest.mark.parametrize("level", [0.0, -1.0, float("nan"), float("inf")])
+def test_impossible_levels_are_refused(level: float) -> None:
+    with pytest.raises(EngineError, match="level is .*, need a number above 0"):
+        PowerPath(level)
