@@ -12,6 +12,7 @@ from pydantic import Field, Tag, model_validator
 
 from rtbci.errors import ConfigError
 from rtbci.settings import Settings, check_settings, read_toml
+from rtbci.stream.labels import canonical_label
 
 __all__ = [
     "BranchSettings",
@@ -95,11 +96,31 @@ StageSettings = Annotated[
 
 
 class InputSettings(Settings):
-    """The layout that the decoder works in, and how much of it may be interpolated."""
+    """The layout that the decoder works in, and what becomes of electrodes that a stream lacks.
+
+    With ``missing = "interpolate"`` up to the share `max_interpolated` is made up from all other electrodes; with
+    ``"infer"`` only electrodes of the layout are read, and the rest of the aligned signal is inferred from the
+    profile's covariance (see `rtbci.stages.infer`). Either way the electrodes in `required`, and `min_found`
+    in all, must be there.
+    """
 
     channels: tuple[str, ...] = Field(min_length=1)
+    missing: Literal["interpolate", "infer"] = "interpolate"
     max_interpolated: Share = 0.25
+    required: tuple[str, ...] = ()
+    min_found: int = Field(default=1, ge=1)
     unit_check: bool = True
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> "InputSettings":
+        known = {canonical_label(label) for label in self.channels}
+        if unknown := [label for label in self.required if canonical_label(label) not in known]:
+            raise ValueError(f"required names {unknown}, need labels that are in channels")
+        if self.min_found > len(self.channels):
+            raise ValueError(
+                f"min_found is {self.min_found}, must not exceed the {len(self.channels)} of channels"
+            )
+        return self
 
 
 class WindowSettings(Settings):
@@ -166,6 +187,13 @@ class ParadigmRecipe(Settings):
         if len(set(names)) < len(names):
             raise ValueError(f"branches are named {names}, need a name of its own for each")
         return self
+
+    @property
+    def required_channels(self) -> tuple[str, ...]:
+        """Electrodes that a stream must have: those that the input requires, and a reference that is not inferred."""
+        named = [one.channels for one in self.stages if isinstance(one, ReferenceSettings)]
+        references = sum(named, ()) if self.input.missing == "infer" else ()
+        return tuple(dict.fromkeys((*self.input.required, *references)))
 
     def class_of(self, marker: str) -> str | None:
         """Class that a marker's text stands for, or None."""

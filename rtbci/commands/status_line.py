@@ -81,6 +81,26 @@ class StatusLine:
             name = f": {event.value}" if event.value else ""
             # Names come from the network: brackets in them are no markup.
             self._console.print(f"{SAID[event.kind]}{name}{detail}", markup=False, highlight=False)
+        if event.kind == "stream_found":
+            self._warn_missing(event)
+
+    def _warn_missing(self, event: Event) -> None:
+        """Say which electrodes are not the stream's own."""
+        interpolated, inferred = (
+            [label for label in str(event.data.get(key) or "").split(",") if label]
+            for key in ("interpolated", "inferred")
+        )
+        n_found = event.data.get("n_found")
+        if not isinstance(n_found, int) or not (interpolated or inferred):
+            return
+        missing = interpolated or inferred
+        became = "interpolated" if interpolated else "inferred from the population's covariance"
+        self._console.print(
+            f"warning: {n_found} of {n_found + len(missing)} electrodes found, {len(missing)} {became}: "
+            f"{', '.join(missing)}",
+            markup=False,
+            highlight=False,
+        )
 
     def _line(self) -> Text:
         line = Text(no_wrap=True, overflow="ellipsis")

@@ -1,6 +1,7 @@
 """What an evaluation says of itself: versions, settings, data, weights, and what to be warned of."""
 
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -129,8 +130,20 @@ def warnings_of(
     interpolated = {label for one in judged for label in one.record.interpolated}
     if interpolated:
         found.append(f"interpolated electrodes: {', '.join(sorted(interpolated))}")
+    found += _inferred(recipe, judged)
     if len(judged) < 2:
         found.append("one subject: no interval over people")
     if eye.is_above:
         found.append(eye.note)
     return found
+
+
+def _inferred(recipe: ParadigmRecipe, judged: Sequence[Judged]) -> list[str]:
+    """A line for each montage that is not the whole layout, with how many subjects have it."""
+    montages = Counter(tuple(one.record.inferred) for one in judged if one.record.inferred)
+    n = len(recipe.input.channels)
+    return [
+        f"{n - len(labels)} of {n} electrodes found, {len(labels)} inferred from the population's covariance "
+        f"({n_subjects} of {len(judged)} subjects): {', '.join(labels)}"
+        for labels, n_subjects in montages.items()
+    ]

@@ -92,8 +92,8 @@ class SubjectRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     n_runs : int
     recorded_s, decoding_s, wall_s : float
         Signal decoded; time spent decoding it once, and in all.
-    interpolated : list of str
-        Electrodes that the paradigm needs and the recording lacks.
+    interpolated, inferred : list of str
+        Electrodes that the paradigm needs and the recording lacks, by what became of them.
     scores : dict of SubjectScore
         By condition; a condition that the subject has too few trials for is missing.
     trials : list of TrialRecord
@@ -107,6 +107,7 @@ class SubjectRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     decoding_s: float
     wall_s: float
     interpolated: list[str]
+    inferred: list[str] = []  # records from before there was this have none
     scores: dict[str, SubjectScore]
     trials: list[TrialRecord]
 

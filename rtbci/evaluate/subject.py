@@ -104,7 +104,7 @@ def judge_subject(task: Task) -> Judged:
         t_decoding = now()
         decoded, listened = _decode(decoder, runs, trials, recipe, task)
         decoding_s = now() - t_decoding
-        interpolated = list(decoder.channel_map.interpolated) if decoder.channel_map is not None else []
+        channel_map = decoder.channel_map
         engine = decoder.engine_ref
     subject = _Subject(task, recipe, runs, trials, decoded, profile, calibrator, listened)
     subject.judge()
@@ -120,7 +120,8 @@ def judge_subject(task: Task) -> Judged:
         recorded_s=sum(run.duration_s for run in runs),
         decoding_s=decoding_s,
         wall_s=now() - t_start,
-        interpolated=interpolated,
+        interpolated=[] if channel_map is None else list(channel_map.interpolated),
+        inferred=[] if channel_map is None else list(channel_map.inferred),
         scores=subject.scores,
         trials=subject.trial_records(lateral),
     )

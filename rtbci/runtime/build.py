@@ -1,10 +1,11 @@
 """From a recipe, a stream's metadata and a profile to the stages of a pipeline."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from rtbci.errors import RateError, UnitError
+from rtbci.errors import ChannelError, RateError, UnitError
 from rtbci.probe.profile import Profile
 from rtbci.recipes import (
     AlignSettings,
@@ -19,6 +20,7 @@ from rtbci.recipes import (
 from rtbci.stages.adapter import SpectroSpatialAdapter
 from rtbci.stages.align import RunningAlign
 from rtbci.stages.filter import SosFilter
+from rtbci.stages.infer import infer_matrix, measured_covariance
 from rtbci.stages.reference import AverageReference, NamedReference
 from rtbci.stages.resample import Decimate, Resample
 from rtbci.stages.stage import FloatArray, Stage
@@ -85,13 +87,26 @@ def build_stages(
     ------
     RateError
         When the stream is too slow for a filter of the recipe.
+    ChannelError
+        When electrodes are to be inferred and there is nothing to infer them by.
+
+    Notes
+    -----
+    Where electrodes are inferred, everything up to the alignment has only those that were found; the matrix
+    behind it takes them to the layout (see `rtbci.stages.infer`).
     """
     matrix = channel_map.matrix * gains_uv
     stages: list[Stage] = [SpectroSpatialAdapter(matrix, info.rate_hz)]
+    covariance = None if profile is None else profile.weights.get("align.covariance")
+    whole = _Space(recipe.input.channels, None if covariance is None else np.asarray(covariance, float), None)
+    space = _measured(recipe, info, channel_map, whole) if channel_map.inferred else whole
     for settings in recipe.stages:
-        before = stages[-1]
-        _check_rate(settings, before.rate_out_hz, info)
-        stages.append(_stage(settings, before.rate_out_hz, recipe.input.channels, profile))
+        rate_hz = stages[-1].rate_out_hz
+        _check_rate(settings, rate_hz, info)
+        stages.append(_stage(settings, rate_hz, space))
+        if space.to_layout is not None and isinstance(settings, AlignSettings):
+            stages.append(SpectroSpatialAdapter(space.to_layout, rate_hz))
+            space = whole
     if profile is not None and (adapter := profile.weights.get("adapter.matrix")) is not None:
         stages.append(SpectroSpatialAdapter(np.asarray(adapter, float), stages[-1].rate_out_hz))
     return stages
@@ -107,8 +122,47 @@ def _check_rate(settings: StageSettings, rate_hz: float, info: StreamInfo) -> No
         )
 
 
-def _stage(settings: StageSettings, rate_hz: float, layout: Sequence[str], profile: Profile | None) -> Stage:
-    n = len(layout)
+class _Space(NamedTuple):
+    """What a stage works in.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Its channels.
+    covariance : ndarray of float64, shape (n_channels, n_channels), or None
+        What the profile knows of them in front of the alignment, in microvolts squared.
+    to_layout : ndarray of float64, shape (n_layout, n_channels), or None
+        Takes them to the layout behind the alignment, where they are not all of it.
+    """
+
+    labels: Sequence[str]
+    covariance: FloatArray | None
+    to_layout: FloatArray | None
+
+
+def _measured(recipe: ParadigmRecipe, info: StreamInfo, channel_map: ChannelMap, whole: _Space) -> _Space:
+    """The electrodes that were found, and how the others are inferred from them."""
+    align = next((one for one in recipe.stages if isinstance(one, AlignSettings)), None)
+    if align is None or whole.covariance is None:
+        lack = "the profile in use has no covariance" if align else "the paradigm has no align stage"
+        raise ChannelError(
+            f"stream '{info.name}': lacks {len(channel_map.inferred)} of the {len(channel_map.wanted)} channels needed "
+            f"({', '.join(channel_map.inferred)}) and {lack}, need both to infer them; use a profile with "
+            'align.covariance, or missing = "interpolate" in the recipe\'s [input]'
+        )
+    found = [i for i, label in enumerate(channel_map.wanted) if label not in channel_map.inferred]
+    labels = [whole.labels[i] for i in found]
+    rows = np.eye(len(whole.labels))[found]
+    for settings in recipe.stages[: recipe.stages.index(align)]:
+        if isinstance(settings, ReferenceSettings):
+            reference = [labels.index(label) for label in settings.channels or labels]
+            rows = rows - rows[reference].mean(axis=0)
+    to_layout = infer_matrix(whole.covariance, rows, align.shrinkage)
+    return _Space(labels, measured_covariance(whole.covariance, rows), to_layout)
+
+
+def _stage(settings: StageSettings, rate_hz: float, space: _Space) -> Stage:
+    n = len(space.labels)
     match settings:
         case BandpassSettings():
             return SosFilter.bandpass(settings.low_hz, settings.high_hz, rate_hz, n, settings.order)
@@ -121,19 +175,18 @@ def _stage(settings: StageSettings, rate_hz: float, layout: Sequence[str], profi
         case ReferenceSettings(channels=()):
             return AverageReference(n, rate_hz)
         case ReferenceSettings():
-            return NamedReference(layout, settings.channels, rate_hz)
+            return NamedReference(space.labels, settings.channels, rate_hz)
         case AlignSettings():
-            return _align(settings, rate_hz, n, profile)
+            return _align(settings, rate_hz, space)
 
 
-def _align(settings: AlignSettings, rate_hz: float, n: int, profile: Profile | None) -> RunningAlign:
-    covariance = None if profile is None else profile.weights.get("align.covariance")
-    warm = settings.warm_start_s > 0 and covariance is not None
+def _align(settings: AlignSettings, rate_hz: float, space: _Space) -> RunningAlign:
+    warm = None if space.covariance is None else (space.covariance, settings.warm_start_s)
     return RunningAlign(
-        n,
+        len(space.labels),
         rate_hz,
         block_s=settings.block_s,
         shrinkage=settings.shrinkage,
         time_constant_s=settings.time_constant_s,
-        warm_start=(np.asarray(covariance, float), settings.warm_start_s) if warm else None,
+        warm_start=warm if settings.warm_start_s > 0 else None,
     )

@@ -159,14 +159,22 @@ class Decoder:
         Returns
         -------
         ChannelMap
-            Which channels are read, and which are interpolated.
+            Which channels are read, and which are interpolated or inferred.
 
         Raises
         ------
         ChannelError, RateError, UnitError
             When the stream does not give what the paradigm needs.
         """
-        channel_map = match_channels(info, self.recipe.input.channels, self.recipe.input.max_interpolated)
+        layout = self.recipe.input
+        channel_map = match_channels(
+            info,
+            layout.channels,
+            layout.max_interpolated,
+            missing=layout.missing,
+            required=self.recipe.required_channels,
+            min_found=layout.min_found,
+        )
         self._gains_uv = stream_gains_uv(info, unit)
         self._read = np.asarray(channel_map.matrix.any(axis=0))
         self._unit = unit or info.channels[int(self._read.argmax())].unit

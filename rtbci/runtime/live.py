@@ -20,7 +20,7 @@ from rtbci.runtime.intake import Break, Intake
 from rtbci.runtime.quality import SignalQuality
 from rtbci.runtime.rehearsal import Rehearsal
 from rtbci.runtime.requests import RequestHandler
-from rtbci.runtime.telemetry import Telemetry, hello_of
+from rtbci.runtime.telemetry import Telemetry, channels_found, hello_of
 from rtbci.runtime.watch import StreamWatch
 from rtbci.stream.acquire import Acquisition
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
@@ -203,8 +203,7 @@ class LiveRun:
         if came_back:
             self._outbox.event("stream_recovered", t_now, info.name)
         else:
-            interpolated = ",".join(channel_map.interpolated)
-            self._outbox.event("stream_found", t_now, info.name, {"interpolated": interpolated})
+            self._outbox.event("stream_found", t_now, info.name, channels_found(channel_map))
         self._send_status()
 
     def _lose(self) -> None:

@@ -17,9 +17,10 @@ from rtbci.publish.messages import (
 )
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.latency import RecentLatency
+from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["Telemetry", "hello_of", "profile_ref"]
+__all__ = ["Telemetry", "channels_found", "hello_of", "profile_ref"]
 
 
 def hello_of(decoder: Decoder) -> HelloContent:
@@ -47,6 +48,15 @@ def hello_of(decoder: Decoder) -> HelloContent:
             smoothing_s=decision.smoothing_s,
         ),
     )
+
+
+def channels_found(channel_map: ChannelMap) -> dict[str, str | int]:
+    """How much of the layout a stream has, for the event `stream_found`."""
+    return {
+        "n_found": len(channel_map.found),
+        "interpolated": ",".join(channel_map.interpolated),
+        "inferred": ",".join(channel_map.inferred),
+    }
 
 
 def profile_ref(decoder: Decoder) -> ProfileRef:

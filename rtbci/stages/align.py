@@ -7,7 +7,7 @@ import numpy as np
 from rtbci.errors import ConfigError, ShapeError
 from rtbci.stages.stage import FloatArray, check_chunk
 
-__all__ = ["RunningAlign"]
+__all__ = ["RunningAlign", "inverse_root"]
 
 N_RECENT = 16
 """Blocks whose weights are still open: their median power says which of them are artefacts."""
@@ -204,9 +204,13 @@ class RunningAlign:
         identity = self._shrinkage + (1.0 - self._shrinkage) * self._prior / (self._prior + weight)
         level = np.trace(total) / weight / n
         shrunk = (1.0 - identity) * total / weight + identity * level * np.eye(n)
-        values, vectors = np.linalg.eigh(shrunk)
-        floored = np.maximum(values, 1e-9 * level)  # only matters without shrinkage
-        return np.asarray((vectors / np.sqrt(floored)) @ vectors.T)
+        return inverse_root(shrunk, 1e-9 * level)  # the floor only matters without shrinkage
+
+
+def inverse_root(matrix: FloatArray, floor: float) -> FloatArray:
+    """``matrix^(-1/2)`` of a symmetric matrix, shape (n, n), eigenvalues below `floor` raised to it."""
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray((vectors / np.sqrt(np.maximum(values, floor))) @ vectors.T)
 
 
 def _check_settings(

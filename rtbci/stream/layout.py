@@ -1,8 +1,9 @@
-"""Which of a stream's channels a decoder reads, in which order, and how missing ones are made up for."""
+"""Which of a stream's channels a decoder reads, in which order, and what becomes of missing ones."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -23,6 +24,8 @@ degrees, 0.76 at 30-34 degrees, 0.68 at 40-50 and 0.26 beyond."""
 _BIOSEMI_ABC = re.compile(r"(?:A(?:[3-9]|[12]\d|3[0-2])|[BD]\d{1,2})")
 _N_BIOSEMI_ABC = 8
 
+Missing = Literal["interpolate", "infer"]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChannelMap:
@@ -30,17 +33,20 @@ class ChannelMap:
 
     Parameters
     ----------
-    matrix : ndarray of float64, shape (n_wanted, n_channels_in)
+    matrix : ndarray of float64, shape (n_wanted, n_channels_in) or (n_found, n_channels_in)
         ``chunk @ matrix.T`` has the wanted channels in the wanted order. A row holds a single 1 for a
-        channel that is there, and spline weights that sum to 1 for one that is not.
+        channel that is there, and spline weights that sum to 1 for one that is interpolated. One that is
+        inferred has no row.
     wanted : tuple of str
         Canonical labels, in order.
     found : tuple of (str, str)
         Wanted label and what the stream calls it.
     interpolated : tuple of str
-        Wanted labels that the stream does not have.
+        Wanted labels that the stream does not have and that are made up from its other electrodes.
     unused : tuple of str
         Labels in the stream that no row reads.
+    inferred : tuple of str
+        Wanted labels that the stream does not have and that are left to the stage behind the alignment.
     """
 
     matrix: FloatArray
@@ -48,14 +54,23 @@ class ChannelMap:
     found: tuple[tuple[str, str], ...]
     interpolated: tuple[str, ...]
     unused: tuple[str, ...]
+    inferred: tuple[str, ...] = ()
 
     @property
     def picks(self) -> tuple[int, ...] | None:
-        """Columns of the chunk in the wanted order when nothing is interpolated, else None."""
+        """Columns of the chunk, one for each row in order, when nothing is interpolated, else None."""
         return None if self.interpolated else tuple(int(i) for i in self.matrix.argmax(axis=1))
 
 
-def match_channels(info: StreamInfo, wanted: Sequence[str], max_interpolated: float = 0.25) -> ChannelMap:
+def match_channels(
+    info: StreamInfo,
+    wanted: Sequence[str],
+    max_interpolated: float = 0.25,
+    *,
+    missing: Missing = "interpolate",
+    required: Sequence[str] = (),
+    min_found: int = 1,
+) -> ChannelMap:
     """Match a stream's channels by name to those that a decoder needs.
 
     Parameters
@@ -66,6 +81,13 @@ def match_channels(info: StreamInfo, wanted: Sequence[str], max_interpolated: fl
         Labels in the order that the decoder reads them.
     max_interpolated : float, default 0.25
         Largest share of `wanted` that may be interpolated from the stream's other electrodes.
+    missing : {'interpolate', 'infer'}, default 'interpolate'
+        What becomes of electrodes that the stream lacks. With ``'infer'`` they have no row in the matrix,
+        only electrodes of `wanted` are read, and `max_interpolated` is not used.
+    required : sequence of str
+        Labels of `wanted` that the stream must have.
+    min_found : int, default 1
+        Number of `wanted` that it must have.
 
     Returns
     -------
@@ -74,27 +96,36 @@ def match_channels(info: StreamInfo, wanted: Sequence[str], max_interpolated: fl
     Raises
     ------
     ChannelError
-        When the stream has no labels, names an electrode twice, lacks too many, or has none near enough to
-        one that it lacks (see `MAX_ANGLE_DEG`). The message holds a table of what was found.
+        When the stream has no labels, names an electrode twice, lacks a required one or too many, or has none
+        near enough to one that is to be interpolated (see `MAX_ANGLE_DEG`). The message holds a table of what
+        was found.
     """
     where = f"match_channels: stream '{info.name}'"
     needed = tuple(canonical_label(label) for label in wanted)
+    required = tuple(canonical_label(label) for label in required)
     columns = _columns(info, where)
     _refuse_duplicates(info, columns, set(needed), where)
     found = tuple((label, info.labels[columns[label][0]]) for label in needed if label in columns)
-    missing = tuple(label for label in needed if label not in columns)
+    lacking = tuple(label for label in needed if label not in columns)
     if found:
         _refuse_biosemi_abc(columns, where)
-    _refuse_too_many(info, columns, needed, int(max_interpolated * len(needed)), where)
+    _refuse_required(info, columns, needed, required, where)
+    if missing == "interpolate":
+        _refuse_too_many(info, columns, needed, int(max_interpolated * len(needed)), where)
+    _refuse_too_few(info, columns, needed, required, min_found, where)
     matrix = np.zeros((len(needed), info.n_channels))
     for row, label in enumerate(needed):
         if label in columns:
             matrix[row, columns[label][0]] = 1.0
-    if missing:
-        rows = [needed.index(label) for label in missing]
-        matrix[rows] = _interpolation(info, columns, needed, missing, where)
+    if lacking:
+        rows = [needed.index(label) for label in lacking]
+        if missing == "infer":
+            matrix = np.delete(matrix, rows, axis=0)
+        else:
+            matrix[rows] = _interpolation(info, columns, needed, lacking, where)
     unused = tuple(label for i, label in enumerate(info.labels) if not matrix[:, i].any())
-    return ChannelMap(matrix=matrix, wanted=needed, found=found, interpolated=missing, unused=unused)
+    made_up, inferred = ((), lacking) if missing == "infer" else (lacking, ())
+    return ChannelMap(matrix, needed, found, made_up, unused, inferred)
 
 
 def _columns(info: StreamInfo, where: str) -> dict[str, list[int]]:
@@ -142,6 +173,39 @@ def _refuse_too_many(
             f"{where} lacks {n_missing} of the {len(needed)} channels needed, at most {n_most} can be "
             "interpolated; use a montage that has them, or a decoder for fewer channels "
             f"(labels in the stream: {_listed(info.labels)})\n{_table(info, columns, needed)}"
+        )
+
+
+def _refuse_required(
+    info: StreamInfo,
+    columns: Mapping[str, Sequence[int]],
+    needed: Sequence[str],
+    required: Sequence[str],
+    where: str,
+) -> None:
+    if lacking := [label for label in required if label not in columns]:
+        raise ChannelError(
+            f"{where} lacks {', '.join(lacking)}, need {', '.join(required)} whatever else is missing; "
+            f"use a montage that has them (labels in the stream: {_listed(info.labels)})\n"
+            f"{_table(info, columns, needed)}"
+        )
+
+
+def _refuse_too_few(
+    info: StreamInfo,
+    columns: Mapping[str, Sequence[int]],
+    needed: Sequence[str],
+    required: Sequence[str],
+    min_found: int,
+    where: str,
+) -> None:
+    n_found = sum(label in columns for label in needed)
+    if n_found < min_found:
+        these = f", {', '.join(required)} among them" if required else ""
+        raise ChannelError(
+            f"{where} has {n_found} of the {len(needed)} channels of the decoder, need at least {min_found}"
+            f"{these}; use a montage with more of them (labels in the stream: {_listed(info.labels)})\n"
+            f"{_table(info, columns, needed)}"
         )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from rtbci.backends.golden import golden_difference
 from rtbci.config import read_config
+from rtbci.errors import ChannelError
 from rtbci.probe.profile import chain_hash, read_profile
 from rtbci.recipes import list_recipes, read_engine, read_paradigm, recipes_root
 from rtbci.runtime.decoder import Decoder
@@ -124,13 +125,29 @@ def test_it_decodes_any_rate_streamed_as_at_once(name: str, rate_hz: float) -> N
 
 @each_paradigm
 def test_a_stream_without_some_electrodes_is_made_up_for(name: str) -> None:
-    recipe = read_paradigm(name)
-    n_missing = int(recipe.input.max_interpolated * len(recipe.input.channels))
-    labels = recipe.input.channels[: len(recipe.input.channels) - min(n_missing, 2)]
+    layout = read_paradigm(name).input
+    n_missing = min(int(layout.max_interpolated * len(layout.channels)), 2)
+    spare = [label for label in layout.channels if label not in layout.required]
+    lacking = tuple(spare[len(spare) - n_missing :])
+    labels = [label for label in layout.channels if label not in lacking]
     with Decoder(name) as decoder:
         channel_map = decoder.open(stream_info(labels))
-        assert channel_map.interpolated == recipe.input.channels[len(labels) :]
+        assert lacking == (channel_map.inferred if layout.missing == "infer" else channel_map.interpolated)
         decoder.push(eeg(300, len(labels)), np.arange(300) / 250.0)
+
+
+@each_paradigm
+def test_as_few_electrodes_as_it_says_are_enough_and_fewer_are_not(name: str) -> None:
+    layout = read_paradigm(name).input
+    if layout.missing != "infer":
+        pytest.skip("what can be interpolated depends on where the others are")
+    spare = [label for label in layout.channels if label not in layout.required]
+    n_least = max(len(layout.required), layout.min_found)
+    labels = [*layout.required, *spare][:n_least]
+    with Decoder(name) as decoder:
+        assert len(decoder.open(stream_info(labels)).inferred) == len(layout.channels) - n_least
+        with pytest.raises(ChannelError, match=r"need (at least|.* whatever else is missing)"):
+            decoder.open(stream_info([*labels[:-1], "FZ"]))
 
 
 # -- engines -----------------------------------------------------------------------------------------

@@ -220,6 +220,18 @@ def test_people_in_training(
     assert call(monkeypatch, *args, "--dataset", "elsewhere") == 0
 
 
+def test_electrodes_that_are_missing_are_told(tmp_path: Path) -> None:
+    write_subject(tmp_path / "lab" / "S001.npz")  # C3, CZ, C4 and two frontal ones
+    found = evaluate(Plan("motor_imagery", open_data([str(tmp_path / "lab")]), "B", allow_seen=True))
+    (subject,) = found.subjects
+    assert subject.interpolated == []
+    assert len(subject.inferred) == 28
+    (said,) = (one for one in found.warnings if "inferred" in one)
+    assert said.startswith(
+        "3 of 31 electrodes found, 28 inferred from the population's covariance (1 of 1 subjects): FC5, FC3,"
+    )
+
+
 @needs_data
 @pytest.mark.data
 @pytest.mark.slow

@@ -36,7 +36,8 @@ from rtbci.stream.source import Channel, StreamInfo
 import numpy as np
 
 with Decoder(sys.argv[1]) as decoder:
-    channels = tuple(Channel(label, "uV") for label in decoder.recipe.input.channels)
+    labels = sys.argv[2].split() or decoder.recipe.input.channels
+    channels = tuple(Channel(label, "uV") for label in labels)
     decoder.open(StreamInfo("s", "s", 250.0, channels))
     rng = np.random.default_rng(0)
     verdicts = decoder.push(10.0 * rng.standard_normal((1000, len(channels))), np.arange(1000) / 250.0)
@@ -45,11 +46,13 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 
 
-@pytest.mark.parametrize("paradigm", ["tiny", "motor_imagery"])
-def test_decoding_loads_nothing_heavy(paradigm: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("paradigm", "labels"), [("tiny", ""), ("motor_imagery", ""), ("motor_imagery", "Fz C3 Cz C4 Pz")]
+)
+def test_decoding_loads_nothing_heavy(paradigm: str, labels: str, tmp_path: Path) -> None:
     name = str(write_paradigm(tmp_path)) if paradigm == "tiny" else paradigm
     end = subprocess.run(
-        [sys.executable, "-c", LOADED, name], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", LOADED, name, labels], capture_output=True, text=True, timeout=60, check=False
     )
     assert end.returncode == 0, end.stderr
     assert not set(HEAVY) & set(json.loads(end.stdout))

@@ -142,3 +142,35 @@ def test_bad_engines(tmp_path: Path, old: str, new: str, said: str) -> None:
     with pytest.raises(ConfigError) as error:
         read_engine(str(engine))
     assert f"{engine / 'recipe.toml'}: {said}" in str(error.value)
+
+
+# -- electrodes that are missing --------------------------------------------------------------------------
+
+
+def test_what_becomes_of_missing_electrodes(paradigm: Path) -> None:
+    plain = read_paradigm(str(paradigm)).input
+    assert (plain.missing, plain.required, plain.min_found) == ("interpolate", (), 1)
+    edited(paradigm, "unit_check", 'missing = "infer"\nrequired = ["C3"]\nmin_found = 3\nunit_check')
+    recipe = read_paradigm(str(paradigm))
+    assert (recipe.input.missing, recipe.required_channels, recipe.input.min_found) == ("infer", ("C3",), 3)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('missing = "guess"', r"input\.missing: got 'guess', input should be 'interpolate' or 'infer'"),
+        ('required = ["C3", "C9"]', r"required names \['C9'\], need labels that are in channels"),
+        ("min_found = 4", "min_found is 4, must not exceed the 3 of channels"),
+        ("min_found = 0", r"input\.min_found: got 0, input should be greater than or equal to 1"),
+    ],
+)
+def test_what_can_never_be_met_is_refused(paradigm: Path, line: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        read_paradigm(str(edited(paradigm, "unit_check", f"{line}\nunit_check")))
+
+
+def test_a_reference_cannot_be_inferred(paradigm: Path) -> None:
+    edited(paradigm, "[window]", '[[stages]]\nkind = "reference"\nchannels = ["CZ"]\n[window]')
+    assert read_paradigm(str(paradigm)).required_channels == ()
+    edited(paradigm, "unit_check", 'missing = "infer"\nrequired = ["C3"]\nunit_check')
+    assert read_paradigm(str(paradigm)).required_channels == ("C3", "CZ")

@@ -1,5 +1,6 @@
 """The live loop on streams in memory: no network, no waiting for real time."""
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -8,8 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from rtbci.clock import now
+from rtbci.commands.status_line import StatusLine
 from rtbci.config import RunConfig
 from rtbci.errors import ChannelError, RateError, StreamError, StreamLostError, StreamNotFoundError, UnitError
 from rtbci.publish.messages import Message, Prediction
@@ -77,6 +80,32 @@ def test_a_recording_to_its_end(paradigm: Path) -> None:
     assert [event.value for event in kept.events("stream_found")] == ["tiny"]
     assert kept.is_closed
     assert report[2:] == (0, 0, 0, 0)
+
+
+def test_electrodes_that_are_missing_are_told() -> None:
+    labels = ("Fz", "C4", "Cz", "C3")
+    console = Console(file=io.StringIO(), width=1000)
+    kept, _ = play(
+        Path("motor_imagery"),
+        items(eeg(500, 4), np.arange(500) / 250.0),
+        info=stream_info(labels),
+        sinks=[StatusLine(console)],
+    )
+    (found,) = kept.events("stream_found")
+    assert (found.data["n_found"], found.data["interpolated"]) == (3, "")
+    inferred = str(found.data["inferred"]).split(",")
+    assert len(inferred) == 28
+    assert not set(inferred) & {"C3", "CZ", "C4"}
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    wanted = "warning: 3 of 31 electrodes found, 28 inferred from the population's covariance: FC5, FC3,"
+    assert wanted in said
+
+
+def test_nothing_is_said_when_all_electrodes_are_there(paradigm: Path) -> None:
+    console = Console(file=io.StringIO(), width=1000)
+    kept, _ = play(paradigm, items(*stream(1.0)), sinks=[StatusLine(console)])
+    assert kept.events("stream_found")[0].data == {"n_found": 3, "interpolated": "", "inferred": ""}
+    assert "warning" not in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_markers(paradigm: Path) -> None:

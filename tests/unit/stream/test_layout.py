@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -156,3 +157,47 @@ def test_mne_is_not_imported_when_all_channels_are_there() -> None:
         "assert 'mne' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# -- left to be inferred ---------------------------------------------------------------------------------
+
+
+def test_only_electrodes_that_are_wanted_are_read_and_none_is_made_up() -> None:
+    mapping = match_channels(stream("Fp1", "c4", "Fz", "Cz.."), ["C3", "CZ", "C4"], missing="infer")
+    assert (mapping.wanted, mapping.inferred, mapping.interpolated) == (("C3", "CZ", "C4"), ("C3",), ())
+    assert mapping.matrix.tolist() == [[0.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 0.0]]
+    assert (mapping.found, mapping.unused) == ((("CZ", "Cz.."), ("C4", "c4")), ("Fp1", "Fz"))
+    assert mapping.picks == (3, 1)
+
+
+def test_when_all_are_there_both_ways_are_the_same() -> None:
+    info = stream(*reversed(SENSORIMOTOR), "Fz")
+    one, other = match_channels(info, SENSORIMOTOR), match_channels(info, SENSORIMOTOR, missing="infer")
+    np.testing.assert_array_equal(one.matrix, other.matrix)
+    assert (one.inferred, other.inferred, one.found) == ((), (), other.found)
+
+
+def test_twins_outside_of_the_layout_do_not_matter_where_nothing_is_interpolated() -> None:
+    mapping = match_channels(stream("Fz", "FZ", "C3"), ["C3", "C4"], missing="infer")
+    assert mapping.inferred == ("C4",)
+
+
+@pytest.mark.parametrize("missing", ["infer", "interpolate"])
+def test_what_is_required_must_be_there(missing: Literal["infer", "interpolate"]) -> None:
+    present = [label for label in SENSORIMOTOR if label != "C3"]
+    with pytest.raises(ChannelError) as caught:
+        match_channels(stream(*present), SENSORIMOTOR, missing=missing, required=["c3", "C4"])
+    message = str(caught.value)
+    assert "lacks C3, need C3, C4 whatever else is missing; use a montage that has them" in message
+    assert ["C3", "-", "missing"] in [line.split() for line in message.splitlines()]
+    assert ["C4", "C4", "found"] in [line.split() for line in message.splitlines()]
+
+
+def test_too_few_are_refused_with_a_table() -> None:
+    with pytest.raises(ChannelError) as caught:
+        match_channels(
+            stream("C3", "C4", "Fz"), SENSORIMOTOR, missing="infer", required=["C3", "C4"], min_found=3
+        )
+    message = str(caught.value)
+    assert "has 2 of the 21 channels of the decoder, need at least 3, C3, C4 among them; use" in message
+    assert len(message.splitlines()) == 23
