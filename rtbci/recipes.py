@@ -4,6 +4,7 @@ A recipe is a folder with a `recipe.toml`: an engine (what can be compiled) or a
 decoded). Nothing in this package names a recipe; recipes name things of this package.
 """
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -19,9 +20,11 @@ __all__ = [
     "DecisionSettings",
     "EngineRecipe",
     "ParadigmRecipe",
+    "RecentreSettings",
     "StageSettings",
     "WindowSettings",
     "find_recipe",
+    "idle_class",
     "list_recipes",
     "read_engine",
     "read_paradigm",
@@ -33,6 +36,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Kind = Literal["engines", "paradigms", "configs"]
 RecipeT = TypeVar("RecipeT", bound=Settings)
+
+IDLE_NAMES = ("idle", "rest")
 
 
 class BandpassSettings(Settings):
@@ -154,6 +159,13 @@ class BranchSettings(Settings):
         return self
 
 
+class RecentreSettings(Settings):
+    """Running recentring of the fused logits; see `rtbci.probe.recentre`."""
+
+    prior_s: Positive
+    time_constant_s: Positive | None = None
+
+
 class DecisionSettings(Settings):
     """From probabilities to decisions; see `rtbci.decide.policy`."""
 
@@ -174,6 +186,7 @@ class ParadigmRecipe(Settings):
     stages: tuple[StageSettings, ...] = ()
     window: WindowSettings
     branches: tuple[BranchSettings, ...] = Field(min_length=1)
+    recentre: RecentreSettings | None = None
     decision: DecisionSettings = DecisionSettings()
     markers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     population: str | None = None
@@ -186,6 +199,10 @@ class ParadigmRecipe(Settings):
         names = [branch.name for branch in self.branches]
         if len(set(names)) < len(names):
             raise ValueError(f"branches are named {names}, need a name of its own for each")
+        if self.recentre is not None and self.idle is not None and len(self.classes) == 2:
+            raise ValueError(
+                f"classes are {list(self.classes)}, recentre needs two that are not idle; leave [recentre] out"
+            )
         return self
 
     @property
@@ -194,6 +211,11 @@ class ParadigmRecipe(Settings):
         named = [one.channels for one in self.stages if isinstance(one, ReferenceSettings)]
         references = sum(named, ()) if self.input.missing == "infer" else ()
         return tuple(dict.fromkeys((*self.input.required, *references)))
+
+    @property
+    def idle(self) -> int | None:
+        """Index of the class that means "does nothing"; see `idle_class`."""
+        return idle_class(self.classes)
 
     def class_of(self, marker: str) -> str | None:
         """Class that a marker's text stands for, or None."""
@@ -244,6 +266,11 @@ class EngineRecipe(Settings):
     def onnx_path(self) -> Path:
         """Path of the ONNX file."""
         return self.folder / self.onnx
+
+
+def idle_class(classes: Sequence[str]) -> int | None:
+    """Index of the class that means "does nothing" (named idle or rest), or None."""
+    return next((i for i, name in enumerate(classes) if name.lower() in IDLE_NAMES), None)
 
 
 def recipes_root() -> Path:

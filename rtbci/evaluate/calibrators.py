@@ -16,8 +16,8 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from rtbci.errors import ConfigError
-from rtbci.evaluate.trials import idle_class
 from rtbci.probe.profile import Profile
+from rtbci.recipes import idle_class
 from rtbci.stages.stage import FloatArray
 
 __all__ = [
@@ -41,9 +41,9 @@ class CalibrationTrials:
     labels : ndarray of int, shape (n_trials,)
         Class asked for.
     logits : ndarray of float64, shape (n_trials, n_classes)
-        The population decoder's fused logits, before the temperature.
+        The population decoder's fused logits, recentred where the recipe says so, before the temperature.
     branch_logits : ndarray of float64, shape (n_trials, n_branches, n_classes), or None
-        What each branch said; only for calibrators with `needs_signals`.
+        What each branch said, before fusion and recentring; only for calibrators with `needs_signals`.
     signals : ndarray of float32, shape (n_trials, n_context + window_samples, n_channels), or None
         The decoder's signal, after all stages: the window, and one second before it so that filters inside a
         branch settle; zeros where the stream began later. Only for calibrators with `needs_signals`. Given to
@@ -190,13 +190,17 @@ def rescored(logits: FloatArray, old: Profile, new: Profile) -> FloatArray | Non
     Parameters
     ----------
     logits : ndarray of float64, shape (n, n_classes)
-        Of the old profile, before the temperature.
+        Of the old profile, recentred where the recipe says so, before the temperature.
     old, new : Profile
 
     Returns
     -------
     ndarray of float64, shape (n, n_classes), or None
         None when tensors differ or the branches' weights do not change by one factor: decode again.
+
+    Notes
+    -----
+    Exact for recentred logits too: recentring is linear, and the fusion's bias is not part of what it centres.
     """
     same_tensors = old.weights.keys() == new.weights.keys() and all(
         old.weights[name] is new.weights[name] or np.array_equal(old.weights[name], new.weights[name])

@@ -28,7 +28,7 @@ class Windows:
     t_first, t_newest : ndarray of float64, shape (n_windows,)
         Stamps of the first and newest raw sample, in seconds from the run's first sample.
     logits : ndarray of float64, shape (n_windows, n_classes)
-        Fused, before the temperature; NaN while no window is full.
+        Fused, recentred where the recipe says so, before the temperature; NaN while no window is full.
     probs : ndarray of float64, shape (n_windows, n_classes)
         As the decoder gives them; NaN while no window is full.
     decisions : tuple of str or None

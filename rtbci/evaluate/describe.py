@@ -12,7 +12,7 @@ from rtbci.evaluate.online import LATE_S
 from rtbci.evaluate.plan import Plan
 from rtbci.evaluate.record import DecoderUsed, EyeCheck
 from rtbci.evaluate.subject import Judged
-from rtbci.evaluate.trials import LONGEST_TRIAL_S, ONSET_S, TRIAL_S, Track, idle_class
+from rtbci.evaluate.trials import LONGEST_TRIAL_S, ONSET_S, TRIAL_S, Track
 from rtbci.recipes import ParadigmRecipe
 
 __all__ = ["data", "decoders", "paradigm", "settings", "versions", "warnings_of"]
@@ -50,7 +50,7 @@ def settings(plan: Plan, track: Track) -> dict[str, Any]:
 
 def paradigm(recipe: ParadigmRecipe) -> dict[str, Any]:
     """What the recipe says that numbers depend on."""
-    idle = idle_class(recipe.classes)
+    idle, recentre = recipe.idle, recipe.recentre
     return {
         "name": recipe.name,
         "classes": list(recipe.classes),
@@ -58,6 +58,7 @@ def paradigm(recipe: ParadigmRecipe) -> dict[str, Any]:
         "channels": list(recipe.input.channels),
         "window_s": recipe.window.length_s,
         "hop_s": recipe.window.hop_s,
+        "recentre": None if recentre is None else recentre.model_dump(),
         "decision": recipe.decision.model_dump(),
         "stages": [stage.model_dump() for stage in recipe.stages],
     }

@@ -245,7 +245,7 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     settings : dict
         What was asked for, and the rules in force.
     paradigm : dict
-        The recipe's classes, channels, window, decision.
+        The recipe's classes, channels, window, recentring, decision.
     data : dict
         Name, place, subjects, runs, channels, rates, trials, trials left out.
     seen : str

@@ -11,8 +11,8 @@ from scipy.special import log_softmax, softmax
 from rtbci.evaluate import metrics
 from rtbci.evaluate.online import Counts, Span, count_activations, decide, held_labels, thresholds
 from rtbci.evaluate.record import SubjectScore
-from rtbci.evaluate.trials import IDLE, Track, idle_class
-from rtbci.recipes import DecisionSettings, ParadigmRecipe
+from rtbci.evaluate.trials import IDLE, Track
+from rtbci.recipes import DecisionSettings, ParadigmRecipe, idle_class
 from rtbci.stages.stage import FloatArray
 
 __all__ = ["Rules", "active_log_probs", "score_condition", "span_probs"]

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ConfigError, FileFormatError
-from rtbci.recipes import BandpassSettings, ParadigmRecipe
+from rtbci.recipes import BandpassSettings, ParadigmRecipe, idle_class
 from rtbci.replay.recording import Recording
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import canonical_label
@@ -21,7 +21,6 @@ __all__ = [
     "active_classes",
     "check_track",
     "find_trials",
-    "idle_class",
     "nearest_window",
     "window_labels",
 ]
@@ -32,7 +31,6 @@ FRONTAL = ("FP1", "FP2", "AF7", "AF3", "AFZ", "AF4", "AF8", "F7", "F3", "FZ", "F
 IDLE = -1
 """Label of a window that belongs to no imagery."""
 
-IDLE_NAMES = ("idle", "rest")
 TRIAL_S = 4.0
 """How long a cue holds when no marker ends it (Graz, EEGMMIDB: about 4 s)."""
 LONGEST_TRIAL_S = 6.0
@@ -75,11 +73,6 @@ class Trial:
     t_cue: float
     t_end: float
     i_class: int
-
-
-def idle_class(classes: Sequence[str]) -> int | None:
-    """Index of the class that means "does nothing" (named idle or rest), or None."""
-    return next((i for i, name in enumerate(classes) if name.lower() in IDLE_NAMES), None)
 
 
 def active_classes(classes: Sequence[str]) -> list[str]:

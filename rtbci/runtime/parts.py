@@ -12,6 +12,7 @@ from rtbci.errors import ConfigError, EngineError, ProfileError, RateError
 from rtbci.probe.branches import Branch, WindowBranch, open_branches
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.profile import Profile, chain_hash, read_profile
+from rtbci.probe.recentre import Recentre
 from rtbci.recipes import BranchSettings, EngineRecipe, ParadigmRecipe, read_engine
 from rtbci.runtime.pipeline import Pipeline, WindowGrid
 from rtbci.stages.stage import Stage
@@ -85,7 +86,7 @@ class Parts:
             marker_policy=window.policy == "marker",
             t_min_s=window.t_min_s,
         )
-        return Pipeline(stages, self.branches, self.fusion, grid, clock)
+        return Pipeline(stages, self.branches, self.fusion, grid, clock, self._recentre())
 
     def swap(self, profile: Profile | str | Path | None) -> None:
         """Replace branches and fusion by those of another profile; see `Decoder.swap_profile`."""
@@ -107,6 +108,20 @@ class Parts:
         found = profile if isinstance(profile, Profile) else read_profile(profile)
         _check_profile(found, recipe)
         return found
+
+    def _recentre(self) -> Recentre | None:
+        recipe, settings = self._recipe, self._recipe.recentre
+        if settings is None:
+            return None
+        window = recipe.window
+        return Recentre(
+            len(recipe.classes),
+            # A window that is locked to a marker adds all of its signal, one of a row only its newest hop.
+            window.length_s if window.policy == "marker" else window.hop_s,
+            settings.prior_s,
+            settings.time_constant_s,
+            recipe.idle,
+        )
 
     def _open(self, branch: BranchSettings, backend: str, engine: str, n_threads: int) -> None:
         recipe = read_engine(engine or branch.engine or "", None if engine else self._recipe.folder)

@@ -14,6 +14,7 @@ from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
 from rtbci.probe.branches import Branch
 from rtbci.probe.fusion import Fusion
+from rtbci.probe.recentre import Recentre
 from rtbci.stages.align import RunningAlign
 from rtbci.stages.marker_windows import MarkerWindows
 from rtbci.stages.stage import Chain, FloatArray, Stage
@@ -58,7 +59,7 @@ class Estimate(NamedTuple):
     probs : ndarray of float64, shape (n_classes,), or None
         Calibrated probabilities; None while the window is not full.
     logits : ndarray of float64, shape (n_classes,), or None
-        The fused logits that `probs` come from.
+        The fused logits that `probs` come from, recentred where the pipeline recentres.
     marker : Marker or None
         The marker that the window is locked to.
     filter_s, encode_s, probe_s : float
@@ -90,6 +91,8 @@ class Pipeline:
         When windows are decoded.
     clock : callable
         For the times in `Estimate` only.
+    recentre : Recentre, optional
+        Takes the mean of earlier windows off the fused logits.
 
     Notes
     -----
@@ -103,12 +106,14 @@ class Pipeline:
         fusion: Fusion,
         grid: WindowGrid,
         clock: Clock = now,
+        recentre: Recentre | None = None,
     ) -> None:
         self._chain = Chain(stages)
         self.branches = tuple(branches)
         self._fusion = fusion
         self.grid = grid
         self._clock = clock
+        self._recentre = recentre
         for branch in self.branches:
             if branch.window_samples != grid.length:
                 raise ConfigError(
@@ -168,6 +173,8 @@ class Pipeline:
     def reset(self) -> None:
         """Forget everything: no later window contains anything from before."""
         self._chain.reset()
+        if self._recentre is not None:
+            self._recentre.reset()
         self._reset_windows()
 
     @property
@@ -189,9 +196,9 @@ class Pipeline:
         self._spent = [0.0, 0.0, 0.0]
 
     def restart(self) -> None:
-        """Start anew after a gap: as `reset`, but the alignment keeps what it has learnt of this user.
+        """Start anew after a gap: as `reset`, but alignment and recentring keep what they have learnt of this user.
 
-        A covariance is a long-term mean; a gap ends windows, filters and features, not its validity.
+        A covariance or a lean is a long-term mean; a gap ends windows, filters and features, not its validity.
         """
         for stage in self._chain.stages:
             if isinstance(stage, RunningAlign):
@@ -209,9 +216,11 @@ class Pipeline:
         """Use other branches and fusion from the next hop on.
 
         The new branches are given the newest window first, so that no decision is lost: a burst of one
-        window's hops, about 20 ms for motor imagery.
+        window's hops, about 20 ms for motor imagery. Recentring forgets: other weights lean another way.
         """
         self.branches, self._fusion = tuple(branches), fusion
+        if self._recentre is not None:
+            self._recentre.reset()
         recent = self._recent.newest(self._recent.n_held)
         for i in range(0, len(recent), self.grid.hop):
             for branch in self.branches:
@@ -258,7 +267,7 @@ class Pipeline:
         t_encoded = clock()
         logits = [branch.logits() for branch in self.branches]
         ready = [one for one in logits if one is not None]
-        fused = self._fusion.logits(ready) if len(ready) == len(logits) else None
+        fused = self._fuse(ready) if len(ready) == len(logits) else None
         probs = None if fused is None else self._fusion.probs(fused)
         spent[1] += t_encoded - t_start
         spent[2] += clock() - t_encoded
@@ -274,11 +283,19 @@ class Pipeline:
         estimates: list[Estimate] = []
         for cut in self._marked.push(signal, t_out):
             t_start = self._clock()
-            fused = self._fusion.logits([branch.logits_of(cut.window) for branch in self.branches])
+            fused = self._fuse([branch.logits_of(cut.window) for branch in self.branches])
             self._spent[1] += self._clock() - t_start
             i_last = cut.i_start + self.grid.length - 1
             estimates.append(self._estimate(i_last, fused, self._fusion.probs(fused), cut.marker))
         return estimates
+
+    def _fuse(self, branch_logits: Sequence[FloatArray]) -> FloatArray:
+        fused = self._fusion.logits(branch_logits)
+        if self._recentre is None:
+            return fused
+        # The fusion's bias stays: it was fitted with labels, and a mean without labels would undo it.
+        bias = self._fusion.bias
+        return np.asarray(self._recentre.push(fused - bias) + bias)
 
     def _estimate(
         self, i_last: int, fused: FloatArray | None, probs: FloatArray | None, marker: Marker | None

@@ -5,7 +5,15 @@ import pytest
 
 from rtbci import recipes
 from rtbci.errors import ConfigError
-from rtbci.recipes import find_recipe, list_recipes, read_engine, read_paradigm, recipes_root
+from rtbci.recipes import (
+    RecentreSettings,
+    find_recipe,
+    idle_class,
+    list_recipes,
+    read_engine,
+    read_paradigm,
+    recipes_root,
+)
 from tests.tiny import CLASSES, write_engine, write_paradigm
 
 
@@ -116,6 +124,52 @@ def test_bad_paradigms(paradigm: Path, old: str, new: str, said: str) -> None:
     with pytest.raises(ConfigError) as error:
         read_paradigm(str(edited(paradigm, old, new)))
     assert f"{paradigm / 'recipe.toml'}: {said}" in str(error.value)
+
+
+def test_idle_class(paradigm: Path) -> None:
+    assert idle_class(("left_hand", "Rest")) == 1
+    assert idle_class(("idle", "a", "b")) == 0
+    assert idle_class(("left_hand", "right_hand")) is None
+    assert read_paradigm(str(paradigm)).idle is None
+
+
+def test_recentring_is_off_unless_asked_for(paradigm: Path) -> None:
+    assert read_paradigm(str(paradigm)).recentre is None
+    edited(paradigm, "[decision]", "[recentre]\nprior_s = 60.0\n[decision]")
+    assert read_paradigm(str(paradigm)).recentre == RecentreSettings(prior_s=60.0)
+    edited(paradigm, "prior_s = 60.0", "prior_s = 60\ntime_constant_s = 300")
+    assert read_paradigm(str(paradigm)).recentre == RecentreSettings(prior_s=60.0, time_constant_s=300.0)
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("", "recentre.prior_s: missing, need a value"),
+        ("prior_s = -1.0", "recentre.prior_s: got -1.0, input should be greater than 0"),
+        ("prior_s = inf", "recentre.prior_s: got inf"),
+        (
+            "prior_s = 60\ntime_constant_s = 0",
+            "recentre.time_constant_s: got 0, input should be greater than 0",
+        ),
+        ("priors_s = 60", "recentre.priors_s: unknown key; did you mean 'prior_s'?"),
+    ],
+)
+def test_bad_recentring(paradigm: Path, section: str, said: str) -> None:
+    edited(paradigm, "[decision]", f"[recentre]\n{section}\n[decision]")
+    with pytest.raises(ConfigError) as error:
+        read_paradigm(str(paradigm))
+    assert f"{paradigm / 'recipe.toml'}: {said}" in str(error.value)
+
+
+def test_one_class_and_idle_cannot_be_centred(paradigm: Path) -> None:
+    edited(paradigm, '"right_hand"]', '"rest"]')
+    edited(paradigm, 'right_hand = ["right", "T2"]', "")
+    assert read_paradigm(str(paradigm)).idle == 1
+    edited(paradigm, "[decision]", "[recentre]\nprior_s = 60.0\n[decision]")
+    with pytest.raises(
+        ConfigError, match=r"classes are \['left_hand', 'rest'\], recentre needs two that are not idle; leave"
+    ):
+        read_paradigm(str(paradigm))
 
 
 def test_two_branches_of_one_name(paradigm: Path) -> None:

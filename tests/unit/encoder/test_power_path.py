@@ -132,5 +132,5 @@ def test_a_checkpoint_without_it_is_hashed_as_before(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("level", [0.0, -1.0, float("nan"), float("inf")])
 def test_impossible_levels_are_refused(level: float) -> None:
-    with pytest.raises(EngineError, match="level is .*, need a number above 0"):
+    with pytest.raises(EngineError, match=r"level is .*, need a number above 0"):
         PowerPath(level)

@@ -1,13 +1,17 @@
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
+from rtbci.evaluate.calibrators import rescored
 from rtbci.evaluate.decode import HopDecoder, decode_run
 from rtbci.evaluate.online import Span, decide
 from rtbci.evaluate.scoring import span_probs
 from rtbci.evaluate.trials import IDLE
-from rtbci.recipes import DecisionSettings
+from rtbci.probe.profile import read_profile
+from rtbci.probe.recentre import Recentre
+from rtbci.recipes import DecisionSettings, RecentreSettings, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
 from tests.tiny import HOP_S, RATE_HZ, WINDOW_S, eeg, stream_info, write_paradigm, write_tiny_profile
@@ -87,3 +91,41 @@ def test_listening_changes_nothing(paradigm: Path) -> None:
         np.testing.assert_array_equal(
             decode_run(plain, gapped()).probs, decode_run(listening, gapped()).probs
         )
+
+
+# -- recentring --------------------------------------------------------------------------------------
+
+
+def test_a_run_is_recentred_from_its_start_and_across_its_gap(paradigm: Path) -> None:
+    recipe = read_paradigm(str(paradigm))
+    centred = recipe.model_copy(update={"recentre": RecentreSettings(prior_s=1.0, time_constant_s=3.0)})
+    with HopDecoder(recipe) as plain, HopDecoder(centred) as decoder:
+        without = decode_run(plain, gapped())
+        windows, again = decode_run(decoder, gapped()), decode_run(decoder, gapped())
+        said = [None if one is None else one.tolist() for one in plain.branch_logits[0]]
+        assert [None if one is None else one.tolist() for one in decoder.branch_logits[0]] == said
+    recentre = Recentre(2, HOP_S, 1.0, 3.0)
+    wanted = [recentre.push(one) for one in without.logits[without.full]]
+    np.testing.assert_array_equal(windows.logits[windows.full], wanted)
+    np.testing.assert_array_equal(again.logits, windows.logits)  # another run starts anew
+    np.testing.assert_allclose(span_probs(windows.logits, 1.0), windows.probs, rtol=1e-12)
+    assert np.nanmax(np.abs(windows.probs - without.probs)) > 0.1
+
+
+@pytest.mark.parametrize("is_recentred", [False, True])
+def test_a_calibrated_fusion_rescored_is_the_run_decoded_again(
+    paradigm: Path, tmp_path: Path, is_recentred: bool
+) -> None:
+    recipe = read_paradigm(str(paradigm))
+    if is_recentred:
+        recipe = recipe.model_copy(update={"recentre": RecentreSettings(prior_s=1.0)})
+    old = msgspec.structs.replace(
+        read_profile(write_tiny_profile(tmp_path / "p", paradigm)), bias=[0.2, -0.4]
+    )
+    new = msgspec.structs.replace(
+        old, branches=[msgspec.structs.replace(old.branches[0], weight=-0.6)], bias=[-0.7, 0.7]
+    )
+    with Decoder(recipe, profile=old) as before, Decoder(recipe, profile=new) as after:
+        found = rescored(decode_run(before, gapped()).logits, old, new)
+        assert found is not None
+        np.testing.assert_allclose(found, decode_run(after, gapped()).logits, rtol=0.0, atol=1e-12)

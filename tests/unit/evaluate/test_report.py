@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from rtbci.errors import ConfigError, FileFormatError
+from rtbci.evaluate import describe
 from rtbci.evaluate.compare import compare
 from rtbci.evaluate.data import open_data
 from rtbci.evaluate.evaluate import evaluate
@@ -15,6 +16,7 @@ from rtbci.evaluate.plots import write_plots
 from rtbci.evaluate.record import Evaluation, SubjectScore, read_evaluation, write_evaluation
 from rtbci.evaluate.summary import operating_point
 from rtbci.evaluate.tables import evaluation_grids, markdown_report, rich_table
+from rtbci.recipes import RecentreSettings, read_paradigm
 from tests.unit.evaluate.samples import write_folder, write_tiny
 
 
@@ -24,6 +26,13 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     paradigm = write_tiny(folder / "tiny")
     data = write_folder(folder / "lab", 3, share_wrong=0.3)
     return evaluate(Plan(str(paradigm), open_data([str(data)]), "B", (0, 2)))
+
+
+def test_the_file_says_how_logits_were_recentred(tmp_path: Path, evaluation: Evaluation) -> None:
+    assert evaluation.paradigm["recentre"] is None
+    recipe = read_paradigm(str(write_tiny(tmp_path)))
+    centred = recipe.model_copy(update={"recentre": RecentreSettings(prior_s=60.0)})
+    assert describe.paradigm(centred)["recentre"] == {"prior_s": 60.0, "time_constant_s": None}
 
 
 def test_what_is_written_is_read(tmp_path: Path, evaluation: Evaluation) -> None:

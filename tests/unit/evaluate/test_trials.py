@@ -11,7 +11,6 @@ from rtbci.evaluate.trials import (
     Trial,
     check_track,
     find_trials,
-    idle_class,
     nearest_window,
     window_labels,
 )
@@ -87,12 +86,6 @@ def test_labels_of_windows() -> None:
     t = np.array([1.9, 2.0, 2.49, 2.5, 6.1, 6.2, 9.0, 12.1])
     assert window_labels(t, trials).tolist() == [IDLE, IDLE, IDLE, 1, 1, IDLE, 2, IDLE]
     assert window_labels(t, trials, idle=2).tolist() == [IDLE, IDLE, IDLE, 1, 1, IDLE, IDLE, IDLE]
-
-
-def test_idle_class() -> None:
-    assert idle_class(("left_hand", "Rest")) == 1
-    assert idle_class(("idle", "a", "b")) == 0
-    assert idle_class(("left_hand", "right_hand")) is None
 
 
 def test_tracks(recipe: ParadigmRecipe, tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rtbci.clock import now
 from rtbci.errors import ConfigError, EngineError, ProfileError, RateError
+from rtbci.probe.recentre import Recentre
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.runtime.parts import Parts
 from rtbci.stages.resample import Resample
-from tests.tiny import stream_info, write_engine, write_paradigm, write_tiny_profile
+from tests.tiny import HOP_S, WINDOW_S, stream_info, write_engine, write_paradigm, write_tiny_profile
 
 
 @pytest.fixture
@@ -50,6 +52,24 @@ def test_the_population_profile_is_beside_the_recipe(recipe: ParadigmRecipe) -> 
         one = parts(named, name)
         assert one.profile is not None
         assert one.profile.user == "population"
+        one.close()
+
+
+def test_recentring_is_made_as_the_recipe_says(recipe: ParadigmRecipe) -> None:
+    one = parts(recipe)
+    stages = [Resample(250.0, 128.0, 3)]
+    assert one.pipeline(stages, stream_info(), now)._recentre is None
+    one.close()
+    section = "[recentre]\nprior_s = 60.0\ntime_constant_s = 300.0\n[decision]"
+    centred = with_text(recipe, "paradigm", "[decision]", section)
+    marked = with_text(recipe, "paradigm", '"sliding"', '"marker"')
+    for named, hop_s in ((centred, HOP_S), (marked, WINDOW_S)):
+        one = parts(named)
+        recentre = one.pipeline(stages, stream_info(), now)._recentre
+        assert recentre is not None
+        wanted = Recentre(2, hop_s, 60.0, 300.0)
+        for logits in np.random.default_rng(0).standard_normal((20, 2)):
+            np.testing.assert_array_equal(recentre.push(logits), wanted.push(logits))
         one.close()
 
 

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from rtbci.errors import ConfigError
 from rtbci.probe.branches import Branch
 from rtbci.probe.fusion import Fusion
+from rtbci.probe.recentre import Recentre
 from rtbci.runtime.pipeline import Estimate, Pipeline, WindowGrid
 from rtbci.stages.align import RunningAlign
 from rtbci.stages.filter import SosFilter
+from rtbci.stages.reference import AverageReference
 from rtbci.stages.resample import Resample
 from rtbci.stages.stage import FloatArray, Stage
 from rtbci.stream.ring import Ring
@@ -314,3 +316,89 @@ def test_rates_delay_and_times() -> None:
     data, t_lsl = signal(0.2)
     for estimate in pipeline.push(data, t_lsl)[:1]:
         assert (estimate.filter_s, estimate.encode_s, estimate.probe_s) == (1.0, 1.0, 1.0)
+
+
+# -- recentring --------------------------------------------------------------------------------------
+
+BIAS = np.array([0.3, -0.1])
+
+
+def plain(recentre: Recentre | None, grid: WindowGrid = GRID) -> Pipeline:
+    """A pipeline whose stages give the same bits for any chunking."""
+    stages: list[Stage] = [AverageReference(N_CHANNELS, RATE_HZ)]
+    return Pipeline(stages, [MeanBranch()], Fusion([1.0], BIAS), grid, recentre=recentre)
+
+
+def logits_of(estimates: list[Estimate]) -> FloatArray:
+    return np.array([one.logits for one in estimates if one.logits is not None])
+
+
+def recentred(logits: FloatArray, hop_s: float = HOP / RATE_HZ) -> FloatArray:
+    """Fused logits as recentring from here on gives them; the fusion's bias stays."""
+    recentre = Recentre(2, hop_s, 1.0)
+    return np.array([recentre.push(one - BIAS) + BIAS for one in logits])
+
+
+def recentre(grid: WindowGrid = GRID) -> Recentre:
+    return Recentre(2, (grid.length if grid.marker_policy else grid.hop) / RATE_HZ, 1.0)
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_published_logits_and_probabilities_are_recentred(marked: bool) -> None:
+    data, t_lsl = signal(6.0, RATE_HZ)
+    grid = MARKED if marked else GRID
+    found = []
+    for pipeline in (plain(None, grid), plain(recentre(grid), grid)):
+        for i in range(12):
+            pipeline.mark(Marker(100.1 + 0.4 * i, "T1"))
+        found.append(pipeline.push(data + np.array([3.0, 0.0, 0.0]), t_lsl))
+    without, estimates = found
+    hop_s = (LENGTH if marked else HOP) / RATE_HZ
+    np.testing.assert_array_equal(logits_of(estimates), recentred(logits_of(without), hop_s))
+    assert abs(logits_of(estimates)[-1] - logits_of(without)[-1]).max() > 0.5
+    for one in estimates:
+        if one.logits is not None and one.probs is not None:
+            np.testing.assert_array_equal(one.probs, Fusion([1.0], BIAS).probs(one.logits))
+
+
+@settings(max_examples=15, deadline=None)
+@given(cuts=st.lists(st.integers(0, 1024), max_size=12))
+def test_recentring_gives_the_same_bits_for_any_chunking(cuts: list[int]) -> None:
+    data, t_lsl = signal(4.0, RATE_HZ)
+    pipeline = plain(recentre())
+    edges = [0, *sorted(cuts), len(data)]
+    cut = [one for i, j in pairwise(edges) for one in pipeline.push(data[i:j], t_lsl[i:j])]
+    assert numbers(cut) == numbers(plain(recentre()).push(data, t_lsl))
+
+
+def test_a_gap_keeps_what_recentring_has_learnt_and_reset_forgets_it() -> None:
+    data, t_lsl = signal(4.0, RATE_HZ)
+    without, pipeline = plain(None), plain(recentre())
+    raw = logits_of(without.push(data, t_lsl))
+    first = logits_of(pipeline.push(data, t_lsl))
+    pipeline.restart()
+    again = logits_of(pipeline.push(data, t_lsl + 60.0))
+    np.testing.assert_array_equal(again, recentred(np.concatenate([raw, raw]))[len(raw) :])
+    assert (again != first).any()
+    pipeline.reset()
+    np.testing.assert_array_equal(logits_of(pipeline.push(data, t_lsl + 120.0)), first)
+
+
+def test_a_swapped_profile_starts_recentring_anew() -> None:
+    data, t_lsl = signal(4.0, RATE_HZ)
+    without, pipeline = plain(None), plain(recentre())
+    for one in (without, pipeline):
+        one.push(data[:512], t_lsl[:512])
+        one.swap([MeanBranch(sign=-1.0)], Fusion([1.0], BIAS))
+    raw, after = (logits_of(one.push(data[512:], t_lsl[512:])) for one in (without, pipeline))
+    np.testing.assert_array_equal(after, recentred(raw))
+
+
+def test_rehearsing_leaves_recentring_alone() -> None:
+    data, t_lsl = signal(2.0, RATE_HZ)
+    pipeline = plain(recentre())
+    found = []
+    for i in range(0, len(data), 32):
+        pipeline.rehearse()
+        found += pipeline.push(data[i : i + 32], t_lsl[i : i + 32])
+    assert numbers(found) == numbers(plain(recentre()).push(data, t_lsl))
