@@ -226,6 +226,30 @@ class DareEncoder(nn.Module):
         ShapeError
             When the shapes do not fit.
         """
+        if self.power is None:
+            return self.transform(patches, channel_ids)
+        levels = self.levels(patches, channel_ids) if levels is None else levels
+        return self.transform(patches, channel_ids, levels) + self.read(levels, channel_ids)
+
+    def transform(self, patches: Tensor, channel_ids: Tensor, levels: Tensor | None = None) -> Tensor:
+        """What the transformer makes of patches, without what is read out around it.
+
+        Parameters
+        ----------
+        patches, channel_ids
+            As for `encode_patches`.
+        levels : Tensor of float, shape (n, n_channels), optional
+            Needed with a power path.
+
+        Returns
+        -------
+        Tensor, shape (n, S, D)
+
+        Raises
+        ------
+        ShapeError
+            When the shapes do not fit.
+        """
         if patches.ndim != 3 or patches.shape[-1] != PATCH_SAMPLES:
             raise ShapeError(
                 f"DareEncoder: patches have shape {tuple(patches.shape)}, "
@@ -237,19 +261,25 @@ class DareEncoder(nn.Module):
                 f"need ({patches.shape[1]},) for patches of {patches.shape[1]} channels"
             )
         tokens = self.tokenise(patches) + self.channel_embedding(channel_ids)
-        if self.power is not None:
-            levels = self.levels(patches, channel_ids) if levels is None else levels
+        if levels is not None:
             tokens = tokens + levels[..., None] * self.power_embedding(channel_ids)
         x = torch.cat([tokens, self.summary.expand(len(patches), -1, -1)], dim=1)
         for block in self.blocks[:-1]:
             x = block(x)
         # Only the summary tokens leave the encoder, so the last layer computes no others: the same
         # numbers and gradients, at 14/24 of the multiplications for nano.
-        summary: Tensor = self.norm(self.blocks[-1](x, self.size.n_summary))
-        if self.power is None or levels is None:
-            return summary
-        read = (levels[:, None, :] @ self.readout(channel_ids)).reshape(summary.shape)
-        return summary + read
+        return self.norm(self.blocks[-1](x, self.size.n_summary))  # type: ignore[no-any-return]
+
+    def read(self, levels: Tensor, channel_ids: Tensor) -> Tensor:
+        """What is read out around the transformer, shape (n, S, D); linear in the levels.
+
+        Parameters
+        ----------
+        levels : Tensor of float, shape (n, n_channels)
+        channel_ids : Tensor of int64, shape (n_channels,) or (n, n_channels)
+        """
+        vectors: Tensor = self.readout(channel_ids)
+        return (levels[:, None, :] @ vectors).reshape(len(levels), self.size.n_summary, -1)
 
 
 def channel_ids(labels: Sequence[str]) -> Tensor:

@@ -97,11 +97,14 @@ class EncoderNet(nn.Module):
     gain : float
         What the transformer's last LayerNorm starts with. Small: the readout learns first.
 
+    path_dropout : float
+        Share of the windows whose features come from the readout alone.
+
     Notes
     -----
     The adapter's spatial filters start random, its impulse responses as those of `PowerNet`, one centre after the
-    other. Levels are normalised over the batch; `folded` puts that into the encoder's weights. The probe's last layer
-    starts equal for all patches: a mean over time.
+    other. Levels are normalised over the batch; `folded` puts that into the encoder's weights. The probe takes a weighted
+    mean over the patches, then classifies: with weights of their own for each patch it overfits.
     """
 
     context = CONTEXT
@@ -114,8 +117,10 @@ class EncoderNet(nn.Module):
         dropout: float = 0.5,
         power: PowerPath | None = POWER_PATH,
         gain: float = 0.1,
+        path_dropout: float = 0.5,
     ) -> None:
         super().__init__()
+        self.path_dropout = path_dropout
         self.encoder = DareEncoder(size, embedding_std=embedding_std, power=power)
         redraw_weights(self.encoder)
         nn.init.constant_(self.encoder.norm.weight, gain)
@@ -124,25 +129,27 @@ class EncoderNet(nn.Module):
         self.adapter_fir = nn.Parameter(band_waves()[torch.arange(n) % len(POWER_CENTRES_HZ)].clone())
         self.norm = nn.BatchNorm1d(n, affine=False)
         self.per_patch = nn.Linear(dimensions.n_summary * dimensions.n_features, N_HIDDEN)
-        self.head = nn.Linear(n_patches * N_HIDDEN, 2)
-        with torch.no_grad():
-            one_patch = torch.randn(2, 1, N_HIDDEN) / (n_patches * N_HIDDEN) ** 0.5
-            self.head.weight.copy_(one_patch.expand(2, n_patches, N_HIDDEN).flatten(1))
+        self.patch_scores = nn.Parameter(torch.zeros(n_patches, N_HIDDEN))
+        self.head = nn.Linear(N_HIDDEN, 2)
         self.ids: Tensor
         self.register_buffer("ids", channel_ids(layout))
         self.dropout = dropout
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (batch, 2) of windows (batch, n_channels, CONTEXT + WINDOW)."""
-        return self.head(self.head_inputs(x))  # type: ignore[no-any-return]
+        hidden = self.head_inputs(x).unflatten(1, self.patch_scores.shape)
+        return self.head((hidden * self.patch_scores.softmax(0)).sum(1))  # type: ignore[no-any-return]
 
     def head_inputs(self, x: Tensor) -> Tensor:
-        """What the last layer reads, (batch, n_patches * n_hidden)."""
+        """What the probe's last layer reads, (batch, n_patches * n_hidden)."""
         virtual = convolve(self.adapter @ x, self.adapter_fir)
         patches = virtual.unflatten(2, (WINDOW // PATCH, PATCH)).transpose(1, 2).flatten(0, 1)
         levels = None if self.encoder.power is None else self._levels(patches, len(x))
-        features = self.encoder.encode_patches(patches, self.ids, levels)
-        hidden: Tensor = self.per_patch(features.flatten(1).unflatten(0, (len(x), -1)))
+        features = self.encoder.transform(patches, self.ids, levels).unflatten(0, (len(x), -1))
+        features = features * F.dropout(torch.ones_like(features[:, :1, :1, :1]), self.path_dropout, self.training)
+        if levels is not None:
+            features = features + self.encoder.read(levels, self.ids).unflatten(0, (len(x), -1))
+        hidden: Tensor = self.per_patch(features.flatten(2))
         return hidden.flatten(1)
 
     def _levels(self, patches: Tensor, n_windows: int) -> Tensor:
@@ -176,9 +183,11 @@ class EncoderNet(nn.Module):
         }
 
     def probe(self) -> ConvProbe:
-        """The probe as the runtime has it."""
-        tensors = (self.per_patch.weight, self.per_patch.bias, self.head.weight, self.head.bias)
-        return ConvProbe(*(tensor.detach().double().numpy() for tensor in tensors))
+        """The probe as the runtime has it: the mean over the patches is part of its last layer."""
+        with torch.no_grad():
+            weight = (self.head.weight[:, None] * self.patch_scores.softmax(0)).flatten(1)
+            parts = (self.per_patch.weight, self.per_patch.bias, weight, self.head.bias)
+            return ConvProbe(*(part.double().numpy() for part in parts))
 
 
 def band_waves() -> Tensor:
