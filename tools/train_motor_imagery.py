@@ -23,8 +23,8 @@ from tools.training.folds import SPANS_FIT, Fitted, Plan, fit_all, run_fold, use
 from tools.training.fusing import fold_fusions
 from tools.training.judge import subject_folds
 from tools.training.networks import FitSettings
-from tools.training.results import BRANCHES, read_folds, results_of, write_results
-from tools.training.shipping import fuse_folds, ship, write_fold
+from tools.training.results import BRANCHES, idle_fusions, read_folds, results_of, write_results
+from tools.training.shipping import fuse_folds, ship, write_fold, write_idle_fold
 from tools.training.signals import (
     FRONTAL,
     LAYOUT,
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     use_one_thread()
     plan = Plan(
         args.size,
-        FitSettings(args.epochs, 2e-3, weight_decay=0.05),
+        FitSettings(args.epochs, 1e-2, transformer_rate=0.1),
         FitSettings(args.power_epochs, 5e-3),
         args.seed,
     )
@@ -65,7 +65,11 @@ def main(arguments: list[str] | None = None) -> int:
     out = read_folds(args.work, args.folds)
     results = results_of(out, paths)
     fusions = fold_fusions([out.margins[name] for name in BRANCHES], out.classes, out.folds)
-    fuse_folds([args.work / f"fold{i}" for i in range(args.folds)], fusions)
+    folders = [args.work / f"fold{i}" for i in range(args.folds)]
+    fused = fuse_folds(folders, fusions)
+    idle_of_folds, idle = idle_fusions(out, fusions)
+    for folder, profile, fusion in zip(folders, fused, idle_of_folds, strict=True):
+        write_idle_fold(folder, profile, fusion, args.work / "idle" / folder.name)
     results |= {"seed": args.seed, "epochs": args.epochs, "n_folds": args.folds, "size": args.size}
     if not args.folds_only:
         ship(
@@ -74,6 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
             args.engine,
             args.profile,
             subjects.tolist(),
+            (args.idle_profile, idle),
         )
     write_results(results, args.results)
     print(json.dumps(results["scores"], indent=1))
@@ -95,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--engine", type=Path, default=ROOT / "engines" / "dare_nano")
     parser.add_argument("--profile", type=Path, default=ROOT / "paradigms" / "motor_imagery" / "population")
+    parser.add_argument(
+        "--idle-profile",
+        type=Path,
+        default=ROOT / "paradigms" / "motor_imagery_idle" / "population",
+        help="of the decoder with an idle class",
+    )
     parser.add_argument("--size", default="nano", help="size of the encoder")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=10, help="of the encoder")
@@ -145,7 +156,7 @@ def fit_on_all(data: Path, limit: int | None, plan: Plan) -> Fitted:
     covariances = band_covariances(aligned, SPANS_FIT)
     rows = np.arange(len(trials.classes))
     return fit_all(
-        trials, covariances, rows, covariance, plan, lambda line: print(f"all: {line}", flush=True)
+        trials, covariances, rows, covariance, plan, lambda line: print(f"all: {line}", flush=True), aligned
     )
 
 

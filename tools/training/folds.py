@@ -15,6 +15,7 @@ from rtbci.probe.head_features import tangent_features
 from rtbci.probe.refit import feature_scale
 from rtbci.probe.tangent import TangentProbe
 from rtbci.stages.stage import FloatArray
+from tools.training.idle import IdleRow, branch_features, fit_idle_rows
 from tools.training.networks import (
     EncoderNet,
     FitSettings,
@@ -72,9 +73,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Trained branches, the covariance that the alignment starts from, and the spread of each head's features.
+    """Trained branches, the covariance that the alignment starts from, the spread of each head's features, rest.
 
-    A user's head is refitted in units of that spread; see `rtbci.probe.refit`.
+    A user's head is refitted in units of that spread; see `rtbci.probe.refit`. `idle` are the third rows of the heads.
     """
 
     encoder: EncoderNet
@@ -82,6 +83,7 @@ class Fitted:
     power: PowerNet
     covariance: FloatArray
     feature_scales: dict[str, FloatArray]
+    idle: dict[str, IdleRow]
 
 
 def use_one_thread() -> None:
@@ -98,6 +100,7 @@ def fit_all(
     covariance: FloatArray,
     plan: Plan,
     report: Callable[[str], None],
+    aligned: Sequence[Signal],
 ) -> Fitted:
     """Train the two branches, and the power branch to compare with, on the given trials of the sensorimotor layout."""
     mirror = mirror_columns(LAYOUT)
@@ -111,7 +114,10 @@ def fit_all(
         "encoder": feature_scale(head_inputs_of_windows(encoder, windows)),
         "tangent": feature_scale(tangent_features(tangent, covariances[SPANS_FIT[-1]][rows])),
     }
-    return Fitted(encoder, tangent, power, covariance, scales)
+    report("rest against imagery")
+    data = branch_features(encoder, tangent, aligned)
+    idle = fit_idle_rows(data, np.ones(len(data.labels), dtype=bool))
+    return Fitted(encoder, tangent, power, covariance, scales, idle)
 
 
 def run_fold(
@@ -131,10 +137,11 @@ def run_fold(
     use_one_thread()
     t_start = time.monotonic()
     margins: dict[str, FloatArray] = {}
-    trials, covariances, covariance = _aligned(signals, test_subjects)
+    trials, covariances, covariance, aligned = _aligned(signals, test_subjects)
     test = np.isin(trials.subjects, test_subjects)
     rows = np.flatnonzero(~test)
-    fitted = fit_all(trials, covariances, rows, covariance, plan, report)
+    known = [one for one in aligned if one.subject not in test_subjects]
+    fitted = fit_all(trials, covariances, rows, covariance, plan, report, known)
     keep(fitted)
     margins["encoder"] = _network_margins(fitted.encoder, trials, test)
     margins["power"] = _network_margins(fitted.power, trials, test)
@@ -145,7 +152,8 @@ def run_fold(
         "subjects": trials.subjects[test],
         "classes": trials.classes[test],
     }
-    del trials, covariances
+    identity |= _idle_windows(fitted, [one for one in aligned if one.subject in test_subjects])
+    del trials, covariances, aligned, known
     margins |= _control_margins("frontal", FRONTAL, frontal, test_subjects, plan, report)
     margins |= _control_margins("posterior", POSTERIOR, posterior, test_subjects, plan, report)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,10 +163,10 @@ def run_fold(
 
 def _aligned(
     signals: Sequence[Signal], test_subjects: npt.NDArray[np.intp]
-) -> tuple[Trials, dict[tuple[int, int], FloatArray], FloatArray]:
+) -> tuple[Trials, dict[tuple[int, int], FloatArray], FloatArray, list[Signal]]:
     covariance = mean_covariance([one for one in signals if one.subject not in test_subjects])
     aligned = align_signals(signals, covariance)
-    return cut_trials(aligned), band_covariances(aligned, (*SPANS, SPAN_A)), covariance
+    return cut_trials(aligned), band_covariances(aligned, (*SPANS, SPAN_A)), covariance, aligned
 
 
 def _fit_tangent(
@@ -181,7 +189,7 @@ def _control_margins(
 ) -> dict[str, FloatArray]:
     """A control: the same branches from other electrodes alone."""
     mirror = mirror_columns(layout)
-    trials, covariances, _ = _aligned(signals, test_subjects)
+    trials, covariances, _, _ = _aligned(signals, test_subjects)
     test = np.isin(trials.subjects, test_subjects)
     rows = np.flatnonzero(~test)
     torch.manual_seed(plan.seed)
@@ -192,6 +200,21 @@ def _control_margins(
         f"{name}_power": _network_margins(power, trials, test),
         f"{name}_tangent": _tangent_margins(tangent, covariances, test),
     }
+
+
+def _idle_windows(fitted: Fitted, signals: Sequence[Signal]) -> dict[str, npt.NDArray[Any]]:
+    """For windows of imagery and rest of the test subjects: what each branch says, and what it was."""
+    data = branch_features(fitted.encoder, fitted.tangent, signals)
+    found: dict[str, npt.NDArray[Any]] = {"idle_labels": data.labels, "idle_subjects": data.subjects}
+    heads = {
+        "encoder": (fitted.encoder.probe().weight, fitted.encoder.probe().bias),
+        "tangent": (fitted.tangent.coef, fitted.tangent.intercept),
+    }
+    for name, (coef, intercept) in heads.items():
+        features = data.features[name]
+        found[f"idle_margin_{name}"] = features @ (coef[1] - coef[0]) + (intercept[1] - intercept[0])
+        found[f"idle_{name}"] = fitted.idle[name].logits(features)
+    return found
 
 
 def _network_margins(net: EncoderNet | PowerNet, trials: Trials, test: npt.NDArray[np.bool_]) -> FloatArray:

@@ -14,10 +14,11 @@ from rtbci.stages.stage import FloatArray
 from tools.training.eye_rule import EARLY_S, LATE_S, eye_rule
 from tools.training.folds import MARGINS
 from tools.training.fusing import fit_fusion, nested_fusion
+from tools.training.idle import IdleFusion, fit_idle_fusion
 from tools.training.judge import calibration_error, compare, markdown_table, score, subject_accuracies
 from tools.training.trials import END_TRACK_B, ENDS_SLIDING
 
-__all__ = ["BRANCHES", "OutOfFold", "read_folds", "results_of", "write_results"]
+__all__ = ["BRANCHES", "OutOfFold", "idle_fusions", "read_folds", "results_of", "write_results"]
 
 BRANCHES = ("encoder", "tangent")
 """Order of the fusion."""
@@ -39,6 +40,9 @@ class OutOfFold:
         Test trials of each fold.
     minutes : float
         Mean time that a fold took.
+    idle : dict of ndarray
+        Windows of imagery and rest: ``labels``, ``fold``, and by branch ``margin_<branch>`` and ``<branch>`` (log odds
+        of rest), each of shape (n_windows,).
     """
 
     subjects: npt.NDArray[np.intp]
@@ -46,6 +50,7 @@ class OutOfFold:
     margins: dict[str, FloatArray]
     folds: list[npt.NDArray[np.bool_]]
     minutes: float
+    idle: dict[str, npt.NDArray[Any]]
 
 
 def read_folds(folder: Path, n_folds: int) -> OutOfFold:
@@ -55,12 +60,39 @@ def read_folds(folder: Path, n_folds: int) -> OutOfFold:
         with np.load(folder / f"fold{i}.npz") as archive:
             parts.append({name: archive[name] for name in archive.files})
     minutes = float(np.mean([part.pop("minutes") for part in parts]))
+    for i, part in enumerate(parts):
+        part["idle_fold"] = np.full(len(part["idle_labels"]), i)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    idle = {name.removeprefix("idle_"): joined.pop(name) for name in list(joined) if name.startswith("idle_")}
     of_fold = np.concatenate([np.full(len(part["classes"]), i) for i, part in enumerate(parts)])
     margins = {name: joined[name] for name in MARGINS}
-    return OutOfFold(
-        joined["subjects"], joined["classes"], margins, [of_fold == i for i in range(n_folds)], minutes
-    )
+    folds = [of_fold == i for i in range(n_folds)]
+    return OutOfFold(joined["subjects"], joined["classes"], margins, folds, minutes, idle)
+
+
+def idle_fusions(
+    out: OutOfFold, fusions: Sequence[tuple[FloatArray, float]]
+) -> tuple[list[IdleFusion], IdleFusion]:
+    """The idle class's part of the fusion: for each fold from the other folds, and from all.
+
+    Parameters
+    ----------
+    out : OutOfFold
+    fusions : sequence of (ndarray, float)
+        Weights and temperature of each fold, from `fold_fusions`.
+    """
+    fused = np.zeros(len(out.idle["labels"]))
+    for i, (weights, temperature) in enumerate(fusions):
+        rows = out.idle["fold"] == i
+        for weight, name in zip(weights, BRANCHES, strict=True):
+            fused[rows] += weight * out.idle[f"margin_{name}"][rows] / temperature
+
+    def fit(rows: npt.NDArray[np.bool_]) -> IdleFusion:
+        idle = {name: out.idle[name][rows] for name in BRANCHES}
+        return fit_idle_fusion(idle, fused[rows], out.idle["labels"][rows])
+
+    folds = [fit(out.idle["fold"] != i) for i in range(len(fusions))]
+    return folds, fit(np.ones(len(fused), dtype=bool))
 
 
 def results_of(out: OutOfFold, paths: Sequence[Path]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Write what was trained: the engine's folder and the population decoder."""
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 from pydantic import TypeAdapter
 
 from rtbci.encoder.checkpoint import write_checkpoint
+from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.profile import (
     Accuracy,
     BranchEntry,
@@ -23,19 +25,33 @@ from rtbci.probe.profile import (
     write_profile,
 )
 from rtbci.probe.refit import SCALE_NAME
+from rtbci.probe.tangent import TangentProbe
 from rtbci.recipes import StageSettings
 from rtbci.stages.stage import FloatArray
 from tools.export_engine import write_engine
 from tools.training.cards import engine_card, paradigm_card
 from tools.training.folds import Fitted
+from tools.training.idle import IdleFusion, IdleRow, read_idle_rows, with_idle_row, write_idle_rows
 from tools.training.results import BRANCHES
 from tools.training.signals import CHAIN, LAYOUT, RATE_HZ
 from tools.training.trials import BAND_ORDER, BANDS_HZ, HOP, WINDOW
 
 CLASSES = ("left_hand", "right_hand")
 COMMAND = "python -m tools.train_motor_imagery"
+SUBJECTS_NAME, IDLE_ROWS_NAME = "subjects.json", "idle_rows.npz"
+LEAST_WEIGHT = 1e-3
+"""A branch that the fusion leaves out has no say about rest either: its row stays finite."""
 
-__all__ = ["chain_settings", "fuse_folds", "profile_of", "ship", "trained_on", "write_fold"]
+__all__ = [
+    "chain_settings",
+    "fuse_folds",
+    "idle_profile_of",
+    "profile_of",
+    "ship",
+    "trained_on",
+    "write_fold",
+    "write_idle_fold",
+]
 
 DATA_NOTE = (
     "PhysioNet EEGMMIDB, 75 subjects, imagined left and right fist; ODC-BY 1.0; Schalk et al. 2004, "
@@ -115,9 +131,46 @@ def profile_of(
     )
 
 
+def doubles(tensors: Weights) -> dict[str, FloatArray]:
+    """Tensors as float64."""
+    return {name: np.asarray(tensor, dtype=np.float64) for name, tensor in tensors.items()}
+
+
 def trained_on(subjects: Iterable[int]) -> list[str]:
     """Names of the subjects, as `rtbci eval` compares them with those that it judges."""
     return [f"eegmmidb/S{subject:03d}" for subject in sorted(set(subjects))]
+
+
+def idle_profile_of(profile: Profile, rows: Mapping[str, IdleRow], fusion: IdleFusion) -> Profile:
+    """The same decoder with rest as a third class; its engine is that of `profile`.
+
+    Parameters
+    ----------
+    profile : Profile
+        Of two classes, from `profile_of`.
+    rows : mapping of str to IdleRow
+        By branch.
+    fusion : IdleFusion
+    """
+    probes: dict[str, Probe] = {}
+    two: dict[str, ConvProbe | TangentProbe] = {
+        "encoder": ConvProbe.from_tensors(doubles(profile.tensors("encoder"))),
+        "tangent": TangentProbe.from_tensors(doubles(profile.tensors("tangent"))),
+    }
+    for entry in profile.branches:
+        # In the fusion a branch's logits are multiplied by its weight and divided by the temperature.
+        share = fusion.shares[entry.name] * profile.temperature / max(entry.weight, LEAST_WEIGHT)
+        probes[entry.name] = with_idle_row(two[entry.name], rows[entry.name], share)
+    heads = {name: tensor.astype(np.float32) for name, tensor in join_tensors(probes).items()}
+    return replace(
+        profile,
+        paradigm="motor_imagery_idle",
+        classes=[*CLASSES, "idle"],
+        bias=[0.0, 0.0, fusion.offset * profile.temperature],
+        accuracy=None,
+        weights_sha256="",
+        weights={**profile.weights, **heads},
+    )
 
 
 def ship(
@@ -126,8 +179,11 @@ def ship(
     engine_folder: Path,
     profile_folder: Path,
     subjects: Iterable[int],
+    idle: tuple[Path, IdleFusion] | None = None,
 ) -> Profile:
     """Export the encoder, write the population decoder that uses it, and the cards of both.
+
+    With `idle` also the decoder with an idle class, into that folder.
 
     Returns
     -------
@@ -135,6 +191,8 @@ def ship(
         As written.
     """
     written = _write(fitted, results, engine_folder, profile_folder, subjects)
+    if idle is not None:
+        write_profile(idle[0], idle_profile_of(written, fitted.idle, idle[1]), replace=True)
     (engine_folder / "CARD.md").write_text(engine_card(results, COMMAND))
     (profile_folder.parent / "CARD.md").write_text(paradigm_card(results, COMMAND))
     return written
@@ -146,17 +204,38 @@ def write_fold(fitted: Fitted, folder: Path, test: Iterable[int], train: Iterabl
     folder.mkdir(parents=True, exist_ok=True)
     _write(fitted, {"fusion": equal}, folder / "engine", folder / "profile", train)
     names = [f"S{subject:03d}" for subject in sorted(set(test))]
-    (folder / "subjects.json").write_text(json.dumps({"test": names}) + "\n")
+    (folder / SUBJECTS_NAME).write_text(json.dumps({"test": names}) + "\n")
+    write_idle_rows(folder / IDLE_ROWS_NAME, fitted.idle)
 
 
-def fuse_folds(folders: Sequence[Path], fusions: Sequence[tuple[FloatArray, float]]) -> None:
-    """Give each fold's decoder the fusion that was fitted on the other folds."""
+def write_idle_fold(folder: Path, profile: Profile, fusion: IdleFusion, out: Path) -> None:
+    """The decoder with an idle class of a fold, where ``rtbci eval --folds`` finds it.
+
+    Parameters
+    ----------
+    folder : Path
+        From `write_fold`.
+    profile : Profile
+        The fold's, fused.
+    fusion : IdleFusion
+    out : Path
+    """
+    shutil.copytree(folder / "engine", out / "engine", dirs_exist_ok=True)
+    shutil.copyfile(folder / SUBJECTS_NAME, out / SUBJECTS_NAME)
+    rows = read_idle_rows(folder / IDLE_ROWS_NAME)
+    write_profile(out / "profile", idle_profile_of(profile, rows, fusion), replace=True)
+
+
+def fuse_folds(folders: Sequence[Path], fusions: Sequence[tuple[FloatArray, float]]) -> list[Profile]:
+    """Give each fold's decoder the fusion that was fitted on the other folds; returns them as written."""
+    written = []
     for folder, (weights, temperature) in zip(folders, fusions, strict=True):
         profile = read_profile(folder / "profile")
         share: dict[str, float] = dict(zip(BRANCHES, weights.tolist(), strict=True))
         branches = [replace(entry, weight=share[entry.name]) for entry in profile.branches]
         fused = replace(profile, branches=branches, temperature=temperature)
-        write_profile(folder / "profile", fused, replace=True)
+        written.append(write_profile(folder / "profile", fused, replace=True))
+    return written
 
 
 def _write(

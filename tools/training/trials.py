@@ -23,7 +23,9 @@ __all__ = [
     "WINDOW",
     "Trials",
     "band_covariances",
+    "band_signals",
     "cut_trials",
+    "usable",
 ]
 
 HOP = 16
@@ -104,15 +106,16 @@ def band_covariances(
     """
     found: dict[tuple[int, int], list[FloatArray]] = {span: [] for span in spans}
     for signal in signals:
-        n = signal.data.shape[1]
-        bands = np.stack(
-            [
-                SosFilter.bandpass(low, high, RATE_HZ, n, BAND_ORDER).push(signal.data).T
-                for low, high in BANDS_HZ
-            ]
-        )
+        bands = band_signals(signal)
         for i_cue in signal.i_cue[usable(signal)]:
             for start, end in spans:
                 window = bands[:, :, i_cue + start : i_cue + end]
                 found[start, end].append(window @ window.transpose(0, 2, 1) / (end - start))
     return {span: np.stack(covariances) for span, covariances in found.items()}
+
+
+def band_signals(signal: Signal) -> FloatArray:
+    """A whole run in each band, as the live branch filters it; shape (n_bands, n_channels, n_samples)."""
+    n = signal.data.shape[1]
+    filters = [SosFilter.bandpass(low, high, RATE_HZ, n, BAND_ORDER) for low, high in BANDS_HZ]
+    return np.stack([one.push(signal.data).T for one in filters])
