@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     plan = Plan(
         args.size,
         FitSettings(args.epochs, 1e-2, transformer_rate=0.1),
-        FitSettings(args.power_epochs, 5e-3),
+        FitSettings(args.power_epochs, 1e-2),
         args.seed,
     )
     paths = sorted((args.data / "eegmmidb").glob("S*.npz"))[: args.subjects_limit]
@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", default="nano", help="size of the encoder")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=10, help="of the encoder")
-    parser.add_argument("--power-epochs", type=int, default=20, help="of the power branch")
+    parser.add_argument("--power-epochs", type=int, default=10, help="of the power branch")
     parser.add_argument("--subjects-limit", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="folds at a time; each takes one core and 4 GB")

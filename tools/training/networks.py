@@ -217,7 +217,7 @@ def convolve(x: Tensor, taps: Tensor) -> Tensor:
 
     Notes
     -----
-    By FFT: 4 times as fast on a CPU as the grouped convolution with its gradient.
+    By FFT: two to three times as fast on a CPU as the grouped convolution, with its gradient.
     """
     n = x.shape[-1]
     filtered: Tensor = torch.fft.irfft(torch.fft.rfft(x, n) * torch.fft.rfft(taps, n), n)
@@ -266,10 +266,9 @@ class PowerNet(nn.Module):
 
     def head_inputs(self, x: Tensor) -> Tensor:
         """Mean log powers, not normalised yet, (batch, n_bands * n_filters)."""
-        n_bands, n_filters, n_channels = self.spatial.shape
+        _, n_filters, n_channels = self.spatial.shape
         virtual = self.spatial.reshape(-1, n_channels) @ x
-        kernels = self.temporal.flip(1).repeat_interleave(n_filters, 0)[:, None]  # conv1d correlates
-        filtered = F.conv1d(virtual, kernels, groups=n_bands * n_filters)
+        filtered = convolve(virtual, self.temporal.repeat_interleave(n_filters, 0))
         powers = filtered.square().reshape(len(x), -1, WINDOW // PATCH, PATCH).mean(3)
         return (torch.log(powers + POWER_FLOOR) * self.patch_scores.softmax(1)).sum(2)
 
