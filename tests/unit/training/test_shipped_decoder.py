@@ -9,7 +9,6 @@ from scipy.signal import lfilter
 from rtbci.encoder.checkpoint import read_checkpoint
 from rtbci.encoder.dare import channel_ids
 from rtbci.probe.conv_probe import ConvProbe
-from rtbci.probe.power import POWER_FLOOR
 from rtbci.probe.profile import Profile, read_profile
 from rtbci.probe.tangent import TangentProbe
 from rtbci.recipes import read_engine, recipes_root
@@ -32,7 +31,6 @@ def offline_margins(profile: Profile, signal: Signal, ends: np.ndarray) -> Float
     margins = {
         "encoder": _encoder(profile, signal, ends),
         "tangent": _tangent(profile, signal, ends),
-        "power": _power(profile, signal, ends),
     }
     return np.asarray(sum(entry.weight * margins[entry.name] for entry in profile.branches))
 
@@ -42,10 +40,15 @@ def _encoder(profile: Profile, signal: Signal, ends: np.ndarray) -> FloatArray:
     assert engine.weights is not None
     encoder, _ = read_checkpoint(engine.folder / engine.weights)
     probe = ConvProbe.from_tensors(profile.tensors("encoder"))
-    adapter = profile.tensors("encoder")["adapter"].astype(np.float64)
+    tensors = {key: value.astype(np.float64) for key, value in profile.tensors("encoder").items()}
+    mixed = signal.data @ tensors["adapter"].T
+    before = np.repeat(mixed[:1], tensors["adapter_fir"].shape[1] - 1, axis=0)
+    line = np.concatenate((before, mixed))  # the past before the first sample is the first sample
+    filtered = [lfilter(taps, [1.0], line[:, i]) for i, taps in enumerate(tensors["adapter_fir"])]
+    virtual = np.stack(filtered)[:, len(before) :]
     found = []
     for end in ends:
-        window = torch.from_numpy((adapter @ signal.data[end - WINDOW : end].T).astype(np.float32))
+        window = torch.from_numpy(virtual[:, end - WINDOW : end].astype(np.float32))
         patches = window.reshape(1, len(LAYOUT), N_PATCHES, PATCH).transpose(1, 2)
         with torch.no_grad():
             features = encoder(patches, channel_ids(LAYOUT))[0].flatten(1).numpy()
@@ -59,25 +62,11 @@ def _tangent(profile: Profile, signal: Signal, ends: np.ndarray) -> FloatArray:
     return tangent_margins(TangentProbe.from_tensors(profile.tensors("tangent")), covariances)
 
 
-def _power(profile: Profile, signal: Signal, ends: np.ndarray) -> FloatArray:
-    tensors = profile.tensors("power")
-    found = []
-    for end in ends:
-        parts = []
-        for filters, taps in zip(tensors["spatial"], tensors["temporal"], strict=True):
-            band = lfilter(taps, [1.0], signal.data[:end] @ filters.T, axis=0)[-WINDOW:]
-            parts.append((band**2).reshape(N_PATCHES, PATCH, -1).mean(axis=1))
-        logs = np.log(np.hstack(parts) + POWER_FLOOR)
-        features = (logs * tensors["patch_weight"].T).sum(axis=0)
-        found.append(np.diff(tensors["coef"] @ features + tensors["intercept"])[0])
-    return np.array(found)
-
-
 @pytest.mark.parametrize("name", ["S001R04", "S007R08"])
 def test_live_logits_are_those_of_the_training_code(name: str) -> None:
     recording = read_recordings(data_dir() / "eegmmidb" / "raw" / f"{name}.edf")[0]
     shipped = read_profile(recipes_root() / "paradigms" / "motor_imagery" / "population")
-    # All branches count the same here: the shipped weights of two are so small that an error would not show.
+    # Both branches count the same here, so that an error in either shows.
     equal = [msgspec.structs.replace(entry, weight=1.0) for entry in shipped.branches]
     profile = msgspec.structs.replace(shipped, branches=equal)
     decoder = Decoder("motor_imagery", profile=profile)
