@@ -19,14 +19,15 @@ class Decision(NamedTuple):
     ----------
     decision : str or None
         Class decided for.
-    why : {"below_threshold"} or None
-        None when there is a decision. ``below_threshold`` also covers the dwell and the refractory time.
+    why : {"below_threshold", "idle"} or None
+        None when there is a decision. ``idle``: the idle class is the candidate, however probable it is.
+        ``below_threshold`` also covers the dwell and the refractory time.
     smoothed : tuple of float, length n_classes
         Probabilities that were compared with the threshold; sum to what was pushed.
     """
 
     decision: str | None
-    why: Literal["below_threshold"] | None
+    why: Literal["below_threshold", "idle"] | None
     smoothed: tuple[float, ...]
 
 
@@ -39,6 +40,8 @@ class DecisionPolicy:
        every window of the last `dwell_s`.
     4. After a decision there is none for `refractory_s`, and windows of that time do not count for the dwell.
        So a refractory time makes a decision a pulse; with 0 it is repeated at every hop while it holds.
+    5. The idle class is never decided for. While it is the candidate there is no decision, whatever its
+       probability, and no refractory time starts; as any change of candidate it ends the dwell of another class.
 
     The label of a prediction is another matter: the most probable class of that window alone.
 
@@ -46,6 +49,8 @@ class DecisionPolicy:
     ----------
     classes : sequence of str
         Names in the order of the probabilities.
+    idle : int or None
+        Index of the class that means "does nothing"; None when there is none.
     threshold : float
         Least smoothed probability, above 0 and at most 1.
     dwell_s : float
@@ -65,12 +70,14 @@ class DecisionPolicy:
         self,
         classes: Sequence[str],
         *,
+        idle: int | None = None,
         threshold: float,
         dwell_s: float = 0.0,
         refractory_s: float = 0.0,
         smoothing_s: float = 0.0,
     ) -> None:
         self.classes = tuple(classes)
+        self.idle = idle
         self.threshold = threshold
         self.dwell_s = dwell_s
         self.refractory_s = refractory_s
@@ -83,8 +90,8 @@ class DecisionPolicy:
         self._smoothed: tuple[float, ...] = ()
         self._t_last = -math.inf
         self._t_decided = -math.inf
-        self._candidate: int | None = None
-        self._t_held = -math.inf  # since when the candidate has been above the threshold
+        self._held: int | None = None  # the candidate while it is one to decide for
+        self._t_held = -math.inf  # since when
 
     def push(self, probs: Sequence[float], t_end: float) -> Decision:
         """Decide on the next window.
@@ -108,9 +115,10 @@ class DecisionPolicy:
         if t_end <= self._t_last:
             self.reset()
         self._smooth(probs, t_end)
-        candidate = self._due(t_end)
-        if candidate is None:
-            return Decision(None, "below_threshold", self._smoothed)
+        candidate = self._smoothed.index(max(self._smoothed))
+        if not self._is_due(candidate, t_end):
+            why: Literal["below_threshold", "idle"] = "idle" if candidate == self.idle else "below_threshold"
+            return Decision(None, why, self._smoothed)
         self._t_decided = t_end
         return Decision(self.classes[candidate], None, self._smoothed)
 
@@ -123,16 +131,13 @@ class DecisionPolicy:
             self._smoothed = tuple(float(keep * old + (1 - keep) * new) for old, new in pairs)
         self._t_last = t_end
 
-    def _due(self, t_end: float) -> int | None:
-        if t_end - self._t_decided < self.refractory_s - STAMP_JITTER_S:
-            self._candidate = None
-            return None
-        best = max(self._smoothed)
-        candidate = self._smoothed.index(best) if best >= self.threshold else None
-        if candidate != self._candidate:
-            self._candidate, self._t_held = candidate, t_end
-        is_held = t_end - self._t_held >= self.dwell_s - STAMP_JITTER_S
-        return candidate if is_held else None
+    def _is_due(self, candidate: int, t_end: float) -> bool:
+        is_pause = t_end - self._t_decided < self.refractory_s - STAMP_JITTER_S
+        is_sure = self._smoothed[candidate] >= self.threshold
+        held = candidate if is_sure and not is_pause and candidate != self.idle else None
+        if held != self._held:
+            self._held, self._t_held = held, t_end
+        return held is not None and t_end - self._t_held >= self.dwell_s - STAMP_JITTER_S
 
     def _check_settings(self) -> None:
         problems = [
@@ -143,6 +148,12 @@ class DecisionPolicy:
                     self.classes,
                     len(set(self.classes)) == len(self.classes) > 1,
                     "two or more, all different",
+                ),
+                (
+                    "idle",
+                    self.idle,
+                    self.idle is None or 0 <= self.idle < len(self.classes),
+                    f"the index of one of the {len(self.classes)} classes, or None",
                 ),
                 ("threshold", self.threshold, 0 < self.threshold <= 1, "above 0 and at most 1"),
                 ("dwell_s", self.dwell_s, 0 <= self.dwell_s < math.inf, "at least 0 s"),

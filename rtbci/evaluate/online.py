@@ -110,17 +110,17 @@ def thresholds(n_classes: int) -> FloatArray:
 def decide(span: Span, classes: Sequence[str], settings: DecisionSettings) -> npt.NDArray[np.intp]:
     """What the decoder's policy decides at every window: a class, or `IDLE` for none.
 
-    Exactly as in the decoder, but from stored probabilities; a decision for the idle class is none.
+    Exactly as in the decoder, but from stored probabilities: the policy never decides for the idle class.
     """
-    policy = DecisionPolicy(classes, **settings.model_dump())
-    index: dict[str | None, int] = {name: i for i, name in enumerate(classes) if i != span.idle}
+    policy = DecisionPolicy(classes, idle=span.idle, **settings.model_dump())
+    index: dict[str | None, int] = {None: IDLE} | {name: i for i, name in enumerate(classes)}
     decided = np.full(len(span.t_newest), IDLE, dtype=np.intp)
     full, times, probs = span.full.tolist(), span.t_newest.tolist(), span.probs.tolist()
     for i, (is_full, t, p) in enumerate(zip(full, times, probs, strict=True)):
         if not is_full:
             policy.reset()  # a gap or the start, as in the decoder
             continue
-        decided[i] = index.get(policy.push(p, t).decision, IDLE)
+        decided[i] = index[policy.push(p, t).decision]
     return decided
 
 

@@ -177,7 +177,7 @@ class Prediction(_Checked, frozen=True, kw_only=True):
         Meta(description="Calibrated probabilities, sum to 1; null when the window could not be decoded."),
     ]
     label: Annotated[str | None, Meta(description="Most probable class; null when `probs` is.")]
-    decision: Annotated[str | None, Meta(description="Class decided for, or null.")]
+    decision: Annotated[str | None, Meta(description="Class decided for, never an idle one; or null.")]
     why: Annotated[Why | None, Meta(description="Why there is no decision; null when there is one.")]
     t_window: Annotated[
         tuple[float, float],

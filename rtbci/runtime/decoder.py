@@ -1,7 +1,7 @@
 """The decoder: a recording or a stream in, predictions out, the same object for both."""
 
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -34,17 +34,17 @@ class Verdict(NamedTuple):
     estimate : Estimate
         Stamps, probabilities, times.
     label : str or None
-        Most probable class; None while the window is not full.
+        Most probable class, which may be the idle one; None while the window is not full.
     decision : str or None
-        The class decided for, or None.
-    why : {'below_threshold', 'warming_up'} or None
-        Why there is no decision.
+        The class decided for, never the idle one, or None.
+    why : {'below_threshold', 'idle', 'warming_up'} or None
+        Why there is no decision; `rtbci.decide.policy` says what the first two mean.
     """
 
     estimate: Estimate
     label: str | None
     decision: str | None
-    why: str | None
+    why: Literal["below_threshold", "idle", "warming_up"] | None
 
 
 class Decoder:
@@ -98,7 +98,9 @@ class Decoder:
         self.decision = decision or self.recipe.decision
         self._clock = clock
         self._parts = Parts(self.recipe, profile, backend, engine, n_threads)
-        self._policy = DecisionPolicy(self.recipe.classes, **self.decision.model_dump())
+        self._policy = DecisionPolicy(
+            self.recipe.classes, idle=self.recipe.idle, **self.decision.model_dump()
+        )
         self._pipeline: Pipeline | None = None
         self._gains_uv: FloatArray = np.empty(0)
         self._read: npt.NDArray[np.bool_] = np.empty(0, dtype=bool)

@@ -307,7 +307,7 @@ class LiveRun:
             return self._watch.why
         if quality.score < MIN_QUALITY:
             return "poor_signal"
-        return None if verdict.decision is not None else "below_threshold"
+        return verdict.why
 
     def _start_anew(self, kind: str, t_lsl: float, data: Mapping[str, Scalar]) -> None:
         self._decoder.restart()

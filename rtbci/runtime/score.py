@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rtbci.publish.messages import Event, Message, Prediction
+from rtbci.recipes import idle_class
 
 __all__ = ["SETTLED_S", "Score", "Trial"]
 
@@ -45,8 +46,11 @@ class Trial:
 class Score:
     """Compares predictions with cues; a `Sink` that sends nothing.
 
-    A trial's label is the class of the highest mean probability over its windows; its decision is the first
-    one made between cue and end. Trials without a window (warming up, a gap) do not count.
+    A trial's label is the class of the highest mean probability over its windows, an idle class left out as in
+    the cue-locked numbers of `rtbci eval`: a trial asks which class, not whether. Its decision is the first one
+    made between cue and end; windows that are idle make none, so a trial that looks idle throughout is one
+    without a decision. Trials without a window (warming up, a gap) do not count, nor do those that ask for
+    the idle class.
 
     Notes
     -----
@@ -81,18 +85,25 @@ class Score:
     def confusion(self) -> Mapping[tuple[str, str], int]:
         """Number of trials by cue and label."""
         counts: dict[tuple[str, str], int] = {}
-        for trial in self.trials:
-            if trial.probs:
-                label = self._classes[int(np.mean(trial.probs, axis=0).argmax())]
-                counts[trial.cue, label] = counts.get((trial.cue, label), 0) + 1
+        idle = idle_class(self._classes)
+        active = [i for i in range(len(self._classes)) if i != idle]
+        for trial in self._counted:
+            label = self._classes[active[int(np.mean(trial.probs, axis=0)[active].argmax())]]
+            counts[trial.cue, label] = counts.get((trial.cue, label), 0) + 1
         return counts
 
     def decided(self) -> tuple[int, int, int]:
         """Trials whose first decision was right, wrong, and that had none."""
-        counted = [trial for trial in self.trials if trial.probs]
+        counted = self._counted
         right = sum(trial.decisions[:1] == [trial.cue] for trial in counted)
         none = sum(not trial.decisions for trial in counted)
         return right, len(counted) - right - none, none
+
+    @property
+    def _counted(self) -> list[Trial]:
+        idle = idle_class(self._classes)
+        idle_name = None if idle is None else self._classes[idle]
+        return [trial for trial in self.trials if trial.probs and trial.cue != idle_name]
 
     def _mark(self, event: Event) -> None:
         if self.trials:

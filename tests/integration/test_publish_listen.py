@@ -15,7 +15,8 @@ from contextlib import contextmanager
 import pytest
 
 from rtbci.publish.outbox import Outbox
-from tests.integration.publish_fixtures import published, window
+from rtbci.publish.zmq_publisher import Publisher
+from tests.integration.publish_fixtures import ANY_PORT, HELLO, poll_until_hello, published, window
 
 pytestmark = pytest.mark.net
 CODE = """
@@ -148,3 +149,33 @@ def test_the_board_shows_decisions_silence_and_losses() -> None:
     assert "5312.41 decision right" in text
     assert "nothing received for 10 s" in text
     assert "lost 4  malformed 0" in text
+
+
+def test_an_idle_class_arrives_and_is_shown() -> None:
+    import msgspec
+    from rich.console import Console
+
+    from rtbci.client import Client
+    from rtbci.listen_board import Board
+    from rtbci.publish.messages import Prediction
+
+    hello = msgspec.structs.replace(HELLO, classes=("left", "idle", "right"))
+    console = Console(width=80, height=40, force_terminal=False, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    with (
+        Publisher(ANY_PORT) as publisher,
+        Outbox(hello, [publisher]) as outbox,
+        Client(publisher.address) as client,
+    ):
+        poll_until_hello(outbox, client)
+        outbox.prediction(window()._replace(probs=(0.125, 0.75, 0.125), why="idle"))
+        message = client.receive()
+        board = Board(client, console, refresh_s=0.2, clock=lambda: 0.0)
+        board.show(message)
+        console.print(board.render())
+        board.close()
+        console.file.close()
+    assert isinstance(message, Prediction)
+    assert (message.label, message.decision, message.why) == ("idle", None, "idle")
+    text = console.export_text()
+    assert "idle %" in text
+    assert re.search(r"100\.00 - .* 12 .* 75 .* 12 idle ", text)

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -77,7 +78,7 @@ def test_a_stamp_that_does_not_advance_starts_anew() -> None:
 
 @given(settings=settings_of, rows=prob_rows(), before=prob_rows())
 def test_reset_equals_new(
-    settings: dict[str, float], rows: list[tuple[float, ...]], before: list[tuple[float, ...]]
+    settings: dict[str, Any], rows: list[tuple[float, ...]], before: list[tuple[float, ...]]
 ) -> None:
     used = DecisionPolicy(CLASSES, **settings)
     run(used, before)
@@ -89,7 +90,7 @@ def test_reset_equals_new(
 
 @given(settings=settings_of, rows=prob_rows(), shift_s=st.integers(-1000, 1000))
 def test_only_differences_of_time_count(
-    settings: dict[str, float], rows: list[tuple[float, ...]], shift_s: int
+    settings: dict[str, Any], rows: list[tuple[float, ...]], shift_s: int
 ) -> None:
     policies = DecisionPolicy(CLASSES, **settings), DecisionPolicy(CLASSES, **settings)
     # Whole seconds and a hop of 1/16 s are exact in binary, so the decisions must be equal.
@@ -98,7 +99,7 @@ def test_only_differences_of_time_count(
 
 @given(settings=settings_of, rows=prob_rows())
 def test_every_decision_keeps_threshold_dwell_and_pause(
-    settings: dict[str, float], rows: list[tuple[float, ...]]
+    settings: dict[str, Any], rows: list[tuple[float, ...]]
 ) -> None:
     policy = DecisionPolicy(CLASSES, **settings)
     results = [policy.push(row, i * HOP_S) for i, row in enumerate(rows)]
@@ -128,3 +129,74 @@ def test_all_bad_settings_are_named_at_once() -> None:
         DecisionPolicy(CLASSES, threshold=1.5, dwell_s=-1.0, smoothing_s=math.nan)
     with pytest.raises(ConfigError, match=r"classes is .* need two or more, all different"):
         DecisionPolicy(("left", "left"), threshold=0.5)
+
+
+# -- an idle class -----------------------------------------------------------------------------------
+
+LEFT, RIGHT, REST, UNSURE = (0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8), (0.4, 0.3, 0.3)
+WITH_REST = ("left", "right", "rest")
+
+
+def said(policy: DecisionPolicy, probs: list[tuple[float, ...]]) -> list[str | None]:
+    """Decisions, and why there is none."""
+    found = [policy.push(p, i * HOP_S) for i, p in enumerate(probs)]
+    return [one.decision or one.why for one in found]
+
+
+def test_idle_is_never_decided_for_whatever_its_probability() -> None:
+    policy = DecisionPolicy(WITH_REST, idle=2, threshold=0.7)
+    faint = (0.3, 0.3, 0.4)
+    assert said(policy, [REST, faint, LEFT, REST, UNSURE]) == [
+        "idle",
+        "idle",
+        "left",
+        "idle",
+        "below_threshold",
+    ]
+
+
+def test_idle_starts_no_pause() -> None:
+    policy = DecisionPolicy(WITH_REST, idle=2, threshold=0.7, refractory_s=4 * HOP_S)
+    assert said(policy, [REST, REST, LEFT]) == ["idle", "idle", "left"]
+
+
+def test_idle_ends_the_dwell_of_another_class() -> None:
+    policy = DecisionPolicy(WITH_REST, idle=2, threshold=0.7, dwell_s=2 * HOP_S)
+    decided = said(policy, [LEFT, LEFT, REST, LEFT, LEFT, LEFT])
+    assert decided == [*["below_threshold"] * 2, "idle", *["below_threshold"] * 2, "left"]
+
+
+def test_within_the_pause_idle_is_still_told() -> None:
+    policy = DecisionPolicy(WITH_REST, idle=2, threshold=0.7, refractory_s=3 * HOP_S)
+    assert said(policy, [LEFT, RIGHT, REST, RIGHT]) == ["left", "below_threshold", "idle", "right"]
+
+
+def test_idle_is_judged_smoothed() -> None:
+    policy = DecisionPolicy(WITH_REST, idle=2, threshold=0.9, smoothing_s=10.0)
+    assert said(policy, [REST, LEFT]) == ["idle", "idle"]
+
+
+def test_one_class_and_idle_is_a_switch() -> None:
+    policy = DecisionPolicy(("rest", "feet"), idle=0, threshold=0.7)
+    assert said(policy, [(0.9, 0.1), (0.4, 0.6), (0.1, 0.9)]) == ["idle", "below_threshold", "feet"]
+
+
+@given(settings=settings_of, rows=prob_rows(), idle=st.integers(0, 2))
+def test_an_idle_window_is_one_without_a_candidate(
+    settings: dict[str, Any], rows: list[tuple[float, ...]], idle: int
+) -> None:
+    settings = {**settings, "smoothing_s": 0.0, "threshold": max(0.35, settings["threshold"])}
+    found = said(DecisionPolicy(CLASSES, idle=idle, **settings), rows)
+    is_idle = [row.index(max(row)) == idle for row in rows]
+    assert [one == "idle" for one in found] == is_idle
+    assert CLASSES[idle] not in found
+    nothing = (1 / 3,) * 3
+    others = [nothing if idle_now else row for row, idle_now in zip(rows, is_idle, strict=True)]
+    wanted = said(DecisionPolicy(CLASSES, **settings), others)
+    assert wanted == ["below_threshold" if one == "idle" else one for one in found]
+
+
+@pytest.mark.parametrize("idle", [-1, 3])
+def test_idle_must_be_one_of_the_classes(idle: int) -> None:
+    with pytest.raises(ConfigError, match=f"idle is {idle}, need the index of one of the 3 classes, or None"):
+        DecisionPolicy(CLASSES, idle=idle, threshold=0.5)

@@ -62,6 +62,16 @@ def test_decisions_from_stored_probabilities_are_the_decoders(
     assert sum(one is not None for one in windows.decisions) > 3
 
 
+def test_decisions_from_stored_probabilities_with_an_idle_class(paradigm: Path) -> None:
+    recipe = read_paradigm(str(paradigm)).model_copy(update={"classes": ("left_hand", "rest"), "markers": {}})
+    settings = DecisionSettings(threshold=0.6, dwell_s=0.125, refractory_s=0.5, smoothing_s=0.25)
+    with Decoder(recipe, decision=settings) as decoder:
+        windows = decode_run(decoder, gapped())
+    decided = decide(Span.of(windows, windows.probs, [], recipe.idle, -1.0), recipe.classes, settings)
+    assert [None if i == IDLE else recipe.classes[i] for i in decided] == list(windows.decisions)
+    assert set(windows.decisions) == {"left_hand", None}
+
+
 def test_what_branches_saw_gives_what_they_said(paradigm: Path) -> None:
     with HopDecoder(str(paradigm)) as decoder:
         windows = decode_run(decoder, gapped())

@@ -66,6 +66,15 @@ def test_an_idle_class_makes_no_activation() -> None:
     assert (counts.n_trials, counts.n_true, counts.n_false, counts.idle_s) == (1, 1, 1, 3.0)
 
 
+def test_idle_time_costs_no_activation() -> None:
+    classes = ("left", "idle", "right")
+    probs = np.array([[0.1, 0.8, 0.1]] * 3 + [[0.8, 0.1, 0.1]] * 2 + [[0.3, 0.4, 0.3]])
+    one = Span(HOP_S * np.arange(1.0, 7.0), probs, (), 1)
+    settings = DecisionSettings(threshold=0.35, dwell_s=HOP_S, refractory_s=5.0, smoothing_s=0.0)
+    assert decide(one, classes, settings).tolist() == [IDLE, IDLE, IDLE, IDLE, 0, IDLE]
+    assert held_labels(one, classes, settings).tolist() == [IDLE, IDLE, IDLE, IDLE, 0, IDLE]
+
+
 def test_thresholds_go_from_chance_to_almost_sure() -> None:
     found = thresholds(3)
     assert found[0] == pytest.approx(1 / 3, abs=1e-4)

@@ -72,6 +72,16 @@ def test_label_and_decision(paradigm: Path) -> None:
             assert one.why == "below_threshold"
 
 
+def test_an_idle_class_is_never_decided_for(paradigm: Path) -> None:
+    recipe = read_paradigm(str(paradigm)).model_copy(update={"classes": ("left_hand", "rest"), "markers": {}})
+    with Decoder(recipe, decision=DecisionSettings(threshold=0.9, dwell_s=0, smoothing_s=0)) as decoder:
+        verdicts = [one for one in decoder.decode(recording()) if one.label is not None]
+    assert {one.decision for one in verdicts} == {"left_hand", None}
+    for one in verdicts:
+        assert (one.label == "rest") == (one.why == "idle")
+    assert {one.why for one in verdicts} == {"below_threshold", "idle", None}
+
+
 def test_no_window_spans_a_gap_of_a_recording(paradigm: Path) -> None:
     t_s = np.arange(1000) / 250
     t_s[500:] += 0.2

@@ -3,6 +3,7 @@
 import io
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,17 @@ import pytest
 from rich.console import Console
 
 from rtbci.clock import now
+from rtbci.commands.demo_board import DemoBoard
 from rtbci.commands.status_line import StatusLine
 from rtbci.config import RunConfig
 from rtbci.errors import ChannelError, RateError, StreamError, StreamLostError, StreamNotFoundError, UnitError
+from rtbci.listen_board import prediction_line
 from rtbci.publish.messages import Message, Prediction
+from rtbci.recipes import read_paradigm
 from rtbci.runtime import live
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun, Report
+from rtbci.runtime.score import Score
 from rtbci.stream.source import Chunk, FloatArray, Marker, StreamInfo
 from tests.tiny import Kept, MemorySource, chunks_of, eeg, stream_info, write_paradigm
 
@@ -80,6 +85,29 @@ def test_a_recording_to_its_end(paradigm: Path) -> None:
     assert [event.value for event in kept.events("stream_found")] == ["tiny"]
     assert kept.is_closed
     assert report[2:] == (0, 0, 0, 0)
+
+
+def test_idle_is_told_and_never_decided_for(paradigm: Path) -> None:
+    recipe = read_paradigm(str(paradigm)).model_copy(update={"classes": ("left_hand", "rest"), "markers": {}})
+    kept, console = Kept(), Console(file=io.StringIO(), width=1000, force_terminal=True)
+    line, board = StatusLine(console), DemoBoard(console, deque(), Score(), 4.0, "tcp://127.0.0.1:1")
+    board.close()
+
+    def make(_lost: StreamInfo | None) -> MemorySource:
+        return MemorySource(stream_info(), items(*stream(4.0)))
+
+    config = RunConfig.model_validate({"paradigm": str(paradigm), "watch": {"max_backlog_s": 1e9}})
+    with Decoder(recipe) as decoder:
+        LiveRun(config, decoder, make, [kept, line, board]).run(threading.Event())
+    decoded = [one for one in kept.predictions if one.probs is not None]
+    assert {one.decision for one in decoded} == {"left_hand", None}
+    assert {one.why for one in decoded if one.label == "rest"} == {"idle"}
+    assert {event.value for event in kept.events("decision")} == {"left_hand"}
+    idle = next(one for one in decoded if one.why == "idle")
+    assert prediction_line(idle).startswith(f"{idle.t_window[1]:.3f} - (idle) left_hand=0.")
+    board.send(idle)
+    console.print(board.render())
+    assert "none (idle)" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_electrodes_that_are_missing_are_told() -> None:

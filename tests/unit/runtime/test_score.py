@@ -1,3 +1,5 @@
+import msgspec
+
 from rtbci.publish.messages import Event, Message, Prediction, Quality, StatusContent
 from rtbci.publish.outbox import Decoded, Outbox
 from rtbci.runtime.score import Score
@@ -82,6 +84,29 @@ def test_a_decision_goes_to_the_trial_that_its_window_ends_in() -> None:
     session.window(13.9, 0.9, "left")  # comes after the next marker
     assert session.score.trials[0].decisions == ["left"]
     assert session.score.trials[1].decisions == []
+
+
+def test_idle_is_no_answer_to_a_cue() -> None:
+    score = Score()
+    hello = msgspec.structs.replace(HELLO, classes=("left", "rest", "right"))
+    outbox = Outbox(hello, [score], clock=lambda: 0.0)
+
+    def window(t_end: float, p_left: float, p_rest: float, decision: str | None = None) -> None:
+        probs = (p_left, p_rest, 1 - p_left - p_rest)
+        why = None if decision else "idle"
+        outbox.prediction(
+            Decoded(probs, decision, why, (t_end - 3.0, t_end), Quality(score=1.0), 0, 0, 0, 0, 0.0)  # type: ignore[arg-type]
+        )
+
+    outbox.event("marker", 10.0, "text", {"class": "left"})
+    window(13.0, 0.25, 0.5)  # looks idle, right ahead of left
+    window(13.5, 0.375, 0.5)  # looks idle, left further ahead of right: the label is left
+    outbox.event("marker", 14.0, "text", {"class": "rest"})
+    window(17.0, 0.25, 0.5, "left")  # asked for nothing: not a trial
+    outbox.event("marker", 18.0, "text", {"class": "right"})
+    window(21.0, 0.125, 0.25, "right")
+    assert score.confusion() == {("left", "left"): 1, ("right", "right"): 1}
+    assert score.decided() == (1, 0, 1)
 
 
 def test_other_messages_and_the_rest_of_a_sink() -> None:
