@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rtbci.encoder.sizes import SIZES, n_parameters
+from tools.training.networks import POWER_PATH
+
 __all__ = ["engine_card", "paradigm_card"]
 
 SOURCE = """## Data, licence, attribution
@@ -33,12 +36,12 @@ def engine_card(results: Mapping[str, Any], command: str) -> str:
     return "\n".join(
         [
             "# DARE nano, motor imagery\n",
-            "Patch encoder of 120,963 parameters for 31 electrodes, none of them frontal: 250 ms of average-referenced, 8-30 Hz,",
-            "running-whitened signal at 256 Hz in, one vector of 64 numbers out. The architecture is that of DARE-EEG",
-            "(arXiv 2605.18298), written from its description; these are not its weights, and its numbers are not claimed.",
-            "It has a power path, which is ours: the log power of the patch in three bands, times a learned vector for each",
-            "electrode and band, is added to the tokens (docs/adr/0007-power-path.md). Two more things differ at the start of",
-            "training: the channel embedding has standard deviation 0.5, and linear maps start at 1/sqrt(inputs).\n",
+            f"Patch encoder of {n_parameters(SIZES['nano'], POWER_PATH):,} parameters for 31 virtual electrodes: 250 ms of average-referenced,",
+            "8-30 Hz, running-whitened signal at 256 Hz behind the profile's adapter in, one vector of 64 numbers out. The architecture is",
+            "that of DARE-EEG (arXiv 2605.18298), written from its description; these are not its weights, and its numbers are not claimed.",
+            "It has a power path, which is ours: the log power of each electrode's patch is added to its token and read out around the",
+            "transformer (docs/adr/0012-readout-around-the-transformer.md, with what each part is worth: nearly all is the readout's).",
+            "At the start of training the channel embedding has standard deviation 0.5, and linear maps start at 1/sqrt(inputs).\n",
             SOURCE.format(**results),
             TRAINING.format(command=command, **results),
             "## Results\n",
@@ -58,12 +61,13 @@ def paradigm_card(results: Mapping[str, Any], command: str) -> str:
     shares = ", ".join(
         f"{name} {w:.2f}" for name, w in zip(fusion["branches"], fusion["weights"], strict=True)
     )
-    every = "encoder + tangent + power"
+    every = "encoder + tangent"
     return "\n".join(
         [
             "# Population decoder: left against right hand imagery\n",
-            "For users without calibration. Three branches on one signal: DARE nano with its probe, tangent space of",
-            "covariances in 8-13 and 13-30 Hz, band power of learned spatial filters; fused, with a calibrated temperature.\n",
+            "For users without calibration. Two branches on one signal: DARE nano with adapter and probe, and the tangent space of",
+            "covariances in four bands from 8 to 30 Hz; fused, with a calibrated temperature. Missing electrodes are inferred",
+            "(docs/adr/0010-missing-electrodes.md).\n",
             SOURCE.format(**results),
             TRAINING.format(command=command, **results),
             f"Fusion, from out-of-fold logits only: {shares}; temperature {fusion['temperature']:.2f}.\n",
@@ -75,8 +79,8 @@ def paradigm_card(results: Mapping[str, Any], command: str) -> str:
             "All numbers, with the tests: docs/results.md.\n",
             "## Gaze control\n",
             "The cue of this data set is on the left or right of the screen, and eyes follow it. No frontal electrode is",
-            "read, and the band starts at 8 Hz. What remains: the same branches on seven frontal electrodes alone reach",
-            f"{_row(results, 'B', 'frontal_tangent')} (tangent space) and {_row(results, 'B', 'frontal_power')} (power).",
+            "read, and the band starts at 8 Hz. What remains: on seven frontal electrodes alone",
+            f"{_row(results, 'B', 'frontal_tangent')} (tangent space) and {_row(results, 'B', 'frontal_power')} (power of learned filters).",
             "On eight posterior electrodes, which the decoder does read and where attention to one side may show, they reach",
             f"{_row(results, 'B', 'posterior_tangent')} and {_row(results, 'B', 'posterior_power')}.",
             f"The untrained eye rule: {_row(results, 'B', 'eye rule, 1-4 s')}; on the raw signal right after the cue,",
@@ -84,8 +88,9 @@ def paradigm_card(results: Mapping[str, Any], command: str) -> str:
             "## Limits\n",
             "- Subjects differ: the interval is over subjects' mean; many single users stay near chance without calibration.",
             _encoder_limit(results),
-            "- There is no idle class: at rest it still says left or right; only the decision's threshold holds it back.",
-            "- Tuned on these subjects' cross-validation (encoder's initialisation on one fold), so slightly optimistic.",
+            "- There is no idle class: at rest it still says left or right; only the decision's threshold holds it back. The paradigm",
+            "  motor_imagery_idle has one.",
+            "- Tuned on these subjects' cross-validation, so slightly optimistic; docs/results.md says what was chosen there.",
             "- Healthy adults, one data set, cued imagery, one kind of amplifier.\n",
         ]
     )
@@ -94,8 +99,7 @@ def paradigm_card(results: Mapping[str, Any], command: str) -> str:
 def _encoder_limit(results: Mapping[str, Any]) -> str:
     fusion = results["fusion"]
     weight = fusion["weights"][fusion["branches"].index("encoder")]
-    if weight < 0.02:
-        return f"- The encoder's weight in the shipped fusion is {weight:.2f}: it decodes by itself, but adds nothing to the power branch yet."
+    return f"- The encoder's weight in the shipped fusion is {weight:.2f}: it decodes by itself, but adds nothing to the power branch yet."
     return f"- The encoder's weight in the shipped fusion is {weight:.2f}."
 
 
