@@ -264,6 +264,10 @@ def evaluate(
     seen: Annotated[bool, typer.Option(help="Judge people that the profile was trained on too.")] = False,
     dataset: Annotated[str, typer.Option(help="Name of the data set, as in a profile's trained_on.")] = "",
     subjects: Annotated[str, typer.Option(help="Only these, as S001,S002 [all].")] = "",
+    channels: Annotated[
+        str,
+        typer.Option(help="Give the decoder only these: C3,CZ,C4, or a cap: 10-20, motor-8, motor-3 [all]."),
+    ] = "",
     calibrator: Annotated[
         str, typer.Option(help="scale_bias, refit, or package.module:attribute.")
     ] = "scale_bias",
@@ -298,6 +302,7 @@ def evaluate(
         n_jobs=jobs,
         ray=ray,
         backend=engine,
+        channels=channels,
     )
     command.judge(plan, _console(stderr=False), json=json, markdown_file=markdown, plots=plots)
 

@@ -30,6 +30,7 @@ from rtbci.evaluate.tables import (
 )
 from rtbci.recipes import read_paradigm
 from rtbci.runtime.profiles import find_profile
+from rtbci.stream.caps import read_cap
 
 __all__ = ["compare_files", "judge", "numbers_of", "plan_of"]
 
@@ -64,6 +65,7 @@ def plan_of(
     n_jobs: int,
     ray: str,
     backend: str,
+    channels: str = "",
 ) -> Plan:
     """Make a plan of what the command line says.
 
@@ -90,6 +92,7 @@ def plan_of(
         n_jobs=n_jobs,
         ray=ray,
         backend=backend,
+        cap=read_cap(channels),
     )
 
 

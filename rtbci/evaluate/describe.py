@@ -45,6 +45,8 @@ def settings(plan: Plan, track: Track) -> dict[str, Any]:
         "longest_trial_s": LONGEST_TRIAL_S,
         "late_s": LATE_S,
         "backend": plan.backend,
+        "channels": None if plan.cap is None else list(plan.cap.labels),
+        "cap": None if plan.cap is None else plan.cap.name or None,
     }
 
 
@@ -131,11 +133,27 @@ def warnings_of(
     interpolated = {label for one in judged for label in one.record.interpolated}
     if interpolated:
         found.append(f"interpolated electrodes: {', '.join(sorted(interpolated))}")
+    found += _given(plan, judged)
     found += _inferred(recipe, judged)
     if len(judged) < 2:
         found.append("one subject: no interval over people")
     if eye.is_above:
         found.append(eye.note)
+    return found
+
+
+def _given(plan: Plan, judged: Sequence[Judged]) -> list[str]:
+    """A line for each set of electrodes that the decoder was given of a choice."""
+    if plan.cap is None:
+        return []
+    found = []
+    for (labels, n_recorded), n in Counter((one.given, len(one.labels)) for one in judged).items():
+        lacking = [label for label in plan.cap.labels if label not in labels]
+        found.append(
+            f"the decoder was given {len(labels)} of {n_recorded} channels ({n} of {len(judged)} subjects): "
+            f"{', '.join(labels)}"
+            + (f"; not recorded, but of the cap {plan.cap.name}: {', '.join(lacking)}" if lacking else "")
+        )
     return found
 
 

@@ -101,6 +101,7 @@ def _task(plan: Plan, recipe: ParadigmRecipe, subject: str, assignment: Assignme
         calibrator=plan.calibrator,
         remaining=plan.remaining,
         backend=plan.backend,
+        cap=plan.cap,
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rtbci.evaluate.data import SubjectReader
 from rtbci.evaluate.split import Remaining
+from rtbci.stream.caps import Cap
 
 __all__ = ["Plan"]
 
@@ -41,6 +42,8 @@ class Plan:
         Address of a Ray cluster, or ``local``; empty: processes.
     backend : str
         Back end of the engines.
+    cap : Cap or None
+        The only electrodes that the decoder is given of each recording; None: all.
     """
 
     paradigm: str
@@ -57,3 +60,4 @@ class Plan:
     n_jobs: int = 1
     ray: str = ""
     backend: str = "onnxruntime"
+    cap: Cap | None = None

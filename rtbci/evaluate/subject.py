@@ -22,6 +22,7 @@ from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.caps import Cap
 
 __all__ = ["Judged", "Task", "judge_subject"]
 
@@ -48,6 +49,8 @@ class Task:
     remaining : {'later', 'all'}
         Which trials are judged after calibration.
     backend : str
+    cap : Cap or None
+        The only electrodes that the decoder is given; None: all. The eye check has all.
     """
 
     reader: SubjectReader
@@ -59,6 +62,7 @@ class Task:
     calibrator: str
     remaining: Remaining
     backend: str
+    cap: Cap | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class Judged:
         Electrodes and rates of the recordings.
     engine : (str, str)
         Name and hash of the engine.
+    given : tuple of str
+        Electrodes that the decoder was given, canonical, where they were chosen; else empty.
     """
 
     record: SubjectRecord
@@ -84,6 +90,7 @@ class Judged:
     labels: tuple[str, ...]
     rates_hz: tuple[float, ...]
     engine: tuple[str, str]
+    given: tuple[str, ...] = ()
 
 
 def judge_subject(task: Task) -> Judged:
@@ -98,15 +105,17 @@ def judge_subject(task: Task) -> Judged:
     recipe = read_paradigm(task.paradigm)
     runs = task.reader.read(task.subject)
     trials = find_trials(runs, recipe, f"{task.reader.name}/{task.subject}")
+    given = () if task.cap is None else task.cap.given([run.info for run in runs])
+    worn = [run.pick(given) for run in runs] if given else runs  # what the decoder sees of the runs
     profile, calibrator = read_assigned(task.assignment), find_calibrator(task.calibrator)
     listens = calibrator.needs_signals and any(task.ks)
     with _decoder(task, recipe, profile, listens) as decoder:
         t_decoding = now()
-        decoded, listened = _decode(decoder, runs, trials, recipe, task)
+        decoded, listened = _decode(decoder, worn, trials, recipe, task)
         decoding_s = now() - t_decoding
         channel_map = decoder.channel_map
         engine = decoder.engine_ref
-    subject = _Subject(task, recipe, runs, trials, decoded, profile, calibrator, listened)
+    subject = _Subject(task, recipe, worn, trials, decoded, profile, calibrator, listened)
     subject.judge()
     frontal = tuple(
         label for label in frontal_columns(runs[0]) if all(label in frontal_columns(r) for r in runs)
@@ -126,7 +135,7 @@ def judge_subject(task: Task) -> Judged:
         trials=subject.trial_records(lateral),
     )
     rates = tuple(sorted({run.info.rate_hz for run in runs}))
-    return Judged(record, frontal, features, runs[0].info.labels, rates, engine)
+    return Judged(record, frontal, features, runs[0].info.labels, rates, engine, given)
 
 
 def _decoder(task: Task, recipe: ParadigmRecipe, profile: Profile | None, listens: bool) -> Decoder:

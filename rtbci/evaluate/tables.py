@@ -13,6 +13,9 @@ __all__ += ["rich_table"]
 
 SEEN = {"yes": " (seen in training)", "some": " (partly seen in training)", "unknown": "", "no": ""}
 
+MOST_LISTED = 8
+"""Electrodes that a heading names; the note above the tables names all."""
+
 SHOWN = (
     ("balanced_accuracy", "balanced accuracy %", 100.0, 1),
     ("kappa", "kappa", 1.0, 2),
@@ -62,10 +65,9 @@ def condition_label(condition: Condition, seen: str) -> str:
 def evaluation_grids(evaluation: Evaluation) -> list[Grid]:
     """All tables of an evaluation."""
     named = [(condition_label(one, evaluation.seen), one) for one in evaluation.conditions]
-    track = evaluation.settings["track"]
     return [
         Grid(
-            f"Cue-locked, track {track}",
+            f"Cue-locked, {_rules(evaluation)}",
             ("", *(heading for _, heading, _, _ in SHOWN), "ECE", "trials", "subjects"),
             [_cue_row(label, one) for label, one in named],
         ),
@@ -138,7 +140,7 @@ def markdown_report(evaluation: Evaluation) -> str:
     """The whole evaluation in Markdown."""
     data, paradigm = evaluation.data, evaluation.paradigm
     head = (
-        f"## {paradigm['name']} on {data['name']}, track {evaluation.settings['track']}\n\n"
+        f"## {paradigm['name']} on {data['name']}, {_rules(evaluation)}\n\n"
         f"{data['n_subjects']} subjects, {data['n_runs']} runs, {data['n_trials']} trials, "
         f"{data['recorded_min']:.0f} minutes; means over subjects with 95 % intervals; {evaluation.created}, "
         f"rtbci {evaluation.versions['rtbci']}.\n"
@@ -147,6 +149,16 @@ def markdown_report(evaluation: Evaluation) -> str:
     return "\n".join(
         [head, *([warnings] if warnings else []), *(markdown(grid) for grid in evaluation_grids(evaluation))]
     )
+
+
+def _rules(evaluation: Evaluation) -> str:
+    """What a heading says of the rules: the track, and the electrodes where they were chosen."""
+    settings = evaluation.settings
+    text, channels = f"track {settings['track']}", settings.get("channels")  # older files have none
+    if not channels:
+        return text
+    listed = ", ".join(channels) if len(channels) <= MOST_LISTED else f"{len(channels)} electrodes"
+    return f"{text}, only {settings.get('cap') or listed}"
 
 
 def _cue_row(label: str, condition: Condition) -> tuple[str, ...]:

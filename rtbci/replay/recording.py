@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rtbci.errors import ConfigError, ShapeError
+from rtbci.errors import ChannelError, ConfigError, ShapeError
+from rtbci.stream.labels import canonical_label
+from rtbci.stream.layout import electrode_columns, electrodes_of
 from rtbci.stream.source import FloatArray, Marker, StreamInfo
 
 __all__ = ["GAP_STEPS", "Recording", "join_recordings", "source_id_of"]
@@ -130,6 +132,35 @@ class Recording:
             )
         first, last = int(where[0]), int(where[-1]) + 1
         return self._part(first, last, float(t_s[first]), start_s <= 0, stop_s is None)
+
+    def pick(self, labels: Sequence[str]) -> "Recording":
+        """Keep only some electrodes, as if the others had not been recorded.
+
+        Parameters
+        ----------
+        labels : sequence of str
+            In any of the spellings of `canonical_label`. Only EEG channels can be picked.
+
+        Returns
+        -------
+        Recording
+            With these channels in the recording's order; `data` is a copy. What the signal is referenced to
+            stays as it was recorded.
+
+        Raises
+        ------
+        ChannelError
+            When it lacks one, or its labels are not clear; see `electrode_columns`.
+        """
+        columns = electrode_columns(self.info, labels)
+        if lacking := [label for label in map(canonical_label, labels) if label not in columns]:
+            raise ChannelError(
+                f"{self.name}: lacks {', '.join(lacking)}, it has {', '.join(electrodes_of(self.info))}; "
+                "pick among these"
+            )
+        kept = sorted(columns.values())
+        info = replace(self.info, channels=tuple(self.info.channels[i] for i in kept))
+        return replace(self, info=info, data=self.data.take(kept, axis=1))
 
     def noted(self, *notes: str) -> "Recording":
         """Return the recording with more notes."""

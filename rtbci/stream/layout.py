@@ -12,7 +12,8 @@ from rtbci.stream.labels import EAR_REFERENCES, canonical_label, is_eeg
 from rtbci.stream.montage import angles_deg, has_position, positions, spline_weights
 from rtbci.stream.source import FloatArray, StreamInfo
 
-__all__ = ["MAX_ANGLE_DEG", "ChannelMap", "canonical_label", "match_channels", "positions"]
+__all__ = ["MAX_ANGLE_DEG", "ChannelMap", "canonical_label", "electrode_columns", "electrodes_of"]
+__all__ += ["match_channels", "positions"]
 
 MAX_ANGLE_DEG = 35.0
 """A missing electrode needs one that is there within this angle, about one step of the 10-20 system.
@@ -126,6 +127,39 @@ def match_channels(
     unused = tuple(label for i, label in enumerate(info.labels) if not matrix[:, i].any())
     made_up, inferred = ((), lacking) if missing == "infer" else (lacking, ())
     return ChannelMap(matrix, needed, found, made_up, unused, inferred)
+
+
+def electrodes_of(info: StreamInfo) -> tuple[str, ...]:
+    """Canonical labels of a stream's EEG channels, in its order."""
+    return tuple(canonical_label(one.label) for one in info.channels if one.label and is_eeg(one))
+
+
+def electrode_columns(info: StreamInfo, labels: Sequence[str]) -> dict[str, int]:
+    """Columns of those of some electrodes that a stream has.
+
+    Parameters
+    ----------
+    info : StreamInfo
+        Channels that are not EEG are left out.
+    labels : sequence of str
+        In any of the spellings of `canonical_label`.
+
+    Returns
+    -------
+    dict of str to int
+        By canonical label, in the order of `labels`.
+
+    Raises
+    ------
+    ChannelError
+        When the stream has no labels, names one of these electrodes twice, or uses BioSemi's own names.
+    """
+    where = f"electrode_columns: stream '{info.name}'"
+    columns, needed = _columns(info, where), [canonical_label(label) for label in labels]
+    _refuse_duplicates(info, columns, set(needed), where)
+    if any(label in columns for label in needed):
+        _refuse_biosemi_abc(columns, where)
+    return {label: columns[label][0] for label in needed if label in columns}
 
 
 def _columns(info: StreamInfo, where: str) -> dict[str, list[int]]:

@@ -81,6 +81,19 @@ def test_the_whole_command(
     assert trial.margin["k0"] == pytest.approx(trial.log_probs["k0"][1] - trial.log_probs["k0"][0], abs=1e-5)
 
 
+def test_a_choice_of_electrodes(
+    tiny: Path, lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["--paradigm", str(tiny), "--data", str(lab), "--channels", "motor-3"]
+    assert call(monkeypatch, *args, "--json", str(tmp_path / "e.json")) == 0
+    said = capsys.readouterr().out
+    assert "note: the decoder was given 3 of 5 channels (3 of 3 subjects): C3, CZ, C4" in said
+    assert "### Cue-locked, track B, only motor-3" in said
+    found = read_evaluation(tmp_path / "e.json")
+    assert found.settings["channels"] == ["C3", "CZ", "C4"]
+    assert found.eye.channels == ["F7", "F8"]
+
+
 def test_comparing_two_files(
     lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +182,8 @@ def test_folds(tiny: Path, lab: Path, tmp_path: Path) -> None:
         (["--k", "few"], 2, "--k: got 'few', need numbers"),
         (["--remaining", "some"], 2, "--remaining: got 'some', need 'later' or 'all'"),
         (["--subjects", "S009"], 2, "--subjects: S009 not in"),
+        (["--channels", "C3,FC9"], 4, "--channels: 'S001' lacks FC9, it has F7, F8, C3, CZ, C4"),
+        (["--channels", "motor3"], 2, "--channels: got 'motor3', need electrodes with commas between"),
         (["--calibrator", "magic"], 2, "--calibrator: got 'magic'"),
         (["--jobs", "0"], 2, "--jobs: got 0"),
         (["--profile", "nobody"], 6, "profile 'nobody': is neither"),

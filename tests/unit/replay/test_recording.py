@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtbci.errors import ConfigError, ShapeError
+from rtbci.errors import ChannelError, ConfigError, ShapeError
 from rtbci.replay.recording import Recording, join_recordings, source_id_of
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
 
@@ -91,3 +91,32 @@ def test_source_id_is_stable_and_tells_streams_apart(tmp_path: Path) -> None:
     assert source_id_of(file).startswith("rtbci-replay-run-")
     assert source_id_of(file) == source_id_of(moved / "run.edf")
     assert source_id_of(file, "A") != source_id_of(file, "B")
+
+
+def test_pick_keeps_the_electrodes_named() -> None:
+    whole = Recording(
+        StreamInfo("rec", "id", 10.0, tuple(map(Channel, ("EEG T3-REF", "Fc5.", "Cz", "Status")))),
+        np.arange(40.0).reshape(10, 4),
+        (Marker(0.3, "a"),),
+        np.arange(10) / 10 + np.linspace(0.0, 0.01, 10),
+    )
+    before = whole.data.copy()
+    part = whole.pick(["cz", "T7"])
+    assert part.info.labels == ("EEG T3-REF", "Cz")  # in the recording's order
+    np.testing.assert_array_equal(part.data, before[:, [0, 2]])
+    assert part.data.flags.c_contiguous
+    part.data[:] = 0.0
+    np.testing.assert_array_equal(whole.data, before)
+    assert part.markers == whole.markers
+    assert part.t_s is whole.t_s
+    assert whole.pick(["CZ", "T7"]).pick(["CZ"]).info.labels == ("Cz",)
+
+
+def test_pick_says_what_is_there() -> None:
+    with pytest.raises(ChannelError, match="rec: lacks FC3, CZ, it has C3, C4; pick among these"):
+        recording().pick(["FC3", "C3", "Cz"])
+    eog = Recording(
+        StreamInfo("rec", "id", 10.0, (Channel("C3"), Channel("C4", type="EOG"))), np.zeros((3, 2))
+    )
+    with pytest.raises(ChannelError, match="lacks C4, it has C3"):
+        eog.pick(["C4"])
