@@ -133,8 +133,9 @@ def fit_idle_rows(data: BranchFeatures, rows: npt.NDArray[np.bool_]) -> dict[str
     found = {}
     for name, features in data.features.items():
         scale = feature_scale(features[rows])
-        model = LogisticRegression(C=INVERSE_PENALTY[name], max_iter=500)
-        model.fit(features[rows] / scale, data.labels[rows] == IDLE)
+        model = LogisticRegression(C=INVERSE_PENALTY[name], max_iter=500).fit(
+            features[rows] / scale, data.labels[rows] == IDLE
+        )
         found[name] = IdleRow(model.coef_[0] / scale, float(model.intercept_[0]))
     return found
 
