@@ -1,6 +1,5 @@
 """One fold: train every branch on some subjects, give the logits of the others."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from threadpoolctl import threadpool_limits
 
 from rtbci.probe.head_features import tangent_features
 from rtbci.probe.refit import feature_scale
@@ -88,7 +88,7 @@ class Fitted:
 
 def use_one_thread() -> None:
     """Make this process deterministic and polite to the machine's other users."""
-    os.environ["OMP_NUM_THREADS"] = "1"
+    threadpool_limits(1)  # numpy's and SciPy's: the environment is read only when they are loaded
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
 

@@ -11,7 +11,7 @@ from rtbci.stages.filter import SosFilter
 from rtbci.stages.stage import FloatArray
 from tools.training.eye_rule import EARLY_S, LATE_S
 from tools.training.signals import RATE_HZ, Signal, align_signals, mean_covariance
-from tools.training.trials import BAND_ORDER, BANDS_HZ, CONTEXT, END_TRACK_B, cut_trials
+from tools.training.trials import BAND_ORDER, CONTEXT, END_TRACK_B, cut_trials
 
 __all__ = [
     "DELAYS",
@@ -25,6 +25,7 @@ __all__ = [
     "prepare",
 ]
 
+TWO_BANDS_HZ = ((8.0, 13.0), (13.0, 30.0))
 FILTER_BANK_HZ = ((8.0, 12.0), (12.0, 16.0), (16.0, 20.0), (20.0, 24.0), (24.0, 28.0), (26.0, 30.0))
 """Bands of 4 Hz inside 8 to 30 Hz; the last two overlap, because 22 Hz are no multiple of 4."""
 
@@ -152,7 +153,7 @@ def _covariances(aligned: Signal, whole: npt.NDArray[np.float32], track: Track) 
     delayed = delay_embedding(whole[:, :, ::STEP])
     return {
         "broad": _second_moments(whole)[:, np.newaxis],
-        "two_bands": _in_bands(aligned, BANDS_HZ, track),
+        "two_bands": _in_bands(aligned, TWO_BANDS_HZ, track),
         "filter_bank": _in_bands(aligned, FILTER_BANK_HZ, track),
         "delays": _second_moments(delayed)[:, np.newaxis],
     }
