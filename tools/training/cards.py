@@ -99,7 +99,6 @@ def paradigm_card(results: Mapping[str, Any], command: str) -> str:
 def _encoder_limit(results: Mapping[str, Any]) -> str:
     fusion = results["fusion"]
     weight = fusion["weights"][fusion["branches"].index("encoder")]
-    return f"- The encoder's weight in the shipped fusion is {weight:.2f}: it decodes by itself, but adds nothing to the power branch yet."
     return f"- The encoder's weight in the shipped fusion is {weight:.2f}."
 
 
