@@ -10,7 +10,7 @@ from tools.training.trials import LAST_END
 __all__ = ["aligned_signals", "write_subject"]
 
 RATE_HZ = 160.0
-TRIAL_S = 5.0
+TRIAL_S = 8.5  # 4 s of imagery, and rest for a window
 
 
 def write_subject(folder: Path, subject: int, n_runs: int = 2, n_trials: int = 6) -> Path:

@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
             args.engine,
             args.profile,
             subjects.tolist(),
-            (args.idle_profile, idle),
+            (args.idle_profile or args.profile.parents[1] / "motor_imagery_idle" / "population", idle),
         )
     write_results(results, args.results)
     print(json.dumps(results["scores"], indent=1))
@@ -103,8 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--idle-profile",
         type=Path,
-        default=ROOT / "paradigms" / "motor_imagery_idle" / "population",
-        help="of the decoder with an idle class",
+        default=None,
+        help="of the decoder with an idle class (default: in the folder motor_imagery_idle beside that of --profile)",
     )
     parser.add_argument("--size", default="nano", help="size of the encoder")
     parser.add_argument("--folds", type=int, default=5)

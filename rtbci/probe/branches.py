@@ -155,7 +155,10 @@ class EncoderBranch:
 
     def push(self, hop: FloatArray) -> None:
         """Encode the patch that this hop completes; see `Branch.push`."""
-        for patch in self._slicer.push(hop if self._adapter is None else self._adapter.push(hop)):
+        if self._adapter is not None:
+            check_chunk(f"branch '{self.name}'", hop, self._adapter.n_channels_in)
+            hop = self._adapter.push(hop)
+        for patch in self._slicer.push(hop):
             self._ring.push(self._session.run(patch[np.newaxis]).ravel())
 
     def logits(self) -> FloatArray | None:

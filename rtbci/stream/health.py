@@ -30,7 +30,7 @@ class GapDetector:
     Notes
     -----
     The lateness of a sample is its stamp minus where the stamps before it lead at the stream's own sample
-    period (the nominal one at first, then a running mean over 5 s). The rules:
+    period: the mean of all steps so far, of which the nominal one counts for 64, later a running mean over 5 s. The rules:
 
     1. A sample is behind a gap when it is later than every recent one by more than half a period plus the
        recent range of the lateness. "Recent" are the largest and the smallest lateness, each decaying to the
@@ -52,6 +52,7 @@ class GapDetector:
     PERIOD_MEMORY_S = 5.0
     LATENESS_MEMORY_S = 2.0
     N_ALIKE = 4
+    N_NOMINAL = 64
 
     def __init__(self, rate_hz: float) -> None:
         if not rate_hz > 0:
@@ -70,6 +71,7 @@ class GapDetector:
         self._period_s = 1.0 / self.rate_hz
         self._late_s = self._mean_s = self._latest_s = self._earliest_s = self._before_s = 0.0
         self._n_alike, self._gap_s = 0, 0.0  # gaps one right behind the other, all of about this length
+        self._n_regular = 0  # steps that the period has been measured from
 
     def push(self, t_lsl: FloatArray) -> list[tuple[int, float]]:
         """Look at the stamps of the next chunk.
@@ -90,7 +92,7 @@ class GapDetector:
         gain, period_gain = self._lateness_gain, self._period_gain
         t_last, period_s, late_s, mean_s = self._t_last, self._period_s, self._late_s, self._mean_s
         latest_s, earliest_s, before_s = self._latest_s, self._earliest_s, self._before_s
-        n_alike, gap_s = self._n_alike, self._gap_s
+        n_alike, gap_s, n_regular = self._n_alike, self._gap_s, self._n_regular
         for i, t in enumerate(t_lsl.tolist()):
             if t_last is None:
                 t_last = t
@@ -124,11 +126,12 @@ class GapDetector:
                     latest_s = late_s
                 if late_s < earliest_s:
                     earliest_s = late_s
-                period_s += period_gain * excess_s
+                n_regular += 1
+                period_s += max(period_gain, 1.0 / (n_regular + self.N_NOMINAL)) * excess_s
             t_last = t
         self._t_last, self._period_s, self._late_s, self._mean_s = t_last, period_s, late_s, mean_s
         self._latest_s, self._earliest_s, self._before_s = latest_s, earliest_s, before_s
-        self._n_alike, self._gap_s = n_alike, gap_s
+        self._n_alike, self._gap_s, self._n_regular = n_alike, gap_s, n_regular
         return breaks
 
 

@@ -39,6 +39,7 @@ from tools.training.trials import BAND_ORDER, BANDS_HZ, HOP, WINDOW
 CLASSES = ("left_hand", "right_hand")
 COMMAND = "python -m tools.train_motor_imagery"
 SUBJECTS_NAME, IDLE_ROWS_NAME = "subjects.json", "idle_rows.npz"
+IDLE_ACCURACY = "left against right, rest left out: "
 LEAST_WEIGHT = 1e-3
 """A branch that the fusion leaves out has no say about rest either: its row stays finite."""
 
@@ -167,7 +168,9 @@ def idle_profile_of(profile: Profile, rows: Mapping[str, IdleRow], fusion: IdleF
         paradigm="motor_imagery_idle",
         classes=[*CLASSES, "idle"],
         bias=[0.0, 0.0, fusion.offset * profile.temperature],
-        accuracy=None,
+        accuracy=None
+        if profile.accuracy is None
+        else replace(profile.accuracy, what=IDLE_ACCURACY + profile.accuracy.what),
         weights_sha256="",
         weights={**profile.weights, **heads},
     )

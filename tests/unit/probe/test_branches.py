@@ -93,7 +93,7 @@ def test_an_adapter_stands_between_the_channels_and_the_engine() -> None:
     np.testing.assert_allclose(adapted.logits_of(signal), plain.logits_of(signal @ mix.T), atol=1e-6)
     with pytest.raises(ShapeError, match=r"branch 'encoder': chunk has shape \(4, 1\)"):
         adapted.push(np.zeros((4, 1)))
-    with pytest.raises(EngineError, match=r"adapter has shape \(1, 2\), need"):
+    with pytest.raises(EngineError, match=r"adapter has shape \(1, 2\) and FIR None, need"):
         EncoderBranch(sessions()["encoder"], conv_probe(), HOP, adapter=np.ones((1, 2)))
 
 

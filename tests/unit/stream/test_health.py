@@ -54,6 +54,18 @@ def test_one_missing_sample_is_one_gap(
     assert detector.lost_s == gap[1]
 
 
+@pytest.mark.parametrize("rate_hz", [128.0, 500.0, 1000.0, 2048.0])
+@pytest.mark.parametrize("error", [-0.001, -0.0003, 0.001])
+@pytest.mark.parametrize("n", [272, 1000, 4000, 16000])
+def test_one_missing_sample_is_found_though_the_rate_is_not_the_nominal_one(
+    rate_hz: float, error: float, n: int
+) -> None:
+    """Drift over seconds must not be taken for jitter, in whose range a sample could hide."""
+    t_lsl = np.delete(np.arange(n) / rate_hz * (1 + error), n - 2)
+    (gap,) = GapDetector(rate_hz).push(t_lsl)
+    assert gap[0] == n - 2
+
+
 @given(
     seed=st.integers(0, 99), cuts=st.lists(st.integers(0, 2000), max_size=30), missing=st.integers(1000, 1900)
 )

@@ -11,7 +11,7 @@ from rtbci.encoder.dare import channel_ids
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.profile import Profile, read_profile
 from rtbci.probe.tangent import TangentProbe
-from rtbci.recipes import read_engine, recipes_root
+from rtbci.recipes import read_engine, read_paradigm, recipes_root
 from rtbci.replay.read import read_recordings
 from rtbci.runtime.decoder import Decoder
 from rtbci.stages.stage import FloatArray
@@ -69,7 +69,8 @@ def test_live_logits_are_those_of_the_training_code(name: str) -> None:
     # Both branches count the same here, so that an error in either shows.
     equal = [msgspec.structs.replace(entry, weight=1.0) for entry in shipped.branches]
     profile = msgspec.structs.replace(shipped, branches=equal)
-    decoder = Decoder("motor_imagery", profile=profile)
+    recipe = read_paradigm("motor_imagery").model_copy(update={"recentre": None})  # which is tested by itself
+    decoder = Decoder(recipe, profile=profile)
     try:
         live = [verdict.estimate.logits for verdict in decoder.decode(recording)]
     finally:

@@ -53,6 +53,9 @@ def test_from_recordings_to_a_decoder_that_runs(tmp_path: Path) -> None:
             assert np.isfinite(branch.logits_of(signal)).all()
     finally:
         session.close()
+    idle = read_profile(tmp_path / "a" / "motor_imagery_idle" / "population")
+    assert idle.classes == ["left_hand", "right_hand", "idle"]
+    assert idle.branches[0].engine_id == profile.branches[0].engine_id
     assert profile.accuracy is not None
     assert profile.accuracy.n == 4
     for card in ("dare_nano/CARD.md", "mi/CARD.md"):
