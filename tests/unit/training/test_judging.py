@@ -118,10 +118,16 @@ def test_results_page_keeps_what_people_wrote(tmp_path: Path) -> None:
             - 0.5
             for name in MARGINS
         }
-        idle = {f"idle_{name}": RNG.standard_normal(36) for name in ("encoder", "tangent")}
+        idle: dict[str, Any] = {f"idle_{name}": RNG.standard_normal(36) for name in ("encoder", "tangent")}
         idle |= {f"idle_margin_{name}": RNG.standard_normal(36) for name in ("encoder", "tangent")}
         idle |= {"idle_labels": np.tile([0, 1, 2], 12), "idle_subjects": subjects}
-        columns: dict[str, Any] = {"subjects": subjects, "classes": classes, "minutes": 1.0, **margins, **idle}
+        columns: dict[str, Any] = {
+            "subjects": subjects,
+            "classes": classes,
+            "minutes": 1.0,
+            **margins,
+            **idle,
+        }
         np.savez(tmp_path / f"fold{fold}.npz", **columns)
     results: dict[str, Any] = results_of(read_folds(tmp_path, 2), paths) | {"n_folds": 2, "seed": 0}
     docs = tmp_path / "docs"
