@@ -10,17 +10,18 @@ from tools.training.trials import LAST_END
 __all__ = ["aligned_signals", "write_subject"]
 
 RATE_HZ = 160.0
-TRIAL_S = 8.5  # 4 s of imagery, and rest for a window
 
 
-def write_subject(folder: Path, subject: int, n_runs: int = 2, n_trials: int = 6) -> Path:
-    """Write one subject; F8 less F7 steps towards the cue for 4 s."""
+def write_subject(
+    folder: Path, subject: int, n_runs: int = 2, n_trials: int = 6, trial_s: float = 5.0
+) -> Path:
+    """Write one subject; F8 less F7 steps towards the cue for 4 s, the rest of `trial_s` is a pause."""
     rng = np.random.default_rng(subject)
     labels = [*FRONTAL, *LAYOUT]
-    n_samples = round((n_trials + 1) * TRIAL_S * RATE_HZ)
+    n_samples = round((n_trials + 1) * trial_s * RATE_HZ)
     content: dict[str, np.ndarray] = {"sfreq": np.array([RATE_HZ]), "ch_names": np.array(labels)}
     for run in range(n_runs):
-        onset = (np.arange(n_trials) * TRIAL_S * RATE_HZ + RATE_HZ).astype(np.int32)
+        onset = (np.arange(n_trials) * trial_s * RATE_HZ + RATE_HZ).astype(np.int32)
         code = rng.permutation(np.arange(n_trials) % 2 + 1).astype(np.int8)
         data = 5.0 * rng.standard_normal((len(labels), n_samples))
         t_s = np.arange(n_samples) / RATE_HZ

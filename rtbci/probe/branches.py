@@ -14,14 +14,13 @@ import numpy.typing as npt
 
 from rtbci.backends.session import Float32Array, Session
 from rtbci.encoder.features import FeatureRing
-from rtbci.encoder.sizes import RATE_HZ
 from rtbci.errors import EngineError, ProfileError, ShapeError
 from rtbci.probe.band_branches import PowerBranch, TangentBranch
 from rtbci.probe.conv_probe import ConvProbe
+from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
 from rtbci.probe.power import PowerProbe
 from rtbci.probe.profile import BranchEntry, Profile
 from rtbci.probe.tangent import TangentProbe
-from rtbci.stages.adapter import SpectroSpatialAdapter
 from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.stage import FloatArray, check_chunk
 
@@ -31,8 +30,6 @@ __all__ = [
     "PowerBranch",
     "TangentBranch",
     "WindowBranch",
-    "adapted_signal",
-    "encoder_adapter",
     "open_branches",
 ]
 
@@ -186,54 +183,6 @@ class EncoderBranch:
             self._adapter.reset()
         self._slicer.reset()
         self._ring.reset()
-
-
-def encoder_adapter(
-    adapter: npt.ArrayLike | None, adapter_fir: npt.ArrayLike | None, n_electrodes: int, name: str
-) -> SpectroSpatialAdapter | None:
-    """Stage between a decoder's channels and an encoder's electrodes, fresh; None when there is none.
-
-    Parameters
-    ----------
-    adapter, adapter_fir, name
-        See `EncoderBranch`.
-    n_electrodes : int
-        Of the engine.
-
-    Raises
-    ------
-    EngineError
-        When the shapes do not fit the engine.
-    """
-    if adapter is None and adapter_fir is None:
-        return None
-    matrix = np.eye(n_electrodes) if adapter is None else np.asarray(adapter, dtype=np.float64)
-    fir = None if adapter_fir is None else np.asarray(adapter_fir, dtype=np.float64)
-    if matrix.ndim != 2 or len(matrix) != n_electrodes or (fir is not None and len(fir) != n_electrodes):
-        raise EngineError(
-            f"branch '{name}': adapter has shape {matrix.shape} and FIR {None if fir is None else fir.shape}, need "
-            f"({n_electrodes}, n_channels) and ({n_electrodes}, n_taps) for this engine; need the engine that the profile "
-            "was made with"
-        )
-    return SpectroSpatialAdapter(matrix, RATE_HZ, fir)
-
-
-def adapted_signal(adapter: SpectroSpatialAdapter | None, signal: FloatArray, hop_samples: int) -> FloatArray:
-    """A whole signal through an adapter hop by hop, as the running branch does it: the same bits.
-
-    Parameters
-    ----------
-    adapter : SpectroSpatialAdapter or None
-        Fresh; None: the signal is returned as it is.
-    signal : ndarray of float64, shape (n_samples, n_channels)
-        What does not fill a hop is its start.
-    hop_samples : int
-    """
-    if adapter is None or not len(signal):
-        return signal
-    ends = range(len(signal) % hop_samples or hop_samples, len(signal) + 1, hop_samples)
-    starts = [0, *ends[:-1]]
-    return np.concatenate([adapter.push(signal[i:j]) for i, j in zip(starts, ends, strict=True)])
 
 
 class WindowBranch:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from rtbci.backends.session import Session
 from rtbci.errors import ProfileError, ShapeError
-from rtbci.probe.branches import adapted_signal, encoder_adapter
 from rtbci.probe.conv_probe import ConvProbe
+from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
 from rtbci.probe.power import POWER_FLOOR, HopPowers, PowerProbe
 from rtbci.probe.profile import BranchEntry, Profile
 from rtbci.probe.tangent import BlockCovariances, TangentProbe, shrink, tangent_vectors

@@ -31,7 +31,7 @@ def test_from_recordings_to_a_decoder_that_runs(tmp_path: Path) -> None:
     data = tmp_path / "data" / "eegmmidb"
     data.mkdir(parents=True)
     for subject in range(1, 5):
-        write_subject(data, subject, n_runs=2, n_trials=10)
+        write_subject(data, subject, n_runs=2, n_trials=10, trial_s=8.5)
 
     def train(out: Path) -> None:
         arguments = (
