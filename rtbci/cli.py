@@ -58,29 +58,37 @@ def _options(
 
 @app.command()
 def run(
-    paradigm: Annotated[str | None, typer.Option(help="Recipe by name or folder [motor_imagery].")] = None,
-    user: Annotated[str | None, typer.Option(help="Whose newest profile to use [anonymous].")] = None,
+    paradigm: Annotated[
+        str | None, typer.Option(help="Recipe by name or folder (default: motor_imagery).")
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(help="Whose newest profile to use (default: anonymous).")
+    ] = None,
     profile: Annotated[str | None, typer.Option(help="Profile by path or user, or 'population'.")] = None,
     stream: Annotated[str | None, typer.Option(help="Name of the LSL stream [the only EEG stream].")] = None,
     source_id: Annotated[str | None, typer.Option(help="source_id of the LSL stream.")] = None,
     markers: Annotated[
-        str | None, typer.Option(help="Name of a marker stream, 'auto' or 'none' [auto].")
+        str | None, typer.Option(help="Name of a marker stream, 'auto' or 'none' (default: auto).")
     ] = None,
     unit: Annotated[
         str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")
     ] = None,
     wait: Annotated[bool | None, typer.Option(help="Wait for the stream instead of giving up.")] = None,
     timeout: Annotated[
-        float | None, typer.Option(help="Look for the stream this long, in seconds [10].")
+        float | None, typer.Option(help="Look for the stream this long, in seconds (default: 10).")
     ] = None,
-    duration: Annotated[float | None, typer.Option(help="Stop after this many seconds [never].")] = None,
-    engine: Annotated[str | None, typer.Option(help="Back end: onnxruntime or torch [onnxruntime].")] = None,
+    duration: Annotated[
+        float | None, typer.Option(help="Stop after this many seconds (default: never).")
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Back end: onnxruntime or torch (default: onnxruntime).")
+    ] = None,
     engine_recipe: Annotated[
         str | None, typer.Option(help="Engine by name or folder [the paradigm's].")
     ] = None,
     pub: Address = None,
     control: Annotated[str | None, typer.Option(help="ZMQ address of the control socket [...:5572].")] = None,
-    format: Annotated[str | None, typer.Option(help="json or msgpack [json].")] = None,
+    format: Annotated[str | None, typer.Option(help="json or msgpack (default: json).")] = None,
     lsl_outlet: Annotated[bool | None, typer.Option(help="Offer predictions as an LSL stream too.")] = None,
     insecure: Annotated[bool | None, typer.Option(help="Allow addresses that the network reaches.")] = None,
     config: Config = None,
@@ -151,7 +159,7 @@ def amp(
         list[str] | None, typer.Option(help="BrainFlow parameter, as serial_port=/dev/ttyUSB0.")
     ] = None,
     channels: Annotated[
-        str | None, typer.Option(help="Electrodes, comma separated [10-20 + sensorimotor].")
+        str | None, typer.Option(help="Electrodes, comma separated (default: 10-20 + sensorimotor).")
     ] = None,
     rate: Annotated[float, typer.Option(help="Sampling rate, Hz.")] = 250.0,
     seed: Annotated[int, typer.Option(help="Same seed, same signal.")] = 0,
@@ -184,7 +192,9 @@ def amp(
 def listen(
     address: Annotated[str | None, typer.Argument(help="ZMQ address [tcp://127.0.0.1:5571].")] = None,
     json: Annotated[bool, typer.Option("--json", help="One line of JSON per message.")] = False,
-    topic: Annotated[list[str] | None, typer.Option(help="prediction, status, event, hello [all].")] = None,
+    topic: Annotated[
+        list[str] | None, typer.Option(help="prediction, status, event, hello (default: all).")
+    ] = None,
     duration: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
     count: Annotated[int | None, typer.Option(help="Stop after this many messages.")] = None,
 ) -> None:
@@ -263,10 +273,12 @@ def evaluate(
     ] = None,
     seen: Annotated[bool, typer.Option(help="Judge people that the profile was trained on too.")] = False,
     dataset: Annotated[str, typer.Option(help="Name of the data set, as in a profile's trained_on.")] = "",
-    subjects: Annotated[str, typer.Option(help="Only these, as S001,S002 [all].")] = "",
+    subjects: Annotated[str, typer.Option(help="Only these, as S001,S002 (default: all).")] = "",
     channels: Annotated[
         str,
-        typer.Option(help="Give the decoder only these: C3,CZ,C4, or a cap: 10-20, motor-8, motor-3 [all]."),
+        typer.Option(
+            help="Give the decoder only these: C3,CZ,C4, or a cap: 10-20, motor-8, motor-3 (default: all)."
+        ),
     ] = "",
     calibrator: Annotated[
         str, typer.Option(help="scale_bias, refit, or package.module:attribute.")
