@@ -206,7 +206,7 @@ class DareEncoder(nn.Module):
             )
         return torch.log(patches.square().mean(-1) + self.power.floor) - self.power_offset[channel_ids]
 
-    def encode_patches(self, patches: Tensor, channel_ids: Tensor, levels: Tensor | None = None) -> Tensor:
+    def encode_patches(self, patches: Tensor, channel_ids: Tensor) -> Tensor:
         """Encode patches that need not belong together.
 
         Parameters
@@ -214,8 +214,6 @@ class DareEncoder(nn.Module):
         patches : Tensor of float, shape (n, n_channels, 64)
         channel_ids : Tensor of int64, shape (n_channels,) or (n, n_channels)
             One layout for all patches, or one for each (masked views in pretraining).
-        levels : Tensor of float, shape (n, n_channels), optional
-            Instead of what `levels` gives: normalised or dropped ones, in training.
 
         Returns
         -------
@@ -228,7 +226,7 @@ class DareEncoder(nn.Module):
         """
         if self.power is None:
             return self.transform(patches, channel_ids)
-        levels = self.levels(patches, channel_ids) if levels is None else levels
+        levels = self.levels(patches, channel_ids)
         return self.transform(patches, channel_ids, levels) + self.read(levels, channel_ids)
 
     def transform(self, patches: Tensor, channel_ids: Tensor, levels: Tensor | None = None) -> Tensor:
@@ -239,7 +237,7 @@ class DareEncoder(nn.Module):
         patches, channel_ids
             As for `encode_patches`.
         levels : Tensor of float, shape (n, n_channels), optional
-            Needed with a power path.
+            Needed with a power path: what `levels` gives, or normalised and dropped ones in training.
 
         Returns
         -------

@@ -115,8 +115,7 @@ def fit_all(
         "tangent": feature_scale(tangent_features(tangent, covariances[SPANS_FIT[-1]][rows])),
     }
     report("rest against imagery")
-    data = branch_features(encoder, tangent, aligned)
-    idle = fit_idle_rows(data, np.ones(len(data.labels), dtype=bool))
+    idle = fit_idle_rows(branch_features(encoder, tangent, aligned))
     return Fitted(encoder, tangent, power, covariance, scales, idle)
 
 
@@ -205,7 +204,7 @@ def _control_margins(
 def _idle_windows(fitted: Fitted, signals: Sequence[Signal]) -> dict[str, npt.NDArray[Any]]:
     """For windows of imagery and rest of the test subjects: what each branch says, and what it was."""
     data = branch_features(fitted.encoder, fitted.tangent, signals)
-    found: dict[str, npt.NDArray[Any]] = {"idle_labels": data.labels, "idle_subjects": data.subjects}
+    found: dict[str, npt.NDArray[Any]] = {"idle_labels": data.labels}
     heads = {
         "encoder": (fitted.encoder.probe().weight, fitted.encoder.probe().bias),
         "tangent": (fitted.tangent.coef, fitted.tangent.intercept),

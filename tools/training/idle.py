@@ -56,12 +56,10 @@ class BranchFeatures:
         By branch.
     labels : ndarray of int64, shape (n_windows,)
         0 left, 1 right, 2 idle.
-    subjects : ndarray of int, shape (n_windows,)
     """
 
     features: dict[str, FloatArray]
     labels: npt.NDArray[np.int64]
-    subjects: npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def window_ends(signal: Signal) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.in
 
 def branch_features(net: EncoderNet, probe: TangentProbe, signals: Sequence[Signal]) -> BranchFeatures:
     """Cut windows of imagery and rest out of aligned signals and compute what the heads read."""
-    encoder, tangent, labels, subjects = [], [], [], []
+    encoder, tangent, labels = [], [], []
     for signal in signals:
         ends, of_signal = window_ends(signal)
         bands = band_signals(signal)
@@ -123,18 +121,17 @@ def branch_features(net: EncoderNet, probe: TangentProbe, signals: Sequence[Sign
         encoder.append(head_inputs_of_windows(net, windows))
         tangent.append(tangent_features(probe, covariances))
         labels.append(of_signal[keep])
-        subjects.append(np.full(int(keep.sum()), signal.subject, np.intp))
     features = {"encoder": np.concatenate(encoder), "tangent": np.concatenate(tangent)}
-    return BranchFeatures(features, np.concatenate(labels), np.concatenate(subjects))
+    return BranchFeatures(features, np.concatenate(labels))
 
 
-def fit_idle_rows(data: BranchFeatures, rows: npt.NDArray[np.bool_]) -> dict[str, IdleRow]:
-    """Rest against imagery, each branch by itself, on the given windows."""
+def fit_idle_rows(data: BranchFeatures) -> dict[str, IdleRow]:
+    """Rest against imagery, each branch by itself."""
     found = {}
     for name, features in data.features.items():
-        scale = feature_scale(features[rows])
+        scale = feature_scale(features)
         model = LogisticRegression(C=INVERSE_PENALTY[name], max_iter=500).fit(
-            features[rows] / scale, data.labels[rows] == IDLE
+            features / scale, data.labels == IDLE
         )
         found[name] = IdleRow(model.coef_[0] / scale, float(model.intercept_[0]))
     return found

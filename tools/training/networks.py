@@ -315,11 +315,10 @@ def fit_network(
     slow, fast = _parameter_groups(net)
     groups: list[dict[str, Any]] = [{"params": fast}, {"params": slow}]
     rates = [settings.rate, settings.rate * settings.transformer_rate]
-    n_groups = 2 if slow else 1
-    optimizer = torch.optim.AdamW(groups[:n_groups], lr=settings.rate, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(groups, lr=settings.rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
-        rates[:n_groups],
+        rates,
         total_steps=max(10, settings.epochs * n_batches),
         pct_start=0.2,
     )

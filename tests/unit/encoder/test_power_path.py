@@ -51,14 +51,15 @@ def test_a_level_is_the_log_power_of_its_own_electrode_above_its_offset() -> Non
 def test_levels_are_read_out_around_the_transformer() -> None:
     """What is added to the output is linear in the levels, and the tokens hear them too."""
     encoder, ids = make(), channel_ids(LABELS)
-    x, levels = torch.randn(3, len(LABELS), 64), torch.randn(3, len(LABELS))
+    x = torch.randn(3, len(LABELS), 64)
     with torch.inference_mode():
+        levels = encoder.levels(x, ids)
         around = levels @ encoder.readout.weight[ids]
-        with_both = encoder.encode_patches(x, ids, levels)
+        with_both = encoder.encode_patches(x, ids)
         encoder.readout.weight.zero_()
-        through = encoder.encode_patches(x, ids, levels)
+        through = encoder.encode_patches(x, ids)
         torch.testing.assert_close(with_both - through, around[:, None], atol=1e-5, rtol=0)
-        assert (through - encoder.encode_patches(x, ids, torch.zeros_like(levels))).norm() > 0.1
+        assert (through - encoder.transform(x, ids, torch.zeros_like(levels))).norm() > 0.1
 
 
 def test_an_encoder_without_the_path_has_no_levels() -> None:

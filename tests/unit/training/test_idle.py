@@ -58,13 +58,14 @@ def samples(n: int = 3000) -> BranchFeatures:
     labels = rng.integers(0, 3, n)
     encoder, tangent = rng.standard_normal((n, 4)), 10.0 * rng.standard_normal((n, 6))
     encoder[:, 1] += 1.5 * (labels == IDLE)
-    return BranchFeatures({"encoder": encoder, "tangent": tangent}, labels, np.zeros(n, np.intp))
+    return BranchFeatures({"encoder": encoder, "tangent": tangent}, labels)
 
 
 def test_a_row_tells_rest_where_the_features_do(tmp_path: Path) -> None:
     data = samples()
     first = np.arange(len(data.labels)) < 2000
-    rows = fit_idle_rows(data, first)
+    known = {name: features[first] for name, features in data.features.items()}
+    rows = fit_idle_rows(BranchFeatures(known, data.labels[first]))
     write_idle_rows(tmp_path / "rows.npz", rows)
     read = read_idle_rows(tmp_path / "rows.npz")
     rest = data.labels[~first] == IDLE

@@ -120,7 +120,7 @@ def test_results_page_keeps_what_people_wrote(tmp_path: Path) -> None:
         }
         idle: dict[str, Any] = {f"idle_{name}": RNG.standard_normal(36) for name in ("encoder", "tangent")}
         idle |= {f"idle_margin_{name}": RNG.standard_normal(36) for name in ("encoder", "tangent")}
-        idle |= {"idle_labels": np.tile([0, 1, 2], 12), "idle_subjects": subjects}
+        idle["idle_labels"] = np.tile([0, 1, 2], 12)
         columns: dict[str, Any] = {
             "subjects": subjects,
             "classes": classes,
