@@ -20,6 +20,7 @@ __all__ = [
     "SCHEMA",
     "Accuracy",
     "BranchEntry",
+    "DecisionEntry",
     "Probe",
     "Profile",
     "Weights",
@@ -84,6 +85,23 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     what: str
 
 
+class DecisionEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A decision policy that was fitted with the weights; see `rtbci.decide.policy`.
+
+    Parameters
+    ----------
+    threshold : float
+        Least smoothed probability, above 0 and at most 1.
+    dwell_s, refractory_s, smoothing_s : float
+        At least 0.
+    """
+
+    threshold: float
+    dwell_s: float
+    refractory_s: float
+    smoothing_s: float
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that turns features into probabilities, and what it fits to.
 
@@ -118,6 +136,10 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         refuses to judge a decoder on these.
     accuracy : Accuracy, optional
         What cross-validation measured.
+    montage : list of str
+        Electrodes of the layout that the calibration's stream had, in the layout's order; empty: any.
+    decision : DecisionEntry, optional
+        Used where the run's configuration names no other; None: the recipe's.
     created : str
         ISO 8601, UTC.
     generation : int
@@ -146,6 +168,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     n_trials: int = 0
     trained_on: list[str] = []
     accuracy: Accuracy | None = None
+    montage: list[str] = []
+    decision: DecisionEntry | None = None
     created: str = ""
     generation: int = 0
     weights_sha256: str = ""

@@ -1,0 +1,246 @@
+"""What a calibration found, as it is kept beside the profile (`calibration.json`) and shown in the report."""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from rtbci.errors import FileFormatError
+
+__all__ = [
+    "SCHEMA",
+    "CalibrationRecord",
+    "CandidateScore",
+    "Confidence",
+    "CurvePoint",
+    "StreamRecord",
+    "TrialNote",
+    "read_record",
+    "write_record",
+]
+
+SCHEMA = 1
+JSON_NAME = "calibration.json"
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all parts: keyword arguments, unknown fields refused."""
+
+
+class StreamRecord(_Record, frozen=True, kw_only=True):
+    """The stream (or recording) that the trials came from.
+
+    Parameters
+    ----------
+    name, source_id : str
+    rate_hz : float
+        Nominal.
+    labels : list of str
+        Of all channels of the stream, as given: the columns of the raw signal.
+    found, inferred, interpolated : list of str
+        Electrodes of the decoder's layout that were found; the others, by what became of them.
+    bad : list of str
+        Found, but masked as bad before the start.
+    """
+
+    name: str
+    source_id: str
+    rate_hz: float
+    labels: list[str]
+    found: list[str]
+    inferred: list[str] = []
+    interpolated: list[str] = []
+    bad: list[str] = []
+
+
+class TrialNote(_Record, frozen=True, kw_only=True):
+    """One trial, without its signal.
+
+    Parameters
+    ----------
+    i_trial : int
+    cue : str
+        Class asked for.
+    t_cue : float
+        Seconds of the local LSL clock.
+    accepted : bool
+    reason : str
+        Why it was rejected, or empty.
+    log_probs_population, log_probs : list of float
+        Of the active classes, by the population decoder as it is, and by the chosen decoder when this trial was left
+        out of its fit (cross-validation); empty for rejected trials.
+    """
+
+    i_trial: int
+    cue: str
+    t_cue: float
+    accepted: bool
+    reason: str = ""
+    log_probs_population: list[float] = []
+    log_probs: list[float] = []
+
+
+class CandidateScore(_Record, frozen=True, kw_only=True):
+    """One row of the bake-off; all on the same trials and folds.
+
+    Parameters
+    ----------
+    name : str
+        For people: "population", "conv-probe", "tangent space", "CSP + LDA", "augmented covariance".
+    accuracy, low, high : float
+        Balanced accuracy in percent, cross-validated, and its 95 % interval.
+    loss : float
+        Cross-validated cross-entropy, nats a trial.
+    difference, p : float or None
+        Accuracy less the population's, in percent, and the p value of the paired test; None for the population.
+    seconds : float
+        What its fits took.
+    chosen : bool
+    note : str
+        Why it could not be fitted, or why it was not chosen though best; empty otherwise.
+    """
+
+    name: str
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    loss: float | None
+    difference: float | None = None
+    p: float | None = None
+    seconds: float = 0.0
+    chosen: bool = False
+    note: str = ""
+
+
+class CurvePoint(_Record, frozen=True, kw_only=True):
+    """Accuracy of the decoder that would be used with this many trials.
+
+    Parameters
+    ----------
+    n_trials : int
+        Accepted trials so far.
+    accuracy, low, high : float
+        Balanced accuracy in percent, cross-validated, and its 95 % interval.
+    """
+
+    n_trials: int
+    accuracy: float
+    low: float
+    high: float
+
+
+class Confidence(_Record, frozen=True, kw_only=True):
+    """How far probabilities can be believed, cross-validated on the trials.
+
+    Parameters
+    ----------
+    temperature : float
+        Of the profile.
+    ece_before, ece_after : float
+        Expected calibration error with the population's temperature, and with the fitted one.
+    threshold, dwell_s, refractory_s, smoothing_s : float
+        Of the decision policy that was written into the profile.
+    false_per_minute : float or None
+        What the threshold was chosen for; None when there was no idle time to fit it on.
+    hits : float or None
+        Share of trials with a decision for the right class at that threshold.
+    coverage : list of (float, float)
+        Share of trials answered, surest first, and accuracy on these.
+    reliability : list of (float, float, float)
+        Mean confidence, accuracy, count of each bin.
+    """
+
+    temperature: float
+    ece_before: float
+    ece_after: float
+    threshold: float
+    dwell_s: float
+    refractory_s: float
+    smoothing_s: float
+    false_per_minute: float | None = None
+    hits: float | None = None
+    coverage: list[tuple[float, float]] = []
+    reliability: list[tuple[float, float, float]] = []
+
+
+class CalibrationRecord(_Record, frozen=True, kw_only=True):
+    """Everything that a calibration found.
+
+    Parameters
+    ----------
+    created : str
+        ISO 8601, UTC.
+    paradigm, user : str
+    generation : int
+        Of the profile that it led to; 0 when none was written.
+    classes : list of str
+        Active ones, in the order of `log_probs`.
+    seed : int
+    stream : StreamRecord
+    trials : list of TrialNote
+        In the order of their cues.
+    candidates : list of CandidateScore
+    curve : list of CurvePoint
+    confidence : Confidence or None
+    confusion : list of list of float
+        Counts, row class asked for, column answer, cross-validated with the chosen decoder.
+    usable : bool
+        Whether the decoder is better than chance (lower end of the interval above it).
+    advice : list of str
+        What to do next, in words.
+    cues : dict of str to float
+        What was measured of the display path: ``frame_ms``, ``offset_ms``, ...; empty without a page.
+    versions : dict of str to str
+    """
+
+    created: str
+    paradigm: str
+    user: str
+    generation: int
+    classes: list[str]
+    seed: int
+    stream: StreamRecord
+    trials: list[TrialNote]
+    candidates: list[CandidateScore]
+    curve: list[CurvePoint]
+    confidence: Confidence | None
+    confusion: list[list[float]]
+    usable: bool
+    advice: list[str]
+    cues: dict[str, float] = {}
+    versions: dict[str, str] = {}
+    schema_version: int = msgspec.field(default=SCHEMA, name="schema")
+
+
+def write_record(folder: Path, record: CalibrationRecord) -> Path:
+    """Write `calibration.json` into a folder, atomically; returns its path."""
+    path = folder / JSON_NAME
+    temporary = path.with_suffix(".json.new")
+    with temporary.open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    return path
+
+
+def read_record(folder: Path) -> CalibrationRecord:
+    """Read `calibration.json` of a folder.
+
+    Raises
+    ------
+    FileFormatError
+        When it is missing or says something else.
+    """
+    path = folder / JSON_NAME
+    try:
+        record = msgspec.json.decode(path.read_bytes(), type=CalibrationRecord)
+    except (OSError, msgspec.DecodeError) as error:
+        raise FileFormatError(
+            f"calibration {path}: cannot be read ({error}), need what `rtbci calibrate` writes; calibrate again"
+        ) from error
+    if record.schema_version != SCHEMA:
+        raise FileFormatError(
+            f"calibration {path}: schema is {record.schema_version}, need {SCHEMA}; use the rtbci that wrote it"
+        )
+    return record
