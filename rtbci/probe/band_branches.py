@@ -10,7 +10,37 @@ from rtbci.probe.tangent import BlockCovariances, TangentProbe
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["PowerBranch", "TangentBranch"]
+__all__ = ["Delays", "PowerBranch", "TangentBranch"]
+
+
+class Delays:
+    """The signal beside copies of its past: delay embedding, for augmented covariances.
+
+    Carrara and Papadopoulo 2024, Classification of BCI-EEG based on the augmented covariance matrix (doi
+    10.1109/TBME.2024.3386219). Zeros stand before the first sample.
+
+    Parameters
+    ----------
+    n_channels : int
+    delays_samples : sequence of int
+        One copy of all channels for each, behind the signal itself.
+    """
+
+    def __init__(self, n_channels: int, delays_samples: Sequence[int]) -> None:
+        self._delays = tuple(delays_samples)
+        self._past = np.zeros((max(self._delays, default=0), n_channels))
+
+    def push(self, chunk: FloatArray) -> FloatArray:
+        """Embed the next samples: (n_samples, n_channels) to (n_samples, n_channels * (1 + n_delays)), fresh."""
+        n_past = len(self._past)
+        signal = np.concatenate([self._past, chunk])
+        self._past = signal[len(signal) - n_past :].copy()
+        starts = [n_past, *(n_past - delay for delay in self._delays)]
+        return np.hstack([signal[start : start + len(chunk)] for start in starts])
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self._past[:] = 0.0
 
 
 class TangentBranch:
@@ -30,11 +60,14 @@ class TangentBranch:
         Of the Butterworth band-passes, as in `SosFilter.bandpass`.
     name : str
         Name in the profile.
+    delays_samples : sequence of int
+        Copies of the signal that stand beside it, each so many samples late (augmented covariance); the probe then
+        has ``1 + len(delays_samples)`` times the channels.
 
     Raises
     ------
     ShapeError
-        When probe, bands and window do not fit each other.
+        When probe, bands, delays and window do not fit each other.
     """
 
     def __init__(
@@ -47,6 +80,7 @@ class TangentBranch:
         *,
         order: int = 2,
         name: str = "tangent",
+        delays_samples: Sequence[int] = (),
     ) -> None:
         if len(bands_hz) != probe.n_bands:
             raise ShapeError(
@@ -55,13 +89,21 @@ class TangentBranch:
         _check_hops(name, window_samples, hop_samples)
         self.name, self.window_samples, self._hop_samples = name, window_samples, hop_samples
         self._probe = probe
-        self._settings = (tuple(bands_hz), rate_hz, order)
+        self._settings = (tuple(bands_hz), rate_hz, order, tuple(delays_samples))
         n = probe.n_channels
+        n_copies = 1 + len(delays_samples)
+        if n % n_copies or min(delays_samples, default=1) < 1:
+            raise ShapeError(
+                f"branch '{name}': delays {list(delays_samples)} and a probe of {n} channels, need delays of 1 or more and "
+                f"a multiple of {n_copies} channels"
+            )
+        self._delays = Delays(n // n_copies, delays_samples) if delays_samples else None
         self._filters = [SosFilter.bandpass(low, high, rate_hz, n, order) for low, high in bands_hz]
         self._blocks = BlockCovariances(len(bands_hz), n, hop_samples, window_samples // hop_samples)
 
     def push(self, hop: FloatArray) -> None:
         """Filter the hop and add its second moment; see `Branch.push`."""
+        hop = hop if self._delays is None else self._delays.push(hop)
         self._blocks.push(np.stack([band.push(hop) for band in self._filters]))
 
     def logits(self) -> FloatArray | None:
@@ -70,7 +112,7 @@ class TangentBranch:
 
     def logits_of(self, window: FloatArray) -> FloatArray:
         """Push the signal through a new branch; see `Branch.logits_of`."""
-        bands_hz, rate_hz, order = self._settings
+        bands_hz, rate_hz, order, delays = self._settings
         twin = TangentBranch(
             self._probe,
             bands_hz,
@@ -79,6 +121,7 @@ class TangentBranch:
             self._hop_samples,
             order=order,
             name=self.name,
+            delays_samples=delays,
         )
         return _logits_after(twin, window, self._hop_samples)
 
@@ -88,6 +131,8 @@ class TangentBranch:
 
     def reset(self) -> None:
         """Forget all hops."""
+        if self._delays is not None:
+            self._delays.reset()
         for band in self._filters:
             band.reset()
         self._blocks.reset()

@@ -317,6 +317,7 @@ def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meani
             profile.hop_samples,
             order=entry.order,
             name=entry.name,
+            delays_samples=entry.delays_samples,
         ),
         "power": lambda: PowerBranch(
             PowerProbe.from_tensors(profile.tensors(entry.name)),

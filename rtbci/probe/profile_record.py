@@ -54,6 +54,8 @@ class BranchEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Bands of a tangent branch.
     order : int
         Order of the filters of these bands.
+    delays_samples : list of int
+        Delayed copies of the signal beside it, of a tangent branch; see `rtbci.probe.band_branches.Delays`.
     """
 
     name: str
@@ -63,6 +65,7 @@ class BranchEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     engine_id: str = ""
     bands_hz: list[tuple[float, float]] = []
     order: int = 2
+    delays_samples: list[int] = []
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

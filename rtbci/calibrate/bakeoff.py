@@ -1,0 +1,201 @@
+"""Which decoder a user gets: every candidate judged on the same trials, each trial by a fit that did not see it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import log_softmax
+
+from rtbci.calibrate.candidates import Candidate, Fitted, Population
+from rtbci.calibrate.features import TrialFeatures
+from rtbci.clock import now
+from rtbci.stages.stage import FloatArray
+
+__all__ = ["BakeOff", "Outcome", "choose", "crossed_logits", "folds_of", "losses", "run_bakeoff"]
+
+N_FOLDS = 5
+MIN_TRIALS = 2
+"""Of each class: with fewer nothing can be judged by trials that were left out."""
+
+Labels = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one candidate did.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    logits : ndarray of float64, shape (n_trials, n_classes)
+        Of the window that a trial is judged by, divided by the temperature that the decoder's profile has;
+        each trial by a fit without it. NaN where the fit failed.
+    seconds : float
+    note : str
+        Why it failed; empty otherwise.
+    """
+
+    candidate: Candidate
+    logits: FloatArray
+    seconds: float = 0.0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class BakeOff:
+    """All candidates on the same trials.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n_trials,)
+    outcomes : list of Outcome
+        The population's first.
+    i_chosen : int
+    nested : ndarray of float64, shape (n_trials, n_classes)
+        Logits of the decoder that would have been chosen without the trial: what the whole procedure,
+        choice included, does for new trials.
+    """
+
+    labels: Labels
+    outcomes: list[Outcome]
+    i_chosen: int
+    nested: FloatArray = field(repr=False)
+
+    @property
+    def chosen(self) -> Candidate:
+        """The candidate that is used."""
+        return self.outcomes[self.i_chosen].candidate
+
+
+def run_bakeoff(
+    candidates: Sequence[Candidate],
+    trials: Sequence[TrialFeatures],
+    nested: bool = True,
+    report: Callable[[str], None] = lambda _: None,
+) -> BakeOff:
+    """Judge all candidates and choose one.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        The population's decoder first.
+    trials : sequence of TrialFeatures
+        In the order of their cues.
+    nested : bool
+        Whether the choice, too, is judged by trials that it did not see; else `nested` holds what the chosen
+        candidate said.
+    report : callable
+        Takes the name of the candidate that is being fitted.
+    """
+    labels = np.array([trial.i_class for trial in trials], dtype=np.intp)
+    outcomes = []
+    for candidate in candidates:
+        report(candidate.name)
+        outcomes.append(_outcome(candidate, trials))
+    i_chosen = choose([losses(one.logits, labels) for one in outcomes])
+    return BakeOff(labels, outcomes, i_chosen, _nested(candidates, trials, outcomes, i_chosen, nested))
+
+
+def crossed_logits(candidate: Candidate, trials: Sequence[TrialFeatures]) -> FloatArray:
+    """Logits of each trial by a fit on the other folds; see `Outcome.logits`."""
+    found = np.full((len(trials), trials[0].logits.shape[1]), np.nan)
+    if isinstance(candidate, Population):
+        return _judged(candidate, trials)
+    folds = folds_of([trial.i_class for trial in trials])
+    for fold in range(folds.max() + 1):
+        fitted = candidate.fit([trial for trial, k in zip(trials, folds, strict=True) if k != fold])
+        rows = np.flatnonzero(folds == fold)
+        found[rows] = _judged(fitted, [trials[i] for i in rows])
+    return found
+
+
+def folds_of(labels: Sequence[int] | Labels) -> Labels:
+    """Fold of each trial: the trials of a class go to the folds in turn, so that folds are balanced and spread in time.
+
+    Examples
+    --------
+    >>> folds_of([0, 1, 0, 0, 1, 1]).tolist()
+    [0, 0, 1, 2, 1, 2]
+    """
+    classes = np.asarray(labels, dtype=np.intp)
+    smallest = min(int((classes == one).sum()) for one in np.unique(classes))
+    n_folds = max(2, min(N_FOLDS, smallest))
+    folds = np.empty(len(classes), dtype=np.intp)
+    for one in np.unique(classes):
+        rows = np.flatnonzero(classes == one)
+        folds[rows] = np.arange(len(rows)) % n_folds
+    return folds
+
+
+def can_judge(labels: Sequence[int] | Labels) -> bool:
+    """Whether there are enough trials of two classes or more."""
+    _, counts = np.unique(np.asarray(labels), return_counts=True)
+    return len(counts) > 1 and counts.min() >= MIN_TRIALS
+
+
+def losses(logits: FloatArray, labels: Labels) -> FloatArray:
+    """Cross-entropy of each trial over the classes that were asked for, in nats, shape (n_trials,); NaN where not judged."""
+    used, columns = np.unique(labels, return_inverse=True)
+    log_probs = log_softmax(logits[:, used], axis=1)
+    return np.asarray(-log_probs[np.arange(len(labels)), columns])
+
+
+def choose(loss: Sequence[FloatArray]) -> int:
+    """Index of the candidate to use, by the losses of each on the same trials, the population's first.
+
+    The population's stays unless another's mean loss is lower by more than one standard error of the difference
+    over the trials.
+    """
+    best, best_gain = 0, 0.0
+    for i, one in enumerate(loss):
+        gain = loss[0] - one
+        if i == 0 or not np.isfinite(gain).all():
+            continue
+        mean = float(gain.mean())
+        error = float(gain.std(ddof=1)) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
+        if mean > max(error, best_gain):
+            best, best_gain = i, mean
+    return best
+
+
+def _outcome(candidate: Candidate, trials: Sequence[TrialFeatures]) -> Outcome:
+    t_start = now()
+    try:
+        logits = crossed_logits(candidate, trials)
+    except (
+        ValueError,
+        np.linalg.LinAlgError,
+    ) as error:  # one that cannot be fitted leaves the race, not the run
+        failed = np.full((len(trials), trials[0].logits.shape[1]), np.nan)
+        return Outcome(candidate, failed, now() - t_start, f"could not be fitted: {error}")
+    return Outcome(candidate, logits, now() - t_start)
+
+
+def _nested(
+    candidates: Sequence[Candidate],
+    trials: Sequence[TrialFeatures],
+    outcomes: Sequence[Outcome],
+    i_chosen: int,
+    nested: bool,
+) -> FloatArray:
+    labels = [trial.i_class for trial in trials]
+    folds = folds_of(labels)
+    if not nested:
+        return outcomes[i_chosen].logits
+    found = outcomes[0].logits.copy()
+    for fold in range(folds.max() + 1):
+        inside = [trial for trial, k in zip(trials, folds, strict=True) if k != fold]
+        if not can_judge([trial.i_class for trial in inside]):
+            continue
+        inner_labels = np.array([trial.i_class for trial in inside], dtype=np.intp)
+        inner = choose([losses(_outcome(one, inside).logits, inner_labels) for one in candidates])
+        # The chosen one's fit without this fold is the one that `crossed_logits` has judged it by.
+        rows = folds == fold
+        found[rows] = outcomes[inner].logits[rows]
+    return found
+
+
+def _judged(fitted: Fitted, trials: Sequence[TrialFeatures]) -> FloatArray:
+    temperature = fitted.profile().temperature
+    return np.stack([fitted.logits(trial)[-1] for trial in trials]) / temperature

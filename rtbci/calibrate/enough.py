@@ -1,0 +1,160 @@
+"""Whether there are enough trials: accuracy with its interval, what more trials would bring, when to stop."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import beta, binomtest
+
+from rtbci.calibrate.record import CurvePoint
+from rtbci.evaluate.metrics import balanced_accuracy, confusion
+from rtbci.stages.stage import FloatArray
+
+__all__ = ["Judgement", "describe", "interval", "judge", "projected_half_width", "sign_test"]
+
+Labels = npt.NDArray[np.intp]
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How good a decoder is, on trials that its fit did not see.
+
+    Parameters
+    ----------
+    accuracy, low, high : float
+        Balanced accuracy in percent and its 95 % interval.
+    counts : ndarray of float64, shape (n_classes, n_classes)
+        Row class asked for, column answer; of the classes that occur.
+    chance : float
+        Percent.
+    """
+
+    accuracy: float
+    low: float
+    high: float
+    counts: FloatArray
+    chance: float
+
+    @property
+    def usable(self) -> bool:
+        """Whether the whole interval is above chance."""
+        return self.low > self.chance
+
+    @property
+    def half_width(self) -> float:
+        """Half of the interval, percent."""
+        return (self.high - self.low) / 2.0
+
+    def point(self) -> CurvePoint:
+        """As it stands in the learning curve."""
+        return CurvePoint(
+            n_trials=int(self.counts.sum()),
+            accuracy=round(self.accuracy, 2),
+            low=round(self.low, 2),
+            high=round(self.high, 2),
+        )
+
+
+def judge(logits: FloatArray, labels: Labels) -> Judgement:
+    """Judge logits of trials by what was asked for.
+
+    Parameters
+    ----------
+    logits : ndarray of float64, shape (n_trials, n_classes)
+    labels : ndarray of int, shape (n_trials,)
+        Classes that do not occur are left out of the answer.
+    """
+    used, rows = np.unique(labels, return_inverse=True)
+    counts = confusion(rows, logits[:, used].argmax(axis=1), len(used))
+    accuracy = balanced_accuracy(counts)
+    low, high = interval(accuracy, len(labels))
+    return Judgement(100 * accuracy, 100 * low, 100 * high, counts, 100.0 / len(used))
+
+
+def interval(share: float, n: int) -> tuple[float, float]:
+    """95 % interval of a share of n trials: Jeffreys' (Brown, Cai, DasGupta 2001, doi 10.1214/ss/1009213286).
+
+    Examples
+    --------
+    >>> [round(x, 2) for x in interval(0.7, 20)]
+    [0.48, 0.86]
+    """
+    right = share * n
+    tail = (1.0 - LEVEL) / 2.0
+    low = 0.0 if share <= 0.0 else float(beta.ppf(tail, right + 0.5, n - right + 0.5))
+    high = 1.0 if share >= 1.0 else float(beta.ppf(1.0 - tail, right + 0.5, n - right + 0.5))
+    return low, high
+
+
+def projected_half_width(judgement: Judgement, n_more: int) -> float:
+    """Half of the interval that so many more trials would leave, percent, the accuracy being what it is."""
+    n = int(judgement.counts.sum()) + n_more
+    low, high = interval(judgement.accuracy / 100.0, n)
+    return 50.0 * (high - low)
+
+
+def describe(judgement: Judgement, n_more: int = 10) -> str:
+    """One line for people, as ``70 % +- 20, 10 more trials would narrow it to +- 16``."""
+    return (
+        f"{judgement.accuracy:.0f} % +- {judgement.half_width:.0f}, {n_more} more trials would narrow it to "
+        f"+- {projected_half_width(judgement, n_more):.0f}"
+    )
+
+
+def sign_test(right: npt.NDArray[np.bool_], right_before: npt.NDArray[np.bool_]) -> float:
+    """P value that two decoders are equally often right on the same trials (exact McNemar test); 1 when they agree."""
+    better, worse = int((right & ~right_before).sum()), int((~right & right_before).sum())
+    return float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
+
+
+def advice_for(judgement: Judgement | None, n_rejected: int, bad: Sequence[str], target: float) -> list[str]:
+    """What the user may do next, in words; the most pressing first."""
+    if judgement is None:
+        return ["Record at least two accepted trials of each class: nothing can be judged with fewer."]
+    n = int(judgement.counts.sum())
+    found = []
+    if not judgement.usable:
+        found.append(
+            f"At {judgement.accuracy:.0f} % +- {judgement.half_width:.0f} this cannot be told from chance "
+            f"({judgement.chance:.0f} %): imagine the movement from inside (how it feels, not how it looks), keep eyes and face "
+            "still, and record more trials."
+        )
+    elif judgement.accuracy < target:
+        found.append(f"Usable. {describe(judgement)}.")
+    else:
+        found.append(f"Good enough to go live: {judgement.accuracy:.0f} % +- {judgement.half_width:.0f}.")
+    if n_rejected > n / 2:
+        found.append(
+            f"{n_rejected} trials were rejected against {n} used: sit still, blink in the pauses, check the electrodes."
+        )
+    if bad:
+        found.append(
+            f"Electrodes left out as bad: {', '.join(bad)}; gel or press them before the next recording."
+        )
+    lowest = np.diag(judgement.counts) / judgement.counts.sum(axis=1)
+    if judgement.usable and lowest.max() - lowest.min() > 0.3:
+        found.append(
+            "One class is recognised much more often than the other: make the weaker one more vivid."
+        )
+    return found
+
+
+def is_enough(judgement: Judgement, n_trials: int, least: int, target: float, half_width: float) -> bool:
+    """Whether to stop early: enough trials, and good enough or sure enough.
+
+    Parameters
+    ----------
+    judgement : Judgement
+    n_trials, least : int
+        Accepted trials so far, and the fewest before which it never stops.
+    target : float
+        Balanced accuracy in percent that the lower end of the interval must reach.
+    half_width : float
+        Percent; a narrower interval ends it too; 0: never.
+    """
+    if n_trials < least or not judgement.usable:
+        return False
+    return judgement.low >= target or (math.isfinite(half_width) and judgement.half_width <= half_width)

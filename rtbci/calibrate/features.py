@@ -1,0 +1,160 @@
+"""What decoders read of a calibration trial, computed once when the trial is done."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from rtbci.backends.session import Session
+from rtbci.calibrate.trial import CONTEXT_S, CalibrationTrial
+from rtbci.errors import ProfileError, ShapeError
+from rtbci.probe.conv_probe import ConvProbe
+from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
+from rtbci.probe.head_features import conv_features, tangent_features
+from rtbci.probe.profile import BranchEntry, Profile
+from rtbci.probe.tangent import TangentProbe
+from rtbci.stages.filter import SosFilter
+from rtbci.stages.stage import FloatArray
+
+__all__ = ["TrialFeatures", "chosen_windows", "read_trial", "window_moments"]
+
+N_WINDOWS = 3
+"""Windows of a trial that are fitted on: its first, its last, one between. They overlap by 80 % and more."""
+
+
+@dataclass(frozen=True)
+class TrialFeatures:
+    """One trial, in the windows that are fitted on; the last is the one that the trial is judged by.
+
+    Parameters
+    ----------
+    i_trial, i_class : int
+        As in `CalibrationTrial`.
+    heads : dict of str to ndarray, shape (n_windows, n_features)
+        By branch of the population's profile: what its linear head reads.
+    logits : ndarray of float64, shape (n_windows, n_classes)
+        What the population decoder said, recentred where the recipe says so, before the temperature.
+    signal : ndarray of float64, shape (n_samples, n_channels)
+        The decoder's signal, without the context before the first window; for decoders with features of their own.
+    i_ends : tuple of int
+        Where each window ends in `signal`.
+    """
+
+    i_trial: int
+    i_class: int
+    heads: dict[str, FloatArray]
+    logits: FloatArray
+    signal: FloatArray
+    i_ends: tuple[int, ...]
+
+
+def chosen_windows(n_windows: int) -> list[int]:
+    """Indices of the windows that are fitted on, at most `N_WINDOWS`, the last one always.
+
+    Examples
+    --------
+    >>> chosen_windows(9), chosen_windows(2), chosen_windows(1)
+    ([0, 4, 8], [0, 1], [0])
+    """
+    spread = np.linspace(0, n_windows - 1, min(N_WINDOWS, n_windows))
+    return sorted({round(float(i)) for i in spread[::-1]})
+
+
+def read_trial(profile: Profile, sessions: Mapping[str, Session], trial: CalibrationTrial) -> TrialFeatures:
+    """Read the features of a trial.
+
+    Parameters
+    ----------
+    profile : Profile
+        The population's: its branches give the features.
+    sessions : mapping of str to Session
+        By branch, of those with an engine.
+    trial : CalibrationTrial
+
+    Raises
+    ------
+    ProfileError
+        When a branch has no head that can be refitted, or no session.
+    ShapeError
+        When the trial's signal is too short for its windows.
+    """
+    signal = np.asarray(trial.signal, dtype=np.float64)
+    hop, window = profile.hop_samples, profile.window_samples
+    n_context = round(CONTEXT_S * profile.rate_hz / hop) * hop
+    n = len(trial.t_newest)
+    ends = [len(signal) - (n - 1 - i) * hop for i in chosen_windows(n)]
+    if ends[0] < window:
+        raise ShapeError(
+            f"trial {trial.i_trial}: its signal has {len(signal)} samples, need {window + (n - 1) * hop} for {n} windows; "
+            "leave the trial out"
+        )
+    heads = {
+        entry.name: _head_features(profile, entry, sessions.get(entry.name), signal, ends)
+        for entry in profile.branches
+    }
+    n_context = max(0, min(n_context, ends[0] - window))
+    return TrialFeatures(
+        trial.i_trial,
+        trial.i_class,
+        heads,
+        np.asarray(trial.logits[chosen_windows(n)], dtype=np.float64),
+        signal[n_context:],
+        tuple(end - n_context for end in ends),
+    )
+
+
+def window_moments(signal: FloatArray, ends: tuple[int, ...] | list[int], window: int) -> FloatArray:
+    """Second moments of windows, shape (n_windows, n_channels, n_channels)."""
+    windows = np.stack([signal[end - window : end] for end in ends])
+    return np.asarray(windows.transpose(0, 2, 1) @ windows / window)
+
+
+def _head_features(
+    profile: Profile, entry: BranchEntry, session: Session | None, signal: FloatArray, ends: list[int]
+) -> FloatArray:
+    tensors = profile.tensors(entry.name)
+    if entry.kind == "tangent":
+        return _tangent(TangentProbe.from_tensors(tensors), profile, entry, signal, ends)
+    if entry.kind != "encoder" or session is None:
+        raise ProfileError(
+            f"branch '{entry.name}': of kind {entry.kind} {'without' if session is None else 'with'} an engine cannot be "
+            "calibrated, need a tangent branch, or an encoder with its engine; calibrate another paradigm"
+        )
+    return _encoder(ConvProbe.from_tensors(tensors), profile, entry, session, signal, ends)
+
+
+def _tangent(
+    probe: TangentProbe, profile: Profile, entry: BranchEntry, signal: FloatArray, ends: list[int]
+) -> FloatArray:
+    bands = [
+        SosFilter.bandpass(low, high, profile.rate_hz, probe.n_channels, entry.order).push(signal)
+        for low, high in entry.bands_hz
+    ]
+    moments = [window_moments(band, ends, profile.window_samples) for band in bands]
+    return tangent_features(probe, np.stack(moments, axis=1))
+
+
+def _encoder(
+    probe: ConvProbe,
+    profile: Profile,
+    entry: BranchEntry,
+    session: Session,
+    signal: FloatArray,
+    ends: list[int],
+) -> FloatArray:
+    tensors = profile.tensors(entry.name)
+    adapter = encoder_adapter(
+        tensors.get("adapter"), tensors.get("adapter_fir"), session.input_shape[1], entry.name
+    )
+    adapted = adapted_signal(adapter, signal, profile.hop_samples).astype(np.float32)
+    patch = session.input_shape[2]
+    encoded: dict[int, FloatArray] = {}  # by the patch's end: windows share most of theirs
+    rows = []
+    for end in ends:
+        stops = range(end - (probe.n_patches - 1) * patch, end + 1, patch)
+        for stop in stops:
+            if stop not in encoded:
+                x = np.ascontiguousarray(adapted[np.newaxis, stop - patch : stop].transpose(0, 2, 1))
+                encoded[stop] = session.run(x).ravel().astype(np.float64)
+        rows.append(np.stack([encoded[stop] for stop in stops]))
+    return conv_features(probe, np.stack(rows))
