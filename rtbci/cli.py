@@ -73,6 +73,9 @@ def run(
     unit: Annotated[
         str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")
     ] = None,
+    ignore: Annotated[
+        str | None, typer.Option(help="Electrodes to treat as missing, as C5,T7 (default: none).")
+    ] = None,
     wait: Annotated[bool | None, typer.Option(help="Wait for the stream instead of giving up.")] = None,
     timeout: Annotated[
         float | None, typer.Option(help="Look for the stream this long, in seconds (default: 10).")
@@ -105,6 +108,7 @@ def run(
         "stream.source_id": source_id,
         "stream.markers": markers,
         "stream.unit": unit,
+        "stream.ignore": _names(ignore),
         "stream.wait": wait,
         "stream.timeout_s": timeout,
         "engine.backend": engine,
@@ -338,6 +342,11 @@ def _one_thread() -> None:
     """Matrices here are small: threads of a BLAS would only wait for each other. Before numpy is loaded."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+
+
+def _names(text: str | None) -> list[str] | None:
+    """Names between commas; None where nothing was given."""
+    return None if text is None else [name for part in text.split(",") if (name := part.strip())]
 
 
 def _console(stderr: bool = True) -> Any:

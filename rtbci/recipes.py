@@ -14,6 +14,7 @@ from pydantic import Field, Tag, model_validator
 from rtbci.errors import ConfigError
 from rtbci.settings import Settings, check_settings, read_toml
 from rtbci.stream.labels import canonical_label
+from rtbci.stream.marker_texts import class_of_marker
 
 __all__ = [
     "BranchSettings",
@@ -218,9 +219,12 @@ class ParadigmRecipe(Settings):
         return idle_class(self.classes)
 
     def class_of(self, marker: str) -> str | None:
-        """Class that a marker's text stands for, or None."""
-        text = marker.strip()
-        return next((name for name, texts in self.markers.items() if text in texts), None)
+        """Class that a marker stands for, or None.
+
+        The recipe's `markers` come first, then what public file formats agree on; see
+        `rtbci.stream.marker_texts` for the ways in which a marker may be written.
+        """
+        return class_of_marker(marker, self.markers, self.classes)
 
 
 class EngineInput(Settings):

@@ -51,6 +51,7 @@ def run(config: RunConfig, console: Console) -> Report:
                 backend=config.engine.backend,
                 engine=config.engine.recipe,
                 n_threads=config.engine.threads,
+                ignore=config.stream.ignore,
             )
         )
         _introduce(console, config, decoder, publisher.address, control.address)

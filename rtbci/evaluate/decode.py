@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import EngineError
-from rtbci.probe.branches import Branch
+from rtbci.probe.listened import ListenedBranch
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
 from rtbci.stages.stage import FloatArray
@@ -98,7 +98,7 @@ class HopDecoder(Decoder):
         self._i_starts = [0]  # hops at which the stream began anew
         self._hop_shape = (pipeline.grid.hop, pipeline.grid.length // pipeline.grid.hop)
         pipeline.branches = tuple(
-            _Listened(branch, said, self.hops if i == 0 else None)
+            ListenedBranch(branch, said, self.hops if i == 0 else None)
             for i, (branch, said) in enumerate(zip(pipeline.branches, self.branch_logits, strict=True))
         )
         return channel_map
@@ -132,37 +132,3 @@ class HopDecoder(Decoder):
             n_missing = (n_hops + n_context) * hop - len(signal)
             found.append(np.pad(signal, ((n_missing, 0), (0, 0))))
         return np.stack(found)
-
-
-class _Listened:
-    """A branch that is listened to."""
-
-    def __init__(
-        self, branch: Branch, said: list[FloatArray | None], hops: list[Float32Array] | None
-    ) -> None:
-        self.name, self.window_samples = branch.name, branch.window_samples
-        self._branch, self._said, self._hops = branch, said, hops
-
-    def push(self, hop: FloatArray) -> None:
-        """Keep a copy and pass it on; see `Branch.push`."""
-        if self._hops is not None:
-            self._hops.append(hop.astype(np.float32))
-        self._branch.push(hop)
-
-    def logits(self) -> FloatArray | None:
-        """Keep what the branch says; see `Branch.logits`."""
-        logits = self._branch.logits()
-        self._said.append(None if logits is None else logits.copy())
-        return logits
-
-    def logits_of(self, window: FloatArray) -> FloatArray:
-        """See `Branch.logits_of`."""
-        return self._branch.logits_of(window)
-
-    def rehearse(self) -> None:
-        """See `Branch.rehearse`."""
-        self._branch.rehearse()
-
-    def reset(self) -> None:
-        """Forget all hops; see `Branch.reset`."""
-        self._branch.reset()

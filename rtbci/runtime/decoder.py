@@ -1,5 +1,6 @@
 """The decoder: a recording or a stream in, predictions out, the same object for both."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -66,6 +67,9 @@ class Decoder:
         Threads of the back end.
     clock : callable
         For the times in the estimates.
+    ignore : sequence of str
+        Electrodes of the stream that are treated as missing, for instance bad ones; may be set anew as an
+        attribute, for the next `open`.
 
     Raises
     ------
@@ -93,9 +97,11 @@ class Decoder:
         engine: str = "",
         n_threads: int = 1,
         clock: Clock = now,
+        ignore: Sequence[str] = (),
     ) -> None:
         self.recipe = read_paradigm(paradigm) if isinstance(paradigm, str) else paradigm
         self.decision = decision or self.recipe.decision
+        self.ignore = tuple(ignore)
         self._clock = clock
         self._parts = Parts(self.recipe, profile, backend, engine, n_threads)
         self._policy = DecisionPolicy(
@@ -176,6 +182,7 @@ class Decoder:
             missing=layout.missing,
             required=self.recipe.required_channels,
             min_found=layout.min_found,
+            ignore=self.ignore,
         )
         self._gains_uv = stream_gains_uv(info, unit)
         self._read = np.asarray(channel_map.matrix.any(axis=0))

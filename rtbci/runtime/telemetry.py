@@ -56,6 +56,7 @@ def channels_found(channel_map: ChannelMap) -> dict[str, str | int]:
         "n_found": len(channel_map.found),
         "interpolated": ",".join(channel_map.interpolated),
         "inferred": ",".join(channel_map.inferred),
+        "ignored": ",".join(channel_map.ignored),
     }
 
 

@@ -48,6 +48,8 @@ class ChannelMap:
         Labels in the stream that no row reads.
     inferred : tuple of str
         Wanted labels that the stream does not have and that are left to the stage behind the alignment.
+    ignored : tuple of str
+        Labels in the stream that were not to be used, although it has them.
     """
 
     matrix: FloatArray
@@ -56,6 +58,7 @@ class ChannelMap:
     interpolated: tuple[str, ...]
     unused: tuple[str, ...]
     inferred: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
     @property
     def picks(self) -> tuple[int, ...] | None:
@@ -71,6 +74,7 @@ def match_channels(
     missing: Missing = "interpolate",
     required: Sequence[str] = (),
     min_found: int = 1,
+    ignore: Sequence[str] = (),
 ) -> ChannelMap:
     """Match a stream's channels by name to those that a decoder needs.
 
@@ -89,6 +93,8 @@ def match_channels(
         Labels of `wanted` that the stream must have.
     min_found : int, default 1
         Number of `wanted` that it must have.
+    ignore : sequence of str
+        Electrodes of the stream that are treated as if it had not got them: neither read nor interpolated from.
 
     Returns
     -------
@@ -98,13 +104,15 @@ def match_channels(
     ------
     ChannelError
         When the stream has no labels, names an electrode twice, lacks a required one or too many, or has none
-        near enough to one that is to be interpolated (see `MAX_ANGLE_DEG`). The message holds a table of what
-        was found.
+        near enough to one that is to be interpolated (see `MAX_ANGLE_DEG`), or when `ignore` names an electrode
+        that it does not have. The message holds a table of what was found.
     """
     where = f"match_channels: stream '{info.name}'"
     needed = tuple(canonical_label(label) for label in wanted)
     required = tuple(canonical_label(label) for label in required)
     columns = _columns(info, where)
+    ignored = _take_out(info, columns, ignore, where)
+    where += f" (without {', '.join(ignored)}, to be ignored)" if ignored else ""
     _refuse_duplicates(info, columns, set(needed), where)
     found = tuple((label, info.labels[columns[label][0]]) for label in needed if label in columns)
     lacking = tuple(label for label in needed if label not in columns)
@@ -124,9 +132,11 @@ def match_channels(
             matrix = np.delete(matrix, rows, axis=0)
         else:
             matrix[rows] = _interpolation(info, columns, needed, lacking, where)
-    unused = tuple(label for i, label in enumerate(info.labels) if not matrix[:, i].any())
+    unused = tuple(
+        label for i, label in enumerate(info.labels) if not matrix[:, i].any() and label not in ignored
+    )
     made_up, inferred = ((), lacking) if missing == "infer" else (lacking, ())
-    return ChannelMap(matrix, needed, found, made_up, unused, inferred)
+    return ChannelMap(matrix, needed, found, made_up, unused, inferred, ignored)
 
 
 def electrodes_of(info: StreamInfo) -> tuple[str, ...]:
@@ -174,6 +184,19 @@ def _columns(info: StreamInfo, where: str) -> dict[str, list[int]]:
         if channel.label and is_eeg(channel):
             columns.setdefault(canonical_label(channel.label), []).append(i)
     return columns
+
+
+def _take_out(
+    info: StreamInfo, columns: dict[str, list[int]], ignore: Sequence[str], where: str
+) -> tuple[str, ...]:
+    """Take electrodes out of `columns`; returns what the stream calls them."""
+    names = tuple(dict.fromkeys(canonical_label(label) for label in ignore))
+    if unknown := [label for label in names if label not in columns]:
+        raise ChannelError(
+            f"{where} is to be read without {', '.join(unknown)}, need electrodes that it has "
+            f"({_listed(list(columns))}); correct the list of electrodes to ignore"
+        )
+    return tuple(info.labels[i] for label in names for i in columns.pop(label))
 
 
 def _refuse_duplicates(

@@ -132,7 +132,12 @@ def test_electrodes_that_are_missing_are_told() -> None:
 def test_nothing_is_said_when_all_electrodes_are_there(paradigm: Path) -> None:
     console = Console(file=io.StringIO(), width=1000)
     kept, _ = play(paradigm, items(*stream(1.0)), sinks=[StatusLine(console)])
-    assert kept.events("stream_found")[0].data == {"n_found": 3, "interpolated": "", "inferred": ""}
+    assert kept.events("stream_found")[0].data == {
+        "n_found": 3,
+        "interpolated": "",
+        "inferred": "",
+        "ignored": "",
+    }
     assert "warning" not in console.file.getvalue()  # type: ignore[attr-defined]
 
 

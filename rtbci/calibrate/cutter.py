@@ -1,0 +1,379 @@
+"""Cutting calibration trials out of a running stream: a decoder that remembers, and who asks it at the right time."""
+
+import math
+import threading
+from bisect import insort
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from rtbci.calibrate.memory import KEEP_S, StreamMemory, StreamShape
+from rtbci.calibrate.trial import CalibrationTrial, TrialTiming
+from rtbci.errors import ConfigError, RtbciError
+from rtbci.probe.listened import ListenedBranch
+from rtbci.recipes import ParadigmRecipe
+from rtbci.runtime.decoder import Decoder, Verdict
+from rtbci.stages.stage import FloatArray
+from rtbci.stream.layout import ChannelMap
+from rtbci.stream.source import StreamInfo
+
+__all__ = ["RAW_AFTER_S", "RAW_BEFORE_S", "CalibrationDecoder", "TrialCutter", "timing_of"]
+
+RAW_BEFORE_S = 1.0
+RAW_AFTER_S = 0.5
+"""Raw signal that a trial keeps before its cue and after its imagery, in seconds."""
+LATE_S = 10.0
+"""A cue may come at least this long after its trial's end."""
+ROUNDING_S = 1e-6
+LONGEST_PUSH_S = 1.0
+
+
+def timing_of(recipe: ParadigmRecipe, imagery_s: float) -> TrialTiming:
+    """Timing of a paradigm's trials.
+
+    Raises
+    ------
+    ConfigError
+        When its windows are locked to markers, or imagery is shorter than a window.
+    """
+    where = _sliding(recipe)
+    if not recipe.window.length_s <= imagery_s < math.inf:
+        raise ConfigError(
+            f"{where}: imagery lasts {imagery_s:g} s, need at least a window of {recipe.window.length_s:g} s; make it longer"
+        )
+    return TrialTiming(recipe.window.length_s, recipe.window.hop_s, imagery_s)
+
+
+def _sliding(recipe: ParadigmRecipe) -> str:
+    """Refuse windows that are locked to markers; returns where, for messages."""
+    where = f"calibration of '{recipe.name}'"
+    if recipe.window.policy != "sliding":
+        raise ConfigError(
+            f"{where}: its windows are locked to markers, need sliding windows; name another paradigm"
+        )
+    return where
+
+
+class _Cue(NamedTuple):
+    t_cue: float
+    i_trial: int
+    i_class: int
+
+
+class TrialCutter:
+    """Gives each announced trial once its last sample is there.
+
+    Parameters
+    ----------
+    timing : TrialTiming
+
+    Attributes
+    ----------
+    trials : SimpleQueue of CalibrationTrial
+        Complete and rejected trials, in the order in which that became certain.
+
+    Notes
+    -----
+    `cue` and `abandon` may be called from any thread; all else belongs to the decoder's. A trial is complete when a
+    hop *behind* its last window and a raw sample behind its tail have come, so what it holds does not depend on
+    chunks, nor on whether the cue was announced before or after its samples.
+
+    Rejected here, with nothing but their cue: trials with a break of the stream between the first sample that they
+    need and the end of their tail (``gap``), that need samples from before the stream's first (``stream began after
+    the cue``), whose samples are not kept any more (``cue came too late``), and what `abandon` is told.
+    """
+
+    def __init__(self, timing: TrialTiming) -> None:
+        self.timing = timing
+        self.trials: SimpleQueue[CalibrationTrial] = SimpleQueue()
+        # The first window may end up to a hop before its place.
+        self._before_s = (timing.n_hops + 1) * timing.hop_s - timing.imagery_s
+        self._lock = threading.Lock()
+        self._pending: list[_Cue] = []  # in the order of their times
+        self._memory: StreamMemory | None = None
+
+    @property
+    def keep_s(self) -> float:
+        """Seconds of the stream that must be kept."""
+        trial_s = max(self._before_s, RAW_BEFORE_S) + self.timing.imagery_s + RAW_AFTER_S
+        return max(KEEP_S, trial_s + LATE_S)
+
+    @property
+    def n_pending(self) -> int:
+        """Trials that were announced and not given yet."""
+        with self._lock:
+            return len(self._pending)
+
+    def cue(self, i_trial: int, i_class: int, t_cue: float) -> None:
+        """Announce a trial, before or after its samples have come.
+
+        Parameters
+        ----------
+        i_trial, i_class : int
+            As in `CalibrationTrial`.
+        t_cue : float
+            When the cue is or was seen, in seconds of the stream's stamps.
+
+        Raises
+        ------
+        ConfigError
+            When the time is not finite.
+        """
+        if not math.isfinite(t_cue):
+            raise ConfigError(f"TrialCutter: cue {i_trial} is at {t_cue} s, need a finite time")
+        with self._lock:
+            insort(self._pending, _Cue(float(t_cue), i_trial, i_class))
+
+    def abandon(self, reason: str) -> None:
+        """Reject all trials that are announced and not complete."""
+        with self._lock:
+            self._abandon(reason)
+
+    def finish(self) -> None:
+        """The stream has ended for good: give trials whose windows are all there, reject the others.
+
+        Their tail is what was recorded of it. A trial without its last samples: ``recording ended``.
+        """
+        with self._lock:
+            self._cut()
+            memory, hop_s = self._memory, self.timing.hop_s
+            while memory is not None and self._pending:
+                t_end = self._pending[0].t_cue + self.timing.imagery_s
+                if memory.t_hop_newest + hop_s <= t_end + ROUNDING_S:
+                    break
+                self._take_first(memory)
+            self._abandon("recording ended")
+
+    def opened(self, memory: StreamMemory) -> None:
+        """A stream was opened; one that was there before is lost, and its trials with it."""
+        with self._lock:
+            if self._memory is not None:
+                self._abandon("stream lost")
+            self._memory = memory
+
+    def cut(self) -> None:
+        """Give what has become complete; called after every push."""
+        with self._lock:
+            self._cut()
+
+    def interrupted(self) -> None:
+        """The stream breaks off here and will begin anew: reject the trials that have begun."""
+        with self._lock:
+            self._cut()
+            newest = -np.inf if self._memory is None else self._memory.t_raw_newest
+            begun = [cue for cue in self._pending if cue.t_cue - self._before_s <= newest]
+            self._pending = [cue for cue in self._pending if cue not in begun]
+            for cue in begun:
+                self.trials.put(self._nothing(cue, "gap"))
+
+    def _abandon(self, reason: str) -> None:
+        for cue in self._pending:
+            self.trials.put(self._nothing(cue, reason))
+        self._pending = []
+
+    def _cut(self) -> None:
+        memory = self._memory
+        while memory is not None and self._pending and self._is_complete(self._pending[0], memory):
+            self._take_first(memory)
+
+    def _take_first(self, memory: StreamMemory) -> None:
+        cue = self._pending.pop(0)
+        i_last = memory.i_hop_until(cue.t_cue + self.timing.imagery_s + ROUNDING_S)
+        fault = self._fault(cue, i_last, memory)
+        self.trials.put(self._nothing(cue, fault) if fault else self._trial(cue, i_last, memory))
+
+    def _is_complete(self, cue: _Cue, memory: StreamMemory) -> bool:
+        t_end = cue.t_cue + self.timing.imagery_s
+        return memory.t_hop_newest > t_end + ROUNDING_S and memory.t_raw_newest > t_end + RAW_AFTER_S
+
+    def _fault(self, cue: _Cue, i_last: int, memory: StreamMemory) -> str:
+        """Why a trial cannot be cut, or nothing."""
+        i_first = i_last - self.timing.n_hops + 1
+        t_first = np.inf if memory.t_first is None else memory.t_first
+        if t_first > cue.t_cue - self._before_s or (i_first < 0 and memory.holds_hop(0)):
+            return "gap" if memory.was_restarted else "stream began after the cue"
+        return "" if memory.holds_hop(i_first) and i_last >= 0 else "cue came too late"
+
+    def _trial(self, cue: _Cue, i_last: int, memory: StreamMemory) -> CalibrationTrial:
+        timing, stop = self.timing, i_last + 1
+        raw_uv, t_raw = memory.raw(cue.t_cue - RAW_BEFORE_S, cue.t_cue + timing.imagery_s + RAW_AFTER_S)
+        windows = (stop - timing.n_windows, stop)
+        return CalibrationTrial(
+            cue.i_trial,
+            cue.i_class,
+            cue.t_cue,
+            signal=memory.signal(stop - timing.n_hops, stop),
+            t_newest=memory.stamps(*windows),
+            branch_logits=memory.branch_logits(*windows),
+            logits=memory.logits(*windows),
+            raw_uv=raw_uv,
+            t_raw=t_raw - cue.t_cue,
+        )
+
+    def _nothing(self, cue: _Cue, reason: str) -> CalibrationTrial:
+        shape = self._memory.shape if self._memory else StreamShape(0.0, 0, 0, 0.0, 0, 0, 0)
+        return CalibrationTrial(
+            cue.i_trial,
+            cue.i_class,
+            cue.t_cue,
+            signal=np.empty((0, shape.n_channels), np.float32),
+            t_newest=np.empty(0),
+            branch_logits=np.empty((0, shape.n_branches, shape.n_classes)),
+            logits=np.empty((0, shape.n_classes)),
+            raw_uv=np.empty((0, shape.n_raw_channels), np.float32),
+            t_raw=np.empty(0),
+            accepted=False,
+            reason=reason,
+        )
+
+
+class CalibrationDecoder(Decoder):
+    """A decoder that remembers the newest seconds and lets a cutter take trials out of them.
+
+    Parameters
+    ----------
+    *args, **settings
+        See `Decoder`.
+
+    Notes
+    -----
+    Works wherever a decoder does: in a `rtbci.runtime.live.LiveRun`, and over recordings. It collects samples until a
+    hop is complete and pushes them together: no decision comes later, and its numbers are the same to the bit
+    however the stream was chunked. (A matrix product of other rows may round otherwise.)
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._cutter: TrialCutter | None = None
+        self._memory: StreamMemory | None = None
+
+    @property
+    def memory(self) -> StreamMemory:
+        """What is kept of the open stream.
+
+        Raises
+        ------
+        RtbciError
+            When none is open.
+        """
+        if self._memory is None:
+            raise RtbciError(
+                "CalibrationDecoder: no stream is open, need its metadata first; call open(info)"
+            )
+        return self._memory
+
+    @property
+    def n_needed(self) -> int:
+        """Samples to push until the next window is complete, at least 1."""
+        return max(1, super().n_needed - len(self._t_left))
+
+    def attach(self, cutter: TrialCutter) -> None:
+        """Let a cutter take trials from the next `open` on.
+
+        Raises
+        ------
+        ConfigError
+            When its timing is not that of the paradigm's windows.
+        """
+        timing, needed = cutter.timing, timing_of(self.recipe, cutter.timing.imagery_s)
+        if timing != needed:
+            raise ConfigError(
+                f"CalibrationDecoder: trials have windows of {timing.window_s:g} s every {timing.hop_s:g} s, paradigm "
+                f"'{self.recipe.name}' needs {needed.window_s:g} s every {needed.hop_s:g} s; take its timing"
+            )
+        self._cutter, self._memory = cutter, None
+
+    def open(self, info: StreamInfo, unit: str = "") -> ChannelMap:
+        """Get ready for a stream; see `Decoder.open`. Trials of a stream before it are rejected: ``stream lost``."""
+        _sliding(self.recipe)
+        channel_map = super().open(info, unit)
+        self._forget_left()
+        self._listen()
+        pipeline = self._open_pipeline
+        shape = StreamShape(
+            raw_hz=info.rate_hz,
+            n_raw_channels=info.n_channels,
+            n_channels=len(self.recipe.input.channels),
+            hop_s=pipeline.grid.hop / pipeline.rate_out_hz,
+            hop_samples=pipeline.grid.hop,
+            n_branches=len(pipeline.branches),
+            n_classes=len(self.classes),
+        )
+        self._memory = StreamMemory(shape, self._cutter.keep_s if self._cutter else KEEP_S)
+        if self._cutter is not None:
+            self._cutter.opened(self._memory)
+        return channel_map
+
+    def push(self, data: FloatArray, t_lsl: FloatArray) -> list[Verdict]:
+        """Decode the next samples and cut what trials they complete; see `Decoder.push`."""
+        n_most = max(1, int(LONGEST_PUSH_S * self.memory.shape.raw_hz))
+        verdicts: list[Verdict] = []
+        for i in range(0, len(data), n_most):
+            verdicts += self._push(data[i : i + n_most], t_lsl[i : i + n_most])
+            if self._cutter is not None:
+                self._cutter.cut()
+        return verdicts
+
+    def restart(self) -> None:
+        """Start anew after a gap; see `Decoder.restart`. Trials that have begun are rejected: ``gap``."""
+        if self._cutter is not None:
+            self._cutter.interrupted()
+        super().restart()
+        self._forget_left()
+        self.memory.restart()
+
+    def reset(self) -> None:
+        """Forget everything about the stream; trials that have begun are rejected as by `restart`."""
+        if self._cutter is not None:
+            self._cutter.interrupted()
+        super().reset()
+        self._forget_left()
+        self.memory.restart()
+
+    def swap_profile(self, profile: Any) -> None:
+        """Use another profile; see `Decoder.swap_profile`. No trial is answered by two: pending ones are rejected."""
+        super().swap_profile(profile)
+        if self._memory is not None:
+            self._listen()
+        if self._cutter is not None:
+            self._cutter.abandon("profile swapped")
+
+    def _push(self, data: FloatArray, t_lsl: FloatArray) -> list[Verdict]:
+        self.memory.push_raw(data * self.gains_uv, t_lsl)
+        data, t_lsl = np.concatenate([self._left, data]), np.concatenate([self._t_left, t_lsl])
+        verdicts: list[Verdict] = []
+        i = 0
+        while len(data) - i >= (n := super().n_needed):
+            new = super().push(data[i : i + n], t_lsl[i : i + n])
+            self._remember(new)
+            verdicts += new
+            i += n
+        self._left, self._t_left = data[i:].copy(), t_lsl[i:].copy()
+        return verdicts
+
+    def _remember(self, verdicts: list[Verdict]) -> None:
+        n_classes = len(self.classes)
+        nothing = np.full(n_classes, np.nan)
+        for hop, verdict, *said in zip(self._hops, verdicts, *self._said, strict=True):
+            estimate = verdict.estimate
+            branch_logits = np.array([nothing if one is None else one for one in said])
+            logits = nothing if estimate.logits is None else estimate.logits
+            self.memory.push_hop(hop, estimate.t_window[1], branch_logits, logits)
+        self._hops.clear()
+        for one in self._said:
+            one.clear()
+
+    def _listen(self) -> None:
+        pipeline = self._open_pipeline
+        self._hops: list[npt.NDArray[np.float32]] = []
+        self._said: list[list[FloatArray | None]] = [[] for _ in pipeline.branches]
+        pipeline.branches = tuple(
+            ListenedBranch(branch, said, self._hops if i == 0 else None)
+            for i, (branch, said) in enumerate(zip(pipeline.branches, self._said, strict=True))
+        )
+
+    def _forget_left(self) -> None:
+        n = self._open_pipeline.n_channels_in
+        self._left, self._t_left = np.empty((0, n)), np.empty(0)

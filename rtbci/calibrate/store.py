@@ -1,0 +1,317 @@
+"""Trials on disk: each is written the moment it is done, so that a crash loses the running one at most."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import msgspec
+import numpy as np
+from platformdirs import user_data_path
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from rtbci.calibrate.lock import lock_file
+from rtbci.calibrate.trial import CalibrationTrial
+from rtbci.errors import ConfigError, FileFormatError, ShapeError
+from rtbci.probe.profile_record import USER_NAME
+
+__all__ = [
+    "StoreSettings",
+    "StoredTrials",
+    "TrialStore",
+    "calibrations_root",
+    "new_folder",
+    "newest_folder",
+    "read_settings",
+    "read_trials",
+]
+
+SCHEMA = 1
+JSON_NAME = "store.json"
+LOCK_NAME = "store.lock"
+PATTERN = "trial-*.safetensors"
+ARRAYS = ("signal", "t_newest", "branch_logits", "logits", "raw_uv", "t_raw")
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all trials of a store have in common; `store.json`.
+
+    Parameters
+    ----------
+    paradigm, user : str
+    classes : list of str
+        What `CalibrationTrial.i_class` counts.
+    seed : int
+        Of the order of cues.
+    stream, source_id : str
+        Name and source id of the stream (or recording).
+    rate_hz : float
+        Of the stream.
+    labels : list of str
+        Of all its channels.
+    ignore : list of str
+        Electrodes that were treated as missing.
+    imagery_s : float
+        See `rtbci.calibrate.trial.TrialTiming`.
+    chain_hash : str
+        Of the paradigm's stages; see `rtbci.probe.profile.chain_hash`.
+    profile_id, engine_id : str
+        sha256 of the weights of the profile in use, and of the first engine.
+    """
+
+    paradigm: str
+    user: str
+    classes: list[str]
+    seed: int
+    stream: str
+    source_id: str
+    rate_hz: float
+    labels: list[str]
+    ignore: list[str] = []
+    imagery_s: float
+    chain_hash: str
+    profile_id: str
+    engine_id: str
+    schema_version: int = msgspec.field(default=SCHEMA, name="schema")
+
+
+class StoredTrials(NamedTuple):
+    """What a store holds.
+
+    Parameters
+    ----------
+    trials : list of CalibrationTrial
+        In the order of their numbers.
+    faults : list of str
+        One sentence for each file that cannot be used.
+    """
+
+    trials: list[CalibrationTrial]
+    faults: list[str]
+
+
+class _Header(msgspec.Struct, frozen=True, kw_only=True):
+    """Metadata of a trial's file."""
+
+    i_trial: int
+    i_class: int
+    t_cue: float
+    accepted: bool
+    reason: str
+    arrays_sha256: str
+    schema_version: int = msgspec.field(default=SCHEMA, name="schema")
+
+
+def calibrations_root(paradigm: str, user: str) -> Path:
+    """Folder of a user's calibrations: ``<user data>/rtbci/calibrations/<paradigm>/<user>``.
+
+    Raises
+    ------
+    ConfigError
+        When the user's name cannot be a folder's.
+    """
+    if not USER_NAME.fullmatch(user):
+        raise ConfigError(
+            f"calibration: user is '{user}', need letters, digits, '_', '.', '-'; choose another name"
+        )
+    return user_data_path("rtbci") / "calibrations" / paradigm / user
+
+
+def new_folder(paradigm: str, user: str, start: datetime) -> Path:
+    """Where a calibration that starts now is kept; not made yet. `start` has a time zone."""
+    return calibrations_root(paradigm, user) / start.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def newest_folder(paradigm: str, user: str) -> Path | None:
+    """Folder of a user's newest calibration, or None."""
+    root = calibrations_root(paradigm, user)
+    found = sorted(path.parent for path in root.glob(f"*/{JSON_NAME}"))
+    return found[-1] if found else None
+
+
+class TrialStore:
+    """The trials of one calibration, in a folder that one process at a time may write to.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where it is not there.
+    settings : StoreSettings
+    resume : bool
+        Whether to go on with a store that is there. False: the folder must not hold one.
+
+    Raises
+    ------
+    ConfigError
+        When another process has it open; when it is there and `resume` is False, or is not there and it is True;
+        when it was made with other settings (tells which).
+    FileFormatError
+        When its settings cannot be read.
+
+    Notes
+    -----
+    A context manager: closing lets go of the lock. The lock is the operating system's, so that it ends with the
+    process however that ends. Not thread-safe.
+    """
+
+    def __init__(self, folder: Path, settings: StoreSettings, *, resume: bool = False) -> None:
+        self.folder, self.settings = folder, settings
+        is_there = (folder / JSON_NAME).exists()
+        if resume and not is_there:
+            raise ConfigError(
+                f"calibration {folder}: holds nothing to go on with, need a {JSON_NAME}; start anew"
+            )
+        if is_there and not resume:
+            raise ConfigError(
+                f"calibration {folder}: is already there, need a new folder; resume it, or name another"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            stack.callback(lock_file(folder / LOCK_NAME))
+            if resume:
+                _check_same(folder, read_settings(folder), settings)
+            else:
+                _write(
+                    folder / JSON_NAME, msgspec.json.format(msgspec.json.encode(settings), indent=1) + b"\n"
+                )
+            for left in folder.glob(".*.new"):
+                left.unlink()  # of a process that was killed while it wrote
+            self._unlock = stack.pop_all()
+
+    def write(self, trial: CalibrationTrial) -> Path:
+        """Write a trial, atomically and to the disk; an earlier one of that number is replaced.
+
+        Returns
+        -------
+        Path
+            Its file.
+        """
+        arrays = {name: np.ascontiguousarray(getattr(trial, name)) for name in ARRAYS}
+        header = _Header(
+            i_trial=trial.i_trial,
+            i_class=trial.i_class,
+            t_cue=trial.t_cue,
+            accepted=trial.accepted,
+            reason=trial.reason,
+            arrays_sha256=_sha256(arrays),
+        )
+        path = self.folder / f"trial-{trial.i_trial:04d}.safetensors"
+        # One value, because safetensors writes several in an order that changes.
+        _write(path, save(arrays, {"rtbci": msgspec.json.encode(header).decode()}))
+        return path
+
+    def read(self) -> StoredTrials:
+        """All trials that can be read; see `read_trials`."""
+        return read_trials(self.folder)
+
+    def close(self) -> None:
+        """Let go of the folder; may be called more than once."""
+        self._unlock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_settings(folder: Path) -> StoreSettings:
+    """Read `store.json`.
+
+    Raises
+    ------
+    FileFormatError
+        When it is missing or says something else.
+    """
+    path = folder / JSON_NAME
+    try:
+        settings = msgspec.json.decode(path.read_bytes(), type=StoreSettings)
+    except (OSError, msgspec.DecodeError) as error:
+        raise FileFormatError(
+            f"calibration {path}: cannot be read ({error}), need what `rtbci calibrate` writes; calibrate again"
+        ) from error
+    if settings.schema_version != SCHEMA:
+        raise FileFormatError(
+            f"calibration {path}: schema is {settings.schema_version}, need {SCHEMA}; use the rtbci that wrote it"
+        )
+    return settings
+
+
+def read_trials(folder: Path) -> StoredTrials:
+    """Read and verify all trials of a store; files that are damaged are left out and told of."""
+    trials: list[CalibrationTrial] = []
+    faults: list[str] = []
+    for path in sorted(folder.glob(PATTERN)):
+        try:
+            trials.append(_read(path))
+        except FileFormatError as error:
+            faults.append(str(error))
+    return StoredTrials(sorted(trials, key=lambda one: one.i_trial), faults)
+
+
+def _read(path: Path) -> CalibrationTrial:
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            text = (file.metadata() or {}).get("rtbci", "")
+            arrays: dict[str, Any] = {name: file.get_tensor(name) for name in ARRAYS}
+        header = msgspec.json.decode(text, type=_Header)
+        if header.schema_version != SCHEMA or _sha256(arrays) != header.arrays_sha256:
+            raise FileFormatError(f"schema {header.schema_version}, or its numbers were changed")
+        return CalibrationTrial(
+            header.i_trial,
+            header.i_class,
+            header.t_cue,
+            **arrays,
+            accepted=header.accepted,
+            reason=header.reason,
+        )
+    except (OSError, SafetensorError, msgspec.DecodeError, FileFormatError, ShapeError) as error:
+        raise FileFormatError(
+            f"trial {path}: cannot be used ({error}), need it as it was written; it is left out"
+        ) from error
+
+
+def _sha256(arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
+    digest = hashlib.sha256()
+    for name in ARRAYS:
+        digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _check_same(folder: Path, there: StoreSettings, wanted: StoreSettings) -> None:
+    have, need = msgspec.to_builtins(there), msgspec.to_builtins(wanted)
+    wrong = [f"{key} {_short(have[key])}, now {_short(need[key])}" for key in need if have[key] != need[key]]
+    if wrong:
+        raise ConfigError(
+            f"calibration {folder}: was begun with {'; '.join(wrong)}; need the same to go on; start anew, or set it up "
+            "as it was"
+        )
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write to the disk under another name, then rename: a reader sees all of it or nothing."""
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    if os.name == "posix":  # a folder cannot be opened on Windows
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
