@@ -4,7 +4,7 @@ All of them run live: a fitted decoder is a `Profile` of branches that the runti
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -171,13 +171,16 @@ class AugmentedCovariance:
 
     population: Profile
     name: str = "augmented covariance"
+    _known: dict[int, FloatArray] = field(default_factory=dict, repr=False, compare=False)
 
     def fit(self, trials: Sequence[TrialFeatures]) -> "OwnHead":
         """See `Candidate.fit`."""
-        from pyriemann.utils.mean import mean_riemann
+        from pyriemann.utils.mean import mean_logeuclid
 
         moments = [self._moments(trial) for trial in trials]
-        reference = mean_riemann(np.stack([one[-1] for one in moments]), tol=1e-6, maxiter=10)
+        reference = mean_logeuclid(
+            np.stack([one[-1] for one in moments])
+        )  # near the Riemannian one, at a tenth of its time
 
         def features(trial: TrialFeatures) -> FloatArray:
             return tangent_vectors(self._moments(trial), reference)
@@ -199,6 +202,12 @@ class AugmentedCovariance:
         return len(self.population.classes)
 
     def _moments(self, trial: TrialFeatures) -> FloatArray:
+        """Shrunk second moments of the trial's windows; kept, for every fold needs them again."""
+        if trial.i_trial not in self._known:
+            self._known[trial.i_trial] = self._moments_of(trial)
+        return self._known[trial.i_trial]
+
+    def _moments_of(self, trial: TrialFeatures) -> FloatArray:
         rate_hz, (low_hz, high_hz) = self.population.rate_hz, _band(self.population)
         embedded = Delays(trial.signal.shape[1], EMBEDDING).push(trial.signal)
         band = SosFilter.bandpass(low_hz, high_hz, rate_hz, embedded.shape[1], 2).push(embedded)

@@ -1,12 +1,13 @@
 """The decoder: a recording or a stream in, predictions out, the same object for both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from rtbci.backends.session import Session
 from rtbci.clock import Clock, now
 from rtbci.decide.policy import DecisionPolicy
 from rtbci.errors import RtbciError
@@ -128,6 +129,11 @@ class Decoder:
     def engine_ref(self) -> tuple[str, str]:
         """Name and id (sha256) of the first engine in use; empty strings when no branch has one."""
         return self._parts.engine_ref
+
+    @property
+    def sessions(self) -> Mapping[str, Session]:
+        """Sessions of the engines in use, by branch; they belong to the decoder."""
+        return self._parts.sessions
 
     @property
     def rate_hz(self) -> float:

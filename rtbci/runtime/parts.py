@@ -1,6 +1,6 @@
 """What a recipe and a profile name, opened: engines, branches, fusion."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +68,11 @@ class Parts:
         for name, session in self._sessions.items():
             return self._engines[name].name, session.engine_id
         return "", ""
+
+    @property
+    def sessions(self) -> Mapping[str, Session]:
+        """Open sessions, by the branch of the recipe that names their engine."""
+        return self._sessions
 
     def pipeline(self, stages: Sequence[Stage], info: StreamInfo, clock: Clock) -> Pipeline:
         """Make the pipeline for a stream.

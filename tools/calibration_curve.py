@@ -1,0 +1,231 @@
+"""Judge calibration on real people: each subject's first trials, taken in time order, against the subject's last run.
+
+Usage, from the checkout's root, after ``tools.train_motor_imagery`` has left its folds::
+
+    python -m tools.calibration_curve --folds build/train_motor_imagery --jobs 2 --out build/calibration
+
+Every subject is decoded by a fold whose training did not see it, through the streaming pipeline, cues from the
+markers, trials cut and fitted by `rtbci.calibrate`. Subjects that are done are kept in ``--out``.
+"""
+
+import argparse
+import json
+import multiprocessing
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import ttest_rel, wilcoxon
+from threadpoolctl import threadpool_limits
+
+from rtbci.calibrate.bakeoff import losses, run_bakeoff
+from rtbci.calibrate.candidates import Candidate, Fitted, standard_candidates
+from rtbci.calibrate.confidence import calibration_error, fit_temperature
+from rtbci.calibrate.cutter import CalibrationDecoder, timing_of
+from rtbci.calibrate.enough import judge
+from rtbci.calibrate.features import TrialFeatures, read_trial
+from rtbci.calibrate.recordings import trials_of_recordings
+from rtbci.clock import now
+from rtbci.evaluate.npz_runs import read_npz_runs
+from rtbci.probe.profile import read_profile
+from rtbci.recipes import read_paradigm
+
+__all__ = ["main"]
+
+ROOT = Path(__file__).resolve().parents[1]
+KS = (1, 2, 5, 10, 15)
+Row = dict[str, Any]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    args = _parser().parse_args(arguments)
+    folds = {
+        name: fold
+        for fold in sorted(args.folds.glob("fold*/"))
+        for name in json.loads((fold / "subjects.json").read_text())["test"]
+    }
+    names = sorted(folds)[: args.subjects_limit]
+    if not names:
+        print(f"calibration_curve: no fold*/subjects.json below {args.folds}; train first", file=sys.stderr)
+        return 2
+    args.out.mkdir(parents=True, exist_ok=True)
+    todo = [name for name in names if not (args.out / f"{name}.json").exists()]
+    jobs = [
+        (name, folds[name], args.data / "eegmmidb" / f"{name}.npz", args.out, args.paradigm) for name in todo
+    ]
+    with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for i, name in enumerate(pool.map(_one, jobs), start=1):
+            print(f"{i}/{len(jobs)} {name}", flush=True)
+    rows = [row for name in names for row in json.loads((args.out / f"{name}.json").read_text())]
+    page = table(rows)
+    (args.out / "table.md").write_text(page)
+    print(page)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of eegmmidb/"
+    )
+    parser.add_argument("--folds", type=Path, default=ROOT / "build" / "train_motor_imagery")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "calibration")
+    parser.add_argument("--paradigm", default="motor_imagery")
+    parser.add_argument("--subjects-limit", type=int, default=None)
+    parser.add_argument("--jobs", type=int, default=1)
+    return parser
+
+
+def _one(job: tuple[str, Path, Path, Path, str]) -> str:
+    name, fold, path, out, paradigm = job
+    threadpool_limits(1)
+    recipe = read_paradigm(paradigm)
+    profile = read_profile(fold / "profile")
+    with CalibrationDecoder(recipe, profile=profile, engine=str(fold / "engine")) as decoder:
+        recordings = read_npz_runs(path)
+        cut = [
+            [t for t in trials_of_recordings(decoder, [one], timing_of(recipe, 4.0)) if t.accepted]
+            for one in recordings
+        ]
+        runs = [[read_trial(profile, decoder.sessions, trial) for trial in one] for one in cut]
+    trials = [trial for run in runs for trial in run]
+    rows = _judged(standard_candidates(profile), trials, first_test=sum(map(len, runs[:-1])))
+    (out / f"{name}.json").write_text(json.dumps([row | {"subject": name} for row in rows]) + "\n")
+    return name
+
+
+def _judged(candidates: list[Candidate], trials: list[TrialFeatures], first_test: int) -> list[Row]:
+    """Rows of one subject: for each k, each candidate and the one that the bake-off chose."""
+    rows: list[Row] = []
+    for k in (0, *KS):
+        chosen_trials = first_of_each(trials, k)
+        if chosen_trials is None or (chosen_trials and chosen_trials[-1] >= first_test):
+            continue
+        used, test = [trials[i] for i in chosen_trials], trials[first_test:]
+        labels = np.array([trial.i_class for trial in test], dtype=np.intp)
+        fitted = {one.name: one.fit(used) for one in (candidates if k else candidates[:1])}
+        rows += [_row(k, name, one, test, labels) for name, one in fitted.items()]
+        if k < 2:
+            continue
+        t_start = now()
+        found = run_bakeoff(candidates, used)
+        seconds = now() - t_start
+        name = found.chosen.name
+        temperature = fit_temperature(found.outcomes[found.i_chosen].logits, found.labels)
+        rows.append(
+            _row(k, "bake-off", fitted[name], test, labels, temperature)
+            | {
+                "losses": {
+                    one.candidate.name: losses(one.logits, found.labels).tolist() for one in found.outcomes
+                }
+            }
+            | {
+                "losses": {
+                    one.candidate.name: losses(one.logits, found.labels).tolist() for one in found.outcomes
+                },
+                "chosen": name,
+                "seconds": seconds,
+                "expected": judge(found.nested, found.labels).accuracy,
+            }
+        )
+    return rows
+
+
+def first_of_each(trials: list[TrialFeatures], k: int) -> list[int] | None:
+    """Indices of all trials up to the one that completes `k` of each class; None when there are too few."""
+    counts: dict[int, int] = {trial.i_class: 0 for trial in trials}
+    taken: list[int] = []
+    for i, trial in enumerate(trials):
+        if min(counts.values()) >= k:
+            return taken
+        if counts[trial.i_class] < k:
+            taken.append(i)
+            counts[trial.i_class] += 1
+    return taken if min(counts.values()) >= k else None
+
+
+def _row(
+    k: int,
+    name: str,
+    fitted: Fitted,
+    test: list[TrialFeatures],
+    labels: "np.ndarray[tuple[int], np.dtype[np.intp]]",
+    temperature: float = 1.0,
+) -> Row:
+    logits = (
+        np.stack([fitted.logits(trial)[-1] for trial in test]) / fitted.profile().temperature / temperature
+    )
+    log_probs = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    used, columns = np.unique(labels, return_inverse=True)
+    return {
+        "k": k,
+        "decoder": name,
+        "accuracy": judge(logits, labels).accuracy,
+        "loss": -float(log_probs[np.arange(len(labels)), labels].mean()),
+        "ece": calibration_error(log_probs[:, used], columns),
+    }
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown: means over subjects, differences to the population's decoder on the same trials."""
+    lines = [
+        "| trials a class | decoder | accuracy % (SE) | less the population's (SE) | p, t | p, Wilcoxon | subjects at 70 % or more | n |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for k in (0, *KS):
+        at_k = [row for row in rows if row["k"] == k]
+        base = {row["subject"]: float(row["accuracy"]) for row in at_k if row["decoder"] == "population"}
+        for name in dict.fromkeys(str(row["decoder"]) for row in at_k):
+            mine = {row["subject"]: float(row["accuracy"]) for row in at_k if row["decoder"] == name}
+            both = sorted(set(base) & set(mine), key=str)
+            x, y = np.array([mine[s] for s in both]), np.array([base[s] for s in both])
+            lines.append(
+                f"| {k} | {name} | {_mean(x)} | {_against(x, y)} | {100 * np.mean(x >= 70):.0f} % | {len(x)} |"
+            )
+    return "\n".join(lines) + "\n" + _choices(rows)
+
+
+def _mean(x: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> str:
+    return f"{x.mean():.1f} ({x.std(ddof=1) / len(x) ** 0.5:.1f})"
+
+
+def _against(
+    x: "np.ndarray[tuple[int], np.dtype[np.float64]]", y: "np.ndarray[tuple[int], np.dtype[np.float64]]"
+) -> str:
+    d = x - y
+    if not d.any():
+        return "- | - | -"
+    return f"{d.mean():+.1f} ({d.std(ddof=1) / len(d) ** 0.5:.1f}) | {ttest_rel(x, y).pvalue:.2g} | {wilcoxon(d).pvalue:.2g}"
+
+
+def _choices(rows: list[Row]) -> str:
+    lines = [
+        "",
+        "| trials a class | chosen | accuracy that the bake-off told, % | reached, % | seconds (median) | ECE, population, conv-probe, chosen |",
+        "|---|---|---|---|---|---|",
+    ]
+    for k in KS:
+        mine = [row for row in rows if row["k"] == k and row["decoder"] == "bake-off"]
+        if not mine:
+            continue
+        names = [str(row["chosen"]) for row in mine]
+        counts = ", ".join(f"{name} {names.count(name)}" for name in dict.fromkeys(names))
+        told, reached = (np.mean([float(row[key]) for row in mine]) for key in ("expected", "accuracy"))
+        seconds = np.median([float(row["seconds"]) for row in mine])
+        ece = [
+            np.mean([float(row["ece"]) for row in rows if row["k"] == k and row["decoder"] == name])
+            for name in ("population", "conv-probe", "bake-off")
+        ]
+        lines.append(
+            f"| {k} | {counts} | {told:.1f} | {reached:.1f} | {seconds:.1f} | {', '.join(f'{x:.3f}' for x in ece)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
