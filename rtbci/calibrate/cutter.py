@@ -248,6 +248,7 @@ class CalibrationDecoder(Decoder):
         super().__init__(*args, **settings)
         self._cutter: TrialCutter | None = None
         self._memory: StreamMemory | None = None
+        self._left, self._t_left = np.empty((0, 0)), np.empty(0)  # samples of a hop that is not complete
 
     @property
     def memory(self) -> StreamMemory:

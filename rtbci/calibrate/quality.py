@@ -155,7 +155,7 @@ def line_share(signal_uv: FloatArray, rate_hz: float) -> FloatArray:
     total = np.maximum(power[freq_hz >= 1.0].sum(axis=0), np.finfo(float).tiny)
     carried = [line for line in LINES_HZ if line + LINE_WIDTH_HZ < rate_hz / 2]
     shares = [power[np.abs(freq_hz - line) <= LINE_WIDTH_HZ].sum(axis=0) / total for line in carried]
-    return np.max([np.zeros(signal_uv.shape[1]), *shares], axis=0)
+    return np.asarray(np.max([np.zeros(signal_uv.shape[1]), *shares], axis=0))
 
 
 def _centred(signal_uv: FloatArray) -> FloatArray:

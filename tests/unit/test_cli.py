@@ -102,7 +102,19 @@ def test_flags_reach_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     monkeypatch.setattr(command, "run", lambda config, console: seen.append(config))
     flags = ["--paradigm", "p", "--user", "ada", "--profile", "q", "--stream", "s", "--source-id", "i"]
-    flags += ["--markers", "none", "--unit", "mV", "--wait", "--timeout", "3", "--duration", "4"]
+    flags += [
+        "--markers",
+        "none",
+        "--unit",
+        "mV",
+        "--ignore",
+        "C5, t7",
+        "--wait",
+        "--timeout",
+        "3",
+        "--duration",
+        "4",
+    ]
     flags += ["--engine", "torch", "--engine-recipe", "e", "--pub", "tcp://127.0.0.1:1"]
     flags += ["--control", "tcp://127.0.0.1:2", "--format", "msgpack", "--lsl-outlet", "--insecure"]
     assert call(monkeypatch, "run", *flags) == 0
@@ -110,6 +122,7 @@ def test_flags_reach_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (config.paradigm, config.user, config.profile, config.duration_s) == ("p", "ada", "q", 4.0)
     stream = config.stream
     assert (stream.name, stream.source_id, stream.markers, stream.unit) == ("s", "i", "none", "mV")
+    assert stream.ignore == ("C5", "t7")
     assert (stream.wait, stream.timeout_s) == (True, 3.0)
     assert (config.engine.backend, config.engine.recipe) == ("torch", "e")
     publish = config.publish

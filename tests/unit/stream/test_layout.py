@@ -201,3 +201,18 @@ def test_too_few_are_refused_with_a_table() -> None:
     message = str(caught.value)
     assert "has 2 of the 21 channels of the decoder, need at least 3, C3, C4 among them; use" in message
     assert len(message.splitlines()) == 23
+
+
+@pytest.mark.parametrize("missing", ["interpolate", "infer"])
+def test_ignored_electrodes_count_as_missing(missing: Literal["interpolate", "infer"]) -> None:
+    info = stream(*SENSORIMOTOR, "Fz")
+    mapping = match_channels(info, SENSORIMOTOR, missing=missing, ignore=["c5", "FZ"])
+    assert mapping.ignored == ("C5", "Fz")
+    assert mapping.unused == ()
+    assert (mapping.interpolated or mapping.inferred) == ("C5",)
+    columns = [info.labels.index(label) for label in ("C5", "Fz")]
+    assert not mapping.matrix[:, columns].any()
+    with pytest.raises(ChannelError, match=r"\(without C3, to be ignored\) lacks C3"):
+        match_channels(info, SENSORIMOTOR, missing=missing, required=["C3"], ignore=["C3"])
+    with pytest.raises(ChannelError, match="to be read without XY, need electrodes that it has"):
+        match_channels(info, SENSORIMOTOR, ignore=["XY"])

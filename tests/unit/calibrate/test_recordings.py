@@ -1,0 +1,80 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtbci.calibrate.bad_channels import find_bad_channels
+from rtbci.calibrate.cutter import CalibrationDecoder, timing_of
+from rtbci.calibrate.markers import with_markers
+from rtbci.calibrate.quality import RejectSettings, judge_trial
+from rtbci.calibrate.recordings import trials_of_recordings
+from rtbci.errors import FileFormatError
+from rtbci.evaluate.npz_runs import read_npz_runs
+from rtbci.recipes import read_paradigm
+from rtbci.replay.recording import Recording
+from rtbci.stream.source import Marker
+from tests.data_paths import data_dir, needs_data
+from tests.tiny import eeg, stream_info, write_paradigm
+
+
+def recording(*markers: tuple[float, str], seed: int = 0) -> Recording:
+    return Recording(stream_info(), eeg(2500, seed=seed), tuple(Marker(*one) for one in markers))
+
+
+def test_trials_of_several_recordings(tmp_path: Path) -> None:
+    recipe = read_paradigm(str(write_paradigm(tmp_path)))
+    first = recording((-1.0, "left"), (2.0, "left"), (4.0, "rest"), (5.0, '{"event": "right"}'), (9.8, "T1"))
+    t_s = np.arange(2500) / 250.0 + 0.5 * (np.arange(2500) >= 1250)
+    second = replace(recording((2.0, "770.0"), (4.5, "T1"), (7.0, "T2"), seed=1), t_s=t_s)
+    data = second.data.copy()
+    data[2400:, 0] = np.nan
+    with CalibrationDecoder(recipe) as decoder:
+        recordings = [first, replace(second, data=data)]
+        trials = list(trials_of_recordings(decoder, recordings, timing_of(recipe, 1.5)))
+        again = list(trials_of_recordings(decoder, recordings, timing_of(recipe, 1.5)))
+    assert [(one.i_trial, one.i_class, one.t_cue, one.reason) for one in trials] == [
+        (0, 0, 2.0, ""),
+        (1, 1, 5.0, ""),
+        (2, 0, 9.8, "recording ended"),
+        (3, 1, 2.0, ""),
+        (4, 0, 4.5, "gap"),
+        (5, 1, 7.0, ""),
+    ]
+    for one, other in zip(trials, again, strict=True):
+        assert one.signal.tobytes() == other.signal.tobytes()
+        assert one.branch_logits.tobytes() == other.branch_logits.tobytes()
+
+
+def test_recordings_without_cues(tmp_path: Path) -> None:
+    recipe = read_paradigm(str(write_paradigm(tmp_path)))
+    with CalibrationDecoder(recipe) as decoder:
+        with pytest.raises(
+            FileFormatError, match="markers are arrow_L, rest, need some that name a class; give --map"
+        ):
+            list(
+                trials_of_recordings(
+                    decoder, [recording((1.0, "arrow_L"), (2.0, "rest"))], timing_of(recipe, 1.5)
+                )
+            )
+        mapped = with_markers(recipe, ["arrow_L=left_hand"])
+        found = trials_of_recordings(
+            decoder, [recording((2.0, "arrow_L"))], timing_of(recipe, 1.5), mapped.class_of
+        )
+        assert [one.accepted for one in found] == [True]
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@needs_data
+def test_a_subject_of_eegmmidb() -> None:
+    recipe = read_paradigm("motor_imagery")
+    run = read_npz_runs(data_dir() / "eegmmidb" / "S001.npz")[0]
+    with CalibrationDecoder(recipe) as decoder:
+        trials = list(trials_of_recordings(decoder, [run], timing_of(recipe, 4.0)))
+        read = decoder.read
+    judged = [judge_trial(one, RejectSettings(), run.info.labels, read, run.info.rate_hz) for one in trials]
+    assert len(judged) == 15
+    assert sum(one.accepted for one in judged) >= 14
+    assert sorted({one.i_class for one in judged}) == [0, 1]
+    assert find_bad_channels(run.data[:1600], run.info.rate_hz, run.info.labels) == {}
