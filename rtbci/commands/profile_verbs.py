@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 from msgspec.structs import replace
+from rich.table import Table
 
 from rtbci.commands.profile_output import Output, table_of
 from rtbci.commands.profile_words import (
@@ -65,7 +66,9 @@ def show(name: str, paradigm: str, out: Output) -> None:
     reason = reason_not_to_run(profile, recipe)
     lines = profile_lines(folder, profile, reason)
     shown = [f"{what:<14}{text}" for what, text in lines]
-    tables = [] if record is None else ["", "what the calibration compared:", record_table(record)]
+    tables: list[Table | str] = (
+        [] if record is None else ["", "what the calibration compared:", record_table(record)]
+    )
     out.result(plain_profile(folder, profile, record, reason), *shown, *tables)
 
 

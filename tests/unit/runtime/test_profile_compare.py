@@ -11,7 +11,7 @@ from tests.probe_samples import make_profile
 
 
 def changed(**change: object) -> Profile:
-    return msgspec.structs.replace(make_profile(), **change)  # type: ignore[arg-type]
+    return msgspec.structs.replace(make_profile(), **change)
 
 
 def accuracy(mean: float, what: str = "trials") -> Accuracy:
