@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from rtbci.calibrate.record import (
     CalibrationRecord,
@@ -23,6 +24,7 @@ from rtbci.recipes import (
     ParadigmRecipe,
     WindowSettings,
 )
+from rtbci.stages.stage import FloatArray
 from tests.calibration_samples import make_record
 
 __all__ = ["CLASSES", "LABELS", "RATE_HZ", "make_recipe", "make_trials", "record_of"]
@@ -35,7 +37,7 @@ CLASSES = ("left_hand", "right_hand")
 def make_recipe(classes: Sequence[str] = CLASSES) -> ParadigmRecipe:
     """A paradigm that needs no files."""
     return ParadigmRecipe(
-        schema=1,  # type: ignore[call-arg]
+        schema=1,
         name="tiny",
         classes=tuple(classes),
         input=InputSettings(channels=("C3", "CZ", "C4")),
@@ -118,7 +120,7 @@ def record_of(
     return msgspec.structs.replace(make_record(), **found)
 
 
-def _confidence(sure: np.ndarray, right: np.ndarray) -> Confidence:  # type: ignore[type-arg]
+def _confidence(sure: FloatArray, right: npt.NDArray[np.bool_]) -> Confidence:
     bins = reliability(sure, right)
     bins = bins[bins[:, 0] > 0]
     return Confidence(

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,7 @@ SERIES = ("#0a0b0c", "#0d0e0f", "#101112", "#131415", "#161718")
 VARIABLES = {INK: "--ink", MUTED: "--muted", PAPER: "--paper"} | {
     color: f"--series-{i}" for i, color in enumerate(SERIES)
 }
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
     "text.parse_math": False,  # a "$" in a channel's name is a "$"
     "font.size": 9.0,

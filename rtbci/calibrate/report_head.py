@@ -136,15 +136,21 @@ def _time_frequency_svg(
     def draw(figure: "Figure", axes: "Axes") -> None:
         axes.set_title(title)
         step = max(1, round(epochs.rate_hz / 32))  # 32 columns a second: a page needs no more
-        image = axes.pcolormesh(
-            epochs.t_s[::step],
-            frequencies_hz,
+        half_s, half_hz = step / epochs.rate_hz / 2, 0.5  # a pixel reaches half a step to either side
+        image = axes.imshow(
             change_db[:, ::step],
             cmap=COLORS,
             vmin=-limit_db,
             vmax=limit_db,
-            shading="nearest",
-            rasterized=True,
+            origin="lower",
+            aspect="auto",
+            interpolation="none",  # the page scales the pixels
+            extent=(
+                epochs.t_s[0] - half_s,
+                epochs.t_s[::step][-1] + half_s,
+                frequencies_hz[0] - half_hz,
+                frequencies_hz[-1] + half_hz,
+            ),
         )
         axes.axvline(0.0, color="black", linewidth=1.0, linestyle="--")
         axes.set(xlabel="seconds after the cue", ylabel="Hz")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import signal
@@ -182,14 +183,13 @@ def time_frequency_db(epochs: Epochs, label: str, i_class: int) -> tuple[FloatAr
     rows = epochs.data_uv[epochs.i_class == i_class][:, [epochs.labels.index(label)]]
     padded = np.pad(rows, ((0, 0), (0, 0), (n_pad, n_pad)), "reflect")
     frequencies_hz = np.arange(LOWEST_HZ, min(HIGHEST_HZ, 0.45 * epochs.rate_hz))
-    power = tfr_array_morlet(
-        padded,
-        epochs.rate_hz,
-        frequencies_hz,
-        frequencies_hz * N_CYCLES_S,
-        output="avg_power",
-        verbose="ERROR",
-    )[0][:, n_pad : n_pad + len(epochs.t_s)]
+    n_cycles: Any = (
+        frequencies_hz * N_CYCLES_S
+    )  # one for each frequency: MNE takes it, its annotation does not
+    averaged: Any = tfr_array_morlet(
+        padded, epochs.rate_hz, frequencies_hz, n_cycles, output="avg_power", verbose="ERROR"
+    )
+    power: FloatArray = averaged[0][:, n_pad : n_pad + len(epochs.t_s)]
     return frequencies_hz, _db(power, power[:, epochs.baseline].mean(axis=1, keepdims=True))
 
 

@@ -184,7 +184,7 @@ def real_trials() -> tuple[list[CalibrationTrial], list[str], float]:
     (recording,) = read_npz(data_dir() / "eegmmidb" / "S007.npz")
     names = {"T1": 0, "T2": 1, "left_hand": 0, "right_hand": 1, "left": 0, "right": 1}
     t_s = recording.sample_times()
-    trials = []
+    trials: list[CalibrationTrial] = []
     for marker in recording.markers:
         if marker.value not in names:
             continue

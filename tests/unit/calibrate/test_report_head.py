@@ -14,6 +14,9 @@ def test_maps_of_both_classes_and_their_difference() -> None:
     drawings = time_frequency_svgs(epochs, list(CLASSES))
     assert len(drawings) == 4
     assert "left_hand, at C3" in drawings[0]
+    from matplotlib import pyplot
+
+    assert pyplot.get_fignums() == []  # a window that the caller has open is not drawn on
 
 
 def test_bars_where_a_map_would_be_made_up() -> None:

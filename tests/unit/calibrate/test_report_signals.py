@@ -83,7 +83,7 @@ def test_desynchronisation_is_where_it_was_made() -> None:
 
 
 def test_time_and_frequency_of_the_change() -> None:
-    trials = make_trials(20)
+    trials = make_trials(40)
     epochs = cut_epochs(record_of(trials), trials, 2.0)
     assert epochs is not None
     f_hz, change_db = time_frequency_db(epochs, "C4", 0)
