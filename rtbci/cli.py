@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from rtbci.commands.profile import app as profile_app
 from rtbci.errors import RtbciError
 
 __all__ = ["app", "main"]
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(profile_app, name="profile")
 
 Config = Annotated[
     str | None, typer.Option(help="TOML file, or the name of one that comes with rtbci (lab).")
@@ -64,7 +66,9 @@ def run(
     user: Annotated[
         str | None, typer.Option(help="Whose newest profile to use (default: anonymous).")
     ] = None,
-    profile: Annotated[str | None, typer.Option(help="Profile by path or user, or 'population'.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Profile by path, USER or USER@GENERATION, or 'population'.")
+    ] = None,
     stream: Annotated[str | None, typer.Option(help="Name of the LSL stream [the only EEG stream].")] = None,
     source_id: Annotated[str | None, typer.Option(help="source_id of the LSL stream.")] = None,
     markers: Annotated[

@@ -8,6 +8,7 @@ import msgspec
 from rtbci.errors import FileFormatError
 
 __all__ = [
+    "RECORD_NAME",
     "SCHEMA",
     "CalibrationRecord",
     "CandidateScore",
@@ -15,12 +16,13 @@ __all__ = [
     "CurvePoint",
     "StreamRecord",
     "TrialNote",
+    "has_record",
     "read_record",
     "write_record",
 ]
 
 SCHEMA = 1
-JSON_NAME = "calibration.json"
+RECORD_NAME = "calibration.json"
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -214,7 +216,7 @@ class CalibrationRecord(_Record, frozen=True, kw_only=True):
 
 def write_record(folder: Path, record: CalibrationRecord) -> Path:
     """Write `calibration.json` into a folder, atomically; returns its path."""
-    path = folder / JSON_NAME
+    path = folder / RECORD_NAME
     temporary = path.with_suffix(".json.new")
     with temporary.open("wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
@@ -222,6 +224,11 @@ def write_record(folder: Path, record: CalibrationRecord) -> Path:
         os.fsync(file.fileno())
     temporary.replace(path)
     return path
+
+
+def has_record(folder: Path) -> bool:
+    """Whether a folder has a `calibration.json`."""
+    return (folder / RECORD_NAME).is_file()
 
 
 def read_record(folder: Path) -> CalibrationRecord:
@@ -232,7 +239,7 @@ def read_record(folder: Path) -> CalibrationRecord:
     FileFormatError
         When it is missing or says something else.
     """
-    path = folder / JSON_NAME
+    path = folder / RECORD_NAME
     try:
         record = msgspec.json.decode(path.read_bytes(), type=CalibrationRecord)
     except (OSError, msgspec.DecodeError) as error:

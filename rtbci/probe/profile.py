@@ -1,5 +1,6 @@
 """Profiles on disk: written at once or not at all, read with every check."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -24,6 +25,8 @@ from rtbci.probe.profile_record import (
 )
 
 __all__ = [
+    "JSON_NAME",
+    "WEIGHTS_NAME",
     "Accuracy",
     "BranchEntry",
     "Probe",
@@ -32,6 +35,7 @@ __all__ = [
     "chain_hash",
     "generations",
     "join_tensors",
+    "keep_number",
     "newest_profile",
     "read_profile",
     "write_generation",
@@ -40,6 +44,9 @@ __all__ = [
 
 JSON_NAME = "profile.json"
 WEIGHTS_NAME = "weights.safetensors"
+HIGHEST_NAME = "highest"
+"""File in a user's folder: the highest number that was deleted, so that no number is given twice."""
+TAKEN = (errno.EEXIST, errno.ENOTEMPTY)
 
 
 def read_profile(path: str | Path) -> Profile:
@@ -108,9 +115,7 @@ def write_profile(path: str | Path, profile: Profile, *, replace: bool = False) 
     folder = Path(path)
     check_profile(profile, f"profile {folder}")
     if folder.exists() and not replace:
-        raise ProfileError(
-            f"profile {folder}: is already there, need a new folder; choose another generation"
-        )
+        raise _taken(folder)
     blob = save({name: np.ascontiguousarray(x) for name, x in sorted(profile.weights.items())})
     written = msgspec.structs.replace(profile, weights_sha256=hashlib.sha256(blob).hexdigest())
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +124,7 @@ def write_profile(path: str | Path, profile: Profile, *, replace: bool = False) 
         _write_synced(temporary / WEIGHTS_NAME, blob)
         _write_synced(temporary / JSON_NAME, _json(written))
         temporary.chmod(0o755)
-        _swap_in(temporary, folder)
+        _swap_in(temporary, folder, replace=replace)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -140,6 +145,9 @@ def generations(root: str | Path, user: str) -> list[Path]:
 def write_generation(root: str | Path, profile: Profile) -> Path:
     """Write a user's next profile to ``<root>/<user>/<generation>/``; earlier ones are kept.
 
+    Several processes may do so at once: each gets a number of its own. A number that was given is never given again,
+    also when its profile was deleted (see `keep_number`), so that one who looks for a newer profile finds it.
+
     Returns
     -------
     Path
@@ -151,15 +159,35 @@ def write_generation(root: str | Path, profile: Profile) -> Path:
         See `write_profile`.
     """
     check_profile(profile, f"profile of '{profile.user}'")  # before the user's name becomes a path
-    kept = generations(root, profile.user)
-    generation = int(kept[-1].name) + 1 if kept else 1
-    folder = Path(root) / profile.user / f"{generation:04d}"
-    write_profile(folder, msgspec.structs.replace(profile, generation=generation))
-    return folder
+    while True:
+        generation = _highest(Path(root) / profile.user) + 1
+        folder = Path(root) / profile.user / f"{generation:04d}"
+        try:
+            write_profile(folder, msgspec.structs.replace(profile, generation=generation))
+        except ProfileError:
+            if not folder.exists():
+                raise
+            continue  # somebody else took the number since it was looked up: the next one
+        return folder
+
+
+def keep_number(folder: Path) -> None:
+    """Remember the number of a generation that is about to be deleted, so that it is not given again.
+
+    Parameters
+    ----------
+    folder : Path
+        ``<root>/<user>/<generation>``.
+    """
+    user = folder.parent
+    number = max(int(folder.name), _deleted(user))
+    temporary = user / f".{HIGHEST_NAME}-{os.getpid()}"
+    _write_synced(temporary, f"{number}\n".encode())
+    temporary.replace(user / HIGHEST_NAME)
 
 
 def newest_profile(root: str | Path, user: str) -> Path | None:
-    """Folder of a user's newest profile, or None when there is none."""
+    """Folder of a user's newest profile, sound or broken, or None when there is none."""
     kept = generations(root, user)
     return kept[-1] if kept else None
 
@@ -177,17 +205,40 @@ def _write_synced(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _swap_in(temporary: Path, folder: Path) -> None:
+def _highest(user: Path) -> int:
+    """The highest number that a user's folder has seen; anything with a number for a name counts."""
+    names = [one.name for one in user.iterdir()] if user.is_dir() else []
+    return max(_deleted(user), *(int(name) for name in names if name.isdecimal()), 0)
+
+
+def _deleted(user: Path) -> int:
+    try:
+        return int((user / HIGHEST_NAME).read_text())
+    except FileNotFoundError:
+        return 0
+    except ValueError as error:
+        raise ProfileError(
+            f"profiles {user}: {HIGHEST_NAME} is no number ({error}), need the highest that was deleted; remove that file"
+        ) from error
+
+
+def _taken(folder: Path) -> ProfileError:
+    return ProfileError(f"profile {folder}: is already there, need a new folder; choose another generation")
+
+
+def _swap_in(temporary: Path, folder: Path, *, replace: bool) -> None:
     """Put `temporary` where `folder` is; an old folder is gone only when the new one stands."""
     retired = None
-    if folder.exists():
+    if replace and folder.exists():
         retired = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
         folder.rename(retired / folder.name)
     try:
-        temporary.rename(folder)
-    except OSError:
+        temporary.rename(folder)  # refused where a folder with files stands by now
+    except OSError as error:
         if retired is not None:
             (retired / folder.name).rename(folder)
+        elif error.errno in TAKEN:
+            raise _taken(folder) from error
         raise
     _sync_folder(folder.parent)
     if retired is not None:

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -12,6 +14,7 @@ from rtbci.probe.profile import (
     Profile,
     chain_hash,
     generations,
+    keep_number,
     newest_profile,
     read_profile,
     write_generation,
@@ -161,3 +164,69 @@ def test_whom_it_was_trained_on_is_kept_and_may_be_missing(tmp_path: Path) -> No
     del older["trained_on"]
     (tmp_path / "p" / "profile.json").write_text(json.dumps(older))
     assert read_profile(tmp_path / "p").trained_on == []
+
+
+def test_a_number_that_somebody_else_took_meanwhile_is_left_to_him(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_generation(tmp_path, make_profile())
+    rename = Path.rename
+
+    def after_the_other(self: Path, target: Path) -> Path:
+        if target.name == "0002" and not target.exists():
+            monkeypatch.setattr(Path, "rename", rename)
+            write_profile(target, make_profile())  # between the look and the rename
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", after_the_other)
+    assert write_generation(tmp_path, make_profile()).name == "0003"
+    assert [path.name for path in sorted((tmp_path / "ada").iterdir())] == ["0001", "0002", "0003"]
+    assert [read_profile(path).generation for path in generations(tmp_path, "ada")] == [1, 0, 3]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from rtbci.probe.profile import read_profile, write_generation
+profile = read_profile(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(20):
+    write_generation(sys.argv[2], profile)
+"""
+
+
+def test_two_processes_may_write_at_once(tmp_path: Path) -> None:
+    write_profile(tmp_path / "p", make_profile())
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "p"), str(tmp_path / "root")]
+    writers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    assert [writer.communicate() and writer.returncode for writer in writers] == [0, 0]
+    found = generations(tmp_path / "root", "ada")
+    assert [read_profile(path).generation for path in found] == list(range(1, 41))
+    assert len(list((tmp_path / "root" / "ada").iterdir())) == 40
+
+
+def test_a_number_is_not_given_twice(tmp_path: Path) -> None:
+    import shutil
+
+    for _ in range(2):
+        write_generation(tmp_path, make_profile())
+    for folder in reversed(generations(tmp_path, "ada")):
+        keep_number(folder)
+        shutil.rmtree(folder)
+    assert newest_profile(tmp_path, "ada") is None
+    assert write_generation(tmp_path, make_profile()).name == "0003"
+    (tmp_path / "ada" / "0004").write_text("a file, no folder")
+    assert write_generation(tmp_path, make_profile()).name == "0005"
+    (tmp_path / "ada" / "highest").write_text("many")
+    with pytest.raises(ProfileError, match="highest is no number"):
+        write_generation(tmp_path, make_profile())

@@ -4,7 +4,13 @@ import pytest
 
 from rtbci.errors import ProfileError
 from rtbci.probe.profile import read_profile, write_generation
-from rtbci.runtime.profiles import find_profile, profiles_root
+from rtbci.runtime.profiles import (
+    all_profiles_root,
+    find_profile,
+    generation_name,
+    profiles_root,
+    split_name,
+)
 from tests.tiny import write_paradigm, write_tiny_profile
 
 
@@ -20,6 +26,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_where_profiles_are(home: Path) -> None:
     assert profiles_root("tiny") == home / "data" / "rtbci" / "profiles" / "tiny"
+    assert profiles_root("tiny").parent == all_profiles_root()
 
 
 def test_the_newest_of_the_user(home: Path) -> None:
@@ -44,3 +51,37 @@ def test_a_name_that_means_nothing(home: Path) -> None:
         ProfileError, match=r"profile 'bob': is neither a folder .* give a path, or 'population'"
     ):
         find_profile("tiny", "bob")
+
+
+def test_a_generation_by_its_number(home: Path) -> None:
+    first = profiles_root("tiny") / "ada" / "0001"
+    assert find_profile("tiny", "ada@1") == first
+    assert generation_name(first) == "ada@1"
+    with pytest.raises(ProfileError, match=r"'ada@7': is not there, have generations 1, 2 in"):
+        find_profile("tiny", "ada@7")
+    with pytest.raises(ProfileError, match="profile 'bob@1': is neither"):
+        find_profile("tiny", "bob@1")
+
+
+@pytest.mark.parametrize("name", ["ada@", "ada@x", "ada@-1", "ada@\u0663", "@1", "../ada", "a/b@1", ""])
+def test_a_name_is_a_user_and_perhaps_a_number(name: str) -> None:
+    with pytest.raises(ProfileError, match="need USER or USER@GENERATION"):
+        split_name(name)
+
+
+def test_a_name_taken_apart() -> None:
+    assert split_name("u01") == ("u01", None)
+    assert split_name("u.0-1_@0012") == ("u.0-1_", 12)
+
+
+def test_a_broken_newest_is_not_skipped_but_the_way_out_is_named(home: Path) -> None:
+    (profiles_root("tiny") / "ada" / "0002" / "weights.safetensors").unlink()
+    for name, user in (("ada", ""), ("", "ada")):
+        with pytest.raises(
+            ProfileError, match=r"0002.*ada@1 is the newest that is sound.*rollback ada --to 1"
+        ):
+            find_profile("tiny", name, user)
+    assert find_profile("tiny", "ada@1") is not None
+    (profiles_root("tiny") / "ada" / "0001" / "profile.json").write_text("{}")
+    with pytest.raises(ProfileError, match="no generation of 'ada' is sound; name 'population'"):
+        find_profile("tiny", "ada")

@@ -1,0 +1,176 @@
+"""The report's sentences and tables, as plain data for its template."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from scipy.stats import binomtest
+
+from rtbci.calibrate.record import CalibrationRecord, CandidateScore
+from rtbci.calibrate.report_plots import outcome
+from rtbci.calibrate.report_signals import ChannelLook, common_hum
+
+__all__ = ["chance_percent", "confusion_table", "headline", "share_interval", "trial_counts", "words_of"]
+
+UNITS = {"ms": "ms", "s": "s", "hz": "Hz", "uv": "uV", "percent": "%"}
+
+
+def chance_percent(record: CalibrationRecord) -> float:
+    """Balanced accuracy of guessing, in percent."""
+    return 100.0 / max(1, len(record.classes))
+
+
+def share_interval(n_right: int, n: int) -> tuple[float, float, float]:
+    """A share with its 95 % interval (Wilson 1927, doi:10.1080/01621459.1927.10502953), in percent; NaN when n is 0."""
+    if not n:
+        return math.nan, math.nan, math.nan
+    interval = binomtest(n_right, n).proportion_ci(0.95, method="wilson")
+    return 100.0 * n_right / n, 100.0 * float(interval.low), 100.0 * float(interval.high)
+
+
+def headline(record: CalibrationRecord) -> tuple[str, str]:
+    """The result in one line, and what it means in one or two more."""
+    n, chance = sum(one.accepted for one in record.trials), chance_percent(record)
+    chosen = _chosen(record)
+    if not n:
+        return "No decoder yet: no trial could be used", (
+            f"All {len(record.trials)} trials were rejected; below is why."
+            if record.trials
+            else "No cue was shown."
+        )
+    if chosen is None or chosen.accuracy is None or chosen.low is None or chosen.high is None:
+        return (
+            "Your decoder could not be judged",
+            f"{n} trials are too few, or of too few classes, to measure how good it is.",
+        )
+    half = (chosen.high - chosen.low) / 2
+    first = f"Your decoder: {chosen.accuracy:.0f} % \u00b1 {half:.0f}, chance is {chance:.0f} %"
+    good = (
+        "It is better than guessing."
+        if record.usable
+        else "That may be nothing but guessing: do not rely on it yet."
+    )
+    return first, (
+        f"{good} Measured on {n} trials of your own, each judged by a decoder that had not seen it; the true value lies "
+        f"between {chosen.low:.0f} and {min(100.0, chosen.high):.0f} % in 95 of 100 such measurements."
+    )
+
+
+def confusion_table(record: CalibrationRecord) -> list[dict[str, Any]]:
+    """One row a class: counts, shares, and how often it was understood, with its interval."""
+    if len(record.confusion) != len(record.classes):
+        return []
+    rows = []
+    for i, (cue, counts) in enumerate(zip(record.classes, record.confusion, strict=True)):
+        n = round(sum(counts))
+        mean, low, high = share_interval(round(counts[i]), n)
+        cells = [{"n": round(x), "share": x / n if n else 0.0, "right": i == j} for j, x in enumerate(counts)]
+        said = f"{mean:.0f} % [{low:.0f}, {high:.0f}]" if n else "no trial"
+        rows.append({"cue": cue, "cells": cells, "right": said})
+    return rows
+
+
+def trial_counts(record: CalibrationRecord) -> dict[str, Any]:
+    """How many trials were kept, rejected and why, and the rejected ones."""
+    rejected = [one for one in record.trials if not one.accepted]
+    return {
+        "n": len(record.trials),
+        "n_kept": len(record.trials) - len(rejected),
+        "kept": Counter(one.cue for one in record.trials if one.accepted).most_common(),
+        "reasons": Counter(_kind(one.reason) for one in rejected).most_common(),
+        "rejected": [
+            {"number": one.i_trial + 1, "cue": one.cue, "reason": one.reason or "not stated"}
+            for one in rejected
+        ],
+        "n_wrong": sum(outcome(record, one.i_trial) == "wrong" for one in record.trials),
+    }
+
+
+def words_of(record: CalibrationRecord, looks: Sequence[ChannelLook]) -> dict[str, Any]:
+    """Everything of the report that is text or table."""
+    first, then = headline(record)
+    return {
+        "record": record,
+        "headline": first,
+        "meaning": then,
+        "chance": chance_percent(record),
+        "confusion": confusion_table(record),
+        "candidates": [_candidate(one) for one in record.candidates],
+        "against": _against_population(_chosen(record)),
+        "trials": trial_counts(record),
+        "channels": [_channel(one) for one in looks],
+        "hum": common_hum(looks),
+        "faulty": [_channel(one) for one in looks if one.notes],
+        "cues": [_measured(name, value) for name, value in sorted(record.cues.items())],
+        "versions": sorted(record.versions.items()),
+        "confidence": _confidence(record),
+    }
+
+
+def _chosen(record: CalibrationRecord) -> CandidateScore | None:
+    return next((one for one in record.candidates if one.chosen), None)
+
+
+def _kind(reason: str) -> str:
+    """A reason without its numbers and channels, so that like is counted with like."""
+    return (reason.partition(":")[0].strip() or "not stated")[:80]
+
+
+def _candidate(one: CandidateScore) -> dict[str, Any]:
+    has = one.accuracy is not None
+    interval = f"[{one.low:.0f}, {one.high:.0f}]" if one.low is not None and one.high is not None else ""
+    difference = "" if one.difference is None else f"{one.difference:+.1f}".replace("-", "\u2212")
+    return {
+        "name": one.name,
+        "chosen": one.chosen,
+        "accuracy": f"{one.accuracy:.1f} %" if has else "\u2013",
+        "interval": interval,
+        "loss": "\u2013" if one.loss is None else f"{one.loss:.3f}",
+        "difference": difference + ("" if one.p is None else f" (p = {one.p:.2g})"),
+        "seconds": f"{one.seconds:.1f} s",
+        "note": one.note,
+    }
+
+
+def _against_population(chosen: CandidateScore | None) -> str:
+    if chosen is None or chosen.difference is None:
+        return ""
+    words = "better" if chosen.difference > 0 else "worse"
+    sure = "" if chosen.p is None else ("" if chosen.p < 0.05 else ", which may be chance")
+    return f"{abs(chosen.difference):.1f} points {words} than the decoder that knows nothing of you{sure}."
+
+
+def _channel(one: ChannelLook) -> dict[str, Any]:
+    return {
+        "label": one.label,
+        "amplitude": f"{one.amplitude_uv:.1f}",
+        "bar": min(100.0, one.amplitude_uv),
+        "line": "\u2013" if one.line_db is None else f"{one.line_db:.0f} dB".replace("-", "\u2212"),
+        "good": f"{100 * one.share_good:.0f} %",
+        "notes": "; ".join(one.notes),
+    }
+
+
+def _measured(name: str, value: float) -> tuple[str, str]:
+    words, _, unit = name.rpartition("_")
+    if words and unit in UNITS:
+        return words.replace("_", " "), f"{value:.4g} {UNITS[unit]}"
+    return name.replace("_", " "), f"{value:.4g}"
+
+
+def _confidence(record: CalibrationRecord) -> list[str]:
+    one = record.confidence
+    if one is None:
+        return []
+    lines = [
+        f"Its probabilities are divided by a temperature of {one.temperature:.2f}; they were wrong by "
+        f"{100 * one.ece_before:.0f} percentage points on average before, {100 * one.ece_after:.0f} after.",
+        f"It decides when the smoothed probability stays above {100 * one.threshold:.0f} % for {one.dwell_s:g} s, then rests "
+        f"{one.refractory_s:g} s.",
+    ]
+    if one.false_per_minute is not None:
+        lines.append(f"Expect {one.false_per_minute:.2g} decisions a minute while you want none.")
+    if one.hits is not None:
+        lines.append(f"{100 * one.hits:.0f} % of your trials led to a decision for the right class.")
+    return lines
