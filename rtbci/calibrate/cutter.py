@@ -3,6 +3,7 @@
 import math
 import threading
 from bisect import insort
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.decoder import Decoder, Verdict
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.layout import ChannelMap
-from rtbci.stream.source import StreamInfo
+from rtbci.stream.source import Marker, StreamInfo
 
 __all__ = ["RAW_AFTER_S", "RAW_BEFORE_S", "CalibrationDecoder", "TrialCutter", "timing_of"]
 
@@ -237,6 +238,13 @@ class CalibrationDecoder(Decoder):
     *args, **settings
         See `Decoder`.
 
+    Attributes
+    ----------
+    keep : callable or None
+        Given every hop, its newest stamp, and whether the stream began anew with it; see `rtbci.calibrate.hops.HopLog`.
+    on_marker : callable or None
+        Given every marker that reaches the decoder, in its thread.
+
     Notes
     -----
     Works wherever a decoder does: in a `rtbci.runtime.live.LiveRun`, and over recordings. It collects samples until a
@@ -362,6 +370,9 @@ class CalibrationDecoder(Decoder):
             branch_logits = np.array([nothing if one is None else one for one in said])
             logits = nothing if estimate.logits is None else estimate.logits
             self.memory.push_hop(hop, estimate.t_window[1], branch_logits, logits)
+            if self.keep is not None:
+                self.keep(hop, estimate.t_window[1], self._begins)
+            self._begins = False
         self._hops.clear()
         for one in self._said:
             one.clear()
@@ -377,4 +388,5 @@ class CalibrationDecoder(Decoder):
 
     def _forget_left(self) -> None:
         n = self._open_pipeline.n_channels_in
+        self._begins = True
         self._left, self._t_left = np.empty((0, n)), np.empty(0)

@@ -1,0 +1,180 @@
+"""The end of a calibration: the last fit, the decision policy, profile, record and report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from rtbci.calibrate.collector import Collected
+from rtbci.calibrate.cutter import CalibrationDecoder
+from rtbci.calibrate.enough import advice_for
+from rtbci.calibrate.fit import UserFit, with_policy
+from rtbci.calibrate.hops import read_hops, spans_of
+from rtbci.calibrate.record import CalibrationRecord, StreamRecord, TrialNote, write_record
+from rtbci.calibrate.trial import CalibrationTrial
+from rtbci.errors import ProfileError
+from rtbci.evaluate.describe import versions
+from rtbci.probe.profile import Profile, write_generation
+
+__all__ = ["Result", "conclude", "keep"]
+
+FALSE_PER_MIN = 10.0
+"""Activations in a minute of idle time that are put up with, unless told: fewer miss most trials without an idle class."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a calibration led to.
+
+    Parameters
+    ----------
+    fit : UserFit
+        With its decision policy.
+    record : CalibrationRecord
+    folder : Path or None
+        The profile's generation; None when none was written.
+    """
+
+    fit: UserFit
+    record: CalibrationRecord
+    folder: Path | None = None
+
+
+def conclude(
+    collected: Collected,
+    decoder: CalibrationDecoder,
+    store_folder: Path,
+    imagery_s: float,
+    *,
+    bad: Mapping[str, str],
+    seed: int,
+    target: float,
+    false_per_min: float = FALSE_PER_MIN,
+    cues: Mapping[str, float] | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> Result:
+    """Fit the decision policy on the calibration's whole stream, and write down what was found; writes no file.
+
+    Raises
+    ------
+    ProfileError
+        When there is no fit: no trial was accepted.
+    """
+    if collected.fit is None or decoder.info is None:
+        n = len(collected.trials)
+        raise ProfileError(
+            f"calibration: none of {n} trials was accepted, need some of each class; look at the reasons, check the "
+            "electrodes, and calibrate again"
+        )
+    fit, recipe = collected.fit, decoder.recipe
+    if fit.judgement is not None:
+        report("decision policy")
+        pieces = read_hops(store_folder, fit.profile.hop_samples, len(fit.profile.channels))
+        spans = spans_of(pieces, fit.profile, decoder.sessions, recipe, collected.trials, imagery_s)
+        fit = with_policy(fit, spans, recipe.decision, false_per_min, recipe.window.hop_s)
+    return Result(fit, _record(collected, fit, decoder, bad, seed, target, dict(cues or {})))
+
+
+def keep(result: Result, root: Path) -> Result:
+    """Write the profile as the user's next generation, `calibration.json` beside it.
+
+    Parameters
+    ----------
+    result : Result
+    root : Path
+        Folder of the paradigm's profiles; see `rtbci.runtime.profiles.profiles_root`.
+
+    Raises
+    ------
+    ProfileError
+        See `rtbci.probe.profile.write_generation`.
+    """
+    folder = write_generation(root, result.fit.profile)
+    record = msgspec.structs.replace(result.record, generation=int(folder.name))
+    write_record(folder, record)
+    return Result(result.fit, record, folder)
+
+
+def _record(
+    collected: Collected,
+    fit: UserFit,
+    decoder: CalibrationDecoder,
+    bad: Mapping[str, str],
+    seed: int,
+    target: float,
+    cues: dict[str, float],
+) -> CalibrationRecord:
+    judgement = fit.judgement
+    n_rejected = sum(not one.accepted for one in collected.trials)
+    return CalibrationRecord(
+        created=fit.profile.created,
+        paradigm=fit.profile.paradigm,
+        user=fit.profile.user,
+        generation=0,
+        classes=_active(fit.profile, collected),
+        seed=seed,
+        stream=_stream(decoder, bad),
+        trials=_notes(collected, fit, decoder.classes),
+        candidates=fit.candidates,
+        curve=list(collected.curve),
+        confidence=fit.confidence,
+        confusion=[] if judgement is None else judgement.counts.tolist(),
+        usable=judgement is not None and judgement.usable,
+        advice=advice_for(judgement, n_rejected, [f"{label} ({why})" for label, why in bad.items()], target),
+        cues=cues,
+        versions=versions(),
+    )
+
+
+def _active(profile: Profile, collected: Collected) -> list[str]:
+    """Classes that were asked for, in the profile's order; all where there are no accepted trials."""
+    asked = {one.i_class for one in collected.features}
+    return [name for i, name in enumerate(profile.classes) if i in asked or not asked]
+
+
+def _stream(decoder: CalibrationDecoder, bad: Mapping[str, str]) -> StreamRecord:
+    info, known = decoder.info, decoder.channel_map
+    if info is None or known is None:
+        raise ProfileError("calibration: no stream is open, need the one that the trials came from; open it")
+    return StreamRecord(
+        name=info.name,
+        source_id=info.source_id,
+        rate_hz=info.rate_hz,
+        labels=list(info.labels),
+        found=[wanted for wanted, _ in known.found],
+        inferred=list(known.inferred),
+        interpolated=list(known.interpolated),
+        bad=list(bad),
+    )
+
+
+def _notes(collected: Collected, fit: UserFit, classes: Sequence[str]) -> list[TrialNote]:
+    used = sorted({one.i_class for one in collected.features})
+    said = {
+        one.i_trial: (_renormalised(before[used]), _renormalised(after[used]))
+        for one, before, after in zip(
+            collected.features, fit.log_probs_population, fit.log_probs, strict=True
+        )
+    }
+    return [_note(one, classes, *said.get(one.i_trial, ([], []))) for one in collected.trials]
+
+
+def _note(
+    trial: CalibrationTrial, classes: Sequence[str], before: list[float], after: list[float]
+) -> TrialNote:
+    return TrialNote(
+        i_trial=trial.i_trial,
+        cue=classes[trial.i_class],
+        t_cue=trial.t_cue,
+        accepted=trial.accepted,
+        reason=trial.reason,
+        log_probs_population=before,
+        log_probs=after,
+    )
+
+
+def _renormalised(log_probs: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> list[float]:
+    found = log_probs - np.logaddexp.reduce(log_probs)
+    return [round(float(x), 5) for x in found]

@@ -1,0 +1,170 @@
+"""A calibration's whole decoded signal on disk, so that a decoder that comes out of it can be tried on all of it."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from rtbci.backends.session import Session
+from rtbci.calibrate.trial import CalibrationTrial
+from rtbci.errors import FileFormatError
+from rtbci.evaluate.online import Span
+from rtbci.evaluate.scoring import span_probs
+from rtbci.evaluate.trials import Trial
+from rtbci.probe.branches import open_branches
+from rtbci.probe.fusion import Fusion
+from rtbci.probe.profile import Profile
+from rtbci.probe.recentre import Recentre
+from rtbci.recipes import ParadigmRecipe
+from rtbci.stages.stage import FloatArray
+
+__all__ = ["HopLog", "read_hops", "spans_of"]
+
+FILE_NAME = "hops.bin"
+BEFORE_S, AFTER_S = 3.0, 2.5
+"""Of the stream around a cue that counts when activations do: cross and pause, but not the breaks."""
+SYNC_S = 1.0
+
+
+class HopLog:
+    """Appends hops to `hops.bin` of a folder; what a kill cuts short is dropped when it is read.
+
+    Parameters
+    ----------
+    folder : Path
+    hop_samples, n_channels : int
+        Of the decoder.
+
+    Notes
+    -----
+    31 channels at 256 Hz are 2 MB a minute. One thread pushes; written to the disk once a second of stream.
+    """
+
+    def __init__(self, folder: Path, hop_samples: int, n_channels: int) -> None:
+        self._type = _type(hop_samples, n_channels)
+        self._row = np.zeros(1, self._type)
+        path = folder / FILE_NAME
+        whole = path.stat().st_size // self._type.itemsize * self._type.itemsize if path.exists() else 0
+        self._file = path.open("r+b" if path.exists() else "w+b")
+        self._file.truncate(whole)  # of a run that was killed in the middle of a row
+        self._file.seek(whole)
+        self._t_synced = -np.inf
+
+    def push(self, hop: npt.NDArray[np.float32], t_newest: float, begins: bool) -> None:
+        """Append a hop, shape (hop_samples, n_channels), its stamp, and whether the stream began anew with it."""
+        self._row["t"], self._row["begins"], self._row["x"] = t_newest, begins, hop
+        self._file.write(self._row.tobytes())
+        if abs(t_newest - self._t_synced) >= SYNC_S:
+            self._file.flush()
+            self._t_synced = t_newest
+
+    def close(self) -> None:
+        """Write what is left; may be called more than once."""
+        if not self._file.closed:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def read_hops(folder: Path, hop_samples: int, n_channels: int) -> "list[npt.NDArray[np.void]]":
+    """Hops of a folder, in pieces without a break: arrays with the fields ``t``, ``begins`` and ``x``.
+
+    Raises
+    ------
+    FileFormatError
+        When the file cannot be read.
+    """
+    path, kind = folder / FILE_NAME, _type(hop_samples, n_channels)
+    try:
+        n = path.stat().st_size // kind.itemsize
+        rows = np.fromfile(path, kind, n)
+    except OSError as error:
+        raise FileFormatError(
+            f"calibration {path}: cannot be read ({error.strerror}), need what `rtbci calibrate` writes; calibrate again"
+        ) from error
+    starts = np.flatnonzero(rows["begins"])
+    return [part for part in np.split(rows, starts) if len(part)]
+
+
+def spans_of(
+    pieces: "Sequence[npt.NDArray[np.void]]",
+    profile: Profile,
+    sessions: Mapping[str, Session],
+    recipe: ParadigmRecipe,
+    trials: Sequence[CalibrationTrial],
+    imagery_s: float,
+) -> list[Span]:
+    """Decode hops with a profile; one span for each piece that holds a trial.
+
+    Parameters
+    ----------
+    pieces : sequence of ndarray
+        See `read_hops`.
+    profile, sessions, recipe
+        Of the decoder.
+    trials : sequence of CalibrationTrial
+        Also rejected ones: their imagery is no idle time.
+    imagery_s : float
+        From a cue to the end of its imagery.
+
+    Notes
+    -----
+    Only cross, imagery and pause of the trials count, because in breaks the user may do anything.
+    """
+    spans = []
+    for piece in pieces:
+        t_newest = np.asarray(piece["t"], dtype=np.float64)
+        mine = [
+            Trial(0, one.t_cue, one.t_cue + imagery_s, one.i_class)
+            for one in trials
+            if t_newest[0] <= one.t_cue <= t_newest[-1]
+        ]
+        if not mine:
+            continue
+        logits = np.array(list(_decoded(piece["x"], profile, sessions, recipe)))
+        near = np.zeros(len(t_newest), dtype=bool)
+        for one in mine:
+            near |= (t_newest >= one.t_cue - BEFORE_S) & (t_newest <= one.t_end + AFTER_S)
+        logits[~near] = np.nan
+        spans.append(Span(t_newest, span_probs(logits, profile.temperature), tuple(mine), recipe.idle))
+    return spans
+
+
+def _decoded(
+    hops: npt.NDArray[np.float32],
+    profile: Profile,
+    sessions: Mapping[str, Session],
+    recipe: ParadigmRecipe,
+) -> Iterator[FloatArray]:
+    """Fused logits at each hop, as the running decoder gives them; NaN until a window is full."""
+    needed = {one.name: sessions[one.name] for one in profile.branches if one.name in sessions}
+    branches = open_branches(profile, needed)
+    fusion = Fusion([one.weight for one in profile.branches], profile.bias, profile.temperature)
+    settings = recipe.recentre
+    recentre = settings and Recentre(
+        len(recipe.classes), recipe.window.hop_s, settings.prior_s, settings.time_constant_s, recipe.idle
+    )
+    nothing = np.full(len(recipe.classes), np.nan)
+    for hop in hops:
+        for branch in branches:
+            branch.push(hop.astype(np.float64))
+        said = [branch.logits() for branch in branches]
+        known = [one for one in said if one is not None]
+        if len(known) < len(said):
+            yield nothing
+            continue
+        logits = fusion.logits(known)
+        yield recentre.push(logits) if recentre else logits
+
+
+def _type(hop_samples: int, n_channels: int) -> np.dtype[np.void]:
+    return np.dtype([("t", "<f8"), ("begins", "<u1"), ("x", "<f4", (hop_samples, n_channels))])
