@@ -150,12 +150,16 @@ class Collector:
 
     def _take(self, timeout_s: float) -> bool:
         try:
-            trial = self._cutter.trials.get(timeout=timeout_s) if timeout_s else self._cutter.trials.get_nowait()
+            trial = (
+                self._cutter.trials.get(timeout=timeout_s) if timeout_s else self._cutter.trials.get_nowait()
+            )
         except queue.Empty:
             return False
         info = self._decoder.info
         if info is None:
-            raise ConfigError("Collector: the decoder has no stream, need one that its trials come from; open it")
+            raise ConfigError(
+                "Collector: the decoder has no stream, need one that its trials come from; open it"
+            )
         judged = judge_trial(trial, self._reject, info.labels, self._read, info.rate_hz, self._imagery_s)
         self._store.write(judged)
         self._add(judged)
@@ -191,4 +195,3 @@ class Collector:
     def _montage(self) -> list[str]:
         known = self._decoder.channel_map
         return [] if known is None else [wanted for wanted, _ in known.found]
-

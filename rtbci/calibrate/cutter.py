@@ -257,6 +257,15 @@ class CalibrationDecoder(Decoder):
         self._cutter: TrialCutter | None = None
         self._memory: StreamMemory | None = None
         self._left, self._t_left = np.empty((0, 0)), np.empty(0)  # samples of a hop that is not complete
+        self._begins = True
+        self.keep: Callable[[npt.NDArray[np.float32], float, bool], None] | None = None
+        self.on_marker: Callable[[Marker], None] | None = None
+
+    def mark(self, marker: Marker) -> None:
+        """Take a marker of the experiment; see `Decoder.mark`."""
+        super().mark(marker)
+        if self.on_marker is not None:
+            self.on_marker(marker)
 
     @property
     def memory(self) -> StreamMemory:
