@@ -65,7 +65,8 @@ def draw_svg(
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(SETTINGS | {"svg.hashsalt": name}):
+    settings: dict[Any, Any] = {**SETTINGS, "svg.hashsalt": name}
+    with mpl.rc_context(settings):
         figure = Figure(figsize=size_in, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure, figure.add_subplot())
