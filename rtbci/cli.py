@@ -14,7 +14,7 @@ __all__ = ["app", "main"]
 
 EPILOG = (
     "Exit status: 0 done, 2 wrong usage or configuration, 3 no stream or stream lost, 4 the stream is not what is "
-    "needed, 5 a file cannot be read, 6 profile or engine, 7 address in use, 8 a package is missing, "
+    "needed, 5 a file cannot be read, 6 profile or engine, 7 address in use, 8 a package is missing, 9 a calibration led to nothing usable, "
     "1 any other error, 130 interrupted."
 )
 
@@ -127,6 +127,78 @@ def run(
     from rtbci.commands import run as command
 
     command.run(settings, _console())
+
+
+@app.command()
+def calibrate(
+    paradigm: Annotated[
+        str | None, typer.Option(help="Recipe by name or folder (default: motor_imagery).")
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="Whose profile it becomes (default: anonymous).")] = None,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Recording with cues, instead of a live stream; repeat it."),
+    ] = None,
+    cues: Annotated[
+        str, typer.Option(help="page, terminal, or markers: those of an experiment of your own.")
+    ] = "page",
+    markers: Annotated[str | None, typer.Option(help="Name of its marker stream (default: auto).")] = None,
+    map: Annotated[
+        list[str] | None, typer.Option(help="Marker text to class, TEXT=CLASS; repeat it.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="Accepted trials of each class [the protocol's].")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Order of the cues [the protocol's].")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with the user's newest calibration.")] = False,
+    anyway: Annotated[bool, typer.Option(help="Write the profile even when it is at chance.")] = False,
+    false_per_minute: Annotated[
+        float, typer.Option(min=0.0, help="Decisions in a minute of rest that you put up with.")
+    ] = 10.0,
+    profile: Annotated[str | None, typer.Option(help="Profile to start from (default: population).")] = None,
+    stream: Annotated[str | None, typer.Option(help="Name of the LSL stream [the only EEG stream].")] = None,
+    source_id: Annotated[str | None, typer.Option(help="source_id of the LSL stream.")] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")
+    ] = None,
+    browser: Annotated[bool, typer.Option(help="Open the cue page in the browser.")] = True,
+    protocol: Annotated[Path | None, typer.Option(help="Another protocol.toml.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Where the report goes [into the profile's folder].")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Make a decoder your own with a few trials, live or from recordings."""
+    from rtbci.config import read_config
+
+    settings = read_config(
+        config,
+        {
+            "paradigm": paradigm,
+            "user": user,
+            "profile": profile,
+            "stream.name": stream,
+            "stream.source_id": source_id,
+            "stream.markers": markers,
+            "stream.unit": unit,
+        },
+    )
+    from rtbci.commands import calibrate as command
+
+    request = command.Request(
+        files=from_ or [],
+        cues=cues,
+        maps=map or [],
+        n_trials=trials,
+        seed=seed,
+        resume=resume,
+        anyway=anyway,
+        browser=browser,
+        false_per_min=false_per_minute,
+        report=report,
+        protocol=protocol,
+    )
+    command.calibrate(settings, request, _console(stderr=False))
 
 
 @app.command()

@@ -105,6 +105,12 @@ class MissingPackageError(RtbciError, ImportError):
     exit_code = 8
 
 
+class CalibrationError(RtbciError, RuntimeError):
+    """A calibration led to nothing that could be used."""
+
+    exit_code = 9
+
+
 class ShapeError(RtbciError, ValueError):
     """An array has another shape than the one that was agreed."""
 

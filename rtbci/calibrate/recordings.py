@@ -10,7 +10,7 @@ from rtbci.replay.recording import Recording
 from rtbci.runtime.intake import Intake
 from rtbci.stream.source import Chunk, Marker
 
-__all__ = ["trials_of_recordings"]
+__all__ = ["play_recordings", "trials_of_recordings"]
 
 PUSH_S = 1.0
 
@@ -49,6 +49,27 @@ def trials_of_recordings(
     RtbciError
         What the decoder says of a stream that it cannot use.
     """
+    cutter = TrialCutter(timing)
+    yield from _all_played(decoder, recordings, cutter, class_of)
+
+
+def play_recordings(
+    decoder: CalibrationDecoder,
+    recordings: Sequence[Recording],
+    cutter: TrialCutter,
+    class_of: Callable[[str], str | None] | None = None,
+) -> None:
+    """As `trials_of_recordings`, but the trials stay in the cutter's queue for whoever takes them."""
+    for trial in _all_played(decoder, recordings, cutter, class_of):
+        cutter.trials.put(trial)
+
+
+def _all_played(
+    decoder: CalibrationDecoder,
+    recordings: Sequence[Recording],
+    cutter: TrialCutter,
+    class_of: Callable[[str], str | None] | None,
+) -> Iterator[CalibrationTrial]:
     known = class_of or decoder.recipe.class_of
     cues = [_cues(one, known) for one in recordings]
     if not any(cues):
@@ -57,7 +78,6 @@ def trials_of_recordings(
             f"calibration of '{decoder.recipe.name}': the recordings' markers are {', '.join(texts[:12]) or 'none'}, need "
             "some that name a class; give --map TEXT=CLASS, or recordings with cues"
         )
-    cutter = TrialCutter(timing)
     decoder.attach(cutter)
     n_before = 0
     for recording, found in zip(recordings, cues, strict=True):

@@ -251,6 +251,11 @@ class _Calibration:
         unit: str,
     ) -> None:
         """Look for bad electrodes in the first seconds and do without them."""
+        begun = newest_folder(self._recipe.name, self._config.user) if self._request.resume else None
+        if begun is not None:  # what was masked then is masked now: the trials must be of one kind
+            decoder.ignore = tuple(read_settings(begun).ignore)
+            self._bad = dict.fromkeys(decoder.ignore, "masked when this calibration was begun")
+            return
         decoder.open(info, unit)
         read = np.flatnonzero(decoder.read)
         n = round(10.0 * info.rate_hz)
@@ -439,7 +444,9 @@ def _say_result(console: Console, result: Result, report: Path) -> None:
     for line in record.advice:
         console.print(f"advice       {line}", highlight=False)
     if result.folder is not None:
-        console.print(f"profile      generation {record.generation} in {result.folder}", highlight=False, soft_wrap=True)
+        console.print(
+            f"profile      generation {record.generation} in {result.folder}", highlight=False, soft_wrap=True
+        )
         console.print(
             f"next         rtbci run --paradigm {record.paradigm} --user {record.user}", highlight=False
         )
