@@ -30,7 +30,13 @@ def ask(path: str, kind: str = "http", loopback_only: bool = True, **headers: st
         "subprotocols": [],
     }
 
+    received = False
+
     async def receive() -> dict[str, Any]:
+        nonlocal received
+        if received:
+            await asyncio.Event().wait()  # whoever asked stays
+        received = True
         return {"type": "websocket.connect" if kind == "websocket" else "http.request"}
 
     async def send(message: Any) -> None:

@@ -44,7 +44,7 @@ def test_frames_that_took_twice_as_long_were_dropped() -> None:
     timing.add_frames([16.5, 33.0, 16.5, 66.0])
     measured = timing.measured()
     assert (measured["n_frames"], measured["n_dropped"]) == (64, 1 + 3)
-    assert measured["frame_ms"] == 16.5
+    assert measured["frame_ms"] == 16.75
     assert measured["frame_jitter_ms"] == pytest.approx(0.5, abs=0.02)
 
 
