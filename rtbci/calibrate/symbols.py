@@ -16,7 +16,8 @@ HEAD, BASE = 0.8, 0.65
 """Length of an arrow's head, and half of its width at the base; the whole arrow is from -1 to 1."""
 SHAFT = BASE * (1 - 2 * HEAD / 3) / (2 - HEAD)
 """Half of the shaft's width: with it the area's centre is that of the outline (moments of a box and a triangle)."""
-ARM = 0.12
+CROSS, ARM = 0.45, 0.055
+"""Half of the fixation cross's length and of its width."""
 N_CORNERS = 48
 
 _RIGHT: Polygon = (
@@ -28,17 +29,22 @@ _RIGHT: Polygon = (
     (1 - HEAD, SHAFT),
     (-1.0, SHAFT),
 )
+_CORNER: Polygon = ((-CROSS, -ARM), (-ARM, -ARM), (-ARM, -CROSS))
 _CROSS: Polygon = tuple(
-    (x * ARM if thin_x else x, y if thin_x else y * ARM)
-    for x, y, thin_x in (
-        *((-1, -1, True), (1, -1, True), (1, -1, False), (1, 1, False)),
-        *((1, 1, True), (-1, 1, True), (-1, 1, False), (-1, -1, False)),
+    (x * turn_x, y * turn_y)
+    # every second quarter is walked the other way round, so that the outline goes round once
+    for turn_x, turn_y, corner in (
+        (1, 1, _CORNER),
+        (-1, 1, _CORNER[::-1]),
+        (-1, -1, _CORNER),
+        (1, -1, _CORNER[::-1]),
     )
+    for x, y in corner
 )
 _ANGLES = 2 * np.pi * np.arange(N_CORNERS) / N_CORNERS
 
 SYMBOLS: dict[str, Polygon] = {
-    "cross": tuple((0.45 * x, 0.45 * y) for x, y in _CROSS),
+    "cross": _CROSS,
     "right": _RIGHT,
     "left": tuple((-x, y) for x, y in _RIGHT),
     "down": tuple((y, x) for x, y in _RIGHT),

@@ -40,7 +40,7 @@ def instruction_text(schedule: Schedule, waits: bool) -> RenderableType:
     lines = [
         Text(schedule.protocol.instruction, justify="center"),
         Text(f"\n{legend}", style="bold cyan", justify="center"),
-        Text(f"\n{progress.n_left} trials, {progress.minutes_left:.0f} minutes", justify="center"),
+        Text(f"\n{progress.n_left} trials, about {progress.minutes_left:.0f} min", justify="center"),
     ]
     return Group(*lines, *([Text("\npress space to begin", style="bold", justify="center")] if waits else []))
 

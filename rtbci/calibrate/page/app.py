@@ -44,6 +44,7 @@ class Guard:
         self._app, self._token, self._loopback_only = app, token.encode(), loopback_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request or a WebSocket; see the ASGI specification."""
         if self._allows(scope):
             await self._app(scope, receive, _with_headers(send))
         elif scope["type"] == "websocket":

@@ -5,6 +5,7 @@ import errno
 import socket
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import CancelledError
 from typing import Any, Self, TypeVar
 
 import uvicorn
@@ -17,7 +18,7 @@ __all__ = ["PageServer", "listen"]
 
 T = TypeVar("T")
 
-START_S, STOP_S = 10.0, 5.0
+START_S, STOP_S, CALL_S = 10.0, 5.0, 5.0
 MAX_BYTES = 65_536
 
 
@@ -105,7 +106,14 @@ class PageServer:
             raise StreamError(
                 f"cue page: the server has ended ({self._error or 'it was closed'}); start the calibration again"
             ) from self._error
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result(CALL_S)
+        except (TimeoutError, CancelledError) as error:
+            future.cancel()
+            raise StreamError(
+                f"cue page: the server does not answer within {CALL_S:g} s; start the calibration again"
+            ) from error
 
     def close(self) -> None:
         """End the server and its thread; may be called more than once."""

@@ -1,6 +1,6 @@
 // The learning curve: accuracy against trials, with its interval.
 
-const LEFT = 44, RIGHT = 316, TOP = 12, BOTTOM = 134;
+const LEFT = 54, RIGHT = 306, TOP = 12, BOTTOM = 134;
 
 const y = (percent) => BOTTOM - (BOTTOM - TOP) * Math.min(Math.max(percent, 0), 100) / 100;
 
@@ -31,7 +31,7 @@ export function drawCurve(svg, points, chance) {
   add(svg, "polyline", { class: "line", points: points.map(([n, accuracy]) => at(n, accuracy)).join(" ") });
   add(svg, "line", { class: "line", x1: x(last[0]), x2: x(last[0]), y1: y(last[3]), y2: y(last[2]) });
   add(svg, "circle", { class: "point", cx: x(last[0]), cy: y(last[1]), r: 5 });
-  add(svg, "text", { class: "value", x: RIGHT + 8, y: y(last[1]) + 5 }, `${last[1].toFixed(0)}`);
+  add(svg, "text", { class: "value", x: RIGHT + 8, y: y(last[1]) + 5 }, `${last[1].toFixed(0)} %`);
   add(svg, "text", { x: (LEFT + RIGHT) / 2, y: BOTTOM + 30, "text-anchor": "middle" },
       `accuracy in % after ${last[0]} trials; band: 95 % interval`);
   svg.setAttribute("aria-label", `accuracy ${last[1].toFixed(0)} percent after ${last[0]} trials, ` +

@@ -74,7 +74,7 @@ function welcome(message) {
   document.title = message.title;
   element("title").textContent = message.title;
   element("instruction").textContent = message.instruction;
-  element("length").textContent = `${message.n_trials} trials, about ${Math.ceil(message.minutes)} minutes`;
+  element("length").textContent = `${message.n_trials} trials, about ${Math.ceil(message.minutes)} min`;
   element("legend").replaceChildren(...message.cues.map(({ symbol, text }) => {
     const item = document.createElement("li");
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
