@@ -117,7 +117,9 @@ def _hello() -> Hello:
         delay_s=0.061,
         engine=ENGINE,
         profile=PROFILE,
-        decision=DecisionSettings(threshold=0.7, dwell_s=0.25, refractory_s=1.0, smoothing_s=0.5),
+        decision=DecisionSettings(
+            threshold=0.7, dwell_s=0.25, refractory_s=1.0, smoothing_s=0.5, source="profile"
+        ),
     )
 
 

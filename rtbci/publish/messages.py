@@ -160,6 +160,9 @@ class DecisionSettings(_Checked, frozen=True, kw_only=True):
     dwell_s: Annotated[float, Meta(ge=0.0, description="How long it must have been held [s].")]
     refractory_s: Annotated[float, Meta(ge=0.0, description="Pause after a decision [s].")]
     smoothing_s: Annotated[float, Meta(ge=0.0, description="Time constant of the smoothing [s].")]
+    source: Annotated[
+        str, Meta(description="Where it is from: `configuration`, `profile` or `recipe`; empty: not told.")
+    ] = ""
 
 
 class Prediction(_Checked, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,16 +12,35 @@ from rtbci.clock import Clock
 from rtbci.errors import ConfigError, EngineError, ProfileError, RateError
 from rtbci.probe.branches import Branch, WindowBranch, open_branches
 from rtbci.probe.fusion import Fusion
-from rtbci.probe.profile import Profile, chain_hash, read_profile
+from rtbci.probe.profile import Profile, read_profile
 from rtbci.probe.recentre import Recentre
 from rtbci.recipes import BranchSettings, EngineRecipe, ParadigmRecipe, read_engine
+from rtbci.runtime.fitting import check_paradigm
 from rtbci.runtime.pipeline import Pipeline, WindowGrid
 from rtbci.stages.stage import Stage
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["Parts"]
+__all__ = ["Heads", "Parts"]
 
 POPULATION = "population"
+
+
+class Heads(NamedTuple):
+    """A profile, and what was made of it.
+
+    Parameters
+    ----------
+    profile : Profile or None
+        None when the engine itself gives probabilities.
+    branches : list of Branch
+        New ones, that have seen nothing.
+    fusion : Fusion
+        Of their logits.
+    """
+
+    profile: Profile | None
+    branches: list[Branch]
+    fusion: Fusion
 
 
 class Parts:
@@ -88,11 +108,20 @@ class Parts:
         )
         return Pipeline(stages, self.branches, self.fusion, grid, clock, self._recentre())
 
-    def swap(self, profile: Profile | str | Path | None) -> None:
-        """Replace branches and fusion by those of another profile; see `Decoder.swap_profile`."""
-        new = self._read(profile)
-        self.branches, self.fusion = self._make(new)
-        self.profile = new
+    def prepare(self, profile: Profile | str | Path | None) -> Heads:
+        """Read another profile and make its branches; changes nothing, any thread may call it.
+
+        Raises
+        ------
+        ProfileError
+            When it cannot be read or does not fit.
+        """
+        found = self._read(profile)
+        return Heads(found, *self._make(found))
+
+    def use(self, heads: Heads) -> None:
+        """Decode with these from now on; see `Decoder.swap_profile`."""
+        self.profile, self.branches, self.fusion = heads
 
     def close(self) -> None:
         """Close the sessions; may be called more than once."""
@@ -106,7 +135,7 @@ class Parts:
         if profile is None:
             return None
         found = profile if isinstance(profile, Profile) else read_profile(profile)
-        _check_profile(found, recipe)
+        check_paradigm(found, recipe)
         return found
 
     def _recentre(self) -> Recentre | None:
@@ -169,26 +198,3 @@ class Parts:
                     f"stream '{info.name}': {info.rate_hz:g} Hz becomes {rate_hz:g} Hz by the paradigm's stages, "
                     f"{what} needs {needed_hz:g} Hz; add a resample stage with rate_hz = {needed_hz:g}"
                 )
-
-
-def _check_profile(profile: Profile, recipe: ParadigmRecipe) -> None:
-    where = f"profile of '{profile.user}'"
-    chain = chain_hash([stage.model_dump() for stage in recipe.stages])
-    pairs = {
-        "paradigm": (profile.paradigm, recipe.name),
-        "classes": (tuple(profile.classes), recipe.classes),
-        "channels": (tuple(profile.channels), recipe.input.channels),
-        "stages (hash)": (profile.chain_hash, chain),
-        "window_s": (round(profile.window_samples / profile.rate_hz, 6), round(recipe.window.length_s, 6)),
-        "hop_s": (round(profile.hop_samples / profile.rate_hz, 6), round(recipe.window.hop_s, 6)),
-        "branches": (
-            tuple((entry.name, entry.kind) for entry in profile.branches),
-            tuple((branch.name, branch.kind) for branch in recipe.branches),
-        ),
-    }
-    wrong = [f"{what} {got!r}, need {need!r}" for what, (got, need) in pairs.items() if got != need]
-    if wrong:
-        raise ProfileError(
-            f"{where}: does not fit paradigm '{recipe.name}': {'; '.join(wrong)}; calibrate again or use "
-            "another profile"
-        )

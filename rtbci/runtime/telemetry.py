@@ -46,6 +46,7 @@ def hello_of(decoder: Decoder) -> HelloContent:
             dwell_s=decision.dwell_s,
             refractory_s=decision.refractory_s,
             smoothing_s=decision.smoothing_s,
+            source=decoder.decision_from,
         ),
     )
 

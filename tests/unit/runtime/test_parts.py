@@ -88,7 +88,7 @@ def test_a_profile_says_everything_that_does_not_fit(recipe: ParadigmRecipe, tmp
         parts(recipe, profile)
     text = str(error.value)
     assert text.startswith(
-        "profile of 'ada': does not fit paradigm 'tiny': channels ('C3', 'C4'), need ('C3', 'CZ', 'C4')"
+        "profile of 'ada', generation 1: does not fit paradigm 'tiny': channels ('C3', 'C4'), need ('C3', 'CZ', 'C4')"
     )
     for what in ("stages (hash)", "window_s 1.0, need 0.5", "hop_s 0.125, need 0.0625", "; calibrate again"):
         assert what in text
@@ -147,7 +147,7 @@ def test_a_failed_swap_changes_nothing(recipe: ParadigmRecipe, tmp_path: Path) -
     one = parts(recipe)
     branches, fusion = one.branches, one.fusion
     with pytest.raises(ProfileError, match="cannot read"):
-        one.swap(tmp_path / "nothing")
+        one.prepare(tmp_path / "nothing")
     assert one.branches is branches
     assert one.fusion is fusion
     one.close()
