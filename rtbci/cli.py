@@ -65,6 +65,9 @@ def run(
         str | None, typer.Option(help="Whose newest profile to use (default: anonymous).")
     ] = None,
     profile: Annotated[str | None, typer.Option(help="Profile by path or user, or 'population'.")] = None,
+    follow: Annotated[
+        bool | None, typer.Option(help="Use new generations of the user's profile as they appear.")
+    ] = None,
     stream: Annotated[str | None, typer.Option(help="Name of the LSL stream [the only EEG stream].")] = None,
     source_id: Annotated[str | None, typer.Option(help="source_id of the LSL stream.")] = None,
     markers: Annotated[
@@ -100,6 +103,7 @@ def run(
         "paradigm": paradigm,
         "user": user,
         "profile": profile,
+        "follow": follow,
         "duration_s": duration,
         "stream.name": stream,
         "stream.source_id": source_id,

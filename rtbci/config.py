@@ -67,6 +67,9 @@ class RunConfig(Settings):
     paradigm: str = "motor_imagery"
     user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = "anonymous"
     profile: str = Field(default="", description="path of a profile, or 'population'")
+    follow: bool = Field(
+        default=False, description="use new generations of the user's profile as they appear"
+    )
     duration_s: Positive | None = None
     decision: DecisionSettings | None = None
     stream: StreamSettings = StreamSettings()

@@ -99,6 +99,7 @@ def _status() -> Status:
         n_gaps=1,
         n_skipped=3,
         n_overflow=0,
+        profile=PROFILE,
     )
 
 

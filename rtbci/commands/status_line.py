@@ -27,6 +27,7 @@ SAID = {
     "overflow": "decoder was late, samples dropped, starting anew",
     "not_finite": "samples that are not finite (NaN or Inf), left out",
     "profile_swapped": "profile swapped",
+    "profile_refused": "new profile refused, the old one stays",
 }
 
 
@@ -79,6 +80,7 @@ class StatusLine:
             gap_s = event.data.get("gap_s")
             detail = f" ({1e3 * gap_s:.0f} ms)" if isinstance(gap_s, float) and gap_s > 0 else ""
             name = f": {event.value}" if event.value else ""
+            detail = f" ({reason})" if (reason := event.data.get("reason")) else detail
             # Names come from the network: brackets in them are no markup.
             self._console.print(f"{SAID[event.kind]}{name}{detail}", markup=False, highlight=False)
         if event.kind == "stream_found":

@@ -239,6 +239,7 @@ class StatusContent(_Checked, frozen=True, kw_only=True):
     n_gaps: Annotated[Count, Meta(description="Gaps in the stream.")]
     n_skipped: Annotated[Count, Meta(description="Windows skipped (late, or spanning a gap).")]
     n_overflow: Annotated[Count, Meta(description="Samples lost because the decoder fell behind.")]
+    profile: Annotated[ProfileRef | None, Meta(description="Profile that decodes; null: not told.")] = None
 
 
 class Status(StatusContent, frozen=True, kw_only=True):

@@ -17,10 +17,12 @@ from rtbci.publish.outbox import Decoded, Outbox
 from rtbci.publish.sink import Sink
 from rtbci.runtime.decoder import Decoder, Verdict
 from rtbci.runtime.intake import Break, Intake
+from rtbci.runtime.profile_swaps import ProfileSwaps
+from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.quality import SignalQuality
 from rtbci.runtime.rehearsal import Rehearsal
 from rtbci.runtime.requests import RequestHandler
-from rtbci.runtime.telemetry import Telemetry, channels_found, hello_of
+from rtbci.runtime.telemetry import Telemetry, channels_found, hello_of, profile_ref
 from rtbci.runtime.watch import StreamWatch
 from rtbci.stream.acquire import Acquisition
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
@@ -72,6 +74,8 @@ class LiveRun:
         Its requests are carried out between two hops; closed with the run.
     clock : callable
         Time in seconds of the local LSL clock.
+    watch : ProfileWatch, optional
+        New profiles that it tells of are put in use between two hops.
 
     Notes
     -----
@@ -89,6 +93,7 @@ class LiveRun:
         sinks: Sequence[Sink] = (),
         control: Control | None = None,
         clock: Clock = now,
+        watch: ProfileWatch | None = None,
     ) -> None:
         self._config, self._decoder, self._make_source = config, decoder, make_source
         self._control, self._clock = control, clock
@@ -96,7 +101,8 @@ class LiveRun:
         self._watch = StreamWatch(config.watch.stale_s, config.watch.lost_s)
         self._telemetry = Telemetry(self._t_start)
         self._outbox = Outbox(hello_of(decoder), sinks, clock=clock)
-        self._requests = RequestHandler(decoder, self._outbox, self._send_status, clock)
+        self._swaps = ProfileSwaps(decoder, self._outbox, clock, watch)
+        self._requests = RequestHandler(decoder, self._outbox, self._swaps, self._send_status, clock)
         self._info: StreamInfo | None = None
         self._state_sent = ""
         self._t_status = self._t_listeners = self._t_ticked = self._t_not_finite = -np.inf
@@ -160,6 +166,7 @@ class LiveRun:
         """Look after one connection from the calling thread, until it is lost; decoding needs none of it."""
         while not self._is_over(stop):
             acquisition.wait(POLL_S)  # for what stopped the thread; the samples go to `_receive`
+            self._swaps.prepare()
             with self._lock:
                 t_now = self._clock()
                 if t_now - self._t_ticked < POLL_S:
@@ -324,6 +331,7 @@ class LiveRun:
         self._t_ticked = t_now
         if self._control is not None:
             self._control.answer(self._requests)
+        self._swaps.advance()
         if t_now - self._t_listeners >= LISTENERS_S:
             self._t_listeners = t_now
             self._outbox.poll()
@@ -349,7 +357,14 @@ class LiveRun:
         self._t_status, self._state_sent = t_now, self._watch.state
         measured_hz = None if self._info is None else self._intake.measured_hz
         return self._outbox.status(
-            self._telemetry.status(t_now, self._watch.state, self._requests.paused, self._info, measured_hz)
+            self._telemetry.status(
+                t_now,
+                self._watch.state,
+                self._requests.paused,
+                self._info,
+                measured_hz,
+                profile_ref(self._decoder),
+            )
         )
 
     def _say_stopped(self) -> None:
@@ -360,6 +375,7 @@ class LiveRun:
         t_end = self._clock() + seconds
         while self._clock() < t_end and not self._is_over(stop):
             stop.wait(POLL_S)
+            self._swaps.prepare()
             self._tick(self._clock())
 
     def _is_over(self, stop: threading.Event) -> bool:

@@ -89,7 +89,13 @@ class Telemetry:
     _t_cpu: float | None = None
 
     def status(
-        self, t_now: float, state: State, paused: bool, info: StreamInfo | None, measured_hz: float | None
+        self,
+        t_now: float,
+        state: State,
+        paused: bool,
+        info: StreamInfo | None,
+        measured_hz: float | None,
+        profile: ProfileRef | None = None,
     ) -> StatusContent:
         """Status at this moment."""
         stream = rate = None
@@ -108,6 +114,7 @@ class Telemetry:
             n_gaps=self.n_gaps,
             n_skipped=self.n_skipped,
             n_overflow=self.n_overflow,
+            profile=profile,
         )
 
     def _cpu_percent(self, t_now: float) -> float:

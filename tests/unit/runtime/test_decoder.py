@@ -295,7 +295,7 @@ def test_a_profile_of_another_cap_is_refused(paradigm: Path, tmp_path: Path) -> 
     profile = msgspec.structs.replace(read_profile(folder), montage=["C3", "C4"])
     with (
         Decoder(str(paradigm), profile=profile) as decoder,
-        pytest.raises(ProfileError, match="was calibrated with 2 electrodes .* has 3: it adds CZ"),
+        pytest.raises(ProfileError, match=r"was calibrated with 2 electrodes .* has 3: it adds CZ"),
     ):
         decoder.open(stream_info())
     with Decoder(str(paradigm)) as decoder:
