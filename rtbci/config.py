@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from rtbci.recipes import DecisionSettings, Positive, recipes_root
+from rtbci.recipes import AdaptSettings, DecisionSettings, Positive, recipes_root
 from rtbci.settings import Settings, check_settings, read_toml
 
 __all__ = ["PublishSettings", "RunConfig", "StreamSettings", "WatchSettings", "read_config"]
@@ -72,6 +72,7 @@ class RunConfig(Settings):
     )
     duration_s: Positive | None = None
     decision: DecisionSettings | None = None
+    adapt: AdaptSettings | None = Field(default=None, description="replaces the recipe's; off without both")
     stream: StreamSettings = StreamSettings()
     watch: WatchSettings = WatchSettings()
     publish: PublishSettings = PublishSettings()

@@ -19,6 +19,7 @@ from rtbci.publish.codec import encode, schema
 from rtbci.publish.control_messages import Failure, Mark, Reply
 from rtbci.publish.messages import (
     DecisionSettings,
+    DriftRef,
     EngineRef,
     Event,
     Hello,
@@ -100,6 +101,7 @@ def _status() -> Status:
         n_skipped=3,
         n_overflow=0,
         profile=PROFILE,
+        drift=DriftRef(signal=0.8, limit=2.5, logits=0.3, reference="calibration"),
     )
 
 

@@ -51,6 +51,7 @@ def run(config: RunConfig, console: Console) -> Report:
                 recipe,
                 profile=profile,
                 decision=config.decision,
+                adapt=config.adapt,
                 backend=config.engine.backend,
                 engine=config.engine.recipe,
                 n_threads=config.engine.threads,

@@ -27,6 +27,9 @@ SAID = {
     "overflow": "decoder was late, samples dropped, starting anew",
     "not_finite": "samples that are not finite (NaN or Inf), left out",
     "profile_swapped": "profile swapped",
+    "adaptation_on": "adaptation is on",
+    "adaptation_rolled_back": "adaptation taken back",
+    "recalibration_advised": "the signal has changed: check the cap, calibrate again",
     "profile_refused": "new profile refused, the old one stays",
 }
 

@@ -153,6 +153,20 @@ class Latency(_Checked, frozen=True, kw_only=True):
     p99: Annotated[float, Meta(description="99th percentile [ms].")]
 
 
+class DriftRef(_Checked, frozen=True, kw_only=True):
+    """How far the signal is from what the decoder was calibrated on; see `rtbci.probe.drift`."""
+
+    signal: Annotated[float, Meta(ge=0.0, description="Distance of the covariance, in units of its spread.")]
+    limit: Annotated[float, Meta(description="Above this for half a minute, calibrating again is advised.")]
+    logits: Annotated[
+        float | None,
+        Meta(description="Distance of the mean logits, in standard deviations; null: nothing to compare."),
+    ] = None
+    reference: Annotated[
+        str, Meta(description="Compared with the `calibration`, or with the first minute of the `stream`.")
+    ]
+
+
 class DecisionSettings(_Checked, frozen=True, kw_only=True):
     """When a prediction becomes a decision; see `rtbci.decide.policy`."""
 
@@ -240,6 +254,9 @@ class StatusContent(_Checked, frozen=True, kw_only=True):
     n_skipped: Annotated[Count, Meta(description="Windows skipped (late, or spanning a gap).")]
     n_overflow: Annotated[Count, Meta(description="Samples lost because the decoder fell behind.")]
     profile: Annotated[ProfileRef | None, Meta(description="Profile that decodes; null: not told.")] = None
+    drift: Annotated[
+        DriftRef | None, Meta(description="Change of the signal; null: not known, or not yet.")
+    ] = None
 
 
 class Status(StatusContent, frozen=True, kw_only=True):

@@ -10,13 +10,14 @@ import numpy.typing as npt
 from rtbci.clock import Clock, now
 from rtbci.decide.policy import DecisionPolicy
 from rtbci.errors import ProfileError, RtbciError
+from rtbci.probe.adapt import Adaptation
 from rtbci.probe.profile import Profile
-from rtbci.recipes import DecisionSettings, ParadigmRecipe, read_paradigm
+from rtbci.recipes import AdaptSettings, DecisionSettings, ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.build import build_stages, stream_gains_uv
 from rtbci.runtime.fitting import check_montage, check_same_signal
-from rtbci.runtime.parts import Heads, Parts
-from rtbci.runtime.pipeline import Estimate, Pipeline, Successor
+from rtbci.runtime.parts import Parts, Prepared
+from rtbci.runtime.pipeline import Estimate, Pipeline
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.layout import ChannelMap, match_channels
 from rtbci.stream.source import Marker, StreamInfo
@@ -51,21 +52,6 @@ class Verdict(NamedTuple):
     why: Literal["below_threshold", "idle", "warming_up"] | None
 
 
-class Prepared(NamedTuple):
-    """Another profile, read, checked and built; see `Decoder.prepare`.
-
-    Parameters
-    ----------
-    heads : Heads
-        The profile, and its branches and fusion.
-    successor : Successor
-        The same branches on their way into the pipeline.
-    """
-
-    heads: Heads
-    successor: Successor
-
-
 class Decoder:
     """Decode one stream with one paradigm and one profile.
 
@@ -77,6 +63,8 @@ class Decoder:
         The user's profile, its path, or None for the population decoder that the paradigm names.
     decision : DecisionSettings or None
         Replaces the profile's, which replaces the recipe's.
+    adapt : AdaptSettings or None
+        Replaces the recipe's; without both nothing adapts while in use.
     backend : str
         Back end of the engines.
     engine : str
@@ -115,6 +103,7 @@ class Decoder:
         *,
         profile: Profile | str | Path | None = None,
         decision: DecisionSettings | None = None,
+        adapt: AdaptSettings | None = None,
         backend: str = "onnxruntime",
         engine: str = "",
         n_threads: int = 1,
@@ -125,7 +114,8 @@ class Decoder:
         self.decision: DecisionSettings
         self.decision_from: DecisionSource
         self._clock = clock
-        self._parts = Parts(self.recipe, profile, backend, engine, n_threads)
+        self.adapt = adapt or self.recipe.adapt or AdaptSettings(enabled=False)
+        self._parts = Parts(self.recipe, profile, backend, engine, n_threads, self.adapt)
         self._policy = self._make_policy()
         self._pipeline: Pipeline | None = None
         self._opened_with: Profile | None = None
@@ -164,6 +154,16 @@ class Decoder:
     def read(self) -> npt.NDArray[np.bool_]:
         """Which channels of the open stream are read, shape (n_channels,)."""
         return self._read
+
+    @property
+    def adaptation(self) -> Adaptation | None:
+        """What adapts to the open stream, if anything does."""
+        return None if self._pipeline is None else self._pipeline.adaptation
+
+    @property
+    def recent_covariance(self) -> FloatArray | None:
+        """Of the newest seconds in front of the alignment, a copy; None when there is none yet."""
+        return None if self._pipeline is None else self._pipeline.recent_covariance
 
     @property
     def n_needed(self) -> int:
@@ -304,8 +304,7 @@ class Decoder:
         -----
         The one method that another thread may call.
         """
-        heads = self._parts.prepare(profile)
-        prepared = Prepared(heads, Successor(heads.branches, heads.fusion))
+        prepared = self._parts.prepare(profile)
         self._check_fit(prepared)
         return prepared
 
@@ -322,7 +321,7 @@ class Decoder:
             When it does not fit the stream that is open now; the old one stays in use.
         """
         self._check_fit(prepared)
-        self._parts.use(prepared.heads)
+        self._parts.use(prepared)
         if self._pipeline is not None:
             self._pipeline.exchange(prepared.successor)
         earlier, self._policy = self._policy, self._make_policy()
@@ -340,16 +339,16 @@ class Decoder:
 
     def _check_fit(self, prepared: Prepared) -> None:
         """Whether a prepared profile fits the open stream, if one is open."""
-        profile, pipeline, channel_map = prepared.heads.profile, self._pipeline, self.channel_map
+        profile, pipeline, channel_map = prepared.profile, self._pipeline, self.channel_map
         if pipeline is None or channel_map is None:
             return
         check_montage(profile, channel_map)
         check_same_signal(profile, self._opened_with)
         n, rate_hz = pipeline.grid.length, pipeline.rate_out_hz
-        if any(branch.window_samples != n for branch in prepared.heads.branches):
+        if any(branch.window_samples != n for branch in prepared.branches):
             raise ProfileError(
                 f"profile of '{'' if profile is None else profile.user}': has windows of "
-                f"{prepared.heads.branches[0].window_samples} samples, need {n} at the {rate_hz:g} Hz of the running "
+                f"{prepared.branches[0].window_samples} samples, need {n} at the {rate_hz:g} Hz of the running "
                 "decoder; calibrate again"
             )
 

@@ -101,9 +101,10 @@ def _chain_faults(profile: Profile, recipe: ParadigmRecipe) -> list[str]:
     needed = chain_hash(stages)
     if profile.chain_hash == needed:
         return []
+    nothing: dict[str, Any] = {}
     differences = [
         _stage_difference(i, got, need)
-        for i, (got, need) in enumerate(zip_longest(profile.chain, stages, fillvalue={}))
+        for i, (got, need) in enumerate(zip_longest(profile.chain, stages, fillvalue=nothing))
         if got != need
     ]
     # A profile may lack the settings and have only their hash; a hash alone cannot say what differs.

@@ -4,7 +4,6 @@ import gc
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,7 +21,8 @@ from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.quality import SignalQuality
 from rtbci.runtime.rehearsal import Rehearsal
 from rtbci.runtime.requests import RequestHandler
-from rtbci.runtime.telemetry import Telemetry, channels_found, hello_of, profile_ref
+from rtbci.runtime.telemetry import Report, Telemetry, channels_found, hello_of, profile_ref
+from rtbci.runtime.use_watch import UseWatch
 from rtbci.runtime.watch import StreamWatch
 from rtbci.stream.acquire import Acquisition
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
@@ -44,17 +44,6 @@ LISTENERS_S = 0.1
 RETRY_S = 1.0
 MIN_QUALITY = 0.5
 """With fewer than half of the channels usable there is no decision."""
-
-
-class Report(NamedTuple):
-    """What a run did, told at its end."""
-
-    duration_s: float
-    n_predictions: int
-    n_gaps: int
-    n_skipped: int
-    n_overflow: int
-    n_not_finite: int
 
 
 class LiveRun:
@@ -103,6 +92,7 @@ class LiveRun:
         self._outbox = Outbox(hello_of(decoder), sinks, clock=clock)
         self._swaps = ProfileSwaps(decoder, self._outbox, clock, watch)
         self._requests = RequestHandler(decoder, self._outbox, self._swaps, self._send_status, clock)
+        self._use = UseWatch(decoder, self._outbox)
         self._info: StreamInfo | None = None
         self._state_sent = ""
         self._t_status = self._t_listeners = self._t_ticked = self._t_not_finite = -np.inf
@@ -160,7 +150,7 @@ class LiveRun:
                 finally:
                     # One that still looks for its stream would hold us up to its own timeout; it ends by itself.
                     acquisition.stop(OPENING_STOP_S)
-        return self._report()
+        return self._telemetry.report(self._clock())
 
     def _watch_over(self, acquisition: Acquisition, stop: threading.Event) -> None:
         """Look after one connection from the calling thread, until it is lost; decoding needs none of it."""
@@ -204,6 +194,7 @@ class LiveRun:
         if self._config.engine.rehearse and window.policy == "sliding":
             self._rehearsal.open(info.rate_hz, window.hop_s)
         self._quality = SignalQuality(info.labels, self._decoder.read, self._decoder.gains_uv, info.rate_hz)
+        self._use.reset()
         self._lag_s = np.inf
         self._watch.opened(t_now)
         self._outbox.announce(hello_of(self._decoder))
@@ -304,6 +295,7 @@ class LiveRun:
             )
         )
         self._telemetry.n_predictions += 1
+        self._use.note(estimate.logits)
         if estimate.probs is not None:
             self._telemetry.age_ms.push(message.age_ms)
         if decision is not None:
@@ -336,6 +328,7 @@ class LiveRun:
             self._t_listeners = t_now
             self._outbox.poll()
         if self._watch.state != self._state_sent or t_now - self._t_status >= STATUS_S:
+            self._use.look(t_now, self._quality.quality.score if self._quality else 1.0)
             self._send_status()
             if self._info is not None:
                 self._intake.check_rate(t_now)
@@ -364,6 +357,7 @@ class LiveRun:
                 self._info,
                 measured_hz,
                 profile_ref(self._decoder),
+                self._use.drift,
             )
         )
 
@@ -382,14 +376,3 @@ class LiveRun:
         duration_s = self._config.duration_s
         late = duration_s is not None and self._clock() - self._t_start >= duration_s
         return late or stop.is_set() or self._requests.stopped
-
-    def _report(self) -> Report:
-        telemetry = self._telemetry
-        return Report(
-            self._clock() - self._t_start,
-            telemetry.n_predictions,
-            telemetry.n_gaps,
-            telemetry.n_skipped,
-            telemetry.n_overflow,
-            telemetry.n_not_finite,
-        )

@@ -10,23 +10,24 @@ from rtbci.backends.registry import open_session
 from rtbci.backends.session import Session
 from rtbci.clock import Clock
 from rtbci.errors import ConfigError, EngineError, ProfileError, RateError
+from rtbci.probe.adapt import Adaptation
 from rtbci.probe.branches import Branch, WindowBranch, open_branches
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.profile import Profile, read_profile
 from rtbci.probe.recentre import Recentre
-from rtbci.recipes import BranchSettings, EngineRecipe, ParadigmRecipe, read_engine
+from rtbci.recipes import AdaptSettings, BranchSettings, EngineRecipe, ParadigmRecipe, read_engine
 from rtbci.runtime.fitting import check_paradigm
-from rtbci.runtime.pipeline import Pipeline, WindowGrid
+from rtbci.runtime.pipeline import Pipeline, Successor, WindowGrid
 from rtbci.stages.stage import Stage
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["Heads", "Parts"]
+__all__ = ["Parts", "Prepared"]
 
 POPULATION = "population"
 
 
-class Heads(NamedTuple):
-    """A profile, and what was made of it.
+class Prepared(NamedTuple):
+    """Another profile, read, checked and built; see `rtbci.runtime.decoder.Decoder.prepare`.
 
     Parameters
     ----------
@@ -36,11 +37,14 @@ class Heads(NamedTuple):
         New ones, that have seen nothing.
     fusion : Fusion
         Of their logits.
+    successor : Successor
+        The same branches on their way into the pipeline.
     """
 
     profile: Profile | None
     branches: list[Branch]
     fusion: Fusion
+    successor: Successor
 
 
 class Parts:
@@ -52,7 +56,7 @@ class Parts:
         Names engines and, for the population decoder, a profile.
     profile : Profile, str, Path or None
         None or ``"population"``: the profile that the recipe names, if any.
-    backend, engine, n_threads
+    backend, engine, n_threads, adapt
         See `rtbci.runtime.decoder.Decoder`.
 
     Raises
@@ -68,8 +72,9 @@ class Parts:
         backend: str,
         engine: str,
         n_threads: int,
+        adapt: AdaptSettings | None = None,
     ) -> None:
-        self._recipe = recipe
+        self._recipe, self._adapt = recipe, adapt
         self.profile = self._read(profile)
         self._engines: dict[str, EngineRecipe] = {}
         self._sessions: dict[str, Session] = {}
@@ -108,7 +113,7 @@ class Parts:
         )
         return Pipeline(stages, self.branches, self.fusion, grid, clock, self._recentre())
 
-    def prepare(self, profile: Profile | str | Path | None) -> Heads:
+    def prepare(self, profile: Profile | str | Path | None) -> Prepared:
         """Read another profile and make its branches; changes nothing, any thread may call it.
 
         Raises
@@ -117,11 +122,12 @@ class Parts:
             When it cannot be read or does not fit.
         """
         found = self._read(profile)
-        return Heads(found, *self._make(found))
+        branches, fusion = self._make(found)
+        return Prepared(found, branches, fusion, Successor(branches, fusion))
 
-    def use(self, heads: Heads) -> None:
-        """Decode with these from now on; see `Decoder.swap_profile`."""
-        self.profile, self.branches, self.fusion = heads
+    def use(self, prepared: Prepared) -> None:
+        """Decode with it from now on."""
+        self.profile, self.branches, self.fusion = prepared[:3]
 
     def close(self) -> None:
         """Close the sessions; may be called more than once."""
@@ -138,19 +144,18 @@ class Parts:
         check_paradigm(found, recipe)
         return found
 
-    def _recentre(self) -> Recentre | None:
-        recipe, settings = self._recipe, self._recipe.recentre
+    def _recentre(self) -> Recentre | Adaptation | None:
+        recipe, settings, adapt = self._recipe, self._recipe.recentre, self._adapt
+        window = recipe.window
+        # A window that is locked to a marker adds all of its signal, one of a row only its newest hop.
+        added_s = window.length_s if window.policy == "marker" else window.hop_s
+        if adapt is not None and adapt.enabled:
+            numbers = adapt.model_dump(exclude={"enabled", "min_quality"})
+            n_classes, temperature = len(recipe.classes), self.fusion.temperature
+            return Adaptation(n_classes, added_s, temperature, idle=recipe.idle, **numbers)
         if settings is None:
             return None
-        window = recipe.window
-        return Recentre(
-            len(recipe.classes),
-            # A window that is locked to a marker adds all of its signal, one of a row only its newest hop.
-            window.length_s if window.policy == "marker" else window.hop_s,
-            settings.prior_s,
-            settings.time_constant_s,
-            recipe.idle,
-        )
+        return Recentre(len(recipe.classes), added_s, settings.prior_s, settings.time_constant_s, recipe.idle)
 
     def _open(self, branch: BranchSettings, backend: str, engine: str, n_threads: int) -> None:
         recipe = read_engine(engine or branch.engine or "", None if engine else self._recipe.folder)

@@ -12,6 +12,7 @@ import numpy as np
 
 from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
+from rtbci.probe.adapt import Adaptation
 from rtbci.probe.branches import Branch
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
@@ -109,8 +110,8 @@ class Pipeline:
         When windows are decoded.
     clock : callable
         For the times in `Estimate` only.
-    recentre : Recentre, optional
-        Takes the mean of earlier windows off the fused logits.
+    recentre : Recentre or Adaptation, optional
+        Takes what earlier windows lean to off the fused logits.
 
     Notes
     -----
@@ -124,7 +125,7 @@ class Pipeline:
         fusion: Fusion,
         grid: WindowGrid,
         clock: Clock = now,
-        recentre: Recentre | None = None,
+        recentre: Recentre | Adaptation | None = None,
     ) -> None:
         self._chain = Chain(stages)
         self.branches = tuple(branches)
@@ -195,6 +196,17 @@ class Pipeline:
         if self._recentre is not None:
             self._recentre.reset()
         self._reset_windows()
+
+    @property
+    def adaptation(self) -> Adaptation | None:
+        """What adapts while in use, if anything does."""
+        return self._recentre if isinstance(self._recentre, Adaptation) else None
+
+    @property
+    def recent_covariance(self) -> FloatArray | None:
+        """Of the newest seconds in front of the alignment; None without one, and in the first seconds."""
+        aligns = [stage for stage in self._chain.stages if isinstance(stage, RunningAlign)]
+        return aligns[0].recent_covariance if aligns else None
 
     @property
     def n_needed(self) -> int:

@@ -12,6 +12,7 @@ import msgspec
 from rtbci.clock import Clock
 from rtbci.errors import ProfileError, RtbciError
 from rtbci.probe.profile import Profile, generations
+from rtbci.publish.messages import Scalar
 from rtbci.publish.outbox import Outbox
 from rtbci.runtime.decoder import Decoder, Prepared
 from rtbci.runtime.profile_watch import ProfileWatch
@@ -144,7 +145,7 @@ class ProfileSwaps:
     def _following(self, user: str, folder: Path) -> _Asked:
         def tell(ended: Mapping[str, Any] | RtbciError) -> None:
             if isinstance(ended, RtbciError):
-                data = {"generation": int(folder.name), "reason": str(ended)}
+                data: dict[str, Scalar] = {"generation": int(folder.name), "reason": str(ended)}
                 self._outbox.event("profile_refused", self._clock(), user, data)
 
         return _Asked(lambda: folder, tell, math.inf)
@@ -164,5 +165,5 @@ class ProfileSwaps:
         self._before = [before]
         profile = profile_ref(self._decoder)
         self._outbox.announce(hello_of(self._decoder))
-        data = {"id": profile.id, "generation": profile.generation}
+        data: dict[str, Scalar] = {"id": profile.id, "generation": profile.generation}
         self._outbox.event("profile_swapped", self._clock(), profile.user, data)

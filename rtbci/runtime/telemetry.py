@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import NamedTuple
 
 from rtbci.clock import cpu_s
 from rtbci.publish.messages import (
     DecisionSettings,
+    DriftRef,
     EngineRef,
     HelloContent,
     ProfileRef,
@@ -20,7 +22,7 @@ from rtbci.runtime.latency import RecentLatency
 from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["Telemetry", "channels_found", "hello_of", "profile_ref"]
+__all__ = ["Report", "Telemetry", "channels_found", "hello_of", "profile_ref"]
 
 
 def hello_of(decoder: Decoder) -> HelloContent:
@@ -68,6 +70,17 @@ def profile_ref(decoder: Decoder) -> ProfileRef:
     return ProfileRef(user=profile.user, id=profile.weights_sha256, generation=profile.generation)
 
 
+class Report(NamedTuple):
+    """What a run did, told at its end."""
+
+    duration_s: float
+    n_predictions: int
+    n_gaps: int
+    n_skipped: int
+    n_overflow: int
+    n_not_finite: int
+
+
 @dataclass(slots=True)
 class Telemetry:
     """Counters of a run, and the status made from them.
@@ -96,6 +109,7 @@ class Telemetry:
         info: StreamInfo | None,
         measured_hz: float | None,
         profile: ProfileRef | None = None,
+        drift: DriftRef | None = None,
     ) -> StatusContent:
         """Status at this moment."""
         stream = rate = None
@@ -115,6 +129,18 @@ class Telemetry:
             n_skipped=self.n_skipped,
             n_overflow=self.n_overflow,
             profile=profile,
+            drift=drift,
+        )
+
+    def report(self, t_now: float) -> Report:
+        """What the run did until this moment."""
+        return Report(
+            t_now - self.t_start,
+            self.n_predictions,
+            self.n_gaps,
+            self.n_skipped,
+            self.n_overflow,
+            self.n_not_finite,
         )
 
     def _cpu_percent(self, t_now: float) -> float:

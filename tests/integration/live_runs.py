@@ -17,6 +17,7 @@ import pylsl
 from rtbci.commands.run import lsl_factory
 from rtbci.config import RunConfig
 from rtbci.publish.control import Control
+from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun, Report
@@ -156,9 +157,11 @@ class LiveThread:
             with (
                 Publisher(self.config.publish.address) as publisher,
                 Control(self.config.publish.control) as control,
-                Decoder(self.config.paradigm, decision=self.config.decision) as decoder,
+                Decoder(
+                    self.config.paradigm, decision=self.config.decision, adapt=self.config.adapt
+                ) as decoder,
             ):
-                sinks = [publisher, self.kept]
+                sinks: list[Sink] = [publisher, self.kept]
                 run = LiveRun(self.config, decoder, self._factory, sinks, control, watch=self._watch)
                 self.address, self.control_address = publisher.address, control.address
                 self._ready.set()

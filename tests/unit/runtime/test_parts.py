@@ -5,8 +5,9 @@ import pytest
 
 from rtbci.clock import now
 from rtbci.errors import ConfigError, EngineError, ProfileError, RateError
+from rtbci.probe.adapt import Adaptation
 from rtbci.probe.recentre import Recentre
-from rtbci.recipes import ParadigmRecipe, read_paradigm
+from rtbci.recipes import AdaptSettings, ParadigmRecipe, read_paradigm
 from rtbci.runtime.parts import Parts
 from rtbci.stages.resample import Resample
 from tests.tiny import HOP_S, WINDOW_S, stream_info, write_engine, write_paradigm, write_tiny_profile
@@ -71,6 +72,23 @@ def test_recentring_is_made_as_the_recipe_says(recipe: ParadigmRecipe) -> None:
         for logits in np.random.default_rng(0).standard_normal((20, 2)):
             np.testing.assert_array_equal(recentre.push(logits), wanted.push(logits))
         one.close()
+
+
+def test_adaptation_takes_the_place_of_recentring(recipe: ParadigmRecipe) -> None:
+    section = "[recentre]\nprior_s = 60.0\n[decision]"
+    centred = with_text(recipe, "paradigm", "[decision]", section)
+    stages = [Resample(250.0, 128.0, 3)]
+    settings = AdaptSettings(learn_s=1.0, width=0.7)
+    one = Parts(centred, None, "onnxruntime", "", 1, settings)
+    pipeline = one.pipeline(stages, stream_info(), now)
+    assert pipeline.adaptation is not None
+    wanted = Adaptation(2, HOP_S, learn_s=1.0, width=0.7)
+    for logits in np.random.default_rng(0).standard_normal((40, 2)):
+        np.testing.assert_array_equal(pipeline.adaptation.push(logits), wanted.push(logits))
+    one.close()
+    off = Parts(centred, None, "onnxruntime", "", 1, AdaptSettings(enabled=False))
+    assert off.pipeline(stages, stream_info(), now).adaptation is None
+    off.close()
 
 
 def test_heads_without_a_profile(recipe: ParadigmRecipe) -> None:
