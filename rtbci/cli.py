@@ -69,6 +69,12 @@ def run(
     profile: Annotated[
         str | None, typer.Option(help="Profile by path, USER or USER@GENERATION, or 'population'.")
     ] = None,
+    follow: Annotated[
+        bool | None, typer.Option(help="Use new generations of the user's profile as they appear.")
+    ] = None,
+    adapt: Annotated[
+        bool | None, typer.Option(help="Adapt to the user while in use (default: as the paradigm says, off).")
+    ] = None,
     stream: Annotated[str | None, typer.Option(help="Name of the LSL stream [the only EEG stream].")] = None,
     source_id: Annotated[str | None, typer.Option(help="source_id of the LSL stream.")] = None,
     markers: Annotated[
@@ -107,6 +113,8 @@ def run(
         "paradigm": paradigm,
         "user": user,
         "profile": profile,
+        "follow": follow,
+        "adapt.enabled": adapt,
         "duration_s": duration,
         "stream.name": stream,
         "stream.source_id": source_id,

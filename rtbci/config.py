@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from rtbci.recipes import DecisionSettings, Positive, recipes_root
+from rtbci.recipes import AdaptSettings, DecisionSettings, Positive, recipes_root
 from rtbci.settings import Settings, check_settings, read_toml
 
 __all__ = ["PublishSettings", "RunConfig", "StreamSettings", "WatchSettings", "read_config"]
@@ -68,8 +68,12 @@ class RunConfig(Settings):
     paradigm: str = "motor_imagery"
     user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")] = "anonymous"
     profile: str = Field(default="", description="path of a profile, or 'population'")
+    follow: bool = Field(
+        default=False, description="use new generations of the user's profile as they appear"
+    )
     duration_s: Positive | None = None
     decision: DecisionSettings | None = None
+    adapt: AdaptSettings | None = Field(default=None, description="replaces the recipe's; off without both")
     stream: StreamSettings = StreamSettings()
     watch: WatchSettings = WatchSettings()
     publish: PublishSettings = PublishSettings()

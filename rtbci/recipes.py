@@ -17,6 +17,7 @@ from rtbci.stream.labels import canonical_label
 from rtbci.stream.marker_texts import class_of_marker
 
 __all__ = [
+    "AdaptSettings",
     "BranchSettings",
     "DecisionSettings",
     "EngineRecipe",
@@ -167,6 +168,19 @@ class RecentreSettings(Settings):
     time_constant_s: Positive | None = None
 
 
+class AdaptSettings(Settings):
+    """Adaptation while in use, instead of recentring; see `rtbci.probe.adapt`."""
+
+    enabled: bool = True
+    prior_s: Positive = 50.0
+    width: Positive = 0.4
+    time_constant_s: Positive = 600.0
+    learn_s: Positive = 30.0
+    memory_s: Positive = 120.0
+    max_drop: Annotated[float, Field(gt=0, le=1)] = 0.2
+    min_quality: Share = 0.75
+
+
 class DecisionSettings(Settings):
     """From probabilities to decisions; see `rtbci.decide.policy`."""
 
@@ -188,6 +202,7 @@ class ParadigmRecipe(Settings):
     window: WindowSettings
     branches: tuple[BranchSettings, ...] = Field(min_length=1)
     recentre: RecentreSettings | None = None
+    adapt: AdaptSettings | None = None
     decision: DecisionSettings = DecisionSettings()
     markers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     population: str | None = None

@@ -19,6 +19,7 @@ from rtbci.publish.codec import encode, schema
 from rtbci.publish.control_messages import Failure, Mark, Reply
 from rtbci.publish.messages import (
     DecisionSettings,
+    DriftRef,
     EngineRef,
     Event,
     Hello,
@@ -99,6 +100,8 @@ def _status() -> Status:
         n_gaps=1,
         n_skipped=3,
         n_overflow=0,
+        profile=PROFILE,
+        drift=DriftRef(signal=0.8, limit=2.5, logits=0.3, reference="calibration"),
     )
 
 
@@ -117,7 +120,9 @@ def _hello() -> Hello:
         delay_s=0.061,
         engine=ENGINE,
         profile=PROFILE,
-        decision=DecisionSettings(threshold=0.7, dwell_s=0.25, refractory_s=1.0, smoothing_s=0.5),
+        decision=DecisionSettings(
+            threshold=0.7, dwell_s=0.25, refractory_s=1.0, smoothing_s=0.5, source="profile"
+        ),
     )
 
 

@@ -93,7 +93,7 @@ def run_bakeoff(
     for candidate in candidates:
         report(candidate.name)
         outcomes.append(_outcome(candidate, trials))
-    i_chosen = choose([losses(one.logits, labels) for one in outcomes])
+    i_chosen = choose([losses(one.logits, labels) for one in outcomes], _evidence(candidates))
     return BakeOff(labels, outcomes, i_chosen, _nested(candidates, trials, outcomes, i_chosen, nested))
 
 
@@ -141,11 +141,11 @@ def losses(logits: FloatArray, labels: Labels) -> FloatArray:
     return np.asarray(-log_probs[np.arange(len(labels)), columns])
 
 
-def choose(loss: Sequence[FloatArray]) -> int:
+def choose(loss: Sequence[FloatArray], evidence: Sequence[float]) -> int:
     """Index of the candidate to use, by the losses of each on the same trials, the population's first.
 
-    The population's stays unless another's mean loss is lower by more than one standard error of the difference
-    over the trials.
+    The population's stays unless another's mean loss is lower by more than `evidence` standard errors of the difference
+    over the trials; each candidate has its own. Of several, the one with the lowest loss.
     """
     best, best_gain = 0, 0.0
     for i, one in enumerate(loss):
@@ -154,9 +154,13 @@ def choose(loss: Sequence[FloatArray]) -> int:
             continue
         mean = float(gain.mean())
         error = float(gain.std(ddof=1)) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
-        if mean > max(error, best_gain):
+        if mean > max(evidence[i] * error, best_gain):
             best, best_gain = i, mean
     return best
+
+
+def _evidence(candidates: Sequence[Candidate]) -> list[float]:
+    return [one.evidence for one in candidates]
 
 
 def _outcome(candidate: Candidate, trials: Sequence[TrialFeatures]) -> Outcome:
@@ -189,7 +193,8 @@ def _nested(
         if not can_judge([trial.i_class for trial in inside]):
             continue
         inner_labels = np.array([trial.i_class for trial in inside], dtype=np.intp)
-        inner = choose([losses(_outcome(one, inside).logits, inner_labels) for one in candidates])
+        inside_losses = [losses(_outcome(one, inside).logits, inner_labels) for one in candidates]
+        inner = choose(inside_losses, _evidence(candidates))
         # The chosen one's fit without this fold is the one that `crossed_logits` has judged it by.
         rows = folds == fold
         found[rows] = outcomes[inner].logits[rows]

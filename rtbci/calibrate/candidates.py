@@ -39,6 +39,8 @@ EMBEDDING = (16, 32)
 OWN_SHRINKAGE = 0.3
 OWN_PRECISION = 300.0
 """Inverse variance of the prior at zero on each standardised weight of a head that starts from nothing."""
+OWN_EVIDENCE = 2.0
+"""With one standard error, own decoders were taken by chance and cost 1 to 4 points on average (docs/calibration.md)."""
 
 
 class Fitted(Protocol):
@@ -54,9 +56,25 @@ class Fitted(Protocol):
 
 
 class Candidate(Protocol):
-    """A way to fit a decoder."""
+    """A way to fit a decoder.
 
-    name: str
+    Attributes
+    ----------
+    name : str
+        For people.
+    evidence : float
+        It is chosen only when its loss is lower than the population's by more than so many standard errors.
+    """
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def evidence(self) -> float:
+        """How sure its gain must be."""
+        ...
 
     def fit(self, trials: Sequence[TrialFeatures]) -> Fitted:
         """Fit to trials of two classes or more."""
@@ -69,6 +87,7 @@ class Population:
 
     population: Profile
     name: str = "population"
+    evidence: float = 0.0
 
     def fit(self, trials: Sequence[TrialFeatures]) -> "Population":  # noqa: ARG002  the protocol's signature
         """Return itself."""
@@ -105,6 +124,7 @@ class ConvProbeUser:
     precision: Mapping[str, float]
     bias_precision: float = 10.0
     name: str = "conv-probe"
+    evidence: float = 0.0
 
     def fit(self, trials: Sequence[TrialFeatures]) -> "MovedHeads":
         """Fit the change of the heads; see `Candidate.fit`."""
@@ -154,6 +174,7 @@ class TangentUser:
 
     population: Profile
     name: str = "tangent space"
+    evidence: float = OWN_EVIDENCE
 
     def fit(self, trials: Sequence[TrialFeatures]) -> "OwnHead":
         """See `Candidate.fit`."""
@@ -171,6 +192,7 @@ class AugmentedCovariance:
 
     population: Profile
     name: str = "augmented covariance"
+    evidence: float = OWN_EVIDENCE
     _known: dict[int, FloatArray] = field(default_factory=dict, repr=False, compare=False)
 
     def fit(self, trials: Sequence[TrialFeatures]) -> "OwnHead":
@@ -220,6 +242,7 @@ class CspLda:
 
     population: Profile
     name: str = "CSP + LDA"
+    evidence: float = OWN_EVIDENCE
 
     def fit(self, trials: Sequence[TrialFeatures]) -> "OwnHead":
         """See `Candidate.fit`."""

@@ -13,7 +13,8 @@ from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import read_paradigm
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun, Report, SourceFactory
-from rtbci.runtime.profiles import find_profile
+from rtbci.runtime.profile_watch import ProfileWatch
+from rtbci.runtime.profiles import find_profile, profiles_root
 from rtbci.runtime.telemetry import hello_of
 from rtbci.stream.lsl import LslSource
 from rtbci.stream.source import Source, StreamInfo
@@ -42,12 +43,15 @@ def run(config: RunConfig, console: Console) -> Report:
         )
         control = stack.enter_context(Control(publish.control, insecure=publish.insecure))
         recipe = read_paradigm(config.paradigm)
+        # Before the profile is looked for: one that appears from here on is not missed.
+        watch = ProfileWatch(profiles_root(recipe.name), config.user) if config.follow else None
         profile = find_profile(recipe.name, config.profile, config.user)
         decoder = stack.enter_context(
             Decoder(
                 recipe,
                 profile=profile,
                 decision=config.decision,
+                adapt=config.adapt,
                 backend=config.engine.backend,
                 engine=config.engine.recipe,
                 n_threads=config.engine.threads,
@@ -62,7 +66,8 @@ def run(config: RunConfig, console: Console) -> Report:
             sinks.append(LslOutlet(hello_of(decoder), decisions=True))
         line = StatusLine(console)
         stack.callback(line.close)
-        report = LiveRun(config, decoder, lsl_factory(config), [*sinks, line], control).run(stop)
+        live = LiveRun(config, decoder, lsl_factory(config), [*sinks, line], control, watch=watch)
+        report = live.run(stop)
     _say_end(console, report)
     return report
 

@@ -27,6 +27,10 @@ SAID = {
     "overflow": "decoder was late, samples dropped, starting anew",
     "not_finite": "samples that are not finite (NaN or Inf), left out",
     "profile_swapped": "profile swapped",
+    "adaptation_on": "adaptation is on",
+    "adaptation_rolled_back": "adaptation taken back",
+    "recalibration_advised": "the signal has changed: check the cap, calibrate again",
+    "profile_refused": "new profile refused, the old one stays",
 }
 
 
@@ -79,6 +83,7 @@ class StatusLine:
             gap_s = event.data.get("gap_s")
             detail = f" ({1e3 * gap_s:.0f} ms)" if isinstance(gap_s, float) and gap_s > 0 else ""
             name = f": {event.value}" if event.value else ""
+            detail = f" ({reason})" if (reason := event.data.get("reason")) else detail
             # Names come from the network: brackets in them are no markup.
             self._console.print(f"{SAID[event.kind]}{name}{detail}", markup=False, highlight=False)
         if event.kind == "stream_found":

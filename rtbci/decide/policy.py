@@ -86,12 +86,21 @@ class DecisionPolicy:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the past: after a gap, another profile, a pause."""
+        """Forget the past: after a gap, a pause."""
         self._smoothed: tuple[float, ...] = ()
         self._t_last = -math.inf
         self._t_decided = -math.inf
         self._held: int | None = None  # the candidate while it is one to decide for
         self._t_held = -math.inf  # since when
+
+    def succeed(self, earlier: "DecisionPolicy") -> None:
+        """Take over from the policy in use so far, whose profile is replaced.
+
+        Its last decision stays one: the pause after it still counts, with this policy's `refractory_s`. What was
+        smoothed and held came from other weights and is forgotten.
+        """
+        self.reset()
+        self._t_last, self._t_decided = earlier._t_last, earlier._t_decided
 
     def push(self, probs: Sequence[float], t_end: float) -> Decision:
         """Decide on the next window.

@@ -253,7 +253,7 @@ def check_profile(profile: Profile, where: str) -> None:
     wrong += [
         f"tensor '{name}' is not finite" for name, x in profile.weights.items() if not np.isfinite(x).all()
     ]
-    wrong += _matrix_faults(profile)
+    wrong += _matrix_faults(profile) + _use_faults(profile)
     if wrong:
         raise ProfileError(f"{where}: {'; '.join(wrong)}; train or calibrate again")
 
@@ -265,3 +265,17 @@ def _matrix_faults(profile: Profile) -> list[str]:
         for name in ("align.covariance", "adapter.matrix")
         if name in profile.weights and profile.weights[name].shape != (n, n)
     ]
+
+
+def _use_faults(profile: Profile) -> list[str]:
+    """What is wrong with the montage and the policy that the profile asks for."""
+    wrong = []
+    if others := [label for label in profile.montage if label not in profile.channels]:
+        wrong.append(f"montage names {others}, need labels that are in channels")
+    if (decision := profile.decision) is not None:
+        times = (decision.dwell_s, decision.refractory_s, decision.smoothing_s)
+        if not 0 < decision.threshold <= 1:
+            wrong.append(f"decision.threshold is {decision.threshold:g}, need above 0 and at most 1")
+        if not all(0 <= seconds < np.inf for seconds in times):
+            wrong.append(f"decision has times {times}, need numbers of at least 0 s")
+    return wrong

@@ -5,6 +5,7 @@ import queue
 import socket as sockets
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -17,7 +18,7 @@ from rtbci.publish.binding import bind
 from rtbci.publish.control_messages import Failure, Reply, Request, read_id, read_request
 from rtbci.publish.messages import VERSION
 
-__all__ = ["Command", "Control", "Handler"]
+__all__ = ["Command", "Control", "Handler", "Result"]
 
 MAX_WAITING = 64
 """Requests that may wait for the decoder; the next ones are refused."""
@@ -28,7 +29,10 @@ MAX_FRAME_BYTES = 1 << 20
 POLL_MS = 100
 LINGER_MS = 200
 
-Handler = Callable[[Request], Mapping[str, Any]]
+Result = Mapping[str, Any] | Callable[[Callable[[Mapping[str, Any] | RtbciError], None]], None]
+"""What a request gave; or, where that takes time, a function that takes the way to reply."""
+
+Handler = Callable[[Request], Result]
 """Carries out a request and returns its result; raises RtbciError to refuse it."""
 
 
@@ -159,7 +163,8 @@ class Control:
         ----------
         handler : callable
             Takes the request (`StatusRequest`, `SwapProfile`, ...), returns the result; raises RtbciError to
-            refuse it.
+            refuse it. What takes its time is returned as a function: it is given the way to reply, and replies later,
+            in this thread.
 
         Returns
         -------
@@ -175,13 +180,16 @@ class Control:
         for command in self.commands():
             n_commands += 1
             try:
-                result: Mapping[str, Any] | RtbciError = handler(command.request)
+                result: Result | RtbciError = handler(command.request)
             except RtbciError as error:
                 result = error
             except Exception as error:
                 self.reply(command, RtbciError(f"control: the decoder failed: {error!r}"))
                 raise
-            self.reply(command, result)
+            if callable(result):
+                result(partial(self.reply, command))
+            else:
+                self.reply(command, result)
         return n_commands
 
     def close(self) -> None:

@@ -45,7 +45,13 @@ class StatusRequest(_Request, frozen=True, kw_only=True, tag="status"):
 class SwapProfile(_Request, frozen=True, kw_only=True, tag="swap_profile"):
     """Decode with another profile from the next hop on."""
 
-    profile: Annotated[str, Meta(min_length=1, description="User, id or path of the profile.")]
+    profile: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="User, `user@generation`, path of a profile, `population` or `previous`.",
+        ),
+    ]
 
 
 class Pause(_Request, frozen=True, kw_only=True, tag="pause"):

@@ -153,6 +153,20 @@ class Latency(_Checked, frozen=True, kw_only=True):
     p99: Annotated[float, Meta(description="99th percentile [ms].")]
 
 
+class DriftRef(_Checked, frozen=True, kw_only=True):
+    """How far the signal is from what the decoder was calibrated on; see `rtbci.probe.drift`."""
+
+    signal: Annotated[float, Meta(ge=0.0, description="Distance of the covariance, in units of its spread.")]
+    limit: Annotated[float, Meta(description="Above this for half a minute, calibrating again is advised.")]
+    logits: Annotated[
+        float | None,
+        Meta(description="Distance of the mean logits, in standard deviations; null: nothing to compare."),
+    ] = None
+    reference: Annotated[
+        str, Meta(description="Compared with the `calibration`, or with the first minute of the `stream`.")
+    ]
+
+
 class DecisionSettings(_Checked, frozen=True, kw_only=True):
     """When a prediction becomes a decision; see `rtbci.decide.policy`."""
 
@@ -160,6 +174,9 @@ class DecisionSettings(_Checked, frozen=True, kw_only=True):
     dwell_s: Annotated[float, Meta(ge=0.0, description="How long it must have been held [s].")]
     refractory_s: Annotated[float, Meta(ge=0.0, description="Pause after a decision [s].")]
     smoothing_s: Annotated[float, Meta(ge=0.0, description="Time constant of the smoothing [s].")]
+    source: Annotated[
+        str, Meta(description="Where it is from: `configuration`, `profile` or `recipe`; empty: not told.")
+    ] = ""
 
 
 class Prediction(_Checked, frozen=True, kw_only=True):
@@ -236,6 +253,10 @@ class StatusContent(_Checked, frozen=True, kw_only=True):
     n_gaps: Annotated[Count, Meta(description="Gaps in the stream.")]
     n_skipped: Annotated[Count, Meta(description="Windows skipped (late, or spanning a gap).")]
     n_overflow: Annotated[Count, Meta(description="Samples lost because the decoder fell behind.")]
+    profile: Annotated[ProfileRef | None, Meta(description="Profile that decodes; null: not told.")] = None
+    drift: Annotated[
+        DriftRef | None, Meta(description="Change of the signal; null: not known, or not yet.")
+    ] = None
 
 
 class Status(StatusContent, frozen=True, kw_only=True):

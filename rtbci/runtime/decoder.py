@@ -4,25 +4,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from rtbci.backends.session import Session
 from rtbci.clock import Clock, now
 from rtbci.decide.policy import DecisionPolicy
-from rtbci.errors import RtbciError
+from rtbci.errors import ProfileError, RtbciError
+from rtbci.probe.adapt import Adaptation
 from rtbci.probe.profile import Profile
-from rtbci.recipes import DecisionSettings, ParadigmRecipe, read_paradigm
+from rtbci.recipes import AdaptSettings, DecisionSettings, ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.build import build_stages, stream_gains_uv
-from rtbci.runtime.parts import Parts
+from rtbci.runtime.fitting import check_montage, check_same_signal
+from rtbci.runtime.parts import Parts, Prepared
 from rtbci.runtime.pipeline import Estimate, Pipeline
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.layout import ChannelMap, match_channels
 from rtbci.stream.source import Marker, StreamInfo
 from rtbci.stream.units import check_spread
 
-__all__ = ["Decoder", "Verdict"]
+__all__ = ["Decoder", "Prepared", "Verdict"]
+
+DecisionSource = Literal["configuration", "profile", "recipe"]
 
 CHECK_S = 1.0
 """Signal that the unit check looks at, in seconds."""
@@ -59,7 +64,9 @@ class Decoder:
     profile : Profile, str, Path or None
         The user's profile, its path, or None for the population decoder that the paradigm names.
     decision : DecisionSettings or None
-        Replaces the recipe's.
+        Replaces the profile's, which replaces the recipe's.
+    adapt : AdaptSettings or None
+        Replaces the recipe's; without both nothing adapts while in use.
     backend : str
         Back end of the engines.
     engine : str
@@ -71,6 +78,13 @@ class Decoder:
     ignore : sequence of str
         Electrodes of the stream that are treated as missing, for instance bad ones; may be set anew as an
         attribute, for the next `open`.
+
+    Attributes
+    ----------
+    decision : DecisionSettings
+        The policy in use; another one after a swap to a profile that has its own.
+    decision_from : {'configuration', 'profile', 'recipe'}
+        Where it is from.
 
     Raises
     ------
@@ -85,7 +99,7 @@ class Decoder:
 
     Notes
     -----
-    Not thread-safe: one thread opens, pushes and closes.
+    Not thread-safe: one thread opens, pushes and closes; only `prepare` may be called by another.
     """
 
     def __init__(
@@ -94,6 +108,7 @@ class Decoder:
         *,
         profile: Profile | str | Path | None = None,
         decision: DecisionSettings | None = None,
+        adapt: AdaptSettings | None = None,
         backend: str = "onnxruntime",
         engine: str = "",
         n_threads: int = 1,
@@ -101,14 +116,16 @@ class Decoder:
         ignore: Sequence[str] = (),
     ) -> None:
         self.recipe = read_paradigm(paradigm) if isinstance(paradigm, str) else paradigm
-        self.decision = decision or self.recipe.decision
         self.ignore = tuple(ignore)
+        self._given = decision
+        self.decision: DecisionSettings
+        self.decision_from: DecisionSource
         self._clock = clock
-        self._parts = Parts(self.recipe, profile, backend, engine, n_threads)
-        self._policy = DecisionPolicy(
-            self.recipe.classes, idle=self.recipe.idle, **self.decision.model_dump()
-        )
+        self.adapt = adapt or self.recipe.adapt or AdaptSettings(enabled=False)
+        self._parts = Parts(self.recipe, profile, backend, engine, n_threads, self.adapt)
+        self._policy = self._make_policy()
         self._pipeline: Pipeline | None = None
+        self._opened_with: Profile | None = None
         self._gains_uv: FloatArray = np.empty(0)
         self._read: npt.NDArray[np.bool_] = np.empty(0, dtype=bool)
         self._unchecked: list[FloatArray] | None = None  # first samples, until their unit has been checked
@@ -151,6 +168,16 @@ class Decoder:
         return self._read
 
     @property
+    def adaptation(self) -> Adaptation | None:
+        """What adapts to the open stream, if anything does."""
+        return None if self._pipeline is None else self._pipeline.adaptation
+
+    @property
+    def recent_covariance(self) -> FloatArray | None:
+        """Of the newest seconds in front of the alignment, a copy; None when there is none yet."""
+        return None if self._pipeline is None else self._pipeline.recent_covariance
+
+    @property
     def n_needed(self) -> int:
         """Samples to push until the next window is complete, at least 1."""
         return self._open_pipeline.n_needed
@@ -179,6 +206,8 @@ class Decoder:
         ------
         ChannelError, RateError, UnitError
             When the stream does not give what the paradigm needs.
+        ProfileError
+            When the profile was calibrated on other electrodes.
         """
         layout = self.recipe.input
         channel_map = match_channels(
@@ -190,11 +219,13 @@ class Decoder:
             min_found=layout.min_found,
             ignore=self.ignore,
         )
+        check_montage(self.profile, channel_map)
         self._gains_uv = stream_gains_uv(info, unit)
         self._read = np.asarray(channel_map.matrix.any(axis=0))
         self._unit = unit or info.channels[int(self._read.argmax())].unit
         stages = build_stages(self.recipe, info, channel_map, self._gains_uv, self.profile)
         self._pipeline = self._parts.pipeline(stages, info, self._clock)
+        self._opened_with = self.profile
         self._unchecked = [] if self.recipe.input.unit_check else None
         self.info, self.channel_map = info, channel_map
         self._policy.reset()
@@ -263,17 +294,51 @@ class Decoder:
         return verdicts
 
     def swap_profile(self, profile: Profile | str | Path | None) -> None:
-        """Use another profile from the next window on; features already computed stay valid.
+        """Use another profile from the next window on, at once.
+
+        Its policy replaces the one in use, unless this decoder was given one. A pause after a decision goes on.
 
         Raises
         ------
         ProfileError
             When it does not fit; the old one stays in use.
         """
-        self._parts.swap(profile)
+        self.use(self.prepare(profile))
+
+    def prepare(self, profile: Profile | str | Path | None) -> Prepared:
+        """Read, check and build another profile, for `use`; changes nothing.
+
+        Raises
+        ------
+        ProfileError
+            When it cannot be read, or does not fit paradigm, engine or the open stream.
+
+        Notes
+        -----
+        The one method that another thread may call.
+        """
+        prepared = self._parts.prepare(profile)
+        self._check_fit(prepared)
+        return prepared
+
+    def warm(self, prepared: Prepared, n_hops: int) -> bool:
+        """Let a prepared profile see up to `n_hops` of the recent hops; whether it has now seen all of them."""
+        return self._pipeline is None or self._pipeline.warm(prepared.successor, n_hops)
+
+    def use(self, prepared: Prepared) -> None:
+        """Use a prepared profile from the next window on.
+
+        Raises
+        ------
+        ProfileError
+            When it does not fit the stream that is open now; the old one stays in use.
+        """
+        self._check_fit(prepared)
+        self._parts.use(prepared)
         if self._pipeline is not None:
-            self._pipeline.swap(self._parts.branches, self._parts.fusion)
-        self._policy.reset()
+            self._pipeline.exchange(prepared.successor)
+        earlier, self._policy = self._policy, self._make_policy()
+        self._policy.succeed(earlier)
 
     def close(self) -> None:
         """Free the engines; may be called more than once."""
@@ -284,6 +349,33 @@ class Decoder:
         if self._pipeline is None:
             raise RtbciError("Decoder: no stream is open, need its metadata first; call open(info)")
         return self._pipeline
+
+    def _check_fit(self, prepared: Prepared) -> None:
+        """Whether a prepared profile fits the open stream, if one is open."""
+        profile, pipeline, channel_map = prepared.profile, self._pipeline, self.channel_map
+        if pipeline is None or channel_map is None:
+            return
+        check_montage(profile, channel_map)
+        check_same_signal(profile, self._opened_with)
+        n, rate_hz = pipeline.grid.length, pipeline.rate_out_hz
+        if any(branch.window_samples != n for branch in prepared.branches):
+            raise ProfileError(
+                f"profile of '{'' if profile is None else profile.user}': has windows of "
+                f"{prepared.branches[0].window_samples} samples, need {n} at the {rate_hz:g} Hz of the running "
+                "decoder; calibrate again"
+            )
+
+    def _make_policy(self) -> DecisionPolicy:
+        """The policy of the configuration, else of the profile, else of the recipe."""
+        own = None if self.profile is None else self.profile.decision
+        if self._given is not None:
+            self.decision, self.decision_from = self._given, "configuration"
+        elif own is not None:
+            settings = DecisionSettings.model_validate(msgspec.structs.asdict(own))
+            self.decision, self.decision_from = settings, "profile"
+        else:
+            self.decision, self.decision_from = self.recipe.decision, "recipe"
+        return DecisionPolicy(self.recipe.classes, idle=self.recipe.idle, **self.decision.model_dump())
 
     def _check_unit(self, data: FloatArray) -> None:
         """Collect the first second of what is read, then look at its spread."""

@@ -4,7 +4,6 @@ import gc
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
 
 import numpy as np
 
@@ -17,10 +16,13 @@ from rtbci.publish.outbox import Decoded, Outbox
 from rtbci.publish.sink import Sink
 from rtbci.runtime.decoder import Decoder, Verdict
 from rtbci.runtime.intake import Break, Intake
+from rtbci.runtime.profile_swaps import ProfileSwaps
+from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.quality import SignalQuality
 from rtbci.runtime.rehearsal import Rehearsal
 from rtbci.runtime.requests import RequestHandler
-from rtbci.runtime.telemetry import Telemetry, channels_found, hello_of
+from rtbci.runtime.telemetry import Report, Telemetry, channels_found, hello_of, profile_ref
+from rtbci.runtime.use_watch import UseWatch
 from rtbci.runtime.watch import StreamWatch
 from rtbci.stream.acquire import Acquisition
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
@@ -44,17 +46,6 @@ MIN_QUALITY = 0.5
 """With fewer than half of the channels usable there is no decision."""
 
 
-class Report(NamedTuple):
-    """What a run did, told at its end."""
-
-    duration_s: float
-    n_predictions: int
-    n_gaps: int
-    n_skipped: int
-    n_overflow: int
-    n_not_finite: int
-
-
 class LiveRun:
     """Decode one stream and publish, from the first sample to the last.
 
@@ -72,6 +63,8 @@ class LiveRun:
         Its requests are carried out between two hops; closed with the run.
     clock : callable
         Time in seconds of the local LSL clock.
+    watch : ProfileWatch, optional
+        New profiles that it tells of are put in use between two hops.
 
     Notes
     -----
@@ -89,6 +82,7 @@ class LiveRun:
         sinks: Sequence[Sink] = (),
         control: Control | None = None,
         clock: Clock = now,
+        watch: ProfileWatch | None = None,
     ) -> None:
         self._config, self._decoder, self._make_source = config, decoder, make_source
         self._control, self._clock = control, clock
@@ -96,7 +90,9 @@ class LiveRun:
         self._watch = StreamWatch(config.watch.stale_s, config.watch.lost_s)
         self._telemetry = Telemetry(self._t_start)
         self._outbox = Outbox(hello_of(decoder), sinks, clock=clock)
-        self._requests = RequestHandler(decoder, self._outbox, self._send_status, clock)
+        self._swaps = ProfileSwaps(decoder, self._outbox, clock, watch)
+        self._requests = RequestHandler(decoder, self._outbox, self._swaps, self._send_status, clock)
+        self._use = UseWatch(decoder, self._outbox)
         self._info: StreamInfo | None = None
         self._state_sent = ""
         self._t_status = self._t_listeners = self._t_ticked = self._t_not_finite = -np.inf
@@ -154,12 +150,13 @@ class LiveRun:
                 finally:
                     # One that still looks for its stream would hold us up to its own timeout; it ends by itself.
                     acquisition.stop(OPENING_STOP_S)
-        return self._report()
+        return self._telemetry.report(self._clock())
 
     def _watch_over(self, acquisition: Acquisition, stop: threading.Event) -> None:
         """Look after one connection from the calling thread, until it is lost; decoding needs none of it."""
         while not self._is_over(stop):
             acquisition.wait(POLL_S)  # for what stopped the thread; the samples go to `_receive`
+            self._swaps.prepare()
             with self._lock:
                 t_now = self._clock()
                 if t_now - self._t_ticked < POLL_S:
@@ -197,6 +194,7 @@ class LiveRun:
         if self._config.engine.rehearse and window.policy == "sliding":
             self._rehearsal.open(info.rate_hz, window.hop_s)
         self._quality = SignalQuality(info.labels, self._decoder.read, self._decoder.gains_uv, info.rate_hz)
+        self._use.reset()
         self._lag_s = np.inf
         self._watch.opened(t_now)
         self._outbox.announce(hello_of(self._decoder))
@@ -297,6 +295,7 @@ class LiveRun:
             )
         )
         self._telemetry.n_predictions += 1
+        self._use.note(estimate.logits)
         if estimate.probs is not None:
             self._telemetry.age_ms.push(message.age_ms)
         if decision is not None:
@@ -324,10 +323,12 @@ class LiveRun:
         self._t_ticked = t_now
         if self._control is not None:
             self._control.answer(self._requests)
+        self._swaps.advance()
         if t_now - self._t_listeners >= LISTENERS_S:
             self._t_listeners = t_now
             self._outbox.poll()
         if self._watch.state != self._state_sent or t_now - self._t_status >= STATUS_S:
+            self._use.look(t_now, self._quality.quality.score if self._quality else 1.0)
             self._send_status()
             if self._info is not None:
                 self._intake.check_rate(t_now)
@@ -349,7 +350,15 @@ class LiveRun:
         self._t_status, self._state_sent = t_now, self._watch.state
         measured_hz = None if self._info is None else self._intake.measured_hz
         return self._outbox.status(
-            self._telemetry.status(t_now, self._watch.state, self._requests.paused, self._info, measured_hz)
+            self._telemetry.status(
+                t_now,
+                self._watch.state,
+                self._requests.paused,
+                self._info,
+                measured_hz,
+                profile_ref(self._decoder),
+                self._use.drift,
+            )
         )
 
     def _say_stopped(self) -> None:
@@ -360,20 +369,10 @@ class LiveRun:
         t_end = self._clock() + seconds
         while self._clock() < t_end and not self._is_over(stop):
             stop.wait(POLL_S)
+            self._swaps.prepare()
             self._tick(self._clock())
 
     def _is_over(self, stop: threading.Event) -> bool:
         duration_s = self._config.duration_s
         late = duration_s is not None and self._clock() - self._t_start >= duration_s
         return late or stop.is_set() or self._requests.stopped
-
-    def _report(self) -> Report:
-        telemetry = self._telemetry
-        return Report(
-            self._clock() - self._t_start,
-            telemetry.n_predictions,
-            telemetry.n_gaps,
-            telemetry.n_skipped,
-            telemetry.n_overflow,
-            telemetry.n_not_finite,
-        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,18 +10,41 @@ from rtbci.backends.registry import open_session
 from rtbci.backends.session import Session
 from rtbci.clock import Clock
 from rtbci.errors import ConfigError, EngineError, ProfileError, RateError
+from rtbci.probe.adapt import Adaptation
 from rtbci.probe.branches import Branch, WindowBranch, open_branches
 from rtbci.probe.fusion import Fusion
-from rtbci.probe.profile import Profile, chain_hash, read_profile
+from rtbci.probe.profile import Profile, read_profile
 from rtbci.probe.recentre import Recentre
-from rtbci.recipes import BranchSettings, EngineRecipe, ParadigmRecipe, read_engine
-from rtbci.runtime.pipeline import Pipeline, WindowGrid
+from rtbci.recipes import AdaptSettings, BranchSettings, EngineRecipe, ParadigmRecipe, read_engine
+from rtbci.runtime.fitting import check_paradigm
+from rtbci.runtime.pipeline import Pipeline, Successor, WindowGrid
 from rtbci.stages.stage import Stage
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["Parts"]
+__all__ = ["Parts", "Prepared"]
 
 POPULATION = "population"
+
+
+class Prepared(NamedTuple):
+    """Another profile, read, checked and built; see `rtbci.runtime.decoder.Decoder.prepare`.
+
+    Parameters
+    ----------
+    profile : Profile or None
+        None when the engine itself gives probabilities.
+    branches : list of Branch
+        New ones, that have seen nothing.
+    fusion : Fusion
+        Of their logits.
+    successor : Successor
+        The same branches on their way into the pipeline.
+    """
+
+    profile: Profile | None
+    branches: list[Branch]
+    fusion: Fusion
+    successor: Successor
 
 
 class Parts:
@@ -32,7 +56,7 @@ class Parts:
         Names engines and, for the population decoder, a profile.
     profile : Profile, str, Path or None
         None or ``"population"``: the profile that the recipe names, if any.
-    backend, engine, n_threads
+    backend, engine, n_threads, adapt
         See `rtbci.runtime.decoder.Decoder`.
 
     Raises
@@ -48,8 +72,9 @@ class Parts:
         backend: str,
         engine: str,
         n_threads: int,
+        adapt: AdaptSettings | None = None,
     ) -> None:
-        self._recipe = recipe
+        self._recipe, self._adapt = recipe, adapt
         self.profile = self._read(profile)
         self._engines: dict[str, EngineRecipe] = {}
         self._sessions: dict[str, Session] = {}
@@ -93,11 +118,21 @@ class Parts:
         )
         return Pipeline(stages, self.branches, self.fusion, grid, clock, self._recentre())
 
-    def swap(self, profile: Profile | str | Path | None) -> None:
-        """Replace branches and fusion by those of another profile; see `Decoder.swap_profile`."""
-        new = self._read(profile)
-        self.branches, self.fusion = self._make(new)
-        self.profile = new
+    def prepare(self, profile: Profile | str | Path | None) -> Prepared:
+        """Read another profile and make its branches; changes nothing, any thread may call it.
+
+        Raises
+        ------
+        ProfileError
+            When it cannot be read or does not fit.
+        """
+        found = self._read(profile)
+        branches, fusion = self._make(found)
+        return Prepared(found, branches, fusion, Successor(branches, fusion))
+
+    def use(self, prepared: Prepared) -> None:
+        """Decode with it from now on."""
+        self.profile, self.branches, self.fusion = prepared[:3]
 
     def close(self) -> None:
         """Close the sessions; may be called more than once."""
@@ -111,22 +146,21 @@ class Parts:
         if profile is None:
             return None
         found = profile if isinstance(profile, Profile) else read_profile(profile)
-        _check_profile(found, recipe)
+        check_paradigm(found, recipe)
         return found
 
-    def _recentre(self) -> Recentre | None:
-        recipe, settings = self._recipe, self._recipe.recentre
+    def _recentre(self) -> Recentre | Adaptation | None:
+        recipe, settings, adapt = self._recipe, self._recipe.recentre, self._adapt
+        window = recipe.window
+        # A window that is locked to a marker adds all of its signal, one of a row only its newest hop.
+        added_s = window.length_s if window.policy == "marker" else window.hop_s
+        if adapt is not None and adapt.enabled:
+            numbers = adapt.model_dump(exclude={"enabled", "min_quality"})
+            n_classes, temperature = len(recipe.classes), self.fusion.temperature
+            return Adaptation(n_classes, added_s, temperature, idle=recipe.idle, **numbers)
         if settings is None:
             return None
-        window = recipe.window
-        return Recentre(
-            len(recipe.classes),
-            # A window that is locked to a marker adds all of its signal, one of a row only its newest hop.
-            window.length_s if window.policy == "marker" else window.hop_s,
-            settings.prior_s,
-            settings.time_constant_s,
-            recipe.idle,
-        )
+        return Recentre(len(recipe.classes), added_s, settings.prior_s, settings.time_constant_s, recipe.idle)
 
     def _open(self, branch: BranchSettings, backend: str, engine: str, n_threads: int) -> None:
         recipe = read_engine(engine or branch.engine or "", None if engine else self._recipe.folder)
@@ -174,26 +208,3 @@ class Parts:
                     f"stream '{info.name}': {info.rate_hz:g} Hz becomes {rate_hz:g} Hz by the paradigm's stages, "
                     f"{what} needs {needed_hz:g} Hz; add a resample stage with rate_hz = {needed_hz:g}"
                 )
-
-
-def _check_profile(profile: Profile, recipe: ParadigmRecipe) -> None:
-    where = f"profile of '{profile.user}'"
-    chain = chain_hash([stage.model_dump() for stage in recipe.stages])
-    pairs = {
-        "paradigm": (profile.paradigm, recipe.name),
-        "classes": (tuple(profile.classes), recipe.classes),
-        "channels": (tuple(profile.channels), recipe.input.channels),
-        "stages (hash)": (profile.chain_hash, chain),
-        "window_s": (round(profile.window_samples / profile.rate_hz, 6), round(recipe.window.length_s, 6)),
-        "hop_s": (round(profile.hop_samples / profile.rate_hz, 6), round(recipe.window.hop_s, 6)),
-        "branches": (
-            tuple((entry.name, entry.kind) for entry in profile.branches),
-            tuple((branch.name, branch.kind) for branch in recipe.branches),
-        ),
-    }
-    wrong = [f"{what} {got!r}, need {need!r}" for what, (got, need) in pairs.items() if got != need]
-    if wrong:
-        raise ProfileError(
-            f"{where}: does not fit paradigm '{recipe.name}': {'; '.join(wrong)}; calibrate again or use "
-            "another profile"
-        )

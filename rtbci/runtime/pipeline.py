@@ -12,6 +12,7 @@ import numpy as np
 
 from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
+from rtbci.probe.adapt import Adaptation
 from rtbci.probe.branches import Branch
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
@@ -21,7 +22,7 @@ from rtbci.stages.stage import Chain, FloatArray, Stage
 from rtbci.stream.ring import Ring
 from rtbci.stream.source import Marker
 
-__all__ = ["Estimate", "Pipeline", "WindowGrid"]
+__all__ = ["Estimate", "Pipeline", "Successor", "WindowGrid"]
 
 MAX_PUSH_S = 1.0  # longer chunks are cut, so that the ring of stamps need not hold a whole recording
 
@@ -76,6 +77,24 @@ class Estimate(NamedTuple):
     probe_s: float
 
 
+@dataclass(slots=True, eq=False)
+class Successor:
+    """Branches and fusion that a pipeline is to use next, and how much of its signal they have seen.
+
+    Parameters
+    ----------
+    branches : sequence of Branch
+        New ones, that have seen nothing.
+    fusion : Fusion
+        Of their logits.
+    """
+
+    branches: Sequence[Branch]
+    fusion: Fusion
+    i_next: int = 0  # the first recent sample that they have not seen
+    stretch: object = None  # of signal without a break, in which `i_next` counts
+
+
 class Pipeline:
     """Stages, branches and fusion on one stream.
 
@@ -91,8 +110,8 @@ class Pipeline:
         When windows are decoded.
     clock : callable
         For the times in `Estimate` only.
-    recentre : Recentre, optional
-        Takes the mean of earlier windows off the fused logits.
+    recentre : Recentre or Adaptation, optional
+        Takes what earlier windows lean to off the fused logits.
 
     Notes
     -----
@@ -106,7 +125,7 @@ class Pipeline:
         fusion: Fusion,
         grid: WindowGrid,
         clock: Clock = now,
-        recentre: Recentre | None = None,
+        recentre: Recentre | Adaptation | None = None,
     ) -> None:
         self._chain = Chain(stages)
         self.branches = tuple(branches)
@@ -133,6 +152,7 @@ class Pipeline:
         # What new branches are given when a profile is swapped; a second more, for their filters to settle.
         n_recent = -(-(grid.length + int(self.rate_out_hz)) // grid.hop) * grid.hop
         self._recent = Ring(n_recent, self._chain.n_channels_out)
+        self._stretch = object()  # another one after every break
         self._marked = self._marker_windows() if grid.marker_policy else None
         self._n_hop = 0  # samples in self._hop
         self._n_out = 0  # samples at the decoder's rate since the last reset
@@ -178,6 +198,17 @@ class Pipeline:
         self._reset_windows()
 
     @property
+    def adaptation(self) -> Adaptation | None:
+        """What adapts while in use, if anything does."""
+        return self._recentre if isinstance(self._recentre, Adaptation) else None
+
+    @property
+    def recent_covariance(self) -> FloatArray | None:
+        """Of the newest seconds in front of the alignment; None without one, and in the first seconds."""
+        aligns = [stage for stage in self._chain.stages if isinstance(stage, RunningAlign)]
+        return aligns[0].recent_covariance if aligns else None
+
+    @property
     def n_needed(self) -> int:
         """Samples to push until the next window is complete, at least 1; 1 with the marker policy."""
         if self._marked is not None:
@@ -192,6 +223,7 @@ class Pipeline:
             self._marked.reset()
         self._stamps.reset()
         self._recent.reset()
+        self._stretch = object()
         self._n_hop = self._n_out = 0
         self._spent = [0.0, 0.0, 0.0]
 
@@ -212,19 +244,52 @@ class Pipeline:
         for branch in self.branches:
             branch.rehearse()
 
-    def swap(self, branches: Sequence[Branch], fusion: Fusion) -> None:
-        """Use other branches and fusion from the next hop on.
+    def warm(self, successor: Successor, n_hops: int | None = None) -> bool:
+        """Give a successor the next of the recent hops that it has not seen.
 
-        The new branches are given the newest window first, so that no decision is lost: a burst of one
-        window's hops, about 20 ms for motor imagery. Recentring forgets: other weights lean another way.
+        Parameters
+        ----------
+        successor : Successor
+            Its branches are pushed to; those in use are not touched.
+        n_hops : int, optional
+            At most so many; default: all.
+
+        Returns
+        -------
+        bool
+            Whether it has seen everything now, so that `exchange` has nothing left to compute.
+
+        Notes
+        -----
+        All recent hops are one window and a second. Behind a break, and when the ring has overtaken it, it begins
+        anew.
         """
-        self.branches, self._fusion = tuple(branches), fusion
+        recent, hop = self._recent, self.grid.hop
+        i_newest, i_oldest = recent.n_written, recent.n_written - recent.n_held
+        if successor.stretch is not self._stretch or successor.i_next < i_oldest:
+            successor.stretch, successor.i_next = self._stretch, i_oldest
+            for branch in successor.branches:
+                branch.reset()
+        i_stop = i_newest if n_hops is None else min(i_newest, successor.i_next + n_hops * hop)
+        for i in range(successor.i_next, i_stop, hop):
+            for branch in successor.branches:
+                branch.push(recent.range(i, i + hop))
+        successor.i_next = i_stop
+        return i_stop == i_newest
+
+    def exchange(self, successor: Successor) -> None:
+        """Use a successor from the next hop on, so that no decision is lost; what it has not seen it is given first.
+
+        Recentring forgets: other weights lean another way.
+        """
+        self.warm(successor)
+        self.branches, self._fusion = tuple(successor.branches), successor.fusion
         if self._recentre is not None:
             self._recentre.reset()
-        recent = self._recent.newest(self._recent.n_held)
-        for i in range(0, len(recent), self.grid.hop):
-            for branch in self.branches:
-                branch.push(recent[i : i + self.grid.hop])
+
+    def swap(self, branches: Sequence[Branch], fusion: Fusion) -> None:
+        """`exchange` at once: a burst of one window's hops, about 20 ms for motor imagery."""
+        self.exchange(Successor(branches, fusion))
 
     def _marker_windows(self) -> MarkerWindows:
         length_s = self.grid.length / self.rate_out_hz

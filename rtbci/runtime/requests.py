@@ -1,17 +1,18 @@
 """What control requests do to a run."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from rtbci.clock import Clock
+from rtbci.publish.control import Result
 from rtbci.publish.control_messages import Mark, Pause, Request, Resume, StatusRequest, Stop, SwapProfile
 from rtbci.publish.messages import Scalar, Status
 from rtbci.publish.outbox import Outbox
 from rtbci.runtime.decoder import Decoder
-from rtbci.runtime.profiles import find_profile
-from rtbci.runtime.telemetry import hello_of, profile_ref
+from rtbci.runtime.profile_swaps import ProfileSwaps
 from rtbci.stream.source import Marker
 
 __all__ = ["RequestHandler"]
@@ -33,24 +34,26 @@ class RequestHandler:
     """
 
     def __init__(
-        self, decoder: Decoder, outbox: Outbox, send_status: Callable[[], Status], clock: Clock
+        self,
+        decoder: Decoder,
+        outbox: Outbox,
+        swaps: ProfileSwaps,
+        send_status: Callable[[], Status],
+        clock: Clock,
     ) -> None:
-        self._decoder, self._outbox, self._send_status, self._clock = decoder, outbox, send_status, clock
+        self._decoder, self._outbox, self._swaps = decoder, outbox, swaps
+        self._send_status, self._clock = send_status, clock
         self.paused = False
         self.stopped = False
 
-    def __call__(self, request: Request) -> Mapping[str, Any]:
+    def __call__(self, request: Request) -> Result:
         """Carry out a request.
 
         Returns
         -------
-        mapping
-            The result for the reply.
-
-        Raises
-        ------
-        ProfileError
-            When a profile to swap in does not fit; the old one stays in use.
+        mapping or callable
+            The result for the reply. For `swap_profile` what takes the way to reply: it is used once the profile
+            is in use, or with the reason why the old one stays.
         """
         match request:
             case StatusRequest():
@@ -60,7 +63,7 @@ class RequestHandler:
             case Mark():
                 return self._mark(request.value)
             case SwapProfile():
-                return self._swap(request.profile)
+                return partial(self._swaps.ask, request.profile)
             case Stop():
                 self.stopped = True
                 return {"state": "stopped"}
@@ -77,14 +80,6 @@ class RequestHandler:
         data: dict[str, Scalar] = {"class": self._decoder.recipe.class_of(value)}
         self._outbox.event("marker", t_lsl, value, data)
         return {"t_lsl": t_lsl}
-
-    def _swap(self, name: str) -> Mapping[str, Any]:
-        self._decoder.swap_profile(find_profile(self._decoder.recipe.name, name))
-        profile = profile_ref(self._decoder)
-        self._outbox.announce(hello_of(self._decoder))
-        data: dict[str, Scalar] = {"id": profile.id, "generation": profile.generation}
-        self._outbox.event("profile_swapped", self._clock(), profile.user, data)
-        return _plain(profile)
 
 
 def _plain(message: Any) -> Mapping[str, Any]:

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import NamedTuple
 
 from rtbci.clock import cpu_s
 from rtbci.publish.messages import (
     DecisionSettings,
+    DriftRef,
     EngineRef,
     HelloContent,
     ProfileRef,
@@ -20,7 +22,7 @@ from rtbci.runtime.latency import RecentLatency
 from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["Telemetry", "channels_found", "hello_of", "profile_ref"]
+__all__ = ["Report", "Telemetry", "channels_found", "hello_of", "profile_ref"]
 
 
 def hello_of(decoder: Decoder) -> HelloContent:
@@ -46,6 +48,7 @@ def hello_of(decoder: Decoder) -> HelloContent:
             dwell_s=decision.dwell_s,
             refractory_s=decision.refractory_s,
             smoothing_s=decision.smoothing_s,
+            source=decoder.decision_from,
         ),
     )
 
@@ -66,6 +69,17 @@ def profile_ref(decoder: Decoder) -> ProfileRef:
     if profile is None:
         return ProfileRef(user="", id="", generation=0)
     return ProfileRef(user=profile.user, id=profile.weights_sha256, generation=profile.generation)
+
+
+class Report(NamedTuple):
+    """What a run did, told at its end."""
+
+    duration_s: float
+    n_predictions: int
+    n_gaps: int
+    n_skipped: int
+    n_overflow: int
+    n_not_finite: int
 
 
 @dataclass(slots=True)
@@ -89,7 +103,14 @@ class Telemetry:
     _t_cpu: float | None = None
 
     def status(
-        self, t_now: float, state: State, paused: bool, info: StreamInfo | None, measured_hz: float | None
+        self,
+        t_now: float,
+        state: State,
+        paused: bool,
+        info: StreamInfo | None,
+        measured_hz: float | None,
+        profile: ProfileRef | None = None,
+        drift: DriftRef | None = None,
     ) -> StatusContent:
         """Status at this moment."""
         stream = rate = None
@@ -108,6 +129,19 @@ class Telemetry:
             n_gaps=self.n_gaps,
             n_skipped=self.n_skipped,
             n_overflow=self.n_overflow,
+            profile=profile,
+            drift=drift,
+        )
+
+    def report(self, t_now: float) -> Report:
+        """What the run did until this moment."""
+        return Report(
+            t_now - self.t_start,
+            self.n_predictions,
+            self.n_gaps,
+            self.n_skipped,
+            self.n_overflow,
+            self.n_not_finite,
         )
 
     def _cpu_percent(self, t_now: float) -> float:

@@ -105,6 +105,13 @@ class RunningAlign:
         return total / weight if weight > 0 else None
 
     @property
+    def recent_covariance(self) -> FloatArray | None:
+        """Mean second moment of the newest 16 blocks, artefacts capped, a copy; None until there are as many."""
+        if len(self._recent) < N_RECENT:
+            return None
+        return np.asarray(np.einsum("b,bij->ij", self._shares(), np.stack(self._recent)) / N_RECENT)
+
+    @property
     def weight_s(self) -> float:
         """Seconds of signal that `covariance` counts for."""
         return self._moments()[1] * self._block_s

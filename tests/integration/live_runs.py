@@ -17,9 +17,11 @@ import pylsl
 from rtbci.commands.run import lsl_factory
 from rtbci.config import RunConfig
 from rtbci.publish.control import Control
+from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun, Report
+from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.stream.source import FloatArray
 from tests.integration.lsl_outlets import unique
 from tests.tiny import LABELS, Kept, eeg
@@ -138,13 +140,14 @@ class SignalOutlet:
 class LiveThread:
     """A `LiveRun` in a thread, with sockets, its messages also kept."""
 
-    def __init__(self, config: RunConfig, factory: Any = None) -> None:
+    def __init__(self, config: RunConfig, factory: Any = None, watch: ProfileWatch | None = None) -> None:
         self.config = config
         self.kept = Kept()
         self.address = self.control_address = ""
         self.report: Report | None = None
         self.error: BaseException | None = None
         self._factory = factory or lsl_factory(config)
+        self._watch = watch
         self.stop = threading.Event()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live-run")
@@ -154,9 +157,12 @@ class LiveThread:
             with (
                 Publisher(self.config.publish.address) as publisher,
                 Control(self.config.publish.control) as control,
-                Decoder(self.config.paradigm, decision=self.config.decision) as decoder,
+                Decoder(
+                    self.config.paradigm, decision=self.config.decision, adapt=self.config.adapt
+                ) as decoder,
             ):
-                run = LiveRun(self.config, decoder, self._factory, [publisher, self.kept], control)
+                sinks: list[Sink] = [publisher, self.kept]
+                run = LiveRun(self.config, decoder, self._factory, sinks, control, watch=self._watch)
                 self.address, self.control_address = publisher.address, control.address
                 self._ready.set()
                 self.report = run.run(self.stop)

@@ -56,6 +56,21 @@ def test_jitter_of_stamps_does_not_cost_a_hop(jitter_s: float) -> None:
     assert decisions == [None] * 4 + ["left"]
 
 
+def test_a_successor_keeps_the_pause_and_forgets_the_rest() -> None:
+    held = DecisionPolicy(("left", "right"), threshold=0.7, dwell_s=2 * HOP_S, refractory_s=4 * HOP_S)
+    assert run(held, [(0.9, 0.1)] * 4) == [None, None, "left", None]
+    new = DecisionPolicy(("left", "right"), threshold=0.7, refractory_s=6 * HOP_S)
+    new.succeed(held)
+    decided = run(new, [(0.1, 0.9)] * 6, 4 * HOP_S)
+    assert [i for i, one in enumerate(decided) if one] == [4]  # 6 hops after the decision at hop 2
+    eager = DecisionPolicy(("left", "right"), threshold=0.7)
+    eager.succeed(held)
+    assert run(eager, [(0.1, 0.9)], 4 * HOP_S) == ["right"]
+    later = DecisionPolicy(("left", "right"), threshold=0.7, refractory_s=6 * HOP_S)
+    later.succeed(held)
+    assert run(later, [(0.1, 0.9)], 0.0) == ["right"]  # the stream's clock has been set back
+
+
 def test_smoothing_has_the_time_constant_it_says() -> None:
     policy = DecisionPolicy(("left", "right"), threshold=0.5, smoothing_s=0.5)
     policy.push((0.0, 1.0), 0.0)

@@ -20,7 +20,10 @@ from rtbci.probe.profile import (
     write_generation,
     write_profile,
 )
+from rtbci.probe.profile_record import DecisionEntry
 from tests.probe_samples import make_profile
+
+TIMES = {"dwell_s": 0.0, "refractory_s": 0.0, "smoothing_s": 0.0}
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -124,6 +127,9 @@ def test_a_broken_profile_is_refused(tmp_path: Path, how: str, message: str) -> 
         ({"weights": {"power.coef": np.array([np.nan])}}, r"tensor 'power.coef' is not finite"),
         ({"weights": {"align.covariance": np.eye(2)}}, r"has shape \(2, 2\), need \(3, 3\)"),
         ({"branches": []}, "branches must be one or more"),
+        ({"montage": ["C3", "OZ"]}, r"montage names \['OZ'\], need labels that are in channels"),
+        ({"decision": DecisionEntry(threshold=0.0, **TIMES)}, "decision.threshold is 0, need above 0"),
+        ({"decision": DecisionEntry(threshold=0.5, **TIMES | {"dwell_s": -1.0})}, "decision has times"),
     ],
 )
 def test_a_profile_that_contradicts_itself_is_refused(

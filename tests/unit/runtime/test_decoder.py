@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,6 +14,9 @@ from rtbci.errors import (
     SignalError,
     UnitError,
 )
+from rtbci.probe.profile import BranchEntry, Profile, join_tensors, read_profile
+from rtbci.probe.profile_record import DecisionEntry
+from rtbci.probe.tangent import TangentProbe
 from rtbci.recipes import DecisionSettings, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
@@ -226,6 +230,139 @@ def test_a_profile_may_be_swapped_before_a_stream_is_open(paradigm: Path, tmp_pa
     with Decoder(str(paradigm)) as decoder:
         plain = decoder.decode(recording())
     assert turned[-1].label != plain[-1].label
+
+
+def with_policy(folder: Path, paradigm: Path, **changes: object) -> Profile:
+    policy = DecisionEntry(threshold=0.6, dwell_s=0.0, refractory_s=1.0, smoothing_s=0.0)
+    profile = read_profile(write_tiny_profile(folder, paradigm))
+    return msgspec.structs.replace(profile, decision=msgspec.structs.replace(policy, **changes))
+
+
+def test_the_policy_is_the_configurations_then_the_profiles_then_the_recipes(
+    paradigm: Path, tmp_path: Path
+) -> None:
+    profile = with_policy(tmp_path / "ada", paradigm)
+    with Decoder(str(paradigm)) as decoder:
+        assert (decoder.decision, decoder.decision_from) == (decoder.recipe.decision, "recipe")
+        decoder.swap_profile(profile)
+        assert decoder.decision_from == "profile"
+        assert decoder.decision == DecisionSettings(threshold=0.6, dwell_s=0, refractory_s=1, smoothing_s=0)
+        decoder.swap_profile(None)
+        assert (decoder.decision, decoder.decision_from) == (decoder.recipe.decision, "recipe")
+    given = DecisionSettings(threshold=0.99)
+    with Decoder(str(paradigm), profile=profile, decision=given) as decoder:
+        assert (decoder.decision, decoder.decision_from) == (given, "configuration")
+        decoder.swap_profile(None)
+        assert (decoder.decision, decoder.decision_from) == (given, "configuration")
+
+
+def test_the_profiles_policy_decides(paradigm: Path, tmp_path: Path) -> None:
+    profile = with_policy(tmp_path / "ada", paradigm, threshold=0.9)
+    with Decoder(str(paradigm), profile=profile) as decoder:
+        verdicts = decoder.decode(recording())
+    with Decoder(str(paradigm), profile=write_tiny_profile(tmp_path / "plain", paradigm)) as decoder:
+        decided = [one.decision for one in decoder.decode(recording())]
+    times = [one.estimate.t_window[1] for one in verdicts if one.decision]
+    assert times
+    assert min(np.diff(times), default=1.0) >= 1.0 - 1e-3
+    assert all(
+        max(one.estimate.probs) >= 0.9 for one in verdicts if one.decision and one.estimate.probs is not None
+    )
+    assert sum(one is not None for one in decided) > len(times)
+
+
+def test_a_pause_after_a_decision_goes_on_through_a_swap(paradigm: Path, tmp_path: Path) -> None:
+    """With the new policy's length: a swap neither lets a second decision through nor lengthens the pause."""
+    whole = recording(6.0)
+    t_s = whole.sample_times()
+    one = with_policy(tmp_path / "ada", paradigm, threshold=0.5)
+    longer = with_policy(tmp_path / "bob", paradigm, threshold=0.5, refractory_s=2.0)
+    i = 500  # in the middle of a pause
+    for new, pause_s in ((one, 1.0), (longer, 2.0)):
+        with Decoder(str(paradigm), profile=one) as decoder:
+            decoder.open(whole.info)
+            before = decoder.push(whole.data[:i], t_s[:i])
+            decoder.swap_profile(new)
+            after = decoder.push(whole.data[i:], t_s[i:])
+        last = max(verdict.estimate.t_window[1] for verdict in before if verdict.decision)
+        first = min(verdict.estimate.t_window[1] for verdict in after if verdict.decision)
+        assert last < t_s[i] < last + pause_s
+        assert pause_s - 1e-3 <= first - last < pause_s + 2 * 0.0625
+
+
+def test_a_profile_of_another_cap_is_refused(paradigm: Path, tmp_path: Path) -> None:
+    folder = write_tiny_profile(tmp_path / "ada", paradigm)
+    profile = msgspec.structs.replace(read_profile(folder), montage=["C3", "C4"])
+    with (
+        Decoder(str(paradigm), profile=profile) as decoder,
+        pytest.raises(ProfileError, match=r"was calibrated with 2 electrodes .* has 3: it adds CZ"),
+    ):
+        decoder.open(stream_info())
+    with Decoder(str(paradigm)) as decoder:
+        decoder.open(stream_info())
+        with pytest.raises(ProfileError, match="it adds CZ"):
+            decoder.swap_profile(profile)
+        assert decoder.profile is None
+        prepared = decoder.prepare(folder)
+        decoder.use(prepared)
+        assert decoder.profile is not None
+
+
+def test_what_was_prepared_for_another_stream_is_checked_again(paradigm: Path, tmp_path: Path) -> None:
+    recipe = read_paradigm(str(paradigm))
+    loose = recipe.model_copy(update={"input": recipe.input.model_copy(update={"max_interpolated": 0.5})})
+    folder = write_tiny_profile(tmp_path / "ada", paradigm)
+    profile = msgspec.structs.replace(read_profile(folder), montage=list(LABELS))
+    with Decoder(loose) as decoder:
+        decoder.open(stream_info())
+        prepared = decoder.prepare(profile)
+        decoder.open(stream_info(("C3", "C4", "FCz")))
+        with pytest.raises(ProfileError, match="it lacks CZ"):
+            decoder.use(prepared)
+        assert decoder.profile is None
+
+
+def test_a_swap_in_steps_is_the_same_as_at_once(paradigm: Path, tmp_path: Path) -> None:
+    whole = recording()
+    t_s = whole.sample_times()
+    found = []
+    for in_steps in (False, True):
+        with Decoder(str(paradigm)) as decoder:
+            decoder.open(whole.info)
+            prepared = decoder.prepare(write_tiny_profile(tmp_path / f"{in_steps}", paradigm))
+            decoder.push(whole.data[:400], t_s[:400])
+            while in_steps and not decoder.warm(prepared, 3):
+                pass
+            decoder.push(whole.data[400:500], t_s[400:500])
+            decoder.use(prepared)
+            found.append(decoder.push(whole.data[500:], t_s[500:]))
+    for one, other in zip(*found, strict=True):
+        check_same(one.estimate.probs, other.estimate.probs, 1e-12)
+        assert one.estimate.probs is not None
+
+
+def test_branches_of_a_user_may_be_others(paradigm: Path, tmp_path: Path) -> None:
+    """A tangent branch beside the engine: swapped in warm, gone again with the next swap."""
+    base = read_profile(write_tiny_profile(tmp_path / "ada", paradigm))
+    rng = np.random.default_rng(0)
+    probe = TangentProbe(np.eye(3)[None], rng.standard_normal((2, 6)), np.zeros(2), 0.1)
+    own = BranchEntry(name="mine", kind="tangent", bands_hz=[(8.0, 30.0)])
+    profile = msgspec.structs.replace(
+        base, branches=[*base.branches, own], weights=base.weights | join_tensors({"mine": probe})
+    )
+    whole = recording()
+    t_s = whole.sample_times()
+    with Decoder(str(paradigm)) as decoder:
+        plain = decoder.decode(whole)
+        decoder.open(whole.info)
+        decoder.push(whole.data[:500], t_s[:500])
+        decoder.swap_profile(profile)
+        with_own = decoder.push(whole.data[500:700], t_s[500:700])
+        decoder.swap_profile(None)
+        after = decoder.push(whole.data[700:], t_s[700:])
+    assert all(one.estimate.probs is not None for one in with_own + after)
+    for one, other in zip(after, plain[-len(after) :], strict=True):
+        check_same(one.estimate.probs, other.estimate.probs, 1e-6)
 
 
 # -- markers -----------------------------------------------------------------------------------------

@@ -355,6 +355,24 @@ def test_poor_signal_decides_nothing(tmp_path: Path) -> None:
     assert [event.t_lsl for event in events] == [one.t_window[1] for one in decided]
 
 
+def test_adaptation_is_off_unless_asked_for(paradigm: Path) -> None:
+    """The same probabilities until it is on, then others; nothing else changes."""
+    data, t_lsl = stream(8.0)
+    plain, _ = play(paradigm, items(data, t_lsl))
+    config = RunConfig.model_validate({"adapt": {"learn_s": 2.0}})
+    with Decoder(str(paradigm), adapt=config.adapt) as decoder:
+        kept = Kept()
+        source = MemorySource(stream_info(), items(data, t_lsl))
+        watch = {"max_backlog_s": 1e9}
+        run = RunConfig.model_validate({"paradigm": str(paradigm), "watch": watch})
+        LiveRun(run, decoder, lambda _: source, [kept]).run(threading.Event())
+    first = next(i for i, one in enumerate(plain.predictions) if one.probs is not None)
+    n_learn = round(2.0 / 0.0625)
+    pairs = [(one.probs, other.probs) for one, other in zip(plain.predictions, kept.predictions, strict=True)]
+    assert [one for one, _ in pairs[: first + n_learn]] == [other for _, other in pairs[: first + n_learn]]
+    assert all(one != other for one, other in pairs[first + n_learn :])
+
+
 def test_times_are_of_the_clock_that_it_is_given(paradigm: Path) -> None:
     t0 = now()
     data, t_lsl = stream(2.0, t0 - 2.0)

@@ -5,8 +5,9 @@ import pytest
 
 from rtbci.clock import now
 from rtbci.errors import ConfigError, EngineError, ProfileError, RateError
+from rtbci.probe.adapt import Adaptation
 from rtbci.probe.recentre import Recentre
-from rtbci.recipes import ParadigmRecipe, read_paradigm
+from rtbci.recipes import AdaptSettings, ParadigmRecipe, read_paradigm
 from rtbci.runtime.parts import Parts
 from rtbci.stages.resample import Resample
 from tests.tiny import HOP_S, WINDOW_S, stream_info, write_engine, write_paradigm, write_tiny_profile
@@ -73,6 +74,23 @@ def test_recentring_is_made_as_the_recipe_says(recipe: ParadigmRecipe) -> None:
         one.close()
 
 
+def test_adaptation_takes_the_place_of_recentring(recipe: ParadigmRecipe) -> None:
+    section = "[recentre]\nprior_s = 60.0\n[decision]"
+    centred = with_text(recipe, "paradigm", "[decision]", section)
+    stages = [Resample(250.0, 128.0, 3)]
+    settings = AdaptSettings(learn_s=1.0, width=0.7)
+    one = Parts(centred, None, "onnxruntime", "", 1, settings)
+    pipeline = one.pipeline(stages, stream_info(), now)
+    assert pipeline.adaptation is not None
+    wanted = Adaptation(2, HOP_S, learn_s=1.0, width=0.7)
+    for logits in np.random.default_rng(0).standard_normal((40, 2)):
+        np.testing.assert_array_equal(pipeline.adaptation.push(logits), wanted.push(logits))
+    one.close()
+    off = Parts(centred, None, "onnxruntime", "", 1, AdaptSettings(enabled=False))
+    assert off.pipeline(stages, stream_info(), now).adaptation is None
+    off.close()
+
+
 def test_heads_without_a_profile(recipe: ParadigmRecipe) -> None:
     headed = with_text(recipe, "paradigm", 'kind = "window"\nengine = "../engine"', 'kind = "power"')
     with pytest.raises(
@@ -88,7 +106,7 @@ def test_a_profile_says_everything_that_does_not_fit(recipe: ParadigmRecipe, tmp
         parts(recipe, profile)
     text = str(error.value)
     assert text.startswith(
-        "profile of 'ada': does not fit paradigm 'tiny': channels ('C3', 'C4'), need ('C3', 'CZ', 'C4')"
+        "profile of 'ada', generation 1: does not fit paradigm 'tiny': channels ('C3', 'C4'), need ('C3', 'CZ', 'C4')"
     )
     for what in ("stages (hash)", "window_s 1.0, need 0.5", "hop_s 0.125, need 0.0625", "; calibrate again"):
         assert what in text
@@ -147,7 +165,7 @@ def test_a_failed_swap_changes_nothing(recipe: ParadigmRecipe, tmp_path: Path) -
     one = parts(recipe)
     branches, fusion = one.branches, one.fusion
     with pytest.raises(ProfileError, match="cannot read"):
-        one.swap(tmp_path / "nothing")
+        one.prepare(tmp_path / "nothing")
     assert one.branches is branches
     assert one.fusion is fusion
     one.close()

@@ -1,13 +1,14 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from rtbci.errors import ProfileError
+from rtbci.errors import ProfileError, RtbciError
 from rtbci.publish.control_messages import Mark, Pause, Request, Resume, StatusRequest, Stop, SwapProfile
 from rtbci.publish.messages import Hello, Status
 from rtbci.publish.outbox import Outbox
 from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.profile_swaps import ProfileSwaps
 from rtbci.runtime.requests import RequestHandler
 from rtbci.runtime.telemetry import Telemetry, hello_of
 from tests.tiny import Kept, eeg, stream_info, write_paradigm, write_tiny_profile
@@ -23,7 +24,8 @@ class Asked:
         self.decoder = Decoder(str(paradigm))
         self.outbox = Outbox(hello_of(self.decoder), [self.kept], clock=lambda: T_NOW)
         self.telemetry = Telemetry(100.0)
-        self.handler = RequestHandler(self.decoder, self.outbox, self.status, lambda: T_NOW)
+        self.swaps = ProfileSwaps(self.decoder, self.outbox, lambda: T_NOW)
+        self.handler = RequestHandler(self.decoder, self.outbox, self.swaps, self.status, lambda: T_NOW)
 
     def status(self) -> Status:
         return self.outbox.status(
@@ -31,7 +33,20 @@ class Asked:
         )
 
     def ask(self, request: Request) -> dict[str, object]:
-        return dict(self.handler(request))
+        """What is replied in the end, whichever thread does its part when."""
+        result = self.handler(request)
+        if not callable(result):
+            return dict(result)
+        replies: list[Mapping[str, object] | RtbciError] = []
+        result(replies.append)
+        assert not replies
+        self.swaps.prepare()
+        assert not replies
+        self.swaps.advance()
+        (reply,) = replies
+        if isinstance(reply, RtbciError):
+            raise reply
+        return dict(reply)
 
 
 @pytest.fixture

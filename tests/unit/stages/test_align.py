@@ -151,3 +151,16 @@ def test_bad_settings() -> None:
         RunningAlign(6, RATE_HZ, warm_start=(np.eye(5), 1.0))
     with pytest.raises(ConfigError, match="not finite or without power"):
         RunningAlign(6, RATE_HZ, warm_start=(np.zeros((6, 6)), 1.0))
+
+
+def test_recent_covariance_is_that_of_the_newest_blocks() -> None:
+    rng = np.random.default_rng(0)
+    align = RunningAlign(3, 64.0, block_s=0.25)
+    quiet, loud = rng.standard_normal((64 * 6, 3)), 1.5 * rng.standard_normal((64 * 4 + 1, 3))
+    align.push(quiet[: 15 * 16])
+    assert align.recent_covariance is None
+    align.push(quiet[15 * 16 :])
+    align.push(loud)
+    newest = loud[:-1]  # a block is counted with the first sample behind it
+    assert align.recent_covariance is not None
+    np.testing.assert_allclose(align.recent_covariance, newest.T @ newest / len(newest), rtol=1e-9)

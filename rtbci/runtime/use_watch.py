@@ -1,0 +1,100 @@
+"""What a run looks after once a second while a decoder is in use: drift of the signal, and adaptation's guard."""
+
+from rtbci.probe.drift import LIMIT, DriftMonitor
+from rtbci.probe.profile import Profile
+from rtbci.publish.messages import DriftRef
+from rtbci.publish.outbox import Outbox
+from rtbci.runtime.decoder import Decoder
+from rtbci.stages.stage import FloatArray
+
+__all__ = ["UseWatch"]
+
+PERIOD_S = 0.9
+MAX_LOGITS = 64
+"""Of the newest windows; a second has 16 of motor imagery."""
+
+
+class UseWatch:
+    """Tells of drift and of what adaptation does; costs nothing but a list's append in front of a decision.
+
+    Parameters
+    ----------
+    decoder : Decoder
+        What is looked after.
+    outbox : Outbox
+        Gets the events ``recalibration_advised``, ``adaptation_on`` and ``adaptation_rolled_back``.
+
+    Attributes
+    ----------
+    drift : DriftRef or None
+        As of the newest look, for the status.
+
+    Notes
+    -----
+    Called by whoever holds the decoder. Deterministic given the stream but for the moment of a look, which is
+    the status's.
+    """
+
+    def __init__(self, decoder: Decoder, outbox: Outbox) -> None:
+        self._decoder, self._outbox = decoder, outbox
+        self.drift: DriftRef | None = None
+        self._logits: list[FloatArray] = []
+        self._monitor: DriftMonitor | None = None
+        self._profile: Profile | None = None
+        self._t_looked = -float("inf")
+
+    def reset(self) -> None:
+        """Another stream, or this one after it was lost: what it is compared with is learnt anew."""
+        self._monitor, self.drift, self._logits = None, None, []
+
+    def note(self, logits: FloatArray | None) -> None:
+        """Take a window's logits; looked at later."""
+        if logits is not None and len(self._logits) < MAX_LOGITS:
+            self._logits.append(logits)
+
+    def look(self, t_now: float, quality: float) -> None:
+        """Once a second, after a decision.
+
+        Parameters
+        ----------
+        t_now : float
+            Time in seconds of the local LSL clock.
+        quality : float
+            Score of the signal, 0 to 1.
+        """
+        if t_now - self._t_looked < PERIOD_S:
+            return
+        self._t_looked = t_now
+        self._look_at_adaptation(t_now, quality)
+        self._look_at_drift(t_now)
+        self._logits = []
+
+    def _look_at_adaptation(self, t_now: float, quality: float) -> None:
+        adaptation = self._decoder.adaptation
+        if adaptation is None:
+            return
+        if quality < self._decoder.adapt.min_quality:
+            adaptation.roll_back("signal")
+        while adaptation.events:
+            event = adaptation.events.popleft()
+            self._outbox.event(event.kind, t_now, event.reason, {"shift": event.shift})
+
+    def _look_at_drift(self, t_now: float) -> None:
+        covariance, profile = self._decoder.recent_covariance, self._decoder.profile
+        if covariance is None or not self._logits:  # no window was decoded: nothing new to compare
+            return
+        if self._monitor is None or (profile is not self._profile and _has_reference(profile)):
+            self._monitor = DriftMonitor(profile, len(covariance))
+        self._profile = profile
+        drift = self._monitor.push(t_now, covariance, self._logits)
+        if drift is None:
+            return
+        self.drift = DriftRef(
+            signal=drift.signal, limit=LIMIT, logits=drift.logits, reference=drift.reference
+        )
+        if drift.advised:
+            self._outbox.event("recalibration_advised", t_now, "", {"signal": drift.signal, "limit": LIMIT})
+
+
+def _has_reference(profile: Profile | None) -> bool:
+    return profile is not None and "drift.covariance" in profile.weights
