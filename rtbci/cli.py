@@ -253,6 +253,9 @@ def amp(
     seed: Annotated[int, typer.Option(help="Same seed, same signal.")] = 0,
     line: Annotated[float, typer.Option(help="Frequency of the mains, Hz; 0: none.")] = 50.0,
     keys: Annotated[bool, typer.Option(help="Arrow keys say what the user imagines.")] = False,
+    follow: Annotated[
+        str, typer.Option(help="Marker stream whose cues the user follows, as rtbci-cues of a calibration.")
+    ] = "",
     chunk: Annotated[int, typer.Option(help="Samples sent together.")] = 8,
     name: Annotated[str, typer.Option(help="Name of the LSL stream.")] = "rtbci-amp",
 ) -> None:
@@ -271,6 +274,7 @@ def amp(
         seed=seed,
         line_hz=line,
         keys=keys,
+        follow=follow,
         chunk=chunk,
         name=name,
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 
+from rtbci.amp.cues import STATES
 from rtbci.amp.outlet import AmpOutlet
 from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
 from rtbci.commands.stopping import stop_on_signals
@@ -13,6 +14,8 @@ from rtbci.stream.source import Source
 
 __all__ = ["brainflow_amp", "synthetic_amp"]
 
+STILL_ON = "imagery"
+"""Marker of a calibration behind its arrow: the user goes on."""
 KEYS = {"l": "left_hand", "D": "left_hand", "r": "right_hand", "C": "right_hand", " ": "rest", "0": "rest"}
 """Letters, space, and the last byte of the arrow keys (ESC [ D, ESC [ C)."""
 
@@ -27,21 +30,53 @@ def synthetic_amp(
     keys: bool,
     chunk: int,
     name: str,
+    follow: str = "",
 ) -> None:
-    """Stream the synthetic amplifier until Ctrl-C; with `keys` the keyboard says what the user does."""
+    """Stream the synthetic amplifier until Ctrl-C.
+
+    With `keys` the keyboard says what the user does; with `follow` the markers of a stream of that name do, as the
+    cues of a calibration: the name of a hand, anything else but "imagery" is rest.
+    """
     from rtbci.amp.source import AmpSource
 
-    amp = SyntheticAmp(channels or DEFAULT_CHANNELS, rate_hz, seed, cues=not keys, line_hz=line_hz, name=name)
-    with _key_presses(keys) as pressed:
+    if keys and follow:
+        raise ConfigError(
+            "amp: got --keys and --follow, need one that says what the user does; leave one out"
+        )
+    driven = keys or bool(follow)
+    amp = SyntheticAmp(
+        channels or DEFAULT_CHANNELS, rate_hz, seed, cues=not driven, line_hz=line_hz, name=name
+    )
+    with _key_presses(keys) as pressed, _cues_of(follow, amp) as cues:
 
         def drive(_n_sent: int) -> None:
             for key in pressed():
                 if key in KEYS:
                     amp.set_state(KEYS[key])
                     console.print(f"{KEYS[key]}      ", end="\r", highlight=False)
+            for text in cues():
+                if text != STILL_ON:
+                    amp.set_state(text if text in STATES else "rest")
 
         hint = "keys: left, right, space for rest" if keys else "cues by itself; --keys to drive it"
+        hint = f"does what '{follow}' says" if follow else hint
         _stream(AmpSource(amp, chunk), console, f"synthetic, seed {seed}; {hint}", drive)
+
+
+@contextlib.contextmanager
+def _cues_of(follow: str, amp: SyntheticAmp) -> Iterator[Callable[[], list[str]]]:
+    """Yield a function that returns the markers that came since its last call, without waiting."""
+    if not follow:
+        yield list
+        return
+    from rtbci.stream.lsl_markers import MarkerInlet
+
+    inlet = MarkerInlet(amp.info, follow)
+    inlet.open()
+    try:
+        yield lambda: [marker.value for marker in inlet.pull(0.0)]
+    finally:
+        inlet.close()
 
 
 def brainflow_amp(console: Console, board: str, params: Mapping[str, str]) -> None:

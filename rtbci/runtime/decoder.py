@@ -17,7 +17,7 @@ from rtbci.probe.profile import Profile
 from rtbci.recipes import AdaptSettings, DecisionSettings, ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.build import build_stages, stream_gains_uv
-from rtbci.runtime.fitting import check_montage, check_same_signal
+from rtbci.runtime.fitting import check_montage, check_same_signal, not_calibrated
 from rtbci.runtime.parts import Parts, Prepared
 from rtbci.runtime.pipeline import Estimate, Pipeline
 from rtbci.stages.stage import FloatArray
@@ -217,7 +217,7 @@ class Decoder:
             missing=layout.missing,
             required=self.recipe.required_channels,
             min_found=layout.min_found,
-            ignore=self.ignore,
+            ignore=(*self.ignore, *not_calibrated(self.profile, layout.channels, info.labels)),
         )
         check_montage(self.profile, channel_map)
         self._gains_uv = stream_gains_uv(info, unit)

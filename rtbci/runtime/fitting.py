@@ -1,6 +1,6 @@
 """Whether a profile fits the paradigm and the stream that it is to decode, and if not, why and what to do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -12,7 +12,7 @@ from rtbci.recipes import ParadigmRecipe
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.layout import ChannelMap
 
-__all__ = ["check_montage", "check_paradigm", "check_same_signal"]
+__all__ = ["check_montage", "check_paradigm", "check_same_signal", "not_calibrated"]
 
 ADAPTER = "adapter.matrix"
 
@@ -47,6 +47,18 @@ def check_paradigm(profile: Profile, recipe: ParadigmRecipe) -> None:
             f"{_where(profile)}: does not fit paradigm '{recipe.name}': {'; '.join(wrong)}; calibrate again, or use "
             "another profile (--profile population)"
         )
+
+
+def not_calibrated(profile: Profile | None, layout: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+    """Electrodes of the layout that a stream has and its user's calibration had not (bad ones, say).
+
+    They are treated as missing, as they were then.
+    """
+    if profile is None or not profile.montage:
+        return ()
+    there = {canonical_label(label) for label in labels}
+    known = {canonical_label(label) for label in profile.montage}
+    return tuple(label for label in layout if canonical_label(label) in there - known)
 
 
 def check_montage(profile: Profile | None, channel_map: ChannelMap) -> None:

@@ -293,11 +293,14 @@ def test_a_pause_after_a_decision_goes_on_through_a_swap(paradigm: Path, tmp_pat
 def test_a_profile_of_another_cap_is_refused(paradigm: Path, tmp_path: Path) -> None:
     folder = write_tiny_profile(tmp_path / "ada", paradigm)
     profile = msgspec.structs.replace(read_profile(folder), montage=["C3", "C4"])
+    recipe = read_paradigm(str(paradigm))
+    loose = recipe.model_copy(update={"input": recipe.input.model_copy(update={"max_interpolated": 0.5})})
+    whole = msgspec.structs.replace(profile, montage=list(LABELS))
     with (
-        Decoder(str(paradigm), profile=profile) as decoder,
-        pytest.raises(ProfileError, match=r"was calibrated with 2 electrodes .* has 3: it adds CZ"),
+        Decoder(loose, profile=whole) as decoder,
+        pytest.raises(ProfileError, match=r"was calibrated with 3 electrodes .* has 2: it lacks CZ"),
     ):
-        decoder.open(stream_info())
+        decoder.open(stream_info(("C3", "C4", "FCz")))
     with Decoder(str(paradigm)) as decoder:
         decoder.open(stream_info())
         with pytest.raises(ProfileError, match="it adds CZ"):

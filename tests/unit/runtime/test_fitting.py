@@ -10,7 +10,7 @@ import pytest
 from rtbci.errors import ProfileError
 from rtbci.probe.profile import BranchEntry, Profile, read_profile
 from rtbci.recipes import ParadigmRecipe, read_paradigm
-from rtbci.runtime.fitting import check_montage, check_paradigm, check_same_signal
+from rtbci.runtime.fitting import check_montage, check_paradigm, check_same_signal, not_calibrated
 from rtbci.stream.layout import match_channels
 from tests.tiny import LABELS, stream_info, write_paradigm, write_tiny_profile
 
@@ -107,3 +107,11 @@ def test_another_adapter(profile: Profile) -> None:
             ProfileError, match=r"has another adapter.matrix .* stop the run and start it with this"
         ):
             check_same_signal(new, opened)
+
+
+def test_electrodes_that_the_calibration_had_not_are_left_out(profile: Profile) -> None:
+    layout, labels = ("C3", "CZ", "C4"), ("c3", "Cz", "C4", "Fp1")
+    assert not_calibrated(None, layout, labels) == ()
+    assert not_calibrated(profile, layout, labels) == ()  # one that does not say
+    assert not_calibrated(changed(profile, montage=["C3", "C4"]), layout, labels) == ("CZ",)
+    assert not_calibrated(changed(profile, montage=["C3", "C4"]), layout, ("C3", "C4")) == ()
