@@ -1,0 +1,19 @@
+import sys
+
+import pytest
+
+from rtbci.calibrate.page.needed import PACKAGES, need_page
+from rtbci.errors import MissingPackageError
+
+
+def test_all_there() -> None:
+    need_page()
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_what_is_missing_is_named_with_what_to_do(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(
+        MissingPackageError, match=rf"{name} is not installed.*pip install 'rtbci\[calibrate\]'"
+    ):
+        need_page()
