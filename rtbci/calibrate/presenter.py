@@ -99,7 +99,7 @@ def guide(
     stop: threading.Event,
     clock: Clock = now,
     *,
-    after_trial: Callable[[ScheduledTrial], None] | None = None,
+    after_trial: Callable[[ScheduledTrial], object] | None = None,
     on_unseen: Callable[[int], None] | None = None,
 ) -> bool:
     """Lead a user through a schedule.
@@ -154,7 +154,7 @@ class _Guide:
         on_cue: OnCue,
         stop: threading.Event,
         clock: Clock,
-        after_trial: Callable[[ScheduledTrial], None] | None,
+        after_trial: Callable[[ScheduledTrial], object] | None,
         on_unseen: Callable[[int], None] | None,
     ) -> None:
         self._schedule, self._presenter, self._stop, self._clock = schedule, presenter, stop, clock

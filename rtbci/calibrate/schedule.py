@@ -83,7 +83,7 @@ def draw_order(
     left = np.array(counts, dtype=np.intp)
     order: list[int] = []
     while left.sum():
-        fits = [i for i in np.flatnonzero(left) if _fits(left, int(i), max_in_a_row, [*before, *order])]
+        fits = [i for i in range(len(left)) if left[i] and _fits(left, i, max_in_a_row, [*before, *order])]
         # With counts that cannot be mixed the most frequent class goes first: the longest runs stay shortest.
         choices = np.array(fits or [int(left.argmax())])
         i_class = int(rng.choice(choices, p=left[choices] / left[choices].sum()))

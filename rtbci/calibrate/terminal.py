@@ -62,8 +62,9 @@ class TerminalPresenter:
         self._step: Step | None = None
         self._live: Live | None = None
         if self._console.is_terminal:
-            self._live = Live(console=self._console, screen=True, auto_refresh=False)
-            self._live.start()
+            live = Live(console=self._console, screen=True, auto_refresh=False)
+            live.start()
+            self._live = live
 
     def wait_for_start(self, stop: threading.Event) -> bool:
         """Wait for space or enter; see `Presenter.wait_for_start`."""

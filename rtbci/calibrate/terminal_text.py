@@ -1,7 +1,10 @@
 """What the terminal presenter shows, as text."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
+from rich.align import Align
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -37,10 +40,10 @@ def instruction_text(schedule: Schedule, waits: bool) -> RenderableType:
     progress = schedule.progress
     width = max(len(ARROWS[cue.symbol]) for cue in schedule.cues)
     legend = "\n".join(f"{ARROWS[cue.symbol]:>{width}}  {cue.text}" for cue in schedule.cues)
-    lines = [
+    lines: list[RenderableType] = [
         Text(schedule.protocol.instruction, justify="center"),
-        Text(f"\n{legend}", style="bold cyan", justify="center"),
-        Text(f"\n{progress.n_left} trials, about {progress.minutes_left:.0f} min", justify="center"),
+        Align.center(Text(f"\n{legend}", style="bold cyan")),
+        Text(f"\n{progress.n_left} trials, about {math.ceil(progress.minutes_left)} min", justify="center"),
     ]
     return Group(*lines, *([Text("\npress space to begin", style="bold", justify="center")] if waits else []))
 
@@ -54,7 +57,7 @@ def progress_text(feedback: Feedback) -> Text:
         text.append(verdict + "\n", style="bold bright_blue" if feedback.accepted else "bold yellow")
     progress = feedback.progress
     text.append(
-        f"{progress.n_accepted} kept, {progress.n_left} to go, {progress.minutes_left:.0f} min left",
+        f"{progress.n_accepted} kept, {progress.n_left} to go, {math.ceil(progress.minutes_left)} min left",
         style="dim",
     )
     for line in curve_text(feedback.curve):

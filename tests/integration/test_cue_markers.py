@@ -45,7 +45,7 @@ def test_steps_and_classes_come_with_their_onsets() -> None:
             lambda _i, i_class, t: cues.append((CLASSES[i_class], t)),
             threading.Event(),
             clock,
-            after_trial=lambda trial: schedule.judge(trial.i_trial, True) and None,
+            after_trial=lambda trial: schedule.judge(trial.i_trial, True),
         )
         received = []
         while (sample := inlet.pull_sample(2.0))[0] is not None:

@@ -21,6 +21,7 @@ pytest.importorskip(
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from rtbci.calibrate.page.cue_page import CuePage
 from rtbci.calibrate.presenter import Feedback, guide
@@ -83,7 +84,8 @@ class PlayedPage:
 @contextmanager
 def played(page: CuePage, answers: bool = True) -> Iterator[PlayedPage]:
     address = page.url.replace("http", "ws") + "ws"
-    with connect(address, origin=page.url[: page.url.index("/", 8)], proxy=None) as socket:  # type: ignore[arg-type]
+    origin = Origin(page.url[: page.url.index("/", 8)])
+    with connect(address, origin=origin, proxy=None) as socket:
         one = PlayedPage(socket, answers)
         wait_for(lambda: "welcome" in one.messages and "round_trip_ms" in page.measured())
         yield one
@@ -197,7 +199,7 @@ def test_addresses_that_do_not_do(page: CuePage) -> None:
         CuePage(schedule, port=port)
     with pytest.raises(ConfigError, match="can be reached from the network"):
         CuePage(schedule, host="0.0.0.0")
-    with pytest.raises(ConfigError, match="cannot listen on 192.0.2.1"):
+    with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1"):
         CuePage(schedule, host="192.0.2.1", insecure=True)
 
 
@@ -281,7 +283,7 @@ def test_a_browser_that_is_loaded_again_goes_on_with_the_same_trial(tmp_path: Pa
             cue_page,
             lambda i_trial, i_class, t: cues.append(i_trial),
             stop,
-            after_trial=lambda trial: schedule.judge(trial.i_trial, True) and None,
+            after_trial=lambda trial: schedule.judge(trial.i_trial, True),
             on_unseen=unseen.append,
         )
 

@@ -89,11 +89,12 @@ def read_from_page(raw: str | bytes) -> FromPage:
             f"cue page: message of {len(raw)} bytes, need at most {MAX_BYTES}; load the page again"
         )
     try:
-        return _decoder.decode(raw)
+        message: FromPage = _decoder.decode(raw)
     except msgspec.DecodeError as error:
         raise MessageError(
             f"cue page: message {raw[:80]!r} ({error}), need one of this rtbci; load the page again"
         ) from error
+    return message
 
 
 def encode(type: str, **fields: Any) -> str:

@@ -162,5 +162,5 @@ def test_the_curve_shows_accuracy_on_its_interval() -> None:
 def test_progress_says_verdict_counts_and_advice() -> None:
     schedule = Schedule(protocol(), CLASSES)
     text = progress_text(Feedback(schedule.progress, False, "C3 [moved]", CURVE, "Keep still.")).plain
-    assert text.splitlines()[:2] == ["x comes again: C3 [moved]", "0 kept, 40 to go, 6 min left"]
+    assert text.splitlines()[:2] == ["x comes again: C3 [moved]", "0 kept, 40 to go, 7 min left"]
     assert text.endswith("\nKeep still.")

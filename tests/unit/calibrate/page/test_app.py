@@ -42,7 +42,10 @@ def ask(path: str, kind: str = "http", loopback_only: bool = True, **headers: st
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(page_app(TOKEN, welcomed, loopback_only)(scope, receive, send))
+    async def answer() -> None:
+        await page_app(TOKEN, welcomed, loopback_only)(scope, receive, send)
+
+    asyncio.run(answer())
     return sent
 
 

@@ -52,7 +52,7 @@ def test_what_the_page_says(text: str, message: object) -> None:
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(MessageError, match="cue page: message .* need one of this rtbci"):
+    with pytest.raises(MessageError, match=r"cue page: message .* need one of this rtbci"):
         read_from_page(text)
 
 
