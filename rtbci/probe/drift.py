@@ -14,8 +14,8 @@ from rtbci.stages.stage import FloatArray
 __all__ = ["LIMIT", "Drift", "DriftMonitor", "covariance_distance", "drift_tensors"]
 
 SPREAD = 0.32
-"""Distance that counts as 1 unless a profile says more: a little above the median distance of later runs of a session
-(EEGMMIDB, 31 electrodes, 8-30 Hz; docs/calibration.md)."""
+"""Distance that counts as 1 unless a profile says more. The highest half minute of a person's later runs in a session is 0.4
+from the first run, the median of 20 people (EEGMMIDB, 31 electrodes, 8-30 Hz; docs/calibration.md)."""
 LIMIT = 2.5
 """Above this for `HOLD_S`, calibrating again is advised."""
 HOLD_S = 30.0

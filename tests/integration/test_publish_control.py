@@ -95,6 +95,27 @@ def test_every_command_reaches_the_decoder_and_is_answered() -> None:
     assert control.n_refused == 0
 
 
+@pytest.mark.parametrize("is_fit", [True, False])
+def test_what_takes_its_time_is_answered_later_and_holds_nobody_up(is_fit: bool) -> None:
+    waiting: list[Callable[[dict[str, Any] | RtbciError], None]] = []
+
+    def handler(request: Request) -> Any:
+        return waiting.append if isinstance(request, SwapProfile) else {"n_waiting": len(waiting)}
+
+    with decoding(handler) as control, dealer(control.address) as socket:
+        socket.send(b'{"cmd": "swap_profile", "id": 1, "profile": "ada"}')
+        socket.send(b'{"cmd": "status", "id": 2}')
+        first = json.loads(socket.recv())
+        assert (first["id"], first["result"]) == (2, {"n_waiting": 1})
+        waiting[0]({"user": "ada"} if is_fit else ProfileError("profile 'ada': is broken"))
+        second = json.loads(socket.recv())
+    assert (second["id"], second["ok"]) == (1, is_fit)
+    if is_fit:
+        assert second["result"] == {"user": "ada"}
+    else:
+        assert second["error"] == {"kind": "ProfileError", "message": "profile 'ada': is broken"}
+
+
 def test_a_refusal_comes_back_as_the_decoders_error() -> None:
     with decoding(FakeDecoder()) as control, ControlClient(control.address) as client:
         with pytest.raises(ProfileError, match="profile p99: no such profile, need p07"):

@@ -286,7 +286,7 @@ def test_control_requests(paradigm: Path, tmp_path: Path) -> None:
         assert run.kept.events("marker")[-1].t_lsl == pytest.approx(marked["t_lsl"])
 
         with pytest.raises(
-            ProfileError, match=r"profile of 'ada': does not fit paradigm 'tiny': window_s 1\.0"
+            ProfileError, match=r"profile of 'ada', generation 1: does not fit paradigm 'tiny': window_s 1\.0"
         ):
             control.request("swap_profile", profile=str(unfit))
         assert not run.kept.events("profile_swapped")

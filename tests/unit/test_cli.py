@@ -117,9 +117,13 @@ def test_flags_reach_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     flags += ["--engine", "torch", "--engine-recipe", "e", "--pub", "tcp://127.0.0.1:1"]
     flags += ["--control", "tcp://127.0.0.1:2", "--format", "msgpack", "--lsl-outlet", "--insecure"]
+    flags += ["--follow", "--adapt"]
     assert call(monkeypatch, "run", *flags) == 0
     (config,) = seen
     assert (config.paradigm, config.user, config.profile, config.duration_s) == ("p", "ada", "q", 4.0)
+    assert config.follow
+    assert config.adapt is not None
+    assert config.adapt.enabled
     stream = config.stream
     assert (stream.name, stream.source_id, stream.markers, stream.unit) == ("s", "i", "none", "mV")
     assert stream.ignore == ("C5", "t7")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from rich.console import Console
@@ -18,7 +19,7 @@ from rtbci.commands.status_line import StatusLine
 from rtbci.config import RunConfig
 from rtbci.errors import ChannelError, RateError, StreamError, StreamLostError, StreamNotFoundError, UnitError
 from rtbci.listen_board import prediction_line
-from rtbci.publish.messages import Message, Prediction
+from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.recipes import read_paradigm
 from rtbci.runtime import live
 from rtbci.runtime.decoder import Decoder
@@ -127,6 +128,20 @@ def test_electrodes_that_are_missing_are_told() -> None:
     said = console.file.getvalue()  # type: ignore[attr-defined]
     wanted = "warning: 3 of 31 electrodes found, 28 inferred from the population's covariance: FC5, FC3,"
     assert wanted in said
+
+
+def test_what_becomes_of_a_new_profile_is_said() -> None:
+    console = Console(file=io.StringIO(), width=1000)
+    line = StatusLine(console)
+    event = Event(
+        v=1, session="s", seq=0, t_sent=1.0, kind="profile_refused", t_lsl=1.0, value="ada", data={}
+    )
+    line.send(msgspec.structs.replace(event, data={"generation": 2, "reason": "it lacks [C3]"}))
+    line.send(msgspec.structs.replace(event, kind="recalibration_advised", value=""))
+    line.close()
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "new profile refused, the old one stays: ada (it lacks [C3])\n" in said
+    assert "the signal has changed: check the cap, calibrate again\n" in said
 
 
 def test_nothing_is_said_when_all_electrodes_are_there(paradigm: Path) -> None:
