@@ -35,7 +35,7 @@ from rtbci.recipes import read_paradigm
 __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parents[1]
-KS = (1, 2, 5, 10, 15)
+KS = (1, 2, 5, 10)
 Row = dict[str, Any]
 
 

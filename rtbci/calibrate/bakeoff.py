@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
 
-from rtbci.calibrate.candidates import Candidate, Fitted, Population
+from rtbci.calibrate.candidates import Candidate, Evidence, Fitted, Population
 from rtbci.calibrate.features import TrialFeatures
 from rtbci.clock import now
 from rtbci.stages.stage import FloatArray
@@ -93,7 +93,7 @@ def run_bakeoff(
     for candidate in candidates:
         report(candidate.name)
         outcomes.append(_outcome(candidate, trials))
-    i_chosen = choose([losses(one.logits, labels) for one in outcomes], _evidence(candidates))
+    i_chosen = choose([losses(one.logits, labels) for one in outcomes], _evidence(candidates), labels)
     return BakeOff(labels, outcomes, i_chosen, _nested(candidates, trials, outcomes, i_chosen, nested))
 
 
@@ -141,25 +141,35 @@ def losses(logits: FloatArray, labels: Labels) -> FloatArray:
     return np.asarray(-log_probs[np.arange(len(labels)), columns])
 
 
-def choose(loss: Sequence[FloatArray], evidence: Sequence[float]) -> int:
-    """Index of the candidate to use, by the losses of each on the same trials, the population's first.
+def choose(loss: Sequence[FloatArray], evidence: Sequence[Evidence], labels: Labels) -> int:
+    """Index of the candidate to use.
 
-    The population's stays unless another's mean loss is lower by more than `evidence` standard errors of the difference
-    over the trials; each candidate has its own. Of several, the one with the lowest loss.
+    Parameters
+    ----------
+    loss : sequence of ndarray of float64, shape (n_trials,)
+        Of each candidate on the same trials, the population's first.
+    evidence : sequence of Evidence
+        What each needs to be chosen instead of the population's.
+    labels : ndarray of int, shape (n_trials,)
+
+    Returns
+    -------
+    int
+        Of those with enough evidence the one with the lowest loss; 0 where there is none.
     """
+    _, counts = np.unique(labels, return_counts=True)
     best, best_gain = 0, 0.0
-    for i, one in enumerate(loss):
+    for i, (one, needed) in enumerate(zip(loss, evidence, strict=True)):
         gain = loss[0] - one
-        if i == 0 or not np.isfinite(gain).all():
+        if i == 0 or counts.min() < needed.least_trials or not np.isfinite(gain).all():
             continue
-        mean = float(gain.mean())
-        error = float(gain.std(ddof=1)) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
-        if mean > max(evidence[i] * error, best_gain):
-            best, best_gain = i, mean
+        error = float(gain.std(ddof=1)) / np.sqrt(len(gain))
+        if float(gain.mean()) > max(needed.n_errors * error, needed.least_gain, best_gain):
+            best, best_gain = i, float(gain.mean())
     return best
 
 
-def _evidence(candidates: Sequence[Candidate]) -> list[float]:
+def _evidence(candidates: Sequence[Candidate]) -> list[Evidence]:
     return [one.evidence for one in candidates]
 
 
@@ -194,7 +204,7 @@ def _nested(
             continue
         inner_labels = np.array([trial.i_class for trial in inside], dtype=np.intp)
         inside_losses = [losses(_outcome(one, inside).logits, inner_labels) for one in candidates]
-        inner = choose(inside_losses, _evidence(candidates))
+        inner = choose(inside_losses, _evidence(candidates), inner_labels)
         # The chosen one's fit without this fold is the one that `crossed_logits` has judged it by.
         rows = folds == fold
         found[rows] = outcomes[inner].logits[rows]

@@ -39,8 +39,32 @@ EMBEDDING = (16, 32)
 OWN_SHRINKAGE = 0.3
 OWN_PRECISION = 300.0
 """Inverse variance of the prior at zero on each standardised weight of a head that starts from nothing."""
-OWN_EVIDENCE = 2.0
-"""With one standard error, own decoders were taken by chance and cost 1 to 4 points on average (docs/calibration.md)."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for a decoder, against the population's.
+
+    Parameters
+    ----------
+    n_errors : float
+        The mean gain must exceed so many of its standard errors over the trials.
+    least_gain : float
+        And so many nats a trial.
+    least_trials : int
+        Of each class.
+    """
+
+    n_errors: float = 0.0
+    least_gain: float = 0.0
+    least_trials: int = 2
+
+
+ANY_GAIN = Evidence()
+"""For a decoder that a strong prior holds near the population's."""
+SURE_GAIN = Evidence(n_errors=2.0, least_gain=0.1, least_trials=10)
+"""For decoders from nothing. Chosen by one standard error alone they cost up to 1 point on average and 36 for some
+(docs/calibration.md)."""
 
 
 class Fitted(Protocol):
@@ -62,8 +86,8 @@ class Candidate(Protocol):
     ----------
     name : str
         For people.
-    evidence : float
-        It is chosen only when its loss is lower than the population's by more than so many standard errors.
+    evidence : Evidence
+        What its gain over the population must be, for it to be chosen.
     """
 
     @property
@@ -72,8 +96,8 @@ class Candidate(Protocol):
         ...
 
     @property
-    def evidence(self) -> float:
-        """How sure its gain must be."""
+    def evidence(self) -> "Evidence":
+        """When it is chosen."""
         ...
 
     def fit(self, trials: Sequence[TrialFeatures]) -> Fitted:
@@ -87,7 +111,7 @@ class Population:
 
     population: Profile
     name: str = "population"
-    evidence: float = 0.0
+    evidence: Evidence = ANY_GAIN
 
     def fit(self, trials: Sequence[TrialFeatures]) -> "Population":  # noqa: ARG002  the protocol's signature
         """Return itself."""
@@ -124,7 +148,7 @@ class ConvProbeUser:
     precision: Mapping[str, float]
     bias_precision: float = 10.0
     name: str = "conv-probe"
-    evidence: float = 0.0
+    evidence: Evidence = ANY_GAIN
 
     def fit(self, trials: Sequence[TrialFeatures]) -> "MovedHeads":
         """Fit the change of the heads; see `Candidate.fit`."""
@@ -174,7 +198,7 @@ class TangentUser:
 
     population: Profile
     name: str = "tangent space"
-    evidence: float = OWN_EVIDENCE
+    evidence: Evidence = SURE_GAIN
 
     def fit(self, trials: Sequence[TrialFeatures]) -> "OwnHead":
         """See `Candidate.fit`."""
@@ -192,7 +216,7 @@ class AugmentedCovariance:
 
     population: Profile
     name: str = "augmented covariance"
-    evidence: float = OWN_EVIDENCE
+    evidence: Evidence = SURE_GAIN
     _known: dict[int, FloatArray] = field(default_factory=dict, repr=False, compare=False)
 
     def fit(self, trials: Sequence[TrialFeatures]) -> "OwnHead":
@@ -242,7 +266,7 @@ class CspLda:
 
     population: Profile
     name: str = "CSP + LDA"
-    evidence: float = OWN_EVIDENCE
+    evidence: Evidence = SURE_GAIN
 
     def fit(self, trials: Sequence[TrialFeatures]) -> "OwnHead":
         """See `Candidate.fit`."""

@@ -204,6 +204,9 @@ class _Calibration:
     def _present(self, stack: ExitStack, schedule: Schedule) -> Presenter:
         presenter: Presenter
         if self._request.cues == "page":
+            from rtbci.calibrate.page.needed import need_page
+
+            need_page()
             from rtbci.calibrate.page.cue_page import CuePage
 
             page = CuePage(schedule, f"Calibration of {self._config.user}", say=self._say)
