@@ -10,9 +10,10 @@ import numpy as np
 from rtbci.calibrate.collector import Collected
 from rtbci.calibrate.cutter import CalibrationDecoder
 from rtbci.calibrate.enough import advice_for
+from rtbci.calibrate.eyes import check_eyes
 from rtbci.calibrate.fit import UserFit, with_policy
 from rtbci.calibrate.hops import read_hops, spans_of
-from rtbci.calibrate.record import CalibrationRecord, StreamRecord, TrialNote, write_record
+from rtbci.calibrate.record import CalibrationRecord, EyeNote, StreamRecord, TrialNote, write_record
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import ProfileError
 from rtbci.evaluate.describe import versions
@@ -124,8 +125,19 @@ def _record(
         usable=judgement is not None and judgement.usable,
         advice=advice_for(judgement, n_rejected, [f"{label} ({why})" for label, why in bad.items()], target),
         cues=cues,
+        eyes=_eyes(collected, fit, decoder),
         versions=versions(),
     )
+
+
+def _eyes(collected: Collected, fit: UserFit, decoder: CalibrationDecoder) -> EyeNote:
+    used = [one for one in collected.trials if one.accepted]
+    labels = () if decoder.info is None else decoder.info.labels
+    right = [i for i, name in enumerate(decoder.classes) if "right" in name.lower()]
+    left = [i for i, name in enumerate(decoder.classes) if "left" in name.lower()]
+    pair = len(left) == len(right) == 1
+    margins = fit.log_probs[:, right[0]] - fit.log_probs[:, left[0]] if pair else np.empty(0)
+    return check_eyes(used, labels, decoder.classes, margins)
 
 
 def _active(profile: Profile, collected: Collected) -> list[str]:

@@ -112,7 +112,7 @@ def spans_of(
     profile, sessions, recipe
         Of the decoder.
     trials : sequence of CalibrationTrial
-        Also rejected ones: their imagery is no idle time.
+        Rejected ones too: they do not count, but their imagery is no idle time.
     imagery_s : float
         From a cue to the end of its imagery.
 
@@ -123,10 +123,12 @@ def spans_of(
     spans = []
     for piece in pieces:
         t_newest = np.asarray(piece["t"], dtype=np.float64)
+        # By a stamp, not by a range: the clock of a calibration that goes on after a restart may show the same times again.
+        stamps = set(t_newest.tolist())
         mine = [
             Trial(0, one.t_cue, one.t_cue + imagery_s, one.i_class)
             for one in trials
-            if t_newest[0] <= one.t_cue <= t_newest[-1]
+            if one.accepted and float(one.t_newest[-1]) in stamps
         ]
         if not mine:
             continue
@@ -134,6 +136,9 @@ def spans_of(
         near = np.zeros(len(t_newest), dtype=bool)
         for one in mine:
             near |= (t_newest >= one.t_cue - BEFORE_S) & (t_newest <= one.t_end + AFTER_S)
+        for one in trials:
+            if not one.accepted:
+                near &= ~((t_newest >= one.t_cue) & (t_newest <= one.t_cue + imagery_s))
         logits[~near] = np.nan
         spans.append(Span(t_newest, span_probs(logits, profile.temperature), tuple(mine), recipe.idle))
     return spans

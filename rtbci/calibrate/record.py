@@ -14,6 +14,7 @@ __all__ = [
     "CandidateScore",
     "Confidence",
     "CurvePoint",
+    "EyeNote",
     "StreamRecord",
     "TrialNote",
     "has_record",
@@ -165,6 +166,27 @@ class Confidence(_Record, frozen=True, kw_only=True):
     reliability: list[tuple[float, float, float]] = []
 
 
+class EyeNote(_Record, frozen=True, kw_only=True):
+    """What eye movements right after the cue tell; see `rtbci.calibrate.eyes`.
+
+    Parameters
+    ----------
+    accuracy, low, high : float or None
+        How often an untrained rule on them names the class, percent, and its 95 % interval.
+    r, p : float or None
+        Correlation of the movement with the decoder's output, and its p value.
+    note : str
+        A warning, or why it was not checked; empty when all is well.
+    """
+
+    accuracy: float | None = None
+    low: float | None = None
+    high: float | None = None
+    r: float | None = None
+    p: float | None = None
+    note: str = ""
+
+
 class CalibrationRecord(_Record, frozen=True, kw_only=True):
     """Everything that a calibration found.
 
@@ -192,6 +214,7 @@ class CalibrationRecord(_Record, frozen=True, kw_only=True):
         What to do next, in words.
     cues : dict of str to float
         What was measured of the display path: ``frame_ms``, ``offset_ms``, ...; empty without a page.
+    eyes : EyeNote or None
     versions : dict of str to str
     """
 
@@ -210,6 +233,7 @@ class CalibrationRecord(_Record, frozen=True, kw_only=True):
     usable: bool
     advice: list[str]
     cues: dict[str, float] = {}
+    eyes: EyeNote | None = None
     versions: dict[str, str] = {}
     schema_version: int = msgspec.field(default=SCHEMA, name="schema")
 

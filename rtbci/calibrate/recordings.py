@@ -1,5 +1,6 @@
 """Calibration trials from recordings: the same decoder and cutter as live, as fast as they go."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty
 
@@ -13,6 +14,8 @@ from rtbci.stream.source import Chunk, Marker
 __all__ = ["play_recordings", "trials_of_recordings"]
 
 PUSH_S = 1.0
+BETWEEN_S = 10.0
+"""Recordings lie behind each other in time, so that no two trials have the same."""
 
 
 def trials_of_recordings(
@@ -38,8 +41,8 @@ def trials_of_recordings(
     Yields
     ------
     CalibrationTrial
-        In the order of their cues, numbered through all recordings; `t_cue` in seconds from its recording's first
-        sample. Breaks of the stream reject the trials that they fall into; so does the recording's end, where
+        In the order of their cues, numbered through all recordings; `t_cue` in seconds from the first recording's first
+        sample, the others behind it with 10 s between. Breaks of the stream reject the trials that they fall into; so does the recording's end, where
         windows are missing.
 
     Raises
@@ -79,13 +82,14 @@ def _all_played(
             "some that name a class; give --map TEXT=CLASS, or recordings with cues"
         )
     decoder.attach(cutter)
-    n_before = 0
+    n_before, t_begin = 0, 0.0
     for recording, found in zip(recordings, cues, strict=True):
         decoder.open(recording.info)
         for i, (t_cue, name) in enumerate(found):
-            cutter.cue(n_before + i, decoder.classes.index(name), t_cue)
+            cutter.cue(n_before + i, decoder.classes.index(name), t_begin + t_cue)
         n_before += len(found)
-        yield from _played(decoder, recording, cutter)
+        yield from _played(decoder, recording, cutter, t_begin)
+        t_begin += math.ceil(recording.duration_s + BETWEEN_S)
 
 
 def _cues(recording: Recording, class_of: Callable[[str], str | None]) -> list[Marker]:
@@ -94,12 +98,12 @@ def _cues(recording: Recording, class_of: Callable[[str], str | None]) -> list[M
 
 
 def _played(
-    decoder: CalibrationDecoder, recording: Recording, cutter: TrialCutter
+    decoder: CalibrationDecoder, recording: Recording, cutter: TrialCutter, t_begin: float
 ) -> Iterator[CalibrationTrial]:
     intake = Intake(recording.info, decoder.read, 0.0)
     n = max(1, round(PUSH_S * recording.info.rate_hz))
     for i in range(0, recording.n_samples, n):
-        chunk = Chunk(recording.data[i : i + n], recording.sample_times(i, i + n))
+        chunk = Chunk(recording.data[i : i + n], t_begin + recording.sample_times(i, i + n))
         for piece in intake.push(chunk):
             if isinstance(piece, Chunk):
                 decoder.push(piece.data, piece.t_lsl)

@@ -105,6 +105,7 @@ def words_of(record: CalibrationRecord, looks: Sequence[ChannelLook]) -> dict[st
         "cues": [_measured(name, value) for name, value in sorted(record.cues.items())],
         "versions": sorted(record.versions.items()),
         "confidence": _confidence(record),
+        "eyes": _eyes(record),
     }
 
 
@@ -157,6 +158,19 @@ def _measured(name: str, value: float) -> tuple[str, str]:
     if words and unit in UNITS:
         return words.replace("_", " "), f"{value:.4g} {UNITS[unit]}"
     return name.replace("_", " "), f"{value:.4g}"
+
+
+def _eyes(record: CalibrationRecord) -> str:
+    one = record.eyes
+    if one is None or one.accuracy is None:
+        return "Not checked." if one is None or not one.note else f"{one.note.capitalize()}."
+    text = (
+        f"A rule that knows nothing but which way the eyes turn after the cue names the class in {one.accuracy:.0f} % of the "
+        f"trials [{one.low:.0f}, {one.high:.0f}]; chance is 50 %."
+    )
+    if one.r is not None:
+        text += f" Its movement and the decoder's output correlate with r = {one.r:.2f} (p = {one.p:.2g})."
+    return f"{text} {one.note.capitalize()}." if one.note else f"{text} Nothing speaks for the eyes."
 
 
 def _confidence(record: CalibrationRecord) -> list[str]:

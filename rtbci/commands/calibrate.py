@@ -444,6 +444,13 @@ def _say_result(console: Console, result: Result, report: Path) -> None:
                 f"{confidence.false_per_minute:.1f} false in a minute of rest (on these trials)",
                 highlight=False,
             )
+    if record.eyes is not None and record.eyes.accuracy is not None:
+        eyes = record.eyes
+        console.print(
+            f"eyes         an untrained eye rule names the class in {eyes.accuracy:.0f} % [{eyes.low:.0f}, {eyes.high:.0f}]"
+            + (f"; {eyes.note}" if eyes.note else ""),
+            highlight=False,
+        )
     for line in record.advice:
         console.print(f"advice       {line}", highlight=False)
     if result.folder is not None:

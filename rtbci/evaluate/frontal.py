@@ -13,7 +13,15 @@ from rtbci.stages.filter import SosFilter
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import canonical_label, is_eeg
 
-__all__ = ["BANDS_HZ", "N_PIECES", "FrontalRun", "eye_rule", "frontal_columns"]
+__all__ = [
+    "BANDS_HZ",
+    "BASELINE_S",
+    "N_PIECES",
+    "SACCADE_S",
+    "FrontalRun",
+    "eye_rule",
+    "frontal_columns",
+]
 
 N_PIECES = 6
 """The window is cut into so many pieces of equal length for the mean amplitudes."""

@@ -37,9 +37,9 @@ def test_trials_of_several_recordings(tmp_path: Path) -> None:
         (0, 0, 2.0, ""),
         (1, 1, 5.0, ""),
         (2, 0, 9.8, "recording ended"),
-        (3, 1, 2.0, ""),
-        (4, 0, 4.5, "gap"),
-        (5, 1, 7.0, ""),
+        (3, 1, 22.0, ""),
+        (4, 0, 24.5, "gap"),
+        (5, 1, 27.0, ""),
     ]
     for one, other in zip(trials, again, strict=True):
         assert one.signal.tobytes() == other.signal.tobytes()
