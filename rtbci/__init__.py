@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rtbci.calibrate.offline import calibrate_recordings
     from rtbci.client import Client
     from rtbci.errors import RtbciError
     from rtbci.recipes import read_engine, read_paradigm
@@ -18,6 +19,7 @@ __all__ = [
     "Decoder",
     "RtbciError",
     "Verdict",
+    "calibrate_recordings",
     "read_engine",
     "read_paradigm",
     "read_recordings",
@@ -28,6 +30,7 @@ _HOMES = {
     "Decoder": "rtbci.runtime.decoder",
     "RtbciError": "rtbci.errors",
     "Verdict": "rtbci.runtime.decoder",
+    "calibrate_recordings": "rtbci.calibrate.offline",
     "read_engine": "rtbci.recipes",
     "read_paradigm": "rtbci.recipes",
     "read_recordings": "rtbci.replay.read",
