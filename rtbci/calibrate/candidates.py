@@ -221,7 +221,7 @@ class AugmentedCovariance:
 
     def fit(self, trials: Sequence[TrialFeatures]) -> "OwnHead":
         """See `Candidate.fit`."""
-        from pyriemann.utils.mean import mean_logeuclid
+        from pyriemann.geometry.mean import mean_logeuclid
 
         moments = [self._moments(trial) for trial in trials]
         reference = mean_logeuclid(
