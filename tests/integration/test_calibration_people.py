@@ -12,7 +12,7 @@ from rtbci.recipes import read_paradigm
 from rtbci.replay.recording import Recording
 from tests.data_paths import data_dir, needs_data
 
-PEOPLE = ("S004", "S020", "S045")
+PEOPLE = ("S004", "S045")
 
 
 def right_answers(profile: Profile | None, run: Recording) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
