@@ -10,7 +10,7 @@ from rtbci.calibrate.trial import CONTEXT_S, CalibrationTrial
 from rtbci.errors import ProfileError, ShapeError
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
-from rtbci.probe.head_features import conv_features, tangent_features
+from rtbci.probe.head_features import conv_features, tangent_features, window_features
 from rtbci.probe.profile import BranchEntry, Profile
 from rtbci.probe.tangent import TangentProbe
 from rtbci.stages.filter import SosFilter
@@ -115,10 +115,12 @@ def _head_features(
     tensors = profile.tensors(entry.name)
     if entry.kind == "tangent":
         return _tangent(TangentProbe.from_tensors(tensors), profile, entry, signal, ends)
+    if entry.kind == "power":
+        return np.stack([window_features(profile, entry, signal[:end]) for end in ends])
     if entry.kind != "encoder" or session is None:
         raise ProfileError(
             f"branch '{entry.name}': of kind {entry.kind} {'without' if session is None else 'with'} an engine cannot be "
-            "calibrated, need a tangent branch, or an encoder with its engine; calibrate another paradigm"
+            "calibrated, need a tangent or power branch, or an encoder with its engine; calibrate another paradigm"
         )
     return _encoder(ConvProbe.from_tensors(tensors), profile, entry, session, signal, ends)
 

@@ -10,7 +10,9 @@ CLASSES = ("left_hand", "right_hand")
 
 def trial(i_class: int, turn_uv: float) -> CalibrationTrial:
     t_raw = np.arange(-1.0, 4.5, 1 / 100)
-    raw = np.full((len(t_raw), 3), 100.0, dtype=np.float32)  # an offset that is there before the cue tells nothing
+    raw = np.full(
+        (len(t_raw), 3), 100.0, dtype=np.float32
+    )  # an offset that is there before the cue tells nothing
     raw[(t_raw >= 0.25) & (t_raw <= 0.5), 2] += turn_uv
     nothing = np.empty((0, 2))
     return CalibrationTrial(

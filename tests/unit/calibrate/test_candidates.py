@@ -1,0 +1,79 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtbci.calibrate.candidates import (
+    PRECISIONS,
+    AugmentedCovariance,
+    Candidate,
+    ConvProbeUser,
+    CspLda,
+    Population,
+    TangentUser,
+    standard_candidates,
+)
+from rtbci.probe.branches import open_branches
+from rtbci.probe.fusion import Fusion
+from rtbci.probe.profile import Profile, check_profile, read_profile, write_profile
+from tests.probe_samples import HOP, RATE_HZ, WINDOW, sessions
+from tests.unit.calibrate.user_samples import N_WINDOWS, features, population, trial
+
+EMBEDDING = (2, 4)
+LOOSE = dict.fromkeys(PRECISIONS, 1.0)
+
+
+def short_embedding(profile: Profile) -> Candidate:
+    return AugmentedCovariance(profile)
+
+
+@pytest.mark.parametrize(
+    "make", [Population, lambda p: ConvProbeUser(p, LOOSE), TangentUser, CspLda, short_embedding]
+)
+def test_what_is_fitted_runs(
+    make: Callable[[Profile], Candidate], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtbci.calibrate.candidates.EMBEDDING", EMBEDDING)
+    before = population()
+    fitted = make(before).fit(features(12, before))
+    profile = fitted.profile()
+    check_profile(profile, "here")
+    write_profile(tmp_path / "p", profile)
+    profile = read_profile(tmp_path / "p")
+    one = trial(40, 0, before)
+    read = features(41, before)[-1]
+    needed = {entry.name: sessions()[entry.name] for entry in profile.branches if entry.engine}
+    branches = open_branches(profile, needed)
+    fusion = Fusion([entry.weight for entry in profile.branches], profile.bias, profile.temperature)
+    for i in range(N_WINDOWS):
+        window = one.window(i, HOP).astype(np.float64)
+        said = fusion.logits([branch.logits_of(window) for branch in branches])
+        # Own decoders begin behind the context: their filters have settled a little less.
+        assert np.allclose(
+            said - said.mean(), fitted.logits(read)[i] - fitted.logits(read)[i].mean(), atol=0.05
+        )
+    assert profile.window_samples == WINDOW
+    assert profile.rate_hz == RATE_HZ
+
+
+@pytest.mark.parametrize("make", [TangentUser, CspLda, lambda p: ConvProbeUser(p, LOOSE)])
+def test_it_learns_the_user(make: Callable[[Profile], Candidate]) -> None:
+    profile = population(trust=0.1)
+    found = features(60, profile, separation=2.5)
+    fitted = make(profile).fit(found[:40])
+    right = [fitted.logits(one)[-1].argmax() == one.i_class for one in found[40:]]
+    assert np.mean(right) > 0.85
+
+
+def test_a_strong_prior_keeps_the_population() -> None:
+    profile = population()
+    found = features(12, profile)
+    fitted = ConvProbeUser(profile, dict.fromkeys(PRECISIONS, 1e9), bias_precision=1e9).fit(found)
+    for one in found:
+        assert np.allclose(fitted.logits(one), one.logits, atol=1e-5)
+
+
+def test_the_standard_ones() -> None:
+    names = [one.name for one in standard_candidates(population())]
+    assert names == ["population", "conv-probe", "tangent space", "CSP + LDA", "augmented covariance"]

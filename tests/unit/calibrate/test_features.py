@@ -1,0 +1,53 @@
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from rtbci.calibrate.features import chosen_windows, read_trial
+from rtbci.errors import ProfileError, ShapeError
+from rtbci.probe.head_features import window_features
+from tests.probe_samples import HOP, make_profile, sessions
+from tests.unit.calibrate.user_samples import N_WINDOWS, population, trial
+
+
+def test_features_are_those_of_the_running_branches() -> None:
+    profile = msgspec.structs.replace(
+        population(), branches=make_profile().branches, weights=make_profile().weights
+    )
+    one = trial(0, 1, profile)
+    found = read_trial(profile, sessions(), one)
+    assert found.logits.tolist() == one.logits.tolist()
+    for entry in profile.branches:
+        session = sessions().get(entry.name)
+        for i in range(N_WINDOWS):
+            window = one.window(i, HOP).astype(np.float64)
+            assert np.allclose(
+                found.heads[entry.name][i], window_features(profile, entry, window, session), atol=1e-9
+            )
+
+
+def test_which_windows_are_fitted_on() -> None:
+    assert [chosen_windows(n) for n in (1, 2, 3, 4, 9, 30)] == [
+        [0],
+        [0, 1],
+        [0, 1, 2],
+        [0, 2, 3],
+        [0, 4, 8],
+        [0, 14, 29],
+    ]
+
+
+def test_a_short_signal_is_refused() -> None:
+    profile = population()
+    one = trial(3, 1, profile)
+    with pytest.raises(ShapeError, match=r"trial 3: its signal has 20 samples, need 32 for 3 windows"):
+        read_trial(profile, sessions(), replace(one, signal=one.signal[-20:]))
+
+
+def test_a_branch_without_a_head_is_refused() -> None:
+    profile = population()
+    window = msgspec.structs.replace(profile.branches[0], kind="window")
+    other = msgspec.structs.replace(profile, branches=[window])
+    with pytest.raises(ProfileError, match=r"of kind window .* cannot be calibrated"):
+        read_trial(other, sessions(), trial(0, 0, profile))
