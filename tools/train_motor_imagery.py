@@ -289,6 +289,7 @@ def fit_on_all(data: Path, limit: int | None, plan: Plan, with_rest: bool = True
         plan,
         lambda line: print(f"all: {line}", flush=True),
         aligned if with_rest else (),
+        with_power=False,
     )
 
 

@@ -25,8 +25,8 @@ TRAINING = """## Training
 
     {command}
 
-Seed {plan[seed]}; {plan[epochs]} epochs of the encoder; one CPU core: about {fold_minutes:.0f} minutes a fold and as much for the
-shipped weights. {start} Signals come
+Seed {plan[seed]}; {plan[epochs]} epochs of the encoder; {time}
+{start} Signals come
 from the streaming stages of the live decoder, each run from a fresh start, causally; windows end at random
 3.0 to 4.1 s after the cue; half of the trials are mirrored, left for right.
 """
@@ -53,6 +53,7 @@ def engine_card(results: Mapping[str, Any], command: str) -> str:
             f"sliding windows: {_row(results, 'B sliding', 'encoder')}.{_gain(results)} All numbers: docs/results.md.\n",
             "## Limits\n",
             _encoder_limit(results),
+            *_precision_limit(size.name),
             "- Only these 31 electrodes, in this order, after exactly these stages.",
             "- Judged on healthy adults of one data set, cued imagery; nothing is known for patients or for idle.\n",
         ]
@@ -120,7 +121,17 @@ def _training(results: Mapping[str, Any], command: str) -> str:
         if start is None
         else f"The encoder starts from {start}, pretrained (docs/pretraining.md), and is trained on with its probe."
     )
-    return TRAINING.format(command=command, start=text, **results)
+    minutes = f"{results['fold_minutes']:.0f} minutes"
+    time = (
+        f"the encoder of a fold took {minutes} on a core shared with others."  # see --branches-from
+        if "gain" in results
+        else f"one CPU core: about {minutes} a fold and as much for the\nshipped weights."
+    )
+    return TRAINING.format(command=command, start=text, time=time, **results)
+
+
+def _precision_limit(size: str) -> list[str]:
+    return [] if size == "nano" else ["- Weights are rounded to float16; what runs computes in float32."]
 
 
 def _encoder_limit(results: Mapping[str, Any]) -> str:

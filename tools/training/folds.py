@@ -81,14 +81,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Trained branches, the covariance that the alignment starts from, the spread of each head's features, rest.
+    """Trained branches (power: only to compare), the covariance that the alignment starts from, the spread of each head's features, rest.
 
     A user's head is refitted in units of that spread; see `rtbci.probe.refit`. `idle` are the third rows of the heads, if any.
     """
 
     encoder: EncoderNet
     tangent: TangentProbe
-    power: PowerNet
+    power: PowerNet | None
     covariance: FloatArray
     feature_scales: dict[str, FloatArray]
     idle: dict[str, IdleRow]
@@ -109,15 +109,17 @@ def fit_all(
     plan: Plan,
     report: Callable[[str], None],
     aligned: Sequence[Signal] = (),
+    with_power: bool = True,
 ) -> Fitted:
-    """Train the two branches, and the power branch to compare with, on the given trials of the sensorimotor layout.
+    """Train the two branches, and on wish the power branch to compare with, on trials of the sensorimotor layout.
 
     Rest is told from imagery in `aligned`; not at all without it.
     """
     mirror = mirror_columns(LAYOUT)
     encoder = _start_encoder(plan, covariance)
-    power = PowerNet(len(LAYOUT))
-    fit_network(power, trials, rows, mirror, plan.power, plan.seed, report)
+    power = PowerNet(len(LAYOUT)) if with_power else None
+    if power is not None:
+        fit_network(power, trials, rows, mirror, plan.power, plan.seed, report)
     fit_network(encoder, trials, rows, mirror, plan.encoder, plan.seed, report)
     tangent = _fit_tangent(covariances, trials, rows, mirror)
     windows = trials.windows(END_TRACK_B, encoder.context)[rows]
@@ -163,7 +165,8 @@ def run_fold(
     fitted = fit_all(trials, covariances, rows, covariance, plan, report, known)
     keep(fitted)
     margins["encoder"] = _network_margins(fitted.encoder, trials, test)
-    margins["power"] = _network_margins(fitted.power, trials, test)
+    if fitted.power is not None:
+        margins["power"] = _network_margins(fitted.power, trials, test)
     margins["tangent"] = _tangent_margins(fitted.tangent, covariances, test)
     track_a = fit_tangent(covariances[SPAN_A][rows], trials.classes[rows], mirror_columns(LAYOUT))
     margins["tangent_a"] = tangent_margins(track_a, covariances[SPAN_A][test])[:, np.newaxis]
