@@ -75,6 +75,13 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of state, logs and encoder")
     parser.add_argument("--size", default="nano")
     parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument(
+        "--until",
+        type=int,
+        default=None,
+        metavar="STEP",
+        help="end here, with encoders; --steps is the schedule",
+    )
     parser.add_argument("--batch", type=int, default=64, help="windows a step, over all processes")
     parser.add_argument("--window-s", type=float, default=4.0)
     parser.add_argument("--rate", type=float, default=5e-4, help="highest learning rate")
@@ -186,6 +193,7 @@ def _train(args: argparse.Namespace) -> int:
             notes=notes,
             unit=index.unit,
             save_every=args.save_every,
+            until=args.until,
         )
         if processes.is_first:
             print(f"{args.out / 'encoder.safetensors'}: {journal.summary()['losses']}")

@@ -6,25 +6,57 @@ Usage, from the checkout's root::
 
 Reads the recordings of ``../shared/data/eegmmidb`` (or ``--data``), cross-validates by subject, then trains
 on all subjects and writes ``engines/dare_nano``, ``paradigms/motor_imagery/population`` and
-``docs/results.md``. Everything follows from ``--seed``. Folds that are done are kept in ``--work``.
+``docs/results.md``. Everything follows from ``--seed``. Folds that are done are kept in ``--work``: give another
+folder with other settings. ``--size light`` writes ``engines/dare_light`` and ``paradigms/motor_imagery_light``.
 """
 
 import argparse
 import json
 import multiprocessing
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tools.training.folds import SPANS_FIT, Fitted, Plan, fit_all, run_fold, use_one_thread
+from rtbci.encoder.sizes import SIZES
+from rtbci.errors import RtbciError
+from tools.training.comparing import encoder_gain, encoder_table
+from tools.training.folds import (
+    SPANS_FIT,
+    Fitted,
+    Plan,
+    fit_all,
+    run_encoder_fold,
+    run_fold,
+    use_one_thread,
+)
 from tools.training.fusing import fold_fusions
+from tools.training.idle import IdleFusion
 from tools.training.judge import subject_folds
 from tools.training.networks import FitSettings
-from tools.training.results import BRANCHES, idle_fusions, read_folds, results_of, write_results
-from tools.training.shipping import fuse_folds, ship, write_fold, write_idle_fold
+from tools.training.results import (
+    BRANCHES,
+    OutOfFold,
+    idle_fusions,
+    read_folds,
+    results_of,
+    subject_of,
+    write_results,
+)
+from tools.training.shipping import (
+    BASE_SIZE,
+    command_of,
+    fuse_folds,
+    paradigm_of,
+    plan_record,
+    ship,
+    write_fold,
+    write_idle_fold,
+)
 from tools.training.signals import (
     FRONTAL,
     LAYOUT,
@@ -36,7 +68,8 @@ from tools.training.signals import (
     read_runs,
     reference_signal,
 )
-from tools.training.trials import band_covariances, cut_trials
+from tools.training.starts import ADAPTER_STARTS, Start
+from tools.training.trials import band_covariances, cut_trials, usable
 
 __all__ = ["fit_on_all", "main"]
 
@@ -47,12 +80,6 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = _parser().parse_args(arguments)
     use_one_thread()
-    plan = Plan(
-        args.size,
-        FitSettings(args.epochs, 1e-2, transformer_rate=0.1),
-        FitSettings(args.power_epochs, 1e-2),
-        args.seed,
-    )
     paths = sorted((args.data / "eegmmidb").glob("S*.npz"))[: args.subjects_limit]
     if len(paths) < args.folds:
         print(
@@ -60,29 +87,69 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    subjects = np.array([int(path.stem.lstrip("S")) for path in paths])
-    _run_folds(args, plan, subjects)
-    out = read_folds(args.work, args.folds)
+    which = sorted(set(args.only_fold or range(args.folds)))
+    if which[-1] >= args.folds or which[0] < 0:
+        print(f"train: got --only-fold {which}, need numbers from 0 to {args.folds - 1}", file=sys.stderr)
+        return 2
+    plan = _plan(args)
+    try:
+        _run_folds(args, plan, paths, which)
+        if args.encoder_only:
+            print(encoder_table([(str(args.work), args.work)], which))
+        else:
+            _judge_and_ship(args, plan, paths, which)
+    except RtbciError as error:
+        print(f"train: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _plan(args: argparse.Namespace) -> Plan:
+    return Plan(
+        args.size,
+        FitSettings(args.epochs, 1e-2, transformer_rate=args.transformer_rate),
+        FitSettings(args.power_epochs, 1e-2),
+        args.seed,
+        Start(args.start, args.adapter_start),
+        args.path_dropout,
+    )
+
+
+def _judge_and_ship(args: argparse.Namespace, plan: Plan, paths: list[Path], which: list[int]) -> None:
+    out = read_folds(args.work, which)
     results = results_of(out, paths)
+    results |= {"n_folds": args.folds, "judged_folds": which, "plan": plan_record(plan)}
+    is_whole = len(which) > 1 and args.branches_from is None
+    idle = _fuse_folds(args.work, out, which) if is_whole else None
+    if args.branches_from is not None:
+        results["gain"] = encoder_gain(args.work, args.branches_from, which)
+    if not args.folds_only:
+        signals = _signals(args.data, args.subjects_limit, LAYOUT)
+        n_trials = int(sum(usable(one).sum() for one in signals))
+        results["trained"] = {"n_subjects": len(paths), "n_trials": n_trials}
+        engine = args.engine or ROOT / "engines" / f"dare_{args.size}"
+        profile = args.profile or ROOT / "paradigms" / paradigm_of(args.size) / "population"
+        idle_profile = args.idle_profile
+        if idle_profile is None and args.size == BASE_SIZE:
+            idle_profile = profile.parents[1] / "motor_imagery_idle" / "population"
+        with_idle = None if idle is None or idle_profile is None else (idle_profile, idle)
+        fitted = fit_on_all(args.data, args.subjects_limit, plan, with_rest=with_idle is not None)
+        subjects = [subject_of(path) for path in paths]
+        ship(fitted, results, engine, profile, subjects, command_of(plan, which, args.folds), with_idle)
+    is_page = args.size == BASE_SIZE and len(which) == args.folds
+    write_results(results, args.results or (ROOT / "docs" if is_page else args.work))
+    print(json.dumps(results["scores"], indent=1))
+
+
+def _fuse_folds(work: Path, out: OutOfFold, which: list[int]) -> IdleFusion:
+    """Give each fold's decoder the fusion of the others; returns the idle class's fusion of all."""
     fusions = fold_fusions([out.margins[name] for name in BRANCHES], out.classes, out.folds)
-    folders = [args.work / f"fold{i}" for i in range(args.folds)]
+    folders = [work / f"fold{i}" for i in which]
     fused = fuse_folds(folders, fusions)
     idle_of_folds, idle = idle_fusions(out, fusions)
     for folder, profile, fusion in zip(folders, fused, idle_of_folds, strict=True):
-        write_idle_fold(folder, profile, fusion, args.work / "idle" / folder.name)
-    results |= {"seed": args.seed, "epochs": args.epochs, "n_folds": args.folds, "size": args.size}
-    if not args.folds_only:
-        ship(
-            fit_on_all(args.data, args.subjects_limit, plan),
-            results,
-            args.engine,
-            args.profile,
-            subjects.tolist(),
-            (args.idle_profile or args.profile.parents[1] / "motor_imagery_idle" / "population", idle),
-        )
-    write_results(results, args.results)
-    print(json.dumps(results["scores"], indent=1))
-    return 0
+        write_idle_fold(folder, profile, fusion, work / "idle" / folder.name)
+    return idle
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,40 +163,93 @@ def _parser() -> argparse.ArgumentParser:
         "--work", type=Path, default=ROOT / "build" / "train_motor_imagery", help="finished folds"
     )
     parser.add_argument(
-        "--results", type=Path, default=ROOT / "docs", help="folder of results.md and its JSON"
+        "--results",
+        type=Path,
+        default=None,
+        help="folder of results.md and its JSON (default: docs for all folds of nano, else that of --work)",
     )
-    parser.add_argument("--engine", type=Path, default=ROOT / "engines" / "dare_nano")
-    parser.add_argument("--profile", type=Path, default=ROOT / "paradigms" / "motor_imagery" / "population")
+    parser.add_argument(
+        "--engine", type=Path, default=None, help="written engine (default: engines/dare_SIZE)"
+    )
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        default=None,
+        help="written decoder (default: paradigms/motor_imagery/population; its name ends in _SIZE if not nano)",
+    )
     parser.add_argument(
         "--idle-profile",
         type=Path,
         default=None,
-        help="of the decoder with an idle class (default: in the folder motor_imagery_idle beside that of --profile)",
+        help="of the decoder with an idle class (default: for nano in the folder motor_imagery_idle beside that of "
+        "--profile, for other sizes none)",
     )
-    parser.add_argument("--size", default="nano", help="size of the encoder")
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=10, help="of the encoder")
-    parser.add_argument("--power-epochs", type=int, default=10, help="of the power branch")
+    parser.add_argument(
+        "--only-fold", type=int, action="append", metavar="I", help="judge only this fold; may be repeated"
+    )
     parser.add_argument("--subjects-limit", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="folds at a time; each takes one core and 4 GB")
     parser.add_argument("--folds-only", action="store_true", help="judge only; write no weights")
+    parser.add_argument(
+        "--encoder-only", action="store_true", help="judge the encoder alone; write nothing but its margins"
+    )
+    parser.add_argument(
+        "--branches-from",
+        type=Path,
+        default=None,
+        metavar="FOLDER",
+        help="--work of a training on the same data, folds and seed: train and judge the encoder alone, take what does "
+        "not depend on it (tangent space, power, controls) from there; no decoder of a fold is written",
+    )
+    _add_plan(parser.add_argument_group("what is trained"))
     return parser
 
 
-def _run_folds(args: argparse.Namespace, plan: Plan, subjects: np.ndarray) -> None:
+def _add_plan(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--size", default=BASE_SIZE, choices=sorted(SIZES), help="size of the encoder")
+    group.add_argument("--epochs", type=int, default=10, help="of the encoder")
+    group.add_argument("--power-epochs", type=int, default=10, help="of the power branch")
+    group.add_argument(
+        "--start", type=Path, default=None, metavar="FILE", help="pretrained encoder.safetensors"
+    )
+    group.add_argument("--adapter-start", choices=ADAPTER_STARTS, default="random")
+    group.add_argument(
+        "--transformer-rate", type=float, default=0.1, help="as a share of the readout's; 0: frozen"
+    )
+    group.add_argument(
+        "--path-dropout", type=float, default=0.5, help="share of windows without the transformer"
+    )
+
+
+def _run_folds(args: argparse.Namespace, plan: Plan, paths: list[Path], which: list[int]) -> None:
+    subjects = np.array([subject_of(path) for path in paths])
     tests = [subjects[one] for one in subject_folds(subjects, args.folds, args.seed)]
-    todo = [i for i in range(args.folds) if not (args.work / f"fold{i}.npz").exists()]
+    todo = [i for i in which if not (args.work / f"fold{i}.npz").exists()]
     if not todo:
         return
-    shared = (args.data, args.subjects_limit, args.work, plan)
+    shared: tuple[Any, ...] = (args.data, args.subjects_limit, args.work, plan)
+    one_fold: Callable[..., None] = _one_fold
+    if args.encoder_only or args.branches_from is not None:
+        one_fold, shared = _one_encoder_fold, (*shared, args.branches_from)
     if args.jobs == 1:
         for i in todo:
-            _one_fold(i, tests[i], *shared)
+            one_fold(i, tests[i], *shared)
         return
     with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for future in [pool.submit(_one_fold, i, tests[i], *shared) for i in todo]:
+        for future in [pool.submit(one_fold, i, tests[i], *shared) for i in todo]:
             future.result()
+
+
+def _one_encoder_fold(
+    i: int, test: np.ndarray, data: Path, limit: int | None, work: Path, plan: Plan, others: Path | None
+) -> None:
+    file = f"fold{i}.npz"
+    signals = _signals(data, limit, LAYOUT)
+    run_encoder_fold(
+        signals, test, plan, work / file, _reporter(i), None if others is None else others / file
+    )
 
 
 def _one_fold(i: int, test: np.ndarray, data: Path, limit: int | None, work: Path, plan: Plan) -> None:
@@ -142,13 +262,19 @@ def _one_fold(i: int, test: np.ndarray, data: Path, limit: int | None, work: Pat
         test,
         plan,
         work / f"fold{i}.npz",
-        lambda line: print(f"fold {i}: {line}", flush=True),
-        lambda fitted: write_fold(fitted, work / f"fold{i}", test.tolist(), subjects - set(test.tolist())),
+        _reporter(i),
+        lambda fitted: write_fold(
+            fitted, work / f"fold{i}", test.tolist(), subjects - set(test.tolist()), command_of(plan)
+        ),
     )
 
 
-def fit_on_all(data: Path, limit: int | None, plan: Plan) -> Fitted:
-    """Train the decoder that is shipped, on every subject."""
+def _reporter(i: int) -> Callable[[str], None]:
+    return lambda line: print(f"fold {i}: {line}", flush=True)
+
+
+def fit_on_all(data: Path, limit: int | None, plan: Plan, with_rest: bool = True) -> Fitted:
+    """Train the decoder that is shipped, on every subject; rest is told from imagery on wish."""
     signals = _signals(data, limit, LAYOUT)
     covariance = mean_covariance(signals)
     aligned = align_signals(signals, covariance)
@@ -156,7 +282,14 @@ def fit_on_all(data: Path, limit: int | None, plan: Plan) -> Fitted:
     covariances = band_covariances(aligned, SPANS_FIT)
     rows = np.arange(len(trials.classes))
     return fit_all(
-        trials, covariances, rows, covariance, plan, lambda line: print(f"all: {line}", flush=True), aligned
+        trials,
+        covariances,
+        rows,
+        covariance,
+        plan,
+        lambda line: print(f"all: {line}", flush=True),
+        aligned if with_rest else (),
+        with_power=False,
     )
 
 

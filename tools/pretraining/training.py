@@ -204,9 +204,10 @@ def train(
     notes: dict[str, str],
     unit: Any,
     save_every: int = 200,
+    until: int | None = None,
     after_step: Callable[[int], None] | None = None,
 ) -> None:
-    """Train to the end, from the state in `out` where there is one, and write the encoders.
+    """Train to the end, or to an earlier step of the same schedule, from the state in `out` where there is one, and write the encoders.
 
     Parameters
     ----------
@@ -223,6 +224,8 @@ def train(
         Of the shards.
     save_every : int
         Steps between states.
+    until : int, optional
+        Step to end at; the same call with a later one goes on from there.
     after_step : callable, optional
         Called with the number of steps done.
 
@@ -230,17 +233,22 @@ def train(
     ------
     SignalError
         When the loss is no longer finite; the last state stays.
+    ConfigError
+        When `until` is no step.
     """
+    if until is not None and until < 1:
+        raise ConfigError(f"train: got until {until}, need a step of 1 or more; leave --until out")
     if (out / STATE).exists():
         training.resume(out / STATE)
+    last = min(training.settings.steps, until or training.settings.steps)
     with (
         _deterministic(),
         journal.open(training.n_done),
-        contextlib.closing(_batches(training, source)) as batches,
+        contextlib.closing(_batches(training, source, last)) as batches,
     ):
         for batch in batches:
             losses = training.step(batch)
-            is_last = training.n_done == training.settings.steps
+            is_last = training.n_done == last
             is_saved = is_last or training.n_done % save_every == 0
             journal.add(training.n_done, training.rate, losses, write=is_saved)
             if is_saved and not torch.isfinite(losses).all():
@@ -253,13 +261,14 @@ def train(
             if after_step is not None:
                 after_step(training.n_done)
     if processes.is_first:
-        _write_encoders(training, out, source.channels, unit, {**notes, **journal.summary()})
+        notes = {**notes, "steps_done": str(training.n_done), **journal.summary()}
+        _write_encoders(training, out, source.channels, unit, notes)
     processes.wait()
 
 
-def _batches(training: Training, source: BatchSource) -> Generator[Batch]:
+def _batches(training: Training, source: BatchSource, last: int) -> Generator[Batch]:
     """Batches of the steps to come, the next one being read while a step is computed."""
-    steps = range(training.n_done, training.settings.steps)
+    steps = range(training.n_done, last)
     with ThreadPoolExecutor(1, thread_name_prefix="pretrain-read") as pool:
         following = pool.submit(source.draw, steps.start) if steps else None
         for i_step in steps:

@@ -5,13 +5,14 @@ from typing import Any
 
 from rtbci.encoder.sizes import SIZES, n_parameters
 from tools.training.networks import POWER_PATH
+from tools.training.results import folds_text
 
 __all__ = ["engine_card", "paradigm_card"]
 
 SOURCE = """## Data, licence, attribution
 
-PhysioNet EEG Motor Movement/Imagery Database (EEGMMIDB) 1.0.0, DOI 10.13026/C28G6P: {n_subjects} subjects, runs 4, 8
-and 12 (imagined left or right fist), {n_trials} trials, 160 Hz. Open Data Commons Attribution License 1.0 (ODC-BY).
+PhysioNet EEG Motor Movement/Imagery Database (EEGMMIDB) 1.0.0, DOI 10.13026/C28G6P: {trained[n_subjects]} subjects, runs 4, 8
+and 12 (imagined left or right fist), {trained[n_trials]} trials, 160 Hz. Open Data Commons Attribution License 1.0 (ODC-BY).
 
 - Schalk G, McFarland DJ, Hinterberger T, Birbaumer N, Wolpaw JR (2004). BCI2000: a general-purpose brain-computer
   interface (BCI) system. IEEE Trans Biomed Eng 51(6):1034-1043.
@@ -24,8 +25,8 @@ TRAINING = """## Training
 
     {command}
 
-Seed {seed}; {epochs} epochs of the encoder; one CPU core: about {fold_minutes:.0f} minutes a fold and as much for the
-shipped weights. Nothing was pretrained: the encoder is trained from scratch, supervised, with its probe. Signals come
+Seed {plan[seed]}; {plan[epochs]} epochs of the encoder; {time}
+{start} Signals come
 from the streaming stages of the live decoder, each run from a fresh start, causally; windows end at random
 3.0 to 4.1 s after the cue; half of the trials are mirrored, left for right.
 """
@@ -33,22 +34,26 @@ from the streaming stages of the live decoder, each run from a fresh start, caus
 
 def engine_card(results: Mapping[str, Any], command: str) -> str:
     """Card of the encoder's engine."""
+    size = SIZES[results["plan"]["size"]]
     return "\n".join(
         [
-            "# DARE nano, motor imagery\n",
-            f"Patch encoder of {n_parameters(SIZES['nano'], POWER_PATH):,} parameters for 31 virtual electrodes: 250 ms of average-referenced,",
-            "8-30 Hz, running-whitened signal at 256 Hz behind the profile's adapter in, one vector of 64 numbers out. The architecture is",
+            f"# DARE {size.name}, motor imagery\n",
+            f"Patch encoder of {n_parameters(size, POWER_PATH):,} parameters for 31 virtual electrodes: 250 ms of average-referenced,",
+            "8-30 Hz, running-whitened signal at 256 Hz behind the profile's adapter in, one vector of "
+            f"{size.n_summary * size.n_features} numbers out. The architecture is",
             "that of DARE-EEG (arXiv 2605.18298), written from its description; these are not its weights, and its numbers are not claimed.",
             "It has a power path, which is ours: the log power of each electrode's patch is added to its token and read out around the",
             "transformer (docs/adr/0012-readout-around-the-transformer.md, with what each part is worth: nearly all is the readout's).",
             "At the start of training the channel embedding has standard deviation 0.5, and linear maps start at 1/sqrt(inputs).\n",
             SOURCE.format(**results),
-            TRAINING.format(command=command, **results),
+            _training(results, command),
             "## Results\n",
-            f"With its probe alone, subjects not seen in training, zero calibration, track B: {_row(results, 'B', 'encoder')};",
-            f"sliding windows: {_row(results, 'B sliding', 'encoder')}. All numbers: docs/results.md.\n",
+            f"With its probe alone, subjects not seen in training ({folds_text(results)}), zero calibration, track B: "
+            f"{_row(results, 'B', 'encoder')};",
+            f"sliding windows: {_row(results, 'B sliding', 'encoder')}.{_gain(results)} All numbers: docs/results.md.\n",
             "## Limits\n",
             _encoder_limit(results),
+            *_precision_limit(size.name),
             "- Only these 31 electrodes, in this order, after exactly these stages.",
             "- Judged on healthy adults of one data set, cued imagery; nothing is known for patients or for idle.\n",
         ]
@@ -65,14 +70,16 @@ def paradigm_card(results: Mapping[str, Any], command: str) -> str:
     return "\n".join(
         [
             "# Population decoder: left against right hand imagery\n",
-            "For users without calibration. Two branches on one signal: DARE nano with adapter and probe, and the tangent space of",
+            "For users without calibration. Two branches on one signal: DARE "
+            + results["plan"]["size"]
+            + " with adapter and probe, and the tangent space of",
             "covariances in four bands from 8 to 30 Hz; fused, with a calibrated temperature. Missing electrodes are inferred",
             "(docs/adr/0010-missing-electrodes.md).\n",
             SOURCE.format(**results),
-            TRAINING.format(command=command, **results),
+            _training(results, command),
             f"Fusion, from out-of-fold logits only: {shares}; temperature {fusion['temperature']:.2f}.\n",
             "## Results\n",
-            "Balanced accuracy, subjects not seen in training, zero calibration, mean over subjects:\n",
+            f"Balanced accuracy, subjects not seen in training ({folds_text(results)}), zero calibration, mean over subjects:\n",
             f"- Track B (1 to 4 s after the cue): {_row(results, 'B', every)}.",
             f"- Every sliding window inside 0.5 to 4.1 s: {_row(results, 'B sliding', every)}.",
             f"- Calibration error of its probabilities: {results['calibration_error']['sliding']:.3f} (sliding windows).\n",
@@ -94,6 +101,37 @@ def paradigm_card(results: Mapping[str, Any], command: str) -> str:
             "- Healthy adults, one data set, cued imagery, one kind of amplifier.\n",
         ]
     )
+
+
+def _gain(results: Mapping[str, Any]) -> str:
+    if "gain" not in results:
+        return ""
+    track_b, sliding = (results["gain"][track] for track in ("B", "sliding"))
+    return (
+        f"\nOn the same people, against the encoder of `motor_imagery`: {track_b['difference']:+.1f} points (standard error "
+        f"{track_b['se']:.1f}, p = {track_b['p_t']:.2f}) on track B,\n{sliding['difference']:+.1f} ({sliding['se']:.1f}, "
+        f"p = {sliding['p_t']:.2f}) over sliding windows."
+    )
+
+
+def _training(results: Mapping[str, Any], command: str) -> str:
+    start = results["plan"]["start"]
+    text = (
+        "Nothing was pretrained: the encoder is trained from scratch, supervised, with its probe."
+        if start is None
+        else f"The encoder starts from {start}, pretrained (docs/pretraining.md), and is trained on with its probe."
+    )
+    minutes = f"{results['fold_minutes']:.0f} minutes"
+    time = (
+        f"the encoder of a fold took {minutes} on a core shared with others."  # see --branches-from
+        if "gain" in results
+        else f"one CPU core: about {minutes} a fold and as much for the\nshipped weights."
+    )
+    return TRAINING.format(command=command, start=text, time=time, **results)
+
+
+def _precision_limit(size: str) -> list[str]:
+    return [] if size == "nano" else ["- Weights are rounded to float16; what runs computes in float32."]
 
 
 def _encoder_limit(results: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from threadpoolctl import threadpool_limits
 
+from rtbci.errors import ConfigError
 from rtbci.probe.head_features import tangent_features
 from rtbci.probe.refit import feature_scale
 from rtbci.probe.tangent import TangentProbe
@@ -33,10 +34,11 @@ from tools.training.signals import (
     mean_covariance,
     mirror_columns,
 )
+from tools.training.starts import Start, start_network
 from tools.training.tangent_fit import fit_tangent, tangent_margins
 from tools.training.trials import END_TRACK_B, ENDS_SLIDING, WINDOW, Trials, band_covariances, cut_trials
 
-__all__ = ["MARGINS", "Fitted", "Plan", "fit_all", "run_fold", "use_one_thread"]
+__all__ = ["MARGINS", "Fitted", "Plan", "fit_all", "run_encoder_fold", "run_fold", "use_one_thread"]
 
 SPAN_A = (0, END_TRACK_B)
 SPANS = tuple((end - WINDOW, end) for end in ENDS_SLIDING)
@@ -63,24 +65,30 @@ class Plan:
         Size of the encoder.
     encoder, power : FitSettings
     seed : int
+    start : Start
+        Of the encoder's network.
+    path_dropout : float
+        See `EncoderNet`.
     """
 
     size: str
     encoder: FitSettings
     power: FitSettings
     seed: int
+    start: Start = field(default_factory=Start)
+    path_dropout: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Trained branches, the covariance that the alignment starts from, the spread of each head's features, rest.
+    """Trained branches (power: only to compare), the covariance that the alignment starts from, the spread of each head's features, rest.
 
-    A user's head is refitted in units of that spread; see `rtbci.probe.refit`. `idle` are the third rows of the heads.
+    A user's head is refitted in units of that spread; see `rtbci.probe.refit`. `idle` are the third rows of the heads, if any.
     """
 
     encoder: EncoderNet
     tangent: TangentProbe
-    power: PowerNet
+    power: PowerNet | None
     covariance: FloatArray
     feature_scales: dict[str, FloatArray]
     idle: dict[str, IdleRow]
@@ -100,13 +108,18 @@ def fit_all(
     covariance: FloatArray,
     plan: Plan,
     report: Callable[[str], None],
-    aligned: Sequence[Signal],
+    aligned: Sequence[Signal] = (),
+    with_power: bool = True,
 ) -> Fitted:
-    """Train the two branches, and the power branch to compare with, on the given trials of the sensorimotor layout."""
+    """Train the two branches, and on wish the power branch to compare with, on trials of the sensorimotor layout.
+
+    Rest is told from imagery in `aligned`; not at all without it.
+    """
     mirror = mirror_columns(LAYOUT)
-    torch.manual_seed(plan.seed)
-    encoder, power = EncoderNet(plan.size, LAYOUT), PowerNet(len(LAYOUT))
-    fit_network(power, trials, rows, mirror, plan.power, plan.seed, report)
+    encoder = _start_encoder(plan, covariance)
+    power = PowerNet(len(LAYOUT)) if with_power else None
+    if power is not None:
+        fit_network(power, trials, rows, mirror, plan.power, plan.seed, report)
     fit_network(encoder, trials, rows, mirror, plan.encoder, plan.seed, report)
     tangent = _fit_tangent(covariances, trials, rows, mirror)
     windows = trials.windows(END_TRACK_B, encoder.context)[rows]
@@ -114,9 +127,18 @@ def fit_all(
         "encoder": feature_scale(head_inputs_of_windows(encoder, windows)),
         "tangent": feature_scale(tangent_features(tangent, covariances[SPANS_FIT[-1]][rows])),
     }
-    report("rest against imagery")
-    idle = fit_idle_rows(branch_features(encoder, tangent, aligned))
+    idle: dict[str, IdleRow] = {}
+    if aligned:
+        report("rest against imagery")
+        idle = fit_idle_rows(branch_features(encoder, tangent, aligned))
     return Fitted(encoder, tangent, power, covariance, scales, idle)
+
+
+def _start_encoder(plan: Plan, covariance: FloatArray) -> EncoderNet:
+    torch.manual_seed(plan.seed)
+    encoder = EncoderNet(plan.size, LAYOUT, path_dropout=plan.path_dropout)
+    start_network(encoder, plan.start, covariance)
+    return encoder
 
 
 def run_fold(
@@ -143,7 +165,8 @@ def run_fold(
     fitted = fit_all(trials, covariances, rows, covariance, plan, report, known)
     keep(fitted)
     margins["encoder"] = _network_margins(fitted.encoder, trials, test)
-    margins["power"] = _network_margins(fitted.power, trials, test)
+    if fitted.power is not None:
+        margins["power"] = _network_margins(fitted.power, trials, test)
     margins["tangent"] = _tangent_margins(fitted.tangent, covariances, test)
     track_a = fit_tangent(covariances[SPAN_A][rows], trials.classes[rows], mirror_columns(LAYOUT))
     margins["tangent_a"] = tangent_margins(track_a, covariances[SPAN_A][test])[:, np.newaxis]
@@ -158,6 +181,51 @@ def run_fold(
     path.parent.mkdir(parents=True, exist_ok=True)
     identity["minutes"] = np.array((time.monotonic() - t_start) / 60.0)
     np.savez(path, **identity, **margins)  # type: ignore[arg-type]
+
+
+def run_encoder_fold(
+    signals: Sequence[Signal],
+    test_subjects: npt.NDArray[np.intp],
+    plan: Plan,
+    path: Path,
+    report: Callable[[str], None],
+    others: Path | None = None,
+) -> None:
+    """As `run_fold`, but the encoder alone, the very one that `run_fold` would train, and nothing is kept but its margins.
+
+    With `others` the margins of all other branches are taken from that fold (npz) of another training.
+
+    Raises
+    ------
+    ConfigError
+        When that fold is of other trials.
+    """
+    use_one_thread()
+    t_start = time.monotonic()
+    covariance = mean_covariance([one for one in signals if one.subject not in test_subjects])
+    trials = cut_trials(align_signals(signals, covariance))
+    test = np.isin(trials.subjects, test_subjects)
+    encoder = _start_encoder(plan, covariance)
+    rows = np.flatnonzero(~test)
+    fit_network(encoder, trials, rows, mirror_columns(LAYOUT), plan.encoder, plan.seed, report)
+    found = {
+        "subjects": trials.subjects[test],
+        "classes": trials.classes[test],
+        "encoder": _network_margins(encoder, trials, test),
+    }
+    if others is not None:
+        found |= _other_margins(others, found)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **found, minutes=np.array((time.monotonic() - t_start) / 60.0))  # type: ignore[arg-type]
+
+
+def _other_margins(path: Path, mine: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    with np.load(path) as archive:
+        if any(not np.array_equal(archive[key], mine[key]) for key in ("subjects", "classes")):
+            raise ConfigError(
+                f"run_encoder_fold: {path} is of other trials, need the fold of the same subjects; train it again"
+            )
+        return {name: archive[name] for name in MARGINS if name != "encoder"}
 
 
 def _aligned(

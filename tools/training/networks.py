@@ -146,14 +146,23 @@ class EncoderNet(nn.Module):
         virtual = convolve(self.adapter @ x, self.adapter_fir)
         patches = virtual.reshape(*virtual.shape[:2], -1, PATCH).transpose(1, 2).flatten(0, 1)
         levels = None if self.encoder.power is None else self._levels(patches, len(x))
-        features = self.encoder.transform(patches, self.ids, levels).reshape(len(x), WINDOW // PATCH, -1)
-        features = features * F.dropout(
-            torch.ones_like(features[:, :1, :1]), self.path_dropout, self.training
-        )
+        features = self._transform(patches, levels, len(x))
         if levels is not None:
             features = features + self.encoder.read(levels, self.ids).reshape(features.shape)
         hidden: Tensor = self.per_patch(features)
         return hidden.flatten(1)
+
+    def _transform(self, patches: Tensor, levels: Tensor | None, n_windows: int) -> Tensor:
+        """Features of the transformer, (n_windows, n_patches, n); zeros, not computed, where it is left out."""
+        factors = F.dropout(patches.new_ones(n_windows, 1, 1), self.path_dropout, self.training)
+        at = factors.flatten().nonzero().squeeze(1)
+        n_features = self.per_patch.in_features
+        if not len(at):
+            return patches.new_zeros(n_windows, WINDOW // PATCH, n_features)
+        rows = (at[:, None] * (WINDOW // PATCH) + torch.arange(WINDOW // PATCH)).flatten()
+        kept = self.encoder.transform(patches[rows], self.ids, None if levels is None else levels[rows])
+        kept = kept.reshape(len(at), WINDOW // PATCH, n_features) * factors[at]
+        return kept.new_zeros(n_windows, *kept.shape[1:]).index_put((at,), kept)
 
     def _levels(self, patches: Tensor, n_windows: int) -> Tensor:
         levels: Tensor = self.norm(self.encoder.levels(patches, self.ids))

@@ -1,11 +1,12 @@
 """Write what was trained: the engine's folder and the population decoder."""
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from msgspec.structs import replace
@@ -30,11 +31,17 @@ from rtbci.recipes import StageSettings
 from rtbci.stages.stage import FloatArray
 from tools.export_engine import write_engine
 from tools.training.cards import engine_card, paradigm_card
-from tools.training.folds import Fitted
+from tools.training.folds import Fitted, Plan
 from tools.training.idle import IdleFusion, IdleRow, read_idle_rows, with_idle_row, write_idle_rows
-from tools.training.results import BRANCHES
+from tools.training.results import BRANCHES, folds_text
 from tools.training.signals import CHAIN, LAYOUT, RATE_HZ
 from tools.training.trials import BAND_ORDER, BANDS_HZ, HOP, WINDOW
+
+BASE_SIZE = "nano"
+"""Size of the decoder that is shipped as the paradigm `motor_imagery`."""
+
+WEIGHTS_DTYPE: dict[str, Literal["float32", "float16"]] = {BASE_SIZE: "float32"}
+"""Of the shipped checkpoint; every other size is rounded to float16, to keep the package small."""
 
 CLASSES = ("left_hand", "right_hand")
 COMMAND = "python -m tools.train_motor_imagery"
@@ -44,9 +51,13 @@ LEAST_WEIGHT = 1e-3
 """A branch that the fusion leaves out has no say about rest either: its row stays finite."""
 
 __all__ = [
+    "BASE_SIZE",
     "chain_settings",
+    "command_of",
     "fuse_folds",
     "idle_profile_of",
+    "paradigm_of",
+    "plan_record",
     "profile_of",
     "ship",
     "trained_on",
@@ -58,6 +69,36 @@ DATA_NOTE = (
     "PhysioNet EEGMMIDB, 75 subjects, imagined left and right fist; ODC-BY 1.0; Schalk et al. 2004, "
     "Goldberger et al. 2000"
 )
+
+
+def paradigm_of(size: str) -> str:
+    """Paradigm whose population decoder has an encoder of this size: a profile is bound to one engine."""
+    return "motor_imagery" if size == BASE_SIZE else f"motor_imagery_{size}"
+
+
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """What was trained, as plain data."""
+    return {
+        "size": plan.size,
+        "seed": plan.seed,
+        "epochs": plan.encoder.epochs,
+        "power_epochs": plan.power.epochs,
+        "start": None if plan.start.encoder is None else str(plan.start.encoder),
+        "adapter_start": plan.start.adapter,
+        "transformer_rate": plan.encoder.transformer_rate,
+        "path_dropout": plan.path_dropout,
+    }
+
+
+def command_of(plan: Plan, which: Sequence[int] = (), n_folds: int = 0) -> str:
+    """The command that trains this, without folders; only what differs from the defaults is named."""
+    defaults = {"size": BASE_SIZE, "seed": 0, "epochs": 10, "power_epochs": 10, "start": None}
+    defaults |= {"adapter_start": "random", "transformer_rate": 0.1, "path_dropout": 0.5}
+    given = {name: value for name, value in plan_record(plan).items() if value != defaults[name]}
+    words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    if len(which) < n_folds:
+        words += [word for i in which for word in ("--only-fold", str(i))]
+    return shlex.join([*COMMAND.split(), *words])
 
 
 def chain_settings() -> list[dict[str, Any]]:
@@ -102,7 +143,7 @@ def profile_of(
     chain = chain_settings()
     return Profile(
         user="population",
-        paradigm="motor_imagery",
+        paradigm=paradigm_of(fitted.encoder.encoder.size.name),
         classes=list(CLASSES),
         channels=list(LAYOUT),
         rate_hz=RATE_HZ,
@@ -182,9 +223,10 @@ def ship(
     engine_folder: Path,
     profile_folder: Path,
     subjects: Iterable[int],
+    command: str,
     idle: tuple[Path, IdleFusion] | None = None,
 ) -> Profile:
-    """Export the encoder, write the population decoder that uses it, and the cards of both.
+    """Export the encoder, write the population decoder that uses it, and the cards of both, with the command.
 
     With `idle` also the decoder with an idle class, into that folder.
 
@@ -193,19 +235,21 @@ def ship(
     Profile
         As written.
     """
-    written = _write(fitted, results, engine_folder, profile_folder, subjects)
+    written = _write(fitted, results, engine_folder, profile_folder, subjects, command)
     if idle is not None:
         write_profile(idle[0], idle_profile_of(written, fitted.idle, idle[1]), replace=True)
-    (engine_folder / "CARD.md").write_text(engine_card(results, COMMAND))
-    (profile_folder.parent / "CARD.md").write_text(paradigm_card(results, COMMAND))
+    (engine_folder / "CARD.md").write_text(engine_card(results, command))
+    (profile_folder.parent / "CARD.md").write_text(paradigm_card(results, command))
     return written
 
 
-def write_fold(fitted: Fitted, folder: Path, test: Iterable[int], train: Iterable[int]) -> None:
+def write_fold(
+    fitted: Fitted, folder: Path, test: Iterable[int], train: Iterable[int], command: str = COMMAND
+) -> None:
     """Write a fold's decoder where ``rtbci eval --folds`` finds it; its fusion comes later, see `fuse_folds`."""
     equal = {"branches": list(BRANCHES), "weights": [1 / len(BRANCHES)] * len(BRANCHES), "temperature": 1.0}
     folder.mkdir(parents=True, exist_ok=True)
-    _write(fitted, {"fusion": equal}, folder / "engine", folder / "profile", train)
+    _write(fitted, {"fusion": equal}, folder / "engine", folder / "profile", train, command)
     names = [f"S{subject:03d}" for subject in sorted(set(test))]
     (folder / SUBJECTS_NAME).write_text(json.dumps({"test": names}) + "\n")
     write_idle_rows(folder / IDLE_ROWS_NAME, fitted.idle)
@@ -247,11 +291,14 @@ def _write(
     engine_folder: Path,
     profile_folder: Path,
     subjects: Iterable[int],
+    command: str,
 ) -> Profile:
     engine_folder.mkdir(parents=True, exist_ok=True)
     checkpoint = engine_folder / "encoder.safetensors"
-    notes = {"data": DATA_NOTE, "command": COMMAND}
-    write_checkpoint(checkpoint, fitted.encoder.folded(), LAYOUT, "whitened", RATE_HZ, notes=notes)
+    notes = {"data": DATA_NOTE, "command": command}
+    encoder = fitted.encoder.folded()
+    dtype = WEIGHTS_DTYPE.get(encoder.size.name, "float16")
+    write_checkpoint(checkpoint, encoder, LAYOUT, "whitened", RATE_HZ, dtype, notes)
     engine_id = write_engine(checkpoint, engine_folder)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     profile = profile_of(fitted, engine_folder.name, engine_id, results, created, subjects)
@@ -267,5 +314,5 @@ def _accuracy(results: Mapping[str, Any]) -> Accuracy | None:
         low=fused["low"],
         high=fused["high"],
         n=fused["n"],
-        what=f"track B, 1-4 s after the cue, subjects not seen in training, {results['n_folds']} folds",
+        what=f"track B, 1-4 s after the cue, subjects not seen in training, {folds_text(results)}",
     )

@@ -10,7 +10,7 @@ from tools.training.eye_rule import EARLY_S, LATE_S, eye_rule
 from tools.training.folds import MARGINS
 from tools.training.fusing import fit_fusion, nested_fusion
 from tools.training.judge import calibration_error, compare, score, subject_accuracies, subject_folds
-from tools.training.results import BEGIN, END, read_folds, results_of, write_results
+from tools.training.results import BEGIN, END, folds_text, read_folds, results_of, write_results
 from tools.training.tangent_fit import fit_tangent, riemannian_mean, tangent_margins
 from tools.training.trials import ENDS_SLIDING
 
@@ -129,7 +129,10 @@ def test_results_page_keeps_what_people_wrote(tmp_path: Path) -> None:
             **idle,
         }
         np.savez(tmp_path / f"fold{fold}.npz", **columns)
-    results: dict[str, Any] = results_of(read_folds(tmp_path, 2), paths) | {"n_folds": 2, "seed": 0}
+    plan = {"plan": {"size": "light", "seed": 0}, "n_folds": 2}
+    results: dict[str, Any] = (
+        results_of(read_folds(tmp_path, [0, 1]), paths) | plan | {"judged_folds": [0, 1]}
+    )
     docs = tmp_path / "docs"
     docs.mkdir()
     (docs / "results.md").write_text(f"# Ours\n\nbefore\n\n{BEGIN}\nstale numbers\n{END}\n\nafter\n")
@@ -139,5 +142,15 @@ def test_results_page_keeps_what_people_wrote(tmp_path: Path) -> None:
     assert text.endswith("\nafter\n")
     assert "stale numbers" not in text
     assert "control: untrained eye rule" in text
+    assert "DARE light encoder" in text
+    assert "2 folds by subject, seed 0" in text
     assert results["n_subjects"] == 6
     assert {one["name"] for one in results["scores"]["B"]} >= {"encoder", "tangent", "power", "frontal_power"}
+    alone = read_folds(tmp_path, [1])
+    assert set(alone.subjects) == {4, 5, 6}
+    np.testing.assert_array_equal(
+        np.sum(alone.folds, axis=0), 1
+    )  # its fusion is judged on parts of its subjects
+    one_fold = results_of(alone, paths)
+    assert {one["n"] for track in one_fold["scores"].values() for one in track} == {3}
+    assert folds_text(plan | {"judged_folds": [1]}) == "fold 1 of 2 by subject, counted from 0"

@@ -133,6 +133,22 @@ def test_levels_are_dropped_for_a_whole_window_at_a_time() -> None:
     assert 0.2 < float(silent.float().mean()) < 0.8
 
 
+def test_windows_left_out_are_those_of_the_dropout_and_cost_nothing() -> None:
+    torch.manual_seed(0)
+    net = EncoderNet("nano", LAYOUT, path_dropout=0.5).train()
+    patches, levels = torch.randn(8 * 12, len(LAYOUT), PATCH), torch.randn(8 * 12, len(LAYOUT))
+    whole = net.encoder.transform(patches, net.ids, levels).reshape(8, 12, -1)
+    torch.manual_seed(1)
+    got = net._transform(patches, levels, 8)
+    torch.manual_seed(1)
+    factors = torch.nn.functional.dropout(torch.ones(8, 1, 1), 0.5, True)
+    assert 0 < int((factors == 0).sum()) < 8
+    torch.testing.assert_close(got, whole * factors)
+    net.path_dropout = 1.0
+    assert not net._transform(patches, levels, 8).any()
+    torch.testing.assert_close(net.eval()._transform(patches, levels, 8), whole)
+
+
 def untrained_features(embedding_std: float, redrawn: bool) -> tuple[np.ndarray, np.ndarray]:
     """Features of patches of noise of different loudness, and the logarithm of the loudness."""
     rng = np.random.default_rng(0)

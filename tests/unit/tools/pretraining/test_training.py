@@ -40,7 +40,11 @@ def shards(tmp_path: Path) -> Path:
 
 
 def run(
-    shards: Path, out: Path, after_step: Callable[[int], None] | None = None, **settings: object
+    shards: Path,
+    out: Path,
+    after_step: Callable[[int], None] | None = None,
+    until: int | None = None,
+    **settings: object,
 ) -> Training:
     index = read_index(shards)
     values: dict[str, object] = {"steps": 6, "batch": 4, "window_s": 1.0, **settings}
@@ -58,6 +62,7 @@ def run(
         notes={"command": "test"},
         unit="mV",
         save_every=3,
+        until=until,
         after_step=after_step,
     )
     return training
@@ -112,6 +117,20 @@ def test_a_finished_training_only_writes_its_encoders_again(shards: Path, tmp_pa
     assert done == []
     assert (tmp_path / "out" / STATE).read_bytes() == before
     read_checkpoint(tmp_path / "out" / "encoder.safetensors")
+
+
+def test_a_training_that_ends_early_has_encoders_and_can_go_on(shards: Path, tmp_path: Path) -> None:
+    run(shards, tmp_path / "whole")
+    early = run(shards, tmp_path / "early", until=2)
+    assert early.n_done == 2
+    assert read_metadata(tmp_path / "early" / "encoder.safetensors").notes["steps_done"] == "2"
+    done: list[int] = []
+    run(shards, tmp_path / "early", done.append)
+    assert done == [3, 4, 5, 6]
+    one, two = (load_file(tmp_path / name / "encoder.safetensors") for name in ("whole", "early"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    with pytest.raises(ConfigError, match="got until 0, need a step"):
+        run(shards, tmp_path / "early", until=0)
 
 
 def test_other_settings_or_shards_are_not_resumed(shards: Path, tmp_path: Path) -> None:
