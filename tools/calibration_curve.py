@@ -13,6 +13,8 @@ import json
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +94,11 @@ def _one(job: tuple[str, Path, Path, Path, str]) -> str:
             [t for t in trials_of_recordings(decoder, [one], timing_of(recipe, 4.0)) if t.accepted]
             for one in recordings
         ]
-        runs = [[read_trial(profile, decoder.sessions, trial) for trial in one] for one in cut]
+        numbers = count()  # each run counts its trials from 0
+        runs = [
+            [read_trial(profile, decoder.sessions, replace(trial, i_trial=next(numbers))) for trial in one]
+            for one in cut
+        ]
     trials = [trial for run in runs for trial in run]
     rows = _judged(standard_candidates(profile), trials, first_test=sum(map(len, runs[:-1])))
     (out / f"{name}.json").write_text(json.dumps([row | {"subject": name} for row in rows]) + "\n")

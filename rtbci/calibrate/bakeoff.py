@@ -105,7 +105,7 @@ def crossed_logits(candidate: Candidate, trials: Sequence[TrialFeatures]) -> Flo
     folds = folds_of([trial.i_class for trial in trials])
     for fold in range(folds.max() + 1):
         fitted = candidate.fit([trial for trial, k in zip(trials, folds, strict=True) if k != fold])
-        rows = np.flatnonzero(folds == fold)
+        rows = np.flatnonzero(folds == fold).tolist()
         found[rows] = _judged(fitted, [trials[i] for i in rows])
     return found
 

@@ -1,6 +1,5 @@
 """Whether there are enough trials: accuracy with its interval, what more trials would bring, when to stop."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,11 +7,21 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta, binomtest
 
+from rtbci.calibrate.protocol import StoppingSettings
 from rtbci.calibrate.record import CurvePoint
 from rtbci.evaluate.metrics import balanced_accuracy, confusion
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["Judgement", "describe", "interval", "judge", "projected_half_width", "sign_test"]
+__all__ = [
+    "Judgement",
+    "advice_for",
+    "describe",
+    "interval",
+    "is_enough",
+    "judge",
+    "projected_half_width",
+    "sign_test",
+]
 
 Labels = npt.NDArray[np.intp]
 LEVEL = 0.95
@@ -142,19 +151,19 @@ def advice_for(judgement: Judgement | None, n_rejected: int, bad: Sequence[str],
     return found
 
 
-def is_enough(judgement: Judgement, n_trials: int, least: int, target: float, half_width: float) -> bool:
-    """Whether to stop early: enough trials, and good enough or sure enough.
+def is_enough(judgement: Judgement, least_of_class: int, stopping: StoppingSettings) -> bool:
+    """Whether to stop early, by the protocol's `[stopping]`.
 
     Parameters
     ----------
     judgement : Judgement
-    n_trials, least : int
-        Accepted trials so far, and the fewest before which it never stops.
-    target : float
-        Balanced accuracy in percent that the lower end of the interval must reach.
-    half_width : float
-        Percent; a narrower interval ends it too; 0: never.
+    least_of_class : int
+        Accepted trials so far of the class that has the fewest.
+    stopping : StoppingSettings
     """
-    if n_trials < least or not judgement.usable:
-        return False
-    return judgement.low >= target or (math.isfinite(half_width) and judgement.half_width <= half_width)
+    return (
+        least_of_class >= stopping.min_per_class
+        and judgement.usable
+        and judgement.accuracy >= stopping.target_accuracy
+        and judgement.high - judgement.low <= stopping.interval_width
+    )

@@ -73,7 +73,7 @@ def conclude(
     if fit.judgement is not None:
         report("decision policy")
         pieces = read_hops(store_folder, fit.profile.hop_samples, len(fit.profile.channels))
-        spans = spans_of(pieces, fit.profile, decoder.sessions, recipe, collected.trials, imagery_s)
+        spans = spans_of(pieces, decoder, fit.profile, collected.trials, imagery_s)
         fit = with_policy(fit, spans, recipe.decision, false_per_min, recipe.window.hop_s)
     return Result(fit, _record(collected, fit, decoder, bad, seed, target, dict(cues or {})))
 

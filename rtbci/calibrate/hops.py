@@ -1,24 +1,21 @@
 """A calibration's whole decoded signal on disk, so that a decoder that comes out of it can be tried on all of it."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.backends.session import Session
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import FileFormatError
 from rtbci.evaluate.online import Span
 from rtbci.evaluate.scoring import span_probs
 from rtbci.evaluate.trials import Trial
-from rtbci.probe.branches import open_branches
-from rtbci.probe.fusion import Fusion
 from rtbci.probe.profile import Profile
 from rtbci.probe.recentre import Recentre
-from rtbci.recipes import ParadigmRecipe
+from rtbci.runtime.decoder import Decoder
 from rtbci.stages.stage import FloatArray
 
 __all__ = ["HopLog", "read_hops", "spans_of"]
@@ -97,9 +94,8 @@ def read_hops(folder: Path, hop_samples: int, n_channels: int) -> "list[npt.NDAr
 
 def spans_of(
     pieces: "Sequence[npt.NDArray[np.void]]",
+    decoder: Decoder,
     profile: Profile,
-    sessions: Mapping[str, Session],
-    recipe: ParadigmRecipe,
     trials: Sequence[CalibrationTrial],
     imagery_s: float,
 ) -> list[Span]:
@@ -109,8 +105,10 @@ def spans_of(
     ----------
     pieces : sequence of ndarray
         See `read_hops`.
-    profile, sessions, recipe
-        Of the decoder.
+    decoder : Decoder
+        Its stream open; gives engines and recipe, and is not changed.
+    profile : Profile
+        What to decode with.
     trials : sequence of CalibrationTrial
         Rejected ones too: they do not count, but their imagery is no idle time.
     imagery_s : float
@@ -132,28 +130,24 @@ def spans_of(
         ]
         if not mine:
             continue
-        logits = np.array(list(_decoded(piece["x"], profile, sessions, recipe)))
+        logits = np.array(list(_decoded(piece["x"], decoder, profile)))
         near = np.zeros(len(t_newest), dtype=bool)
         for one in mine:
             near |= (t_newest >= one.t_cue - BEFORE_S) & (t_newest <= one.t_end + AFTER_S)
-        for one in trials:
-            if not one.accepted:
-                near &= ~((t_newest >= one.t_cue) & (t_newest <= one.t_cue + imagery_s))
+        for other in trials:
+            if not other.accepted:
+                near &= ~((t_newest >= other.t_cue) & (t_newest <= other.t_cue + imagery_s))
         logits[~near] = np.nan
-        spans.append(Span(t_newest, span_probs(logits, profile.temperature), tuple(mine), recipe.idle))
+        spans.append(
+            Span(t_newest, span_probs(logits, profile.temperature), tuple(mine), decoder.recipe.idle)
+        )
     return spans
 
 
-def _decoded(
-    hops: npt.NDArray[np.float32],
-    profile: Profile,
-    sessions: Mapping[str, Session],
-    recipe: ParadigmRecipe,
-) -> Iterator[FloatArray]:
+def _decoded(hops: npt.NDArray[np.float32], decoder: Decoder, profile: Profile) -> Iterator[FloatArray]:
     """Fused logits at each hop, as the running decoder gives them; NaN until a window is full."""
-    needed = {one.name: sessions[one.name] for one in profile.branches if one.name in sessions}
-    branches = open_branches(profile, needed)
-    fusion = Fusion([one.weight for one in profile.branches], profile.bias, profile.temperature)
+    prepared, recipe = decoder.prepare(profile), decoder.recipe
+    branches, fusion = prepared.branches, prepared.fusion
     settings = recipe.recentre
     recentre = settings and Recentre(
         len(recipe.classes), recipe.window.hop_s, settings.prior_s, settings.time_constant_s, recipe.idle

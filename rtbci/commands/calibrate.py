@@ -334,7 +334,6 @@ class _Calibration:
 
     def _told(self, trial: CalibrationTrial, collected: Collected) -> None:
         """After every trial, in the collector's thread."""
-        stopping = self._protocol.stopping
         judgement = collected.judgement
         advice = "" if judgement is None else describe(judgement)
         if self._schedule is None or self._presenter is None:
@@ -343,13 +342,7 @@ class _Calibration:
             return
         self._schedule.judge(trial.i_trial, trial.accepted, seen=trial.reason != "not seen")
         counts = collected.n_accepted(len(self._recipe.classes))
-        if judgement is not None and is_enough(
-            judgement,
-            min(counts),
-            stopping.min_per_class,
-            stopping.target_accuracy,
-            stopping.interval_width,
-        ):
+        if judgement is not None and is_enough(judgement, min(counts), self._protocol.stopping):
             self._schedule.finish()
             advice = f"{judgement.accuracy:.0f} % +- {judgement.half_width:.0f}: that is enough."
         self._presenter.tell(

@@ -16,7 +16,8 @@ from rtbci.calibrate.candidates import (
 )
 from rtbci.probe.branches import open_branches
 from rtbci.probe.fusion import Fusion
-from rtbci.probe.profile import Profile, check_profile, read_profile, write_profile
+from rtbci.probe.profile import Profile, read_profile, write_profile
+from rtbci.probe.profile_record import check_profile
 from tests.probe_samples import HOP, RATE_HZ, WINDOW, sessions
 from tests.unit.calibrate.user_samples import N_WINDOWS, features, population, trial
 
