@@ -218,7 +218,7 @@ def test_a_sure_prior_is_the_pool_and_a_weak_one_the_user() -> None:
     x, classes = RNG.standard_normal((60, 5)), np.arange(60) % 2
     x[:, 0] += 2.0 * classes
     wrong = np.array([[0.5, 0, 0, 0, 0], [-0.5, 0, 0, 0, 0]])
-    decoder = LinearDecoder(lambda found: found["x"], wrong, np.array([-0.5, 0.5]), np.ones(5))
+    decoder = LinearDecoder("tangent", {}, wrong, np.array([-0.5, 0.5]), np.ones(5))
     pool = linear_margins(x, wrong, decoder.intercept)
     rows = np.arange(40), np.arange(40, 60)
     sure = refitted_margins(decoder, x, classes, 1e8)(*rows)
@@ -227,7 +227,7 @@ def test_a_sure_prior_is_the_pool_and_a_weak_one_the_user() -> None:
     assert ((weak > 0) == classes[40:]).mean() > 0.7
     np.testing.assert_array_equal(guarded_margins(decoder, x, classes, 0.1)(*rows), weak)
     shuffled = np.random.default_rng(0).permutation(classes)
-    blind = LinearDecoder(decoder.features, 0.0 * wrong, np.zeros(2), np.ones(5))
+    blind = LinearDecoder("tangent", {}, 0.0 * wrong, np.zeros(2), np.ones(5))
     np.testing.assert_array_equal(guarded_margins(blind, x[:, ::-1], shuffled, 1.0)(*rows), np.zeros(20))
 
 
