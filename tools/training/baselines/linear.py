@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pyriemann.geometry.tangentspace import tangent_space
 from pyriemann.spatialfilters import CSP
 from pyriemann.tangentspace import TangentSpace
-from pyriemann.utils.tangentspace import tangent_space
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.feature_selection import mutual_info_classif
 from sklearn.linear_model import LogisticRegression

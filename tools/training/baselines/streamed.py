@@ -56,6 +56,7 @@ __all__ = [
     "baseline_margins",
     "read_streamed",
     "stream_fold",
+    "write_streamed",
 ]
 
 DATA_SET = "eegmmidb"
@@ -181,7 +182,7 @@ def stream_fold(
         for i, subject in enumerate(subjects, start=1):
             runs += _stream_subject(decoder, profile, reader, subject, tensors)
             report(f"streamed {subject}, {i}/{len(subjects)}")
-    _write(out, runs, every)
+    write_streamed(out, runs, every)
 
 
 def baseline_margins(tensors: Tensors, signal: FloatArray, every: int) -> dict[str, FloatArray]:
@@ -260,7 +261,8 @@ def read_streamed(path: Path, every: int) -> list[StreamedRun]:
     return runs
 
 
-def _write(path: Path, runs: Sequence[StreamedRun], every: int) -> None:
+def write_streamed(path: Path, runs: Sequence[StreamedRun], every: int) -> None:
+    """Write runs (npz) so that `read_streamed` reads them; the file is there as a whole or not at all."""
     arrays: dict[str, npt.NDArray[Any]] = {
         "every": np.array(every),
         "subjects": np.array([run.subject for run in runs]),

@@ -19,6 +19,7 @@ NAMES = {
     "eegnet_all_4_40": "EEGNet, all channels, 4-40 Hz",
     "ours_encoder": "ours, encoder",
     "ours_tangent": "ours, tangent space",
+    "ours_power": "ours, power",
     "ours_fused": "ours, encoder + tangent space",
     "ours_fused_idle": "ours, with rest as a class",
     "eye rule": "control, untrained eye rule (sign of F8 - F7)",
@@ -53,6 +54,8 @@ def decoder_name(name: str) -> str:
         return f"own trials only: {decoder_name(name.removeprefix('own_'))}"
     if name.endswith(GUARDED):
         return f"{decoder_name(name.removesuffix(GUARDED))}, guarded"
+    if name not in NAMES and name.startswith("ours_"):
+        return f"ours, {name.removeprefix('ours_').replace('_', ' ')}"
     return NAMES.get(name, name)
 
 
@@ -94,7 +97,7 @@ def _by_k_table(
 def _tests_table(tests: Sequence[dict[str, Any]]) -> str:
     rows = [
         [
-            one["name"],
+            _pair(one["name"]),
             f"{one['difference']:+.1f} ({one['se']:.1f})",
             p_value(one["p_t"]),
             p_value(one["p_wilcoxon"]),
@@ -102,6 +105,10 @@ def _tests_table(tests: Sequence[dict[str, Any]]) -> str:
         for one in tests
     ]
     return markdown_table(["comparison", "difference (SE)", "p, t", "p, Wilcoxon"], rows)
+
+
+def _pair(name: str) -> str:
+    return " - ".join(decoder_name(one) for one in name.split(" - "))
 
 
 def p_value(value: float) -> str:
