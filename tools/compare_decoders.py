@@ -34,7 +34,7 @@ from tools.training.baselines.fold import Settings, run_fold
 from tools.training.baselines.prepare import TRACKS
 from tools.training.baselines.self_paced import judge_streamed, streamed_path
 from tools.training.baselines.self_paced_table import self_paced_page
-from tools.training.baselines.streamed import DATA_SET, stream_fold
+from tools.training.baselines.streaming import DATA_SET, stream_fold
 from tools.training.baselines.table import page
 from tools.training.folds import use_one_thread
 from tools.training.judge import subject_folds

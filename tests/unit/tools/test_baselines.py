@@ -273,7 +273,7 @@ def test_eegnet_filters_in_either_order(is_training: bool) -> None:
     found, wanted = net.train(is_training)._filtered(x), other.train(is_training)._filtered_in_order(x)
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
     found.square().sum().backward()  # type: ignore[no-untyped-call]
-    wanted.square().sum().backward()
+    wanted.square().sum().backward()  # type: ignore[no-untyped-call]
     for one, same in zip(net.parameters(), other.parameters(), strict=True):
         if same.grad is not None:
             torch.testing.assert_close(

@@ -131,7 +131,7 @@ def test_our_branches_are_judged_together_with_the_folds_own_weights(tmp_path: P
         rng = np.random.default_rng(10 + i)
         said = {name: rng.standard_normal(24) + 0.3 * columns["classes"] for name in weights}
         identity = {name: columns[name] for name in ("subjects", "classes")}
-        np.savez(tmp_path / f"fold{i}.npz", **identity, **said)
+        np.savez(tmp_path / f"fold{i}.npz", **identity, **said)  # type: ignore[arg-type]
         shutil.copytree(population, tmp_path / f"fold{i}" / "profile")
         margins = np.sum([weights[name] * one for name, one in said.items()], axis=0)
         joined.append(subject_accuracies(columns["subjects"], columns["classes"], margins))

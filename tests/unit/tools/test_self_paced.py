@@ -32,14 +32,8 @@ from tools.training.baselines.self_paced import (
     streamed_path,
 )
 from tools.training.baselines.self_paced_table import self_paced_page
-from tools.training.baselines.streamed import (
-    FUSED,
-    GridDecoder,
-    StreamedRun,
-    baseline_margins,
-    read_streamed,
-    write_streamed,
-)
+from tools.training.baselines.streamed import FUSED, StreamedRun, read_streamed, write_streamed
+from tools.training.baselines.streaming import GridDecoder, baseline_margins
 from tools.training.signals import LAYOUT, Signal, align_signals, mean_covariance, mirror_columns
 from tools.training.trials import HOP, WINDOW
 
