@@ -138,6 +138,9 @@ def test_our_branches_are_judged_together_with_the_folds_own_weights(tmp_path: P
     results = compare_folds(tmp_path, ["B"], 2, tmp_path)["tracks"]["B"]
     found = {(one["name"], one["k"]): one for one in results["scores"]}
     assert found["ours_fused", 0]["mean"] == pytest.approx(np.concatenate(joined).mean())
+    assert "trials a class" in page({"tracks": {"B": results}, "ks": list(KS), "n_folds": 2})
+    uncalibrated = results | {"n_judged": [48, 0, 0, 0, 0, 0]}
+    assert "trials a class" not in page({"tracks": {"B": uncalibrated}, "ks": list(KS), "n_folds": 2})
     tests = [one["name"] for one in results["tests"]]
     assert len(tests) == len(set(tests))
     assert {"ours_fused - eegnet", "ours_fused - tangent_two_bands", "ours_fused - ours_encoder"} <= set(

@@ -31,14 +31,16 @@ def page(results: dict[str, Any]) -> str:
     parts: list[str] = []
     for track, found in results["tracks"].items():
         few, ks = "with the user's first k trials a class, judged on later trials", results["ks"]
+        parts += [f"### Track {track}: without calibration", _pool_table(found)]
+        if any(found["n_judged"][1:]):
+            parts += [
+                f"### Track {track}: {few}",
+                _by_k_table(found["scores"], ks, _percent, found["n_judged"]),
+                f"### Track {track}: gain {few}",
+                "Against the same decoder without them, on the same trials; p of the paired t test.",
+                _by_k_table(found["gains"], ks[1:], _gain),
+            ]
         parts += [
-            f"### Track {track}: without calibration",
-            _pool_table(found),
-            f"### Track {track}: {few}",
-            _by_k_table(found["scores"], ks, _percent, found["n_judged"]),
-            f"### Track {track}: gain {few}",
-            "Against the same decoder without them, on the same trials; p of the paired t test.",
-            _by_k_table(found["gains"], ks[1:], _gain),
             f"### Track {track}: paired tests over subjects, without calibration",
             _tests_table(found["tests"]),
             f"{found['n_trials']} trials of {found['n_subjects']} subjects; folds {found['folds']} of "
@@ -48,6 +50,7 @@ def page(results: dict[str, Any]) -> str:
 
 
 def decoder_name(name: str) -> str:
+    """Name of a decoder in tables."""
     if name.startswith(FRONTAL_PREFIX):
         return f"control, frontal electrodes: {decoder_name(name.removeprefix(FRONTAL_PREFIX))}"
     if name.startswith("own_"):
