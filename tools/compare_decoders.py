@@ -8,6 +8,7 @@ Reads the recordings of ``../shared/data/eegmmidb`` (or ``--data``). Each fold o
 (``fold0_B.npz``) and a record (``fold0_B.json``); folds that are done are kept. Then ``compare.json`` and
 ``compare.md`` are written from those that are there. ``--ours FOLDER`` adds the decoders whose folds
 ``tools.train_motor_imagery`` (or a training that writes the same files) left in its ``--work``, compared trial by trial.
+With ``--self-paced`` all are also judged over the whole recordings, rest included: ``self_paced.json`` and ``.md``.
 """
 
 import argparse
@@ -16,18 +17,24 @@ import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ConfigError
+from rtbci.evaluate.data import open_data
 from rtbci.probe.refit import PRECISION
 from tools.training.baselines.comparing import compare_folds
 from tools.training.baselines.eegnet import NetSettings
+from tools.training.baselines.few_trials import KS
 from tools.training.baselines.fold import Settings, run_fold
 from tools.training.baselines.prepare import TRACKS
+from tools.training.baselines.self_paced import judge_streamed, streamed_path
+from tools.training.baselines.self_paced_table import self_paced_page
+from tools.training.baselines.streaming import DATA_SET, stream_fold
 from tools.training.baselines.table import page
 from tools.training.folds import use_one_thread
 from tools.training.judge import subject_folds
@@ -41,7 +48,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = _parser().parse_args(arguments)
-    paths = sorted((args.data / "eegmmidb").glob("S*.npz"))[: args.subjects_limit]
+    paths = sorted((args.data / DATA_SET).glob("S*.npz"))[: args.subjects_limit]
     if len(paths) < args.folds:
         print(
             f"compare: found {len(paths)} subjects below {args.data}, need {args.folds} or more; give --data",
@@ -49,16 +56,28 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 2
     labels = read_runs(paths[0])[0].labels if "A" in args.tracks else ()
-    settings = Settings(args.folds, args.seed, args.precision, NetSettings(epochs=args.epochs), labels)
+    net, ks = NetSettings(epochs=args.epochs), tuple(sorted(set(args.ks)))
+    if args.self_paced and (args.ours is None or "B" not in args.tracks):
+        print(
+            "compare: --self-paced needs --ours, whose decoders the baselines are judged beside, and track B",
+            file=sys.stderr,
+        )
+        return 2
+    settings = Settings(args.folds, args.seed, args.precision, net, labels, ks)
     try:
         _run_folds(args, paths, settings)
         results = compare_folds(args.out, args.tracks, args.folds, args.ours)
+        streamed = _self_paced(args) if args.self_paced else None
     except ConfigError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     (args.out / "compare.json").write_text(json.dumps(results, indent=1) + "\n")
     (args.out / "compare.md").write_text(page(results))
     print(page(results))
+    if streamed is not None:
+        (args.out / "self_paced.json").write_text(json.dumps(streamed, indent=1) + "\n")
+        (args.out / "self_paced.md").write_text(self_paced_page(streamed))
+        print(self_paced_page(streamed))
     return 0
 
 
@@ -71,12 +90,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "compare", help="folds and tables")
     parser.add_argument("--ours", type=Path, default=None, help="folder of fold0.npz ... of our own training")
+    parser.add_argument(
+        "--self-paced", action="store_true", help="judge over whole recordings too; needs --ours"
+    )
+    parser.add_argument(
+        "--every", type=int, default=4, help="hops from one window to the next with --self-paced"
+    )
     parser.add_argument("--tracks", nargs="+", choices=sorted(TRACKS), default=["B", "A"])
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--only", type=int, nargs="+", default=None, help="run these folds alone, from 0")
     parser.add_argument("--epochs", type=int, default=NetSettings().epochs, help="of EEGNet on the pool")
     parser.add_argument(
         "--precision", type=float, default=PRECISION, help="of the prior when heads are refitted"
+    )
+    parser.add_argument(
+        "--ks", type=int, nargs="+", choices=KS, default=KS, help="trials a class of the user that are known"
     )
     parser.add_argument("--subjects-limit", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
@@ -101,6 +129,21 @@ def _run_folds(args: argparse.Namespace, paths: list[Path], settings: Settings) 
     with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         for future in [pool.submit(_one_fold, *one) for one in todo]:
             future.result()
+
+
+def _self_paced(args: argparse.Namespace) -> dict[str, Any]:
+    """Stream the finished folds of track B that are not streamed yet; judge all that are."""
+    use_one_thread()
+    reader = open_data([str(args.data / DATA_SET)], DATA_SET)
+    for i in range(args.folds) if args.only is None else args.only:
+        path, out = args.out / f"fold{i}_B.npz", streamed_path(args.out, i)
+        if path.with_suffix(".json").is_file() and not out.is_file():
+            stream_fold(reader, path, args.ours, out, args.every, partial(_report, f"fold {i}"))
+    return judge_streamed(args.out, args.folds, args.every)
+
+
+def _report(what: str, line: str) -> None:
+    print(f"{what}: {line}", flush=True)
 
 
 def _is_done(path: Path, settings: Settings, test: npt.NDArray[np.intp]) -> bool:
@@ -134,7 +177,7 @@ def _one_fold(
         TRACKS[track],
         settings,
         out / f"fold{i}_{track}.npz",
-        lambda line: print(f"fold {i}, track {track}: {line}", flush=True),
+        partial(_report, f"fold {i}, track {track}"),
     )
 
 

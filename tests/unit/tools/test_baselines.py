@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,6 +18,8 @@ from tools.training.baselines.eegnet import (
     eegnet_margins,
     fine_tune,
     fit_eegnet,
+    net_from_tensors,
+    net_tensors,
 )
 from tools.training.baselines.few_trials import (
     KS,
@@ -27,7 +30,7 @@ from tools.training.baselines.few_trials import (
     own_margins,
     refitted_margins,
 )
-from tools.training.baselines.linear import LINEAR, LinearDecoder, fit_linear
+from tools.training.baselines.linear import LINEAR, LinearDecoder, fit_linear, linear_from_tensors
 from tools.training.baselines.prepare import (
     DELAYS,
     FILTER_BANK_HZ,
@@ -218,7 +221,7 @@ def test_a_sure_prior_is_the_pool_and_a_weak_one_the_user() -> None:
     x, classes = RNG.standard_normal((60, 5)), np.arange(60) % 2
     x[:, 0] += 2.0 * classes
     wrong = np.array([[0.5, 0, 0, 0, 0], [-0.5, 0, 0, 0, 0]])
-    decoder = LinearDecoder(lambda found: found["x"], wrong, np.array([-0.5, 0.5]), np.ones(5))
+    decoder = LinearDecoder("tangent", {}, wrong, np.array([-0.5, 0.5]), np.ones(5))
     pool = linear_margins(x, wrong, decoder.intercept)
     rows = np.arange(40), np.arange(40, 60)
     sure = refitted_margins(decoder, x, classes, 1e8)(*rows)
@@ -227,7 +230,7 @@ def test_a_sure_prior_is_the_pool_and_a_weak_one_the_user() -> None:
     assert ((weak > 0) == classes[40:]).mean() > 0.7
     np.testing.assert_array_equal(guarded_margins(decoder, x, classes, 0.1)(*rows), weak)
     shuffled = np.random.default_rng(0).permutation(classes)
-    blind = LinearDecoder(decoder.features, 0.0 * wrong, np.zeros(2), np.ones(5))
+    blind = LinearDecoder("tangent", {}, 0.0 * wrong, np.zeros(2), np.ones(5))
     np.testing.assert_array_equal(guarded_margins(blind, x[:, ::-1], shuffled, 1.0)(*rows), np.zeros(20))
 
 
@@ -260,13 +263,53 @@ def test_eegnet_has_the_papers_layers_and_norms() -> None:
     assert net(torch.zeros(3, 21, 384)).shape == (3, 2)
 
 
-def test_eegnet_filters_in_either_order() -> None:
+@pytest.mark.parametrize("is_training", [False, True])
+def test_eegnet_filters_in_either_order(is_training: bool) -> None:
     torch.manual_seed(0)
-    net, x = EegNet(5, 96), torch.randn(4, 5, 96)
+    net, x = EegNet(5, 96), torch.randn(4, 5, 96) + 0.3
     for _ in range(3):
         net(torch.randn(8, 5, 96))  # statistics of its own
-    net.eval()
-    torch.testing.assert_close(net._filtered(x), net._filtered_in_training(x), rtol=1e-4, atol=1e-5)
+    other = copy.deepcopy(net)
+    found, wanted = net.train(is_training)._filtered(x), other.train(is_training)._filtered_in_order(x)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+    found.square().sum().backward()  # type: ignore[no-untyped-call]
+    wanted.square().sum().backward()  # type: ignore[no-untyped-call]
+    for one, same in zip(net.parameters(), other.parameters(), strict=True):
+        if same.grad is not None:
+            torch.testing.assert_close(
+                one.grad, same.grad, rtol=1e-3, atol=1e-2 * same.grad.abs().max().item()
+            )
+    for name in ("running_mean", "running_var"):
+        kept = [getattr(one.norm_temporal, name) for one in (net, other)]
+        torch.testing.assert_close(*kept, rtol=1e-4, atol=1e-6)
+
+
+def test_decoders_are_rebuilt_from_their_tensors() -> None:
+    covariances, classes = power_covariances(60)
+    for name in LINEAR_NAMES:
+        decoder = fit_linear(name, covariances, classes, MIRROR)
+        again = linear_from_tensors(name, decoder.tensors())
+        np.testing.assert_array_equal(again.features(covariances), decoder.features(covariances))
+        np.testing.assert_array_equal(again.coef, decoder.coef)
+        np.testing.assert_array_equal(again.scale, decoder.scale)
+    x, classes = power_trials(32)
+    net = fit_eegnet(x, classes, MIRROR, NetSettings(epochs=1), 0, lambda line: None)
+    np.testing.assert_array_equal(
+        eegnet_margins(net_from_tensors(net_tensors(net)), x, MIRROR), eegnet_margins(net, x, MIRROR)
+    )
+
+
+def test_only_the_chosen_numbers_of_trials_are_tried() -> None:
+    classes = np.arange(60) % 2
+    tried: list[int] = []
+
+    def adapt(calibration: np.ndarray, judged: np.ndarray) -> FloatArray:
+        tried.append(len(calibration))
+        return np.zeros(len(judged))
+
+    found = judged_by_k(np.ones(60, np.intp), classes, np.ones(60), adapt, (0, 5))
+    assert tried == [10]
+    assert [np.isfinite(row).any() for row in found] == [k in (0, 5) for k in KS]
 
 
 def test_eegnet_learns_power_is_repeatable_and_symmetric() -> None:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from rtbci.probe.profile import read_profile
 from tests.training_samples import write_subject
 from tools.compare_decoders import main
 from tools.training.baselines.comparing import compare_folds
@@ -14,6 +16,7 @@ from tools.training.baselines.few_trials import (
     KS,
 )
 from tools.training.baselines.table import page
+from tools.training.judge import subject_accuracies
 from tools.training.trials import ENDS_SLIDING
 
 
@@ -114,7 +117,35 @@ def test_our_own_folds_are_compared_trial_by_trial(tmp_path: Path) -> None:
     ]
     assert gain["log_loss_difference"] == pytest.approx(np.mean(by_subject))
     assert results["tracks"]["B"]["n_judged"] == [48, 44, 0, 0, 0, 0]
-    assert "ours_power" in page(results)
+    assert "ours, power - tangent space + LR, 8-13 and 13-30 Hz" in page(results)
+
+
+def test_our_branches_are_judged_together_with_the_folds_own_weights(tmp_path: Path) -> None:
+    names = ("tangent_two_bands", "frontal_tangent_two_bands", "eegnet", "frontal_eegnet")
+    population = Path(__file__).resolve().parents[3] / "paradigms" / "motor_imagery" / "population"
+    profile = read_profile(population)
+    weights = {entry.name: entry.weight for entry in profile.branches}
+    joined = []
+    for i in range(2):
+        columns = write_fold(tmp_path, i, names)
+        rng = np.random.default_rng(10 + i)
+        said = {name: rng.standard_normal(24) + 0.3 * columns["classes"] for name in weights}
+        identity = {name: columns[name] for name in ("subjects", "classes")}
+        np.savez(tmp_path / f"fold{i}.npz", **identity, **said)  # type: ignore[arg-type]
+        shutil.copytree(population, tmp_path / f"fold{i}" / "profile")
+        margins = np.sum([weights[name] * one for name, one in said.items()], axis=0)
+        joined.append(subject_accuracies(columns["subjects"], columns["classes"], margins))
+    results = compare_folds(tmp_path, ["B"], 2, tmp_path)["tracks"]["B"]
+    found = {(one["name"], one["k"]): one for one in results["scores"]}
+    assert found["ours_fused", 0]["mean"] == pytest.approx(np.concatenate(joined).mean())
+    assert "trials a class" in page({"tracks": {"B": results}, "ks": list(KS), "n_folds": 2})
+    uncalibrated = results | {"n_judged": [48, 0, 0, 0, 0, 0]}
+    assert "trials a class" not in page({"tracks": {"B": uncalibrated}, "ks": list(KS), "n_folds": 2})
+    tests = [one["name"] for one in results["tests"]]
+    assert len(tests) == len(set(tests))
+    assert {"ours_fused - eegnet", "ours_fused - tangent_two_bands", "ours_fused - ours_encoder"} <= set(
+        tests
+    )
 
 
 def test_folds_of_other_trials_are_not_compared(tmp_path: Path) -> None:

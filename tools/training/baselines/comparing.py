@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ConfigError
+from rtbci.probe.profile import Profile, read_profile
 from rtbci.stages.stage import FloatArray
 from tools.training.baselines.few_trials import KS
 from tools.training.baselines.fold import FRONTAL_PREFIX, read_fold
@@ -21,6 +22,8 @@ REFERENCE = "tangent_two_bands"
 """What every decoder is tested against."""
 
 OURS_PREFIX = "ours_"
+FUSED = f"{OURS_PREFIX}fused"
+BRANCHES = ("encoder", "tangent", "power")
 
 ByK = dict[str, list[tuple[npt.NDArray[np.intp], FloatArray]]]
 """By decoder, for each number of calibration trials: subjects, and their balanced accuracies in percent."""
@@ -49,7 +52,8 @@ def compare_folds(folder: Path, tracks: Sequence[str], n_folds: int, ours: Path 
     n_folds : int
     ours : Path, optional
         Folder of ``fold0.npz`` ... with ``subjects``, ``classes`` and margins of shape (n,) or (n, n_windows), windows as
-        `ENDS_SLIDING`: of these track B is taken. Margins whose name ends in ``_a`` are track A's.
+        `ENDS_SLIDING`: of these track B is taken. Margins whose name ends in ``_a`` are track A's. Where there is a
+        ``fold0/profile`` too, its branches are also judged together.
 
     Raises
     ------
@@ -72,6 +76,8 @@ def _join(folder: Path, track: str, done: Sequence[int], ours: Path | None) -> _
         arrays, record = read_fold(folder / f"fold{i}_{track}.npz")
         if ours is not None:
             arrays |= _ours(ours / f"fold{i}.npz", track, arrays)
+            if track == "B" and (ours / f"fold{i}" / "profile").is_dir():
+                arrays[FUSED] = _fused(read_profile(ours / f"fold{i}" / "profile"), arrays)
         parts.append(arrays)
         records.append(record)
     names = [name for name in parts[0] if name not in ("subjects", "classes")]
@@ -112,6 +118,12 @@ def _ours(path: Path, track: str, arrays: dict[str, npt.NDArray[Any]]) -> dict[s
     return found
 
 
+def _fused(profile: Profile, arrays: dict[str, npt.NDArray[Any]]) -> FloatArray:
+    """Margins (1, n) of our branches together, by a fold's profile, whose weights were fitted on the other folds."""
+    total = sum(entry.weight * arrays[f"{OURS_PREFIX}{entry.name}"] for entry in profile.branches)
+    return np.asarray(total / profile.temperature)
+
+
 def _scored(joined: _Joined) -> dict[str, Any]:
     by_k = {name: [_accuracies(joined, row) for row in margins] for name, margins in joined.margins.items()}
     scores = [
@@ -148,16 +160,19 @@ def _accuracies(joined: _Joined, margins: FloatArray) -> tuple[npt.NDArray[np.in
 
 
 def _tests(by_k: ByK) -> list[dict[str, Any]]:
-    """Each decoder against the reference and against its own frontal control, both without calibration."""
+    """Each decoder against the reference and its own frontal control, ours against each; all without calibration."""
     pairs: list[tuple[str, str]] = []
     for name in by_k:
         if f"{FRONTAL_PREFIX}{name}" in by_k:
             pairs.append((name, f"{FRONTAL_PREFIX}{name}"))
         if f"{FRONTAL_PREFIX}{name}" in by_k or name.startswith((OURS_PREFIX, "eegnet")):
             pairs.append((name, REFERENCE))
+    if FUSED in by_k:
+        ours = [f"{OURS_PREFIX}{name}" for name in BRANCHES]
+        pairs += [(FUSED, name) for name in by_k if f"{FRONTAL_PREFIX}{name}" in by_k or name in ours]
     return [
         compare(f"{first} - {second}", by_k[first][0][1], by_k[second][0][1])
-        for first, second in pairs
+        for first, second in dict.fromkeys(pairs)
         if first != second
     ]
 

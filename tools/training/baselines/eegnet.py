@@ -6,8 +6,9 @@ Temporal filters, a spatial filter for each of them, a separable convolution, on
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,15 @@ from torch import Tensor, nn
 
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["EegNet", "NetSettings", "eegnet_margins", "fine_tune", "fit_eegnet"]
+__all__ = [
+    "EegNet",
+    "NetSettings",
+    "eegnet_margins",
+    "fine_tune",
+    "fit_eegnet",
+    "net_from_tensors",
+    "net_tensors",
+]
 
 KERNEL, KERNEL_SEPARABLE = 64, 16
 POOL, POOL_SEPARABLE = 4, 8
@@ -84,31 +93,56 @@ class EegNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (batch, 2) of windows (batch, n_channels, n_samples)."""
-        x = self._filtered_in_training(x) if self.training else self._filtered(x)
+        x = self._filtered(x)
         x = F.avg_pool2d(F.elu(self.norm_spatial(x)), (1, POOL))
         x = F.dropout(x, self.dropout, self.training)
         x = self.pointwise(self.depthwise(_pad(x, KERNEL_SEPARABLE)))
         x = F.avg_pool2d(F.elu(self.norm_separable(x)), (1, POOL_SEPARABLE))
         return self.head(F.dropout(x, self.dropout, self.training).flatten(1))  # type: ignore[no-any-return]
 
-    def _filtered_in_training(self, x: Tensor) -> Tensor:
+    def _filtered_in_order(self, x: Tensor) -> Tensor:
         """Temporal filters on every electrode, their normalisation, spatial filters: (batch, n_spatial, 1, n_samples)."""
         return self.spatial(self.norm_temporal(self.temporal(_pad(x[:, None], KERNEL))))  # type: ignore[no-any-return]
 
     def _filtered(self, x: Tensor) -> Tensor:
-        """Compute the same with the statistics kept: all is linear, so the spatial filters come first.
+        """Compute the same: all is linear but the statistics, so the spatial filters come first.
 
-        Temporal filters then run on 16 channels instead of 8 times the electrodes.
+        Temporal filters then run on 16 channels instead of 8 times the electrodes: with 31, forward and backward of 64
+        windows take 0.08 s of a core instead of 0.32.
         """
         norm, weights = self.norm_temporal, self.spatial.weight[:, 0, :, 0]
-        mean, variance = norm.running_mean, norm.running_var
-        if mean is None or variance is None:
-            raise RuntimeError("EegNet: BatchNorm keeps no statistics, need them; build it with the defaults")
+        mean, variance = self._statistics(x)
         depth = len(weights) // len(norm.weight)
         gain = norm.weight / (variance + norm.eps).sqrt()
         kernels = (self.temporal.weight[:, 0] * gain[:, None, None]).repeat_interleave(depth, 0)
         shift = (norm.bias - mean * gain).repeat_interleave(depth) * weights.sum(1)
         return F.conv1d(_pad(weights @ x, KERNEL), kernels, shift, groups=len(weights))[:, :, None]
+
+    def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of every temporal filter's output: those kept, or in training the batch's.
+
+        With w a filter, s and R the mean and the second moment of the `KERNEL` samples that it sees at once, the mean
+        of its output is w s and the mean square w R w.
+        """
+        norm = self.norm_temporal
+        mean, variance = norm.running_mean, norm.running_var
+        if mean is None or variance is None or norm.momentum is None:
+            raise RuntimeError("EegNet: BatchNorm keeps no statistics, need them; build it with the defaults")
+        if not self.training:
+            return mean, variance
+        n, n_samples = x.numel(), x.shape[2]
+        padded = _pad(x, KERNEL).flatten(0, 1)
+        products = padded.T @ padded
+        steps = products.stride(0) + products.stride(1)
+        seen = products.as_strided((KERNEL, KERNEL, n_samples), (*products.stride(), steps)).sum(2) / n
+        first = padded.sum(0).unfold(0, n_samples, 1).sum(1) / n
+        kernels = self.temporal.weight[:, 0, 0]
+        means = kernels @ first
+        variances = (kernels @ seen * kernels).sum(1) - means**2
+        with torch.no_grad():
+            mean.lerp_(means, norm.momentum)
+            variance.lerp_(variances * (n / (n - 1)), norm.momentum)
+        return means, variances
 
     @torch.no_grad()
     def limit_norms(self) -> None:
@@ -157,6 +191,23 @@ def fit_eegnet(
             schedule.step()
         left_s = (time.monotonic() - t_start) / epoch * (settings.epochs - epoch)
         report(f"EEGNet epoch {epoch}/{settings.epochs}: loss {np.mean(losses):.4f}, {left_s:.0f} s left")
+    return net.eval()
+
+
+def net_tensors(net: EegNet) -> dict[str, npt.NDArray[Any]]:
+    """Weights and kept statistics by name, for `net_from_tensors`; copies."""
+    return {name: one.detach().numpy().copy() for name, one in net.state_dict().items()}
+
+
+def net_from_tensors(tensors: Mapping[str, npt.NDArray[Any]]) -> EegNet:
+    """Build from what `net_tensors` gave, ready to judge windows of the length that it was trained on."""
+    n_temporal, n_spatial = (len(tensors[f"{name}.weight"]) for name in ("temporal", "spatial"))
+    n_pointwise, n_inputs = len(tensors["pointwise.weight"]), tensors["head.weight"].shape[1]
+    n_samples = n_inputs // n_pointwise * POOL * POOL_SEPARABLE
+    net = EegNet(
+        tensors["spatial.weight"].shape[2], n_samples, n_temporal, n_spatial // n_temporal, n_pointwise
+    )
+    net.load_state_dict({name: torch.from_numpy(np.array(one)) for name, one in tensors.items()})
     return net.eval()
 
 

@@ -52,7 +52,11 @@ def first_trials(classes: Classes, k: int) -> tuple[Rows, Rows]:
 
 
 def judged_by_k(
-    subjects: npt.NDArray[np.intp], classes: Classes, pool: FloatArray | None, adapt: Adapt
+    subjects: npt.NDArray[np.intp],
+    classes: Classes,
+    pool: FloatArray | None,
+    adapt: Adapt,
+    chosen: Sequence[int] = KS,
 ) -> FloatArray:
     """Margins for each number of calibration trials.
 
@@ -63,6 +67,8 @@ def judged_by_k(
         Margins without calibration; None: the decoder has none.
     adapt : callable
         See `Adapt`; rows count from 0 to n.
+    chosen : sequence of int
+        Numbers of calibration trials that are tried; of the others nothing is judged.
 
     Returns
     -------
@@ -72,7 +78,7 @@ def judged_by_k(
     found = np.full((len(KS), len(classes)), np.nan)
     if pool is not None:
         found[0] = pool
-    for i_k, calibration, judged in _splits(subjects, classes):
+    for i_k, calibration, judged in _splits(subjects, classes, chosen):
         found[i_k, judged] = adapt(calibration, judged)
     return found
 
@@ -133,13 +139,14 @@ def linear_margins(features: FloatArray, coef: FloatArray, intercept: FloatArray
     return np.asarray(features @ (coef[1] - coef[0]) + intercept[1] - intercept[0])
 
 
-def _splits(subjects: npt.NDArray[np.intp], classes: Classes) -> Iterator[tuple[int, Rows, Rows]]:
-    ks: Sequence[int] = KS
+def _splits(
+    subjects: npt.NDArray[np.intp], classes: Classes, chosen: Sequence[int]
+) -> Iterator[tuple[int, Rows, Rows]]:
     for subject in np.unique(subjects):
         mine = np.flatnonzero(subjects == subject)
-        for i_k, k in enumerate(ks):
+        for i_k, k in enumerate(KS):
             calibration, judged = first_trials(classes[mine], k)
-            if k and len(judged):
+            if k and k in chosen and len(judged):
                 yield i_k, mine[calibration], mine[judged]
 
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.stages.stage import FloatArray
-from tools.training.baselines.eegnet import NetSettings, eegnet_margins, fine_tune, fit_eegnet
+from tools.training.baselines.eegnet import NetSettings, eegnet_margins, fine_tune, fit_eegnet, net_tensors
 from tools.training.baselines.few_trials import (
+    KS,
     Adapt,
     guarded_margins,
     judged_by_k,
@@ -25,7 +26,7 @@ from tools.training.baselines.prepare import Covariances, Prepared, Track, prepa
 from tools.training.eye_rule import eye_rule
 from tools.training.signals import FRONTAL, LAYOUT, Signal, mirror_columns
 
-__all__ = ["FRONTAL_PREFIX", "GUARDED", "OWN", "Settings", "read_fold", "run_fold"]
+__all__ = ["FRONTAL_PREFIX", "GUARDED", "OWN", "Settings", "read_decoders", "read_fold", "run_fold"]
 
 FRONTAL_PREFIX = "frontal_"
 OWN = ("csp_lda", "tangent")
@@ -48,6 +49,8 @@ class Settings:
     net : NetSettings
     all_channels : tuple of str
         Of the whole-head EEGNets of track A.
+    ks : tuple of int
+        Which of `KS` are tried.
     layout : tuple of str
         Electrodes of all other decoders: our decoder's.
     """
@@ -57,15 +60,21 @@ class Settings:
     precision: float
     net: NetSettings = field(default_factory=NetSettings)
     all_channels: tuple[str, ...] = ()
+    ks: tuple[int, ...] = KS
     layout: tuple[str, ...] = LAYOUT
 
 
 @dataclass(slots=True)
 class _Found:
-    """What the fold has so far: margins (len(KS), n_test) and seconds, by decoder."""
+    """What the fold has so far: margins (len(KS), n_test) and seconds by decoder, tensors by decoder and name."""
 
     margins: dict[str, FloatArray] = field(default_factory=dict)
+    tensors: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+
+    def keep(self, name: str, tensors: Mapping[str, npt.NDArray[Any]]) -> None:
+        """What a decoder was trained to, for whoever judges it on other windows later."""
+        self.tensors |= {f"{name}/{key}": one for key, one in tensors.items()}
 
 
 def run_fold(
@@ -77,7 +86,7 @@ def run_fold(
     path: Path,
     report: Callable[[str], None],
 ) -> None:
-    """Run all baselines; write margins to `path` (npz) and what they are to its neighbour ``.json``.
+    """Run all baselines; write margins to `path` (npz), what was trained, and what it is to neighbours of it.
 
     Parameters
     ----------
@@ -88,7 +97,7 @@ def run_fold(
     track : Track
     settings : Settings
     path : Path
-        ``*.npz``; the JSON is written last, so that a fold is done when it is there.
+        ``*.npz``; beside it ``*_decoders.npz`` and ``*.json``, written last: a fold is done when it is there.
     report : callable
         Takes lines of progress.
     """
@@ -113,6 +122,7 @@ def run_fold(
     eyes = eye_rule(paths, track.eye_s)
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **identity, **found.margins)  # type: ignore[arg-type]
+    np.savez(_decoders_path(path), **found.tensors)  # type: ignore[arg-type]
     record = {
         "track": track.name,
         "settings": asdict(settings),
@@ -132,6 +142,20 @@ def read_fold(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
         arrays = {name: archive[name] for name in archive.files}
     record: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
     return arrays, record
+
+
+def read_decoders(path: Path) -> dict[str, dict[str, npt.NDArray[Any]]]:
+    """Tensors by decoder and name of a fold that `run_fold` wrote to `path`."""
+    found: dict[str, dict[str, npt.NDArray[Any]]] = {}
+    with np.load(_decoders_path(path)) as archive:
+        for key in archive.files:
+            decoder, name = key.split("/")
+            found.setdefault(decoder, {})[name] = archive[key]
+    return found
+
+
+def _decoders_path(path: Path) -> Path:
+    return path.with_name(f"{path.stem}_decoders.npz")
 
 
 def _judge_linear(
@@ -157,15 +181,17 @@ def _judge_linear(
             name: refitted_margins(decoder, features, classes, settings.precision),
             name + GUARDED: guarded_margins(decoder, features, classes, settings.precision),
         }
+        if not prefix:
+            found.keep(name, decoder.tensors())
         for way, adapt in ways.items() if not prefix else ():
-            found.margins[way] = judged_by_k(subjects, classes, pool, adapt)
+            found.margins[way] = judged_by_k(subjects, classes, pool, adapt, settings.ks)
         if prefix:
             found.margins[prefix + name] = pool[np.newaxis]
         _finish(found, prefix + name, t_start, report)
     for name in OWN if not prefix else ():
         t_start = time.monotonic()
         own = own_margins(name, held, classes)
-        found.margins[f"own_{name}"] = judged_by_k(subjects, classes, None, own)
+        found.margins[f"own_{name}"] = judged_by_k(subjects, classes, None, own, settings.ks)
         _finish(found, f"own_{name}", t_start, report)
 
 
@@ -191,7 +217,8 @@ def _judge_net(
         return eegnet_margins(tuned, x[judged], mirror)
 
     if is_tuned:
-        found.margins[name] = judged_by_k(data.subjects[test], classes, pool, adapt)
+        found.keep(name, net_tensors(net))
+        found.margins[name] = judged_by_k(data.subjects[test], classes, pool, adapt, settings.ks)
     else:
         found.margins[name] = pool[np.newaxis]
     _finish(found, name, t_start, report)

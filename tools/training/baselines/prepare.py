@@ -16,13 +16,17 @@ from tools.training.trials import BAND_ORDER, CONTEXT, END_TRACK_B, cut_trials
 __all__ = [
     "DELAYS",
     "FILTER_BANK_HZ",
+    "SHRINKAGE",
+    "STEP",
     "TRACKS",
+    "TWO_BANDS_HZ",
     "Covariances",
     "Prepared",
     "Track",
     "delay_embedding",
     "delay_mirror",
     "prepare",
+    "second_moments",
 ]
 
 TWO_BANDS_HZ = ((8.0, 13.0), (13.0, 30.0))
@@ -152,10 +156,10 @@ def _cut(x: npt.NDArray[np.float32], track: Track) -> npt.NDArray[np.float32]:
 def _covariances(aligned: Signal, whole: npt.NDArray[np.float32], track: Track) -> Covariances:
     delayed = delay_embedding(whole[:, :, ::STEP])
     return {
-        "broad": _second_moments(whole)[:, np.newaxis],
+        "broad": second_moments(whole)[:, np.newaxis],
         "two_bands": _in_bands(aligned, TWO_BANDS_HZ, track),
         "filter_bank": _in_bands(aligned, FILTER_BANK_HZ, track),
-        "delays": _second_moments(delayed)[:, np.newaxis],
+        "delays": second_moments(delayed)[:, np.newaxis],
     }
 
 
@@ -165,10 +169,11 @@ def _in_bands(aligned: Signal, bands_hz: Sequence[tuple[float, float]], track: T
     for low_hz, high_hz in bands_hz:
         band = SosFilter.bandpass(low_hz, high_hz, RATE_HZ, aligned.data.shape[1], BAND_ORDER)
         filtered = Signal(aligned.subject, band.push(aligned.data), aligned.i_cue, aligned.classes)
-        found.append(_second_moments(_cut(cut_trials([filtered]).x, track)))
+        found.append(second_moments(_cut(cut_trials([filtered]).x, track)))
     return np.stack(found, axis=1)
 
 
-def _second_moments(windows: npt.NDArray[np.float32]) -> FloatArray:
+def second_moments(windows: npt.NDArray[np.float32]) -> FloatArray:
+    """Shrunk second moments (n, n_channels, n_channels) of windows (n, n_channels, n_samples)."""
     double = windows.astype(np.float64)
     return shrink(double @ double.transpose(0, 2, 1) / windows.shape[2], SHRINKAGE)
