@@ -2,10 +2,11 @@
 
     OMP_NUM_THREADS=1 python tools/bench_encoder.py
     OMP_NUM_THREADS=1 python tools/bench_encoder.py --core-share light --seconds 30
+    OMP_NUM_THREADS=1 python tools/bench_encoder.py --engines dare_nano dare_light
 
 The two back ends take turns, so that a busy machine slows both; each number is the median over rounds.
 `--core-share` instead makes decisions at 16 Hz in real time (patch, feature ring, window) and reads the
-processor time that it took.
+processor time that it took. `--engines` times a new patch of engines that are shipped, which take turns.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from rtbci.encoder.checkpoint import describe
 from rtbci.encoder.dare import DareEncoder, channel_ids
 from rtbci.encoder.features import StreamingEncoder
 from rtbci.encoder.sizes import SIZES
+from rtbci.recipes import list_recipes, read_engine
 
 LABELS = ["FP1", "FP2", "F7", "F3", "FZ", "F4", "F8", "T7", "C3", "CZ", "C4", "T8", "P7", "P3", "PZ", "P4"]
 LABELS += ["P8", "O1", "O2"]
@@ -81,6 +83,20 @@ def table(n_rounds: int) -> None:
             )
 
 
+def engine_times(names: Sequence[str], n_rounds: int) -> dict[str, tuple[float, float]]:
+    """Median over rounds of p50 and p99 of one patch, in milliseconds, for each engine."""
+    recipes = {name: read_engine(name) for name in names}
+    sessions = {name: OrtSession(recipe.onnx_path) for name, recipe in recipes.items()}
+    rounds: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for _ in range(n_rounds):
+        for name, session in sessions.items():
+            shape = (1, len(recipes[name].input.channels), recipes[name].input.n_samples)
+            x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+            rounds[name].append(np.percentile(times_ms(session.run, x), [50, 99]))
+    medians = {name: np.median(rows, axis=0) for name, rows in rounds.items()}
+    return {name: (float(p50), float(p99)) for name, (p50, p99) in medians.items()}
+
+
 def core_share(name: str, seconds: float) -> None:
     """Make a window of features every hop in real time; print the share of a core that this took."""
     session, _ = open_both(name)
@@ -103,9 +119,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=15, help="turns of each back end (default 15)")
     parser.add_argument("--core-share", choices=tuple(SIZES), help="measure processor time at 16 Hz instead")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of --core-share (default 30)")
+    parser.add_argument(
+        "--engines", nargs="+", choices=list_recipes("engines"), help="time shipped engines instead"
+    )
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    if given.core_share:
+    if given.engines:
+        for name, (p50, p99) in engine_times(given.engines, given.rounds).items():
+            print(f"{name}: new patch p50 {p50:.3f} ms, p99 {p99:.3f} ms")
+    elif given.core_share:
         core_share(given.core_share, given.seconds)
     else:
         table(given.rounds)

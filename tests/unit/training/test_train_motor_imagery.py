@@ -53,7 +53,7 @@ def test_one_fold_of_another_size_from_a_pretrained_start_becomes_a_decoder(
     data = tmp_path / "data" / "eegmmidb"
     data.mkdir(parents=True)
     for subject in range(1, 9):
-        write_subject(data, subject, n_runs=1, n_trials=6)
+        write_subject(data, subject, n_runs=1, n_trials=6, trial_s=8.5)
     whole, alone = tmp_path / "whole", tmp_path / "alone"
     given = f"--folds 2 --only-fold 0 --epochs 1 --power-epochs 1 --data {tmp_path / 'data'}".split()
     assert main([*given, "--work", str(whole), "--folds-only"]) == 0
