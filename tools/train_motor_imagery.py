@@ -184,6 +184,12 @@ def _parser() -> argparse.ArgumentParser:
         help="of the decoder with an idle class (default: for nano in the folder motor_imagery_idle beside that of "
         "--profile, for other sizes none)",
     )
+    _add_judging(parser)
+    _add_plan(parser.add_argument_group("what is trained"))
+    return parser
+
+
+def _add_judging(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument(
         "--only-fold", type=int, action="append", metavar="I", help="judge only this fold; may be repeated"
@@ -203,8 +209,6 @@ def _parser() -> argparse.ArgumentParser:
         help="--work of a training on the same data, folds and seed: train and judge the encoder alone, take what does "
         "not depend on it (tangent space, power, controls) from there; no decoder of a fold is written",
     )
-    _add_plan(parser.add_argument_group("what is trained"))
-    return parser
 
 
 def _add_plan(group: argparse._ArgumentGroup) -> None:

@@ -182,7 +182,7 @@ def section(results: dict[str, Any]) -> str:
     for track, title in TITLES.items():
         rows = [
             [
-                NAMES.get(one["name"], one["name"]).format(size=results["plan"]["size"]),
+                str(NAMES.get(one["name"], one["name"])).format(size=results["plan"]["size"]),
                 f"{one['mean']:.1f} ({one['se']:.1f})",
                 f"{one['low']:.1f} to {one['high']:.1f}",
             ]
