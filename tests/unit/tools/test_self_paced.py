@@ -244,6 +244,7 @@ def test_from_recordings_to_a_self_paced_table(tmp_path: Path, capsys: pytest.Ca
                 subjects=archive["subjects"],
                 classes=classes,
                 encoder=2.0 * classes[:, None] - 1,
+                tangent=2.0 * classes[:, None] - 1,
             )
     assert main([*arguments, "--ours", str(ours), "--self-paced"]) == 0
     assert "Self-paced" in capsys.readouterr().out
