@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from rtbci.errors import ConfigError
 from rtbci.probe.profile import read_profile
 from tests.training_samples import write_subject
 from tools.compare_decoders import main
@@ -149,8 +150,6 @@ def test_our_branches_are_judged_together_with_the_folds_own_weights(tmp_path: P
 
 
 def test_folds_of_other_trials_are_not_compared(tmp_path: Path) -> None:
-    from rtbci.errors import ConfigError
-
     ours = tmp_path / "ours"
     ours.mkdir()
     with pytest.raises(ConfigError, match="holds no finished fold"):

@@ -27,6 +27,7 @@ from tools.training.baselines.prepare import Track, prepare
 from tools.training.baselines.self_paced import (
     METRICS,
     judge_streamed,
+    met_at,
     recentred,
     score_subject,
     streamed_path,
@@ -199,6 +200,15 @@ def test_temperatures_come_from_the_other_folds_and_tests_are_paired(tmp_path: P
     assert "a window every 250 ms" in page
 
 
+def test_met_at_a_rate_lies_between_two_thresholds() -> None:
+    true = np.array([[1.0, 0.8, 0.4], [0.8, 0.6, 0.0]])
+    false = np.array([[9.0, 4.0, 0.0], [7.0, 2.0, 2.0]])  # means 8, 3, 1
+    np.testing.assert_allclose(met_at(true, false, 2.0), [0.6, 0.3])
+    np.testing.assert_allclose(met_at(true, false, 3.0), true[:, 1])
+    np.testing.assert_allclose(met_at(true, false, 10.0), true[:, 0])
+    np.testing.assert_allclose(met_at(true, false, 0.5), true[:, 2])
+
+
 def test_one_fold_is_not_enough(tmp_path: Path) -> None:
     write_two_folds(tmp_path, 2.0)
     streamed_path(tmp_path, 1).unlink()
@@ -234,6 +244,7 @@ def test_from_recordings_to_a_self_paced_table(tmp_path: Path, capsys: pytest.Ca
                 subjects=archive["subjects"],
                 classes=classes,
                 encoder=2.0 * classes[:, None] - 1,
+                tangent=2.0 * classes[:, None] - 1,
             )
     assert main([*arguments, "--ours", str(ours), "--self-paced"]) == 0
     assert "Self-paced" in capsys.readouterr().out

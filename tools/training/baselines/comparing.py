@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ConfigError
-from rtbci.probe.profile import Profile, read_profile
+from rtbci.probe.profile import read_profile
 from rtbci.stages.stage import FloatArray
 from tools.training.baselines.few_trials import KS
 from tools.training.baselines.fold import FRONTAL_PREFIX, read_fold
@@ -77,7 +77,7 @@ def _join(folder: Path, track: str, done: Sequence[int], ours: Path | None) -> _
         if ours is not None:
             arrays |= _ours(ours / f"fold{i}.npz", track, arrays)
             if track == "B" and (ours / f"fold{i}" / "profile").is_dir():
-                arrays[FUSED] = _fused(read_profile(ours / f"fold{i}" / "profile"), arrays)
+                arrays[FUSED] = _fused(ours / f"fold{i}" / "profile", arrays)
         parts.append(arrays)
         records.append(record)
     names = [name for name in parts[0] if name not in ("subjects", "classes")]
@@ -118,9 +118,17 @@ def _ours(path: Path, track: str, arrays: dict[str, npt.NDArray[Any]]) -> dict[s
     return found
 
 
-def _fused(profile: Profile, arrays: dict[str, npt.NDArray[Any]]) -> FloatArray:
+def _fused(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> FloatArray:
     """Margins (1, n) of our branches together, by a fold's profile, whose weights were fitted on the other folds."""
-    total = sum(entry.weight * arrays[f"{OURS_PREFIX}{entry.name}"] for entry in profile.branches)
+    profile = read_profile(path)
+    names = [f"{OURS_PREFIX}{entry.name}" for entry in profile.branches]
+    if missing := [name.removeprefix(OURS_PREFIX) for name in names if name not in arrays]:
+        raise ConfigError(
+            f"compare: {path} fuses {', '.join(missing)}, whose margins the fold's npz lacks, need all its branches; "
+            "train the fold again"
+        )
+    weights = [entry.weight for entry in profile.branches]
+    total = sum(weight * arrays[name] for weight, name in zip(weights, names, strict=True))
     return np.asarray(total / profile.temperature)
 
 

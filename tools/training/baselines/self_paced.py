@@ -229,6 +229,10 @@ def _summary(name: str, judged: _Judged, i_fold: npt.NDArray[np.intp]) -> dict[s
         "temperatures": judged.temperatures,
         "at_recipe": {metric: _plain(summarize(x)) for metric, x in judged.at_recipe.items()},
         "best_nmcc": _plain(summarize(_best_nmcc(judged, i_fold))),
+        "met_at": [
+            _plain(summarize(met_at(judged.swept["true_activation"], judged.swept["false_per_min"], limit)))
+            for limit in LIMITS_PER_MIN
+        ],
         "operating_points": [_plain(_point(judged, limit)) for limit in LIMITS_PER_MIN],
         "thresholds": judged.grid.tolist(),
         "sweep": {metric: np.nanmean(x, axis=0).tolist() for metric, x in judged.swept.items()},
@@ -274,14 +278,40 @@ def _tests(judged: dict[str, _Judged], i_fold: npt.NDArray[np.intp]) -> list[dic
 
 
 def _compared(judged: _Judged, i_fold: npt.NDArray[np.intp]) -> dict[str, FloatArray]:
-    """What is tested, (n_subjects,) each; an operating point that does not exist is no activation at all."""
+    """What is tested, shape (n_subjects,) each."""
+    true, false = judged.swept["true_activation"], judged.swept["false_per_min"]
     found = {"nMCC": judged.at_recipe["online_nmcc"], "best nMCC": _best_nmcc(judged, i_fold)}
-    for limit in LIMITS_PER_MIN:
-        threshold = _point(judged, limit).threshold
-        true = judged.swept["true_activation"]
-        met = np.zeros(len(true)) if threshold is None else true[:, judged.grid.tolist().index(threshold)]
-        found[f"met at {limit:g} false a minute"] = met
-    return found
+    return found | {
+        f"met at {limit:g} false a minute": met_at(true, false, limit) for limit in LIMITS_PER_MIN
+    }
+
+
+def met_at(true: FloatArray, false: FloatArray, limit_per_min: float) -> FloatArray:
+    """Share of trials met where the mean over subjects has exactly so many false activations a minute.
+
+    Between two thresholds of the sweep: as if each were used for a part of the time. Thresholds are far apart, and so
+    decoders would else be compared at different rates.
+
+    Parameters
+    ----------
+    true, false : ndarray of float64, shape (n_subjects, n_thresholds)
+        Thresholds ascending.
+    limit_per_min : float
+
+    Returns
+    -------
+    ndarray of float64, shape (n_subjects,)
+        At the highest threshold where even that has more false activations; at the lowest where that has fewer.
+    """
+    means = false.mean(axis=0)
+    above = np.flatnonzero(means > limit_per_min)
+    if not above.size:
+        return np.asarray(true[:, 0])
+    i = int(above[-1])
+    if i == true.shape[1] - 1:
+        return np.asarray(true[:, i])
+    share = (limit_per_min - means[i + 1]) / (means[i] - means[i + 1])
+    return np.asarray(share * true[:, i] + (1.0 - share) * true[:, i + 1])
 
 
 def _plain(found: Any) -> Any:

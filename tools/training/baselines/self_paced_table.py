@@ -17,7 +17,7 @@ def self_paced_page(found: Mapping[str, Any]) -> str:
         "### Self-paced: every window, rest included, without calibration",
         _decoders(found, threshold),
         f"Threshold {threshold:g}, but for the last columns; means over subjects, in brackets the 95 % interval. Best: at the "
-        "threshold that is best for the other folds' subjects.",
+        "threshold that is best for the other folds' subjects. Met at so many false: between two thresholds of the sweep.",
         "### Self-paced: paired tests over subjects",
         _tests(found, threshold),
         "Difference (SE), p of the paired t test, p of Wilcoxon's.",
@@ -47,7 +47,7 @@ def _decoders(found: Mapping[str, Any], threshold: float) -> str:
                 _number(at["wrong_first_activation"], 100.0, 1),
                 _number(at["false_per_min"], 1.0, 1),
                 _interval(one["best_nmcc"], 1.0, 3),
-                *(_interval(point["true_activation"], 100.0, 1) for point in one["operating_points"]),
+                *(_interval(met, 100.0, 1) for met in one["met_at"]),
             ]
         )
     return markdown_table(header, rows)
