@@ -6,6 +6,7 @@ can catch it.
 """
 
 __all__ = [
+    "CalibrationError",
     "ChannelError",
     "ConfigError",
     "EngineError",

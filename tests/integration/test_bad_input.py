@@ -294,8 +294,8 @@ def test_profile_of_another_paradigm(run: Call, tmp_path: Path) -> None:
     status, said = run("--profile", str(profile))
     assert status == 6
     assert (
-        "profile of 'ada': does not fit paradigm 'tiny': channels ('C3', 'C4'), need ('C3', 'CZ', 'C4'); "
-        "window_s 1.0, need 0.5; calibrate again or use another profile" in said
+        "profile of 'ada', generation 1: does not fit paradigm 'tiny': channels ('C3', 'C4'), need ('C3', 'CZ', 'C4'); "
+        "window_s 1.0, need 0.5; calibrate again, or use another profile" in said
     )
 
 

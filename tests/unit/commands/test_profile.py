@@ -109,7 +109,7 @@ def test_show_says_why_a_profile_would_not_run(tiny: Path, call: Call) -> None:
     assert (status, "profile 'ada@1': is neither" in said) == (6, True)
     path = profiles_root("tiny") / "ada" / "0001"
     said = call("show", path, "--paradigm", "motor_imagery")[1]
-    assert "runs now no: profile of 'ada': does not fit paradigm 'motor_imagery'" in said
+    assert "runs now no: profile of 'ada', generation 1: does not fit paradigm 'motor_imagery'" in said
     assert call("show", "population", "--paradigm", tiny)[0] == 6
 
 
