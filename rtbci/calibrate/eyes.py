@@ -56,13 +56,18 @@ def check_eyes(
     r = p = None
     if len(margins) == len(uv) and np.ptp(margins[known]) > 0 and np.ptp(uv[known]) > 0:
         r, p = (float(x) for x in pearsonr(uv[known], margins[known]))
-    suspicious = low > 0.5 or (r is not None and p is not None and abs(r) > WARN_R and p < 0.01)
-    note = (
-        "eye movements after the cue tell the class: the decoder may follow the eyes, not imagery; keep them in the middle"
-        if suspicious
-        else ""
-    )
+    note = _warning(low, r, p)
     return EyeNote(accuracy=100 * share, low=100 * low, high=100 * high, r=r, p=p, note=note)
+
+
+def _warning(low: float, r: float | None, p: float | None) -> str:
+    """What to be warned of; low is the lower bound of the eye rule's share."""
+    follows = r is not None and p is not None and abs(r) > WARN_R and p < 0.01
+    if follows:
+        return "the decoder's output follows the eyes: it may be gaze, not imagery; keep them in the middle"
+    if low > 0.5:
+        return "the eyes turn with the cue, though the decoder's output does not follow them closely; keep them in the middle"
+    return ""
 
 
 def lateral_uv(trial: CalibrationTrial, labels: Sequence[str]) -> float:

@@ -379,10 +379,12 @@ class _Calibration:
             write_report(place, result.record, collected.trials, self._recipe)
         _say_result(self._console, result, place)
         if not is_kept:
+            n_used = sum(one.accepted for one in result.record.trials)
+            few = result.fit.judgement is None
+            why = f"has {n_used} usable trials, too few to judge" if few else "cannot be told from chance"
             raise CalibrationError(
-                f"calibrate: the decoder of '{self._config.user}' cannot be told from chance, so no profile was written; the "
-                f"trials are kept: go on with `rtbci calibrate --user {self._config.user} --resume`, or write it all the "
-                "same with --anyway"
+                f"calibrate: the decoder of '{self._config.user}' {why}, so no profile was written; the trials are kept: go "
+                f"on with `rtbci calibrate --user {self._config.user} --resume`, or write it all the same with --anyway"
             )
         return result
 

@@ -31,7 +31,10 @@ def test_eyes_that_follow_the_cue_are_told() -> None:
     found = check_eyes(trials, LABELS, CLASSES, np.where(classes, 1.0, -1.0))
     assert found.accuracy == 100.0
     assert found.r == pytest.approx(1.0)
-    assert "keep them in the middle" in found.note
+    assert "output follows the eyes" in found.note
+    rng = np.random.default_rng(0)
+    other = check_eyes(trials, LABELS, CLASSES, rng.standard_normal(20))
+    assert "does not follow them closely" in other.note
 
 
 def test_eyes_that_do_not_are_no_reason_to_worry() -> None:
