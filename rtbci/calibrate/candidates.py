@@ -184,10 +184,13 @@ class MovedHeads:
             if entry.name not in self.scales:
                 continue
             head, scale = HEAD_TENSORS[entry.kind], self.scales[entry.name]
-            part = self.change.weight[:, start : start + scale.size] / scale
+            columns, factor = slice(start, start + scale.size), old.temperature / entry.weight
+            part, centre = self.change.weight[:, columns] / scale, self.change.centre[columns]
             start += scale.size
-            coef = old.weights[f"{entry.name}.{head.coef}"]
-            changed[f"{entry.name}.{head.coef}"] = coef + old.temperature / entry.weight * part
+            changed[f"{entry.name}.{head.coef}"] = old.weights[f"{entry.name}.{head.coef}"] + factor * part
+            # Into the branch, not into the fusion's bias: what recentring sees must lean to no class by itself.
+            intercept = old.weights[f"{entry.name}.{head.intercept}"] - factor * part @ (scale * centre)
+            changed[f"{entry.name}.{head.intercept}"] = intercept
         bias = (np.array(old.bias) + old.temperature * self.change.bias).tolist()
         return msgspec.structs.replace(old, weights=old.weights | changed, bias=bias)
 
@@ -205,9 +208,9 @@ class TangentUser:
         entry = next(one for one in self.population.branches if one.kind == "tangent")
         probe = TangentProbe.from_tensors(self.population.tensors(entry.name))
         head = _own_head([trial.heads[entry.name] for trial in trials], trials, probe.n_classes)
-        fitted = TangentProbe(probe.reference, head.weight, head.bias, probe.shrinkage)
+        fitted = TangentProbe(probe.reference, head.weight, -head.weight @ head.centre, probe.shrinkage)
         own = msgspec.structs.replace(entry, weight=1.0)
-        return OwnHead(self.population, own, fitted, lambda trial: trial.heads[entry.name])
+        return OwnHead(self.population, own, fitted, head.bias, lambda trial: trial.heads[entry.name])
 
 
 @dataclass(frozen=True)
@@ -240,8 +243,9 @@ class AugmentedCovariance:
             order=2,
             delays_samples=list(EMBEDDING),
         )
-        probe = TangentProbe(reference[np.newaxis], head.weight, head.bias, OWN_SHRINKAGE)
-        return OwnHead(self.population, entry, probe, features)
+        intercept = -head.weight @ head.centre
+        probe = TangentProbe(reference[np.newaxis], head.weight, intercept, OWN_SHRINKAGE)
+        return OwnHead(self.population, entry, probe, head.bias, features)
 
     @property
     def _n_classes(self) -> int:
@@ -285,9 +289,10 @@ class CspLda:
         x, rows, _ = _rows([_log_powers(spatial, one) for one in moments], trials)
         lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(x, rows)
         coef, intercept = _all_classes(lda.coef_, lda.intercept_, lda.classes_, len(self.population.classes))
-        n = len(spatial)
-        probe = PowerProbe(spatial[np.newaxis], np.ones((1, 1)), np.ones((n, 1)), coef, intercept)
-        return OwnHead(self.population, BranchEntry(name="csp", kind="power"), probe, features)
+        n, lean = len(spatial), coef @ x.mean(axis=0)
+        probe = PowerProbe(spatial[np.newaxis], np.ones((1, 1)), np.ones((n, 1)), coef, -lean)
+        entry = BranchEntry(name="csp", kind="power")
+        return OwnHead(self.population, entry, probe, intercept + lean, features)
 
     def _moments(self, trial: TrialFeatures) -> FloatArray:
         return window_moments(trial.signal, trial.i_ends, self.population.window_samples)
@@ -295,16 +300,29 @@ class CspLda:
 
 @dataclass(frozen=True)
 class OwnHead:
-    """A decoder of one branch that knows nothing of the population but the signal."""
+    """A decoder of one branch that knows nothing of the population but the signal.
+
+    Parameters
+    ----------
+    population : Profile
+    entry : BranchEntry
+    probe : TangentProbe or PowerProbe
+        Its logits of the trials that it was fitted on are zero on average.
+    bias : ndarray of float64, shape (n_classes,)
+        Added by the fusion, so that recentring leaves it.
+    features : Features
+        What the probe's head reads.
+    """
 
     population: Profile
     entry: BranchEntry
     probe: TangentProbe | PowerProbe
+    bias: FloatArray
     features: "Features"
 
     def logits(self, trial: TrialFeatures) -> FloatArray:
         """See `Fitted.logits`; not recentred."""
-        return np.asarray(self.features(trial) @ self.probe.coef.T + self.probe.intercept)
+        return np.asarray(self.features(trial) @ self.probe.coef.T + self.probe.intercept + self.bias)
 
     def profile(self) -> Profile:
         """See `Fitted.profile`; tensors of the stages are the population's."""
@@ -315,7 +333,7 @@ class OwnHead:
             self.population,
             branches=[self.entry],
             weights=kept | own,
-            bias=[0.0] * len(self.population.classes),
+            bias=self.bias.tolist(),
             temperature=1.0,
         )
 
@@ -379,7 +397,7 @@ def _own_head(features: Sequence[FloatArray], trials: Sequence[TrialFeatures], n
     x, labels, weights = _rows(features, trials)
     scale = feature_scale(x) * np.sqrt(2.0 * OWN_PRECISION)
     head = fit_change(x / scale, np.zeros((len(x), n_classes)), labels, weights, 1.0)
-    return HeadChange(head.weight / scale, head.bias)
+    return HeadChange(head.weight / scale, head.bias, head.centre * scale)
 
 
 def _all_classes(

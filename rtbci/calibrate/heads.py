@@ -16,20 +16,23 @@ Labels = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class HeadChange:
-    """What is added to the population's fused logits: ``scaled features @ weight.T + bias``.
+    """What is added to the population's fused logits: ``(scaled features - centre) @ weight.T + bias``.
 
     Parameters
     ----------
     weight : ndarray of float64, shape (n_classes, n_features)
     bias : ndarray of float64, shape (n_classes,)
+    centre : ndarray of float64, shape (n_features,)
+        Mean of the features that it was fitted on; taken off before they are weighted.
     """
 
     weight: FloatArray
     bias: FloatArray
+    centre: FloatArray
 
     def of(self, features: FloatArray) -> FloatArray:
         """Change of the logits, shape (..., n_classes), for features (..., n_features) scaled as in `fit_change`."""
-        return np.asarray(features @ self.weight.T + self.bias)
+        return np.asarray((features - self.centre) @ self.weight.T + self.bias)
 
 
 def fit_change(
@@ -59,7 +62,9 @@ def fit_change(
     n_classes = start.shape[1]
     used = np.unique(labels)
     if len(used) < 2:
-        return HeadChange(np.zeros((n_classes, features.shape[1])), np.zeros(n_classes))
+        return HeadChange(
+            *(np.zeros(shape) for shape in ((n_classes, features.shape[1]), n_classes, features.shape[1]))
+        )
     centre = np.average(features, axis=0, weights=weights)
     small, basis = reduced(features - centre)
     z = np.hstack([small, np.ones((len(small), 1))])
@@ -70,8 +75,8 @@ def fit_change(
     slope = change[:, :-1] @ basis
     weight, bias = np.zeros((n_classes, features.shape[1])), np.zeros(n_classes)
     weight[used] = slope
-    bias[used] = change[:, -1] - slope @ centre
-    return HeadChange(weight, bias)
+    bias[used] = change[:, -1]
+    return HeadChange(weight, bias, centre)
 
 
 def reduced(features: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -78,3 +78,21 @@ def test_a_strong_prior_keeps_the_population() -> None:
 def test_the_standard_ones() -> None:
     names = [one.name for one in standard_candidates(population())]
     assert names == ["population", "conv-probe", "tangent space", "CSP + LDA", "augmented covariance"]
+
+
+@pytest.mark.parametrize("make", [TangentUser, CspLda, lambda p: ConvProbeUser(p, LOOSE)])
+def test_what_recentring_sees_leans_to_no_class(make: Callable[[Profile], Candidate]) -> None:
+    # The fusion's bias is not centred, so a head's centre must not stand in it: it would be taken off twice.
+    before = population()
+    found = features(12, before)
+    profile = make(before).fit(found).profile()
+    margins = []
+    for one in found:
+        needed = {entry.name: sessions()[entry.name] for entry in profile.branches if entry.engine}
+        window = trial(one.i_trial, one.i_class, before).window(-1, HOP).astype(np.float64)
+        parts = [branch.logits_of(window) for branch in open_branches(profile, needed)]
+        said = np.sum([entry.weight * x for entry, x in zip(profile.branches, parts, strict=True)], axis=0)
+        margins.append(said[1] - said[0])
+    base = np.sum([one.logits[-1] - np.array(before.bias) for one in found], axis=0)
+    known = (base[1] - base[0]) / len(found) if len(profile.branches) > 1 else 0.0
+    assert abs(np.mean(margins) - known) < 0.25 * np.std(margins)
