@@ -1,5 +1,6 @@
 """How far a user's probabilities can be believed: temperature, calibration error, and when to decide at all."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -85,12 +86,15 @@ def fit_policy(
     Returns
     -------
     settings : DecisionSettings
-        Where no policy stays below the rate: the one that comes nearest.
+        Where no policy stays below the rate: the one that comes nearest; `start` without idle time or trials.
     hits : float
         Share of trials with an activation for the right class.
     false_per_min : float
         What was reached.
     """
+    hits, false = _activations(spans, classes, start, hop_s)
+    if math.isnan(hits) or math.isnan(false):  # of every policy, then: none is better than another
+        return start, hits, false
     found = []
     for smoothing_s in SMOOTHINGS_S:
         for dwell_s in DWELLS_S:

@@ -59,3 +59,11 @@ def test_a_wish_that_cannot_be_met_is_come_near() -> None:
     _, _, few = fit_policy([noisy], CLASSES, DecisionSettings(), 0.0, HOP_S)
     _, _, many = fit_policy([noisy], CLASSES, DecisionSettings(), 1e9, HOP_S)
     assert 0.0 < few < many
+
+
+def test_without_trials_the_policy_stays() -> None:
+    whole = span(0.1)
+    nothing = Span(whole.t_newest, whole.probs, (), None)
+    settings, hits, _ = fit_policy([nothing], CLASSES, DecisionSettings(), 1.0, HOP_S)
+    assert settings == DecisionSettings()
+    assert np.isnan(hits)
