@@ -79,11 +79,11 @@ def judge(logits: FloatArray, labels: Labels) -> Judgement:
     used, rows = np.unique(labels, return_inverse=True)
     counts = confusion(rows, logits[:, used].argmax(axis=1), len(used))
     accuracy = balanced_accuracy(counts)
-    low, high = interval(accuracy, len(labels))
+    low, high = interval(accuracy, _n_effective(counts))
     return Judgement(100 * accuracy, 100 * low, 100 * high, counts, 100.0 / len(used))
 
 
-def interval(share: float, n: int) -> tuple[float, float]:
+def interval(share: float, n: float) -> tuple[float, float]:
     """95 % interval of a share of n trials: Jeffreys' (Brown, Cai, DasGupta 2001, doi 10.1214/ss/1009213286).
 
     Examples
@@ -100,8 +100,7 @@ def interval(share: float, n: int) -> tuple[float, float]:
 
 def projected_half_width(judgement: Judgement, n_more: int) -> float:
     """Half of the interval that so many more trials would leave, percent, the accuracy being what it is."""
-    n = int(judgement.counts.sum()) + n_more
-    low, high = interval(judgement.accuracy / 100.0, n)
+    low, high = interval(judgement.accuracy / 100.0, _n_effective(judgement.counts) + n_more)
     return 50.0 * (high - low)
 
 
@@ -111,6 +110,12 @@ def describe(judgement: Judgement, n_more: int = 10) -> str:
         f"{judgement.accuracy:.0f} % +- {judgement.half_width:.0f}, {n_more} more trials would narrow it to "
         f"+- {projected_half_width(judgement, n_more):.0f}"
     )
+
+
+def _n_effective(counts: FloatArray) -> float:
+    """Trials that, evenly spread over the classes, would leave balanced accuracy as uncertain as these do."""
+    per_class = counts.sum(axis=1)
+    return float(len(per_class) ** 2 / (1.0 / per_class).sum())
 
 
 def sign_test(right: npt.NDArray[np.bool_], right_before: npt.NDArray[np.bool_]) -> float:

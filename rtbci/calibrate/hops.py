@@ -162,7 +162,8 @@ def _decoded(hops: npt.NDArray[np.float32], decoder: Decoder, profile: Profile) 
             yield nothing
             continue
         logits = fusion.logits(known)
-        yield recentre.push(logits) if recentre else logits
+        # As the pipeline does it: what stands in the fusion's bias is no lean of the signal.
+        yield recentre.push(logits - fusion.bias) + fusion.bias if recentre else logits
 
 
 def _type(hop_samples: int, n_channels: int) -> np.dtype[np.void]:

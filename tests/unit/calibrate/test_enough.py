@@ -61,3 +61,10 @@ def test_the_sign_test_is_exact() -> None:
     before = np.zeros(6, dtype=bool)
     assert sign_test(~before, before) == pytest.approx(2 / 64)
     assert sign_test(before, before) == 1.0
+
+
+def test_few_trials_of_one_class_widen_the_interval() -> None:
+    labels = np.array([0] * 40 + [1] * 6)
+    uneven = judge(np.eye(2)[labels], labels)
+    even = judge(*logits_of(46, 46))
+    assert uneven.high - uneven.low > 1.5 * (even.high - even.low)
