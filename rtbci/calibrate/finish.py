@@ -90,11 +90,17 @@ def keep(result: Result, root: Path) -> Result:
     Raises
     ------
     ProfileError
-        See `rtbci.probe.profile.write_generation`.
+        See `rtbci.probe.profile.write_generation`; also when the disk does not take it.
     """
-    folder = write_generation(root, result.fit.profile)
-    record = msgspec.structs.replace(result.record, generation=int(folder.name))
-    write_record(folder, record)
+    try:
+        folder = write_generation(root, result.fit.profile)
+        record = msgspec.structs.replace(result.record, generation=int(folder.name))
+        write_record(folder, record)
+    except OSError as error:
+        raise ProfileError(
+            f"profile of '{result.fit.profile.user}': cannot be written to {root} ({error.strerror}), need room and the right "
+            "to write; make some, then go on with --resume"
+        ) from error
     return Result(result.fit, record, folder)
 
 
@@ -108,7 +114,8 @@ def _record(
     cues: dict[str, float],
 ) -> CalibrationRecord:
     judgement = fit.judgement
-    n_rejected = sum(not one.accepted for one in collected.trials)
+    # Without a signal it was the stream, or the page: nothing that the user could do better.
+    n_rejected = sum(not one.accepted and len(one.raw_uv) > 0 for one in collected.trials)
     return CalibrationRecord(
         created=fit.profile.created,
         paradigm=fit.profile.paradigm,

@@ -1,5 +1,6 @@
 """A calibration's whole decoded signal on disk, so that a decoder that comes out of it can be tried on all of it."""
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,11 +24,10 @@ __all__ = ["HopLog", "read_hops", "spans_of"]
 FILE_NAME = "hops.bin"
 BEFORE_S, AFTER_S = 3.0, 2.5
 """Of the stream around a cue that counts when activations do: cross and pause, but not the breaks."""
-SYNC_S = 1.0
 
 
 class HopLog:
-    """Appends hops to `hops.bin` of a folder; what a kill cuts short is dropped when it is read.
+    """Appends hops to `hops.bin` of a folder; what a kill cuts short is dropped when it is gone on with.
 
     Parameters
     ----------
@@ -37,33 +37,50 @@ class HopLog:
 
     Notes
     -----
-    31 channels at 256 Hz are 2 MB a minute. One thread pushes; written to the disk once a second of stream.
+    31 channels at 256 Hz are 2 MB a minute. One thread pushes; nothing is kept back in a buffer.
+
+    Raises
+    ------
+    FileFormatError
+        Also from `push` and `close`, when the file cannot be written.
     """
 
     def __init__(self, folder: Path, hop_samples: int, n_channels: int) -> None:
         self._type = _type(hop_samples, n_channels)
         self._row = np.zeros(1, self._type)
-        path = folder / FILE_NAME
-        whole = path.stat().st_size // self._type.itemsize * self._type.itemsize if path.exists() else 0
-        self._file = path.open("r+b" if path.exists() else "w+b")
-        self._file.truncate(whole)  # of a run that was killed in the middle of a row
-        self._file.seek(whole)
-        self._t_synced = -np.inf
+        self._path = folder / FILE_NAME
+        try:
+            self._file = self._path.open("ab", buffering=0)
+            # A run that was killed may have left part of a row.
+            self._file.truncate(self._file.tell() // self._type.itemsize * self._type.itemsize)
+        except OSError as error:
+            raise self._refused(error) from error
 
     def push(self, hop: npt.NDArray[np.float32], t_newest: float, begins: bool) -> None:
         """Append a hop, shape (hop_samples, n_channels), its stamp, and whether the stream began anew with it."""
         self._row["t"], self._row["begins"], self._row["x"] = t_newest, begins, hop
-        self._file.write(self._row.tobytes())
-        if abs(t_newest - self._t_synced) >= SYNC_S:
-            self._file.flush()
-            self._t_synced = t_newest
+        row = self._row.tobytes()
+        try:
+            if self._file.write(row) != len(row):  # the disk is full, and says so only at the next write
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise self._refused(error) from error
 
     def close(self) -> None:
-        """Write what is left; may be called more than once."""
-        if not self._file.closed:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+        """Have the disk keep it; may be called more than once."""
+        if self._file.closed:
+            return
+        with self._file:
+            try:
+                os.fsync(self._file.fileno())
+            except OSError as error:
+                raise self._refused(error) from error
+
+    def _refused(self, error: OSError) -> FileFormatError:
+        return FileFormatError(
+            f"calibration {self._path}: cannot be written ({error.strerror or error}), need room and the right to write; make "
+            "some, then go on with --resume"
+        )
 
     def __enter__(self) -> Self:
         return self

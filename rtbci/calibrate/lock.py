@@ -36,8 +36,8 @@ def lock_file(path: Path) -> Callable[[], None]:
         )
         os.close(descriptor)
         raise ConfigError(
-            f"calibration {path.parent}: is being written by process {holder or '(unknown)'}, need a folder of its own for "
-            "each; end that one first, or name another folder"
+            f"calibration {path.parent}: is being written by process {holder or '(unknown)'}, need one calibration "
+            "of a user at a time; end that one first"
         ) from None
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())

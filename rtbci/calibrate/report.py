@@ -7,7 +7,7 @@ from typing import Any
 
 from rtbci.calibrate.record import CalibrationRecord
 from rtbci.calibrate.trial import CalibrationTrial
-from rtbci.errors import MissingPackageError
+from rtbci.errors import FileFormatError, MissingPackageError
 from rtbci.recipes import ParadigmRecipe
 
 __all__ = ["need_report_packages", "write_report"]
@@ -59,6 +59,8 @@ def write_report(
     ------
     MissingPackageError
         When Jinja2 or matplotlib is not installed.
+    FileFormatError
+        When it cannot be written there.
     """
     need_report_packages()
     import jinja2
@@ -72,8 +74,14 @@ def write_report(
         **words_of(record, look_at_channels(record, trials)), **_drawings(record, trials, recipe)
     )
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_text(page, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise FileFormatError(
+            f"report {path}: cannot be written ({error.strerror}), need a folder that is there and may be written to; name "
+            "another place with --report"
+        ) from error
     return path
 
 

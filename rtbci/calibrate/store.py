@@ -2,8 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,14 +17,16 @@ from safetensors.numpy import save
 
 from rtbci.calibrate.lock import lock_file
 from rtbci.calibrate.trial import CalibrationTrial
-from rtbci.errors import ConfigError, FileFormatError, ShapeError
+from rtbci.errors import ConfigError, FileFormatError, RtbciError, ShapeError
 from rtbci.probe.profile_record import USER_NAME
 
 __all__ = [
+    "PATTERN",
     "StoreSettings",
     "StoredTrials",
     "TrialStore",
     "calibrations_root",
+    "lock_user",
     "new_folder",
     "newest_folder",
     "read_settings",
@@ -35,6 +37,8 @@ SCHEMA = 1
 JSON_NAME = "store.json"
 LOCK_NAME = "store.lock"
 PATTERN = "trial-*.safetensors"
+MAY_CHANGE = ("stream", "source_id")
+"""Many an amplifier's program gives its stream another name or id each time that it is started."""
 ARRAYS = ("signal", "t_newest", "branch_logits", "logits", "raw_uv", "t_raw")
 
 
@@ -128,10 +132,31 @@ def new_folder(paradigm: str, user: str, start: datetime) -> Path:
 
 
 def newest_folder(paradigm: str, user: str) -> Path | None:
-    """Folder of a user's newest calibration, or None."""
+    """Folder of a user's newest calibration that has a trial, or None."""
     root = calibrations_root(paradigm, user)
-    found = sorted(path.parent for path in root.glob(f"*/{JSON_NAME}"))
-    return found[-1] if found else None
+    found = [path.parent for path in root.glob(f"*/{JSON_NAME}") if any(path.parent.glob(PATTERN))]
+    return max(found, default=None)
+
+
+def lock_user(paradigm: str, user: str) -> Callable[[], None]:
+    """See to it that a user is calibrated by one process at a time.
+
+    Returns
+    -------
+    callable
+        Lets go of the lock.
+
+    Raises
+    ------
+    ConfigError
+        When another process calibrates the user.
+    FileFormatError
+        When the folder cannot be made.
+    """
+    root = calibrations_root(paradigm, user)
+    with _refusals(root):
+        root.mkdir(parents=True, exist_ok=True)
+        return lock_file(root / LOCK_NAME)
 
 
 class TrialStore:
@@ -151,7 +176,7 @@ class TrialStore:
         When another process has it open; when it is there and `resume` is False, or is not there and it is True;
         when it was made with other settings (tells which).
     FileFormatError
-        When its settings cannot be read.
+        When its settings cannot be read; also from `write`, when the disk does not take it.
 
     Notes
     -----
@@ -170,8 +195,8 @@ class TrialStore:
             raise ConfigError(
                 f"calibration {folder}: is already there, need a new folder; resume it, or name another"
             )
-        folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
+        with _refusals(folder), ExitStack() as stack:
+            folder.mkdir(parents=True, exist_ok=True)
             stack.callback(lock_file(folder / LOCK_NAME))
             if resume:
                 _check_same(folder, read_settings(folder), settings)
@@ -202,7 +227,8 @@ class TrialStore:
         )
         path = self.folder / f"trial-{trial.i_trial:04d}.safetensors"
         # One value, because safetensors writes several in an order that changes.
-        _write(path, save(arrays, {"rtbci": msgspec.json.encode(header).decode()}))
+        with _refusals(path):
+            _write(path, save(arrays, {"rtbci": msgspec.json.encode(header).decode()}))
         return path
 
     def read(self) -> StoredTrials:
@@ -288,7 +314,8 @@ def _sha256(arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
 
 def _check_same(folder: Path, there: StoreSettings, wanted: StoreSettings) -> None:
     have, need = msgspec.to_builtins(there), msgspec.to_builtins(wanted)
-    wrong = [f"{key} {_short(have[key])}, now {_short(need[key])}" for key in need if have[key] != need[key]]
+    asked = [key for key in need if key not in MAY_CHANGE]
+    wrong = [f"{key} {_short(have[key])}, now {_short(need[key])}" for key in asked if have[key] != need[key]]
     if wrong:
         raise ConfigError(
             f"calibration {folder}: was begun with {'; '.join(wrong)}; need the same to go on; start anew, or set it up "
@@ -299,6 +326,20 @@ def _check_same(folder: Path, there: StoreSettings, wanted: StoreSettings) -> No
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Say clearly what the operating system refuses."""
+    try:
+        yield
+    except RtbciError:
+        raise  # some are an OSError too
+    except OSError as error:
+        raise FileFormatError(
+            f"calibration {path}: cannot be written ({error.strerror or error}), need room and the right to write; make some, or "
+            "set XDG_DATA_HOME to another folder"
+        ) from error
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +32,33 @@ def test_what_a_kill_cuts_short_is_dropped(tmp_path: Path) -> None:
 def test_no_log_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match=r"hops\.bin: cannot be read"):
         read_hops(tmp_path, 4, 3)
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FileFormatError, match=r"hops\.bin: cannot be written"):
+        HopLog(tmp_path / "nowhere", 4, 3)
+    log = HopLog(tmp_path, 4, 3)
+    log.push(np.zeros((4, 3), np.float32), 0.0, True)
+    monkeypatch.setattr(log, "_file", PartOnly(log._file))
+    with pytest.raises(FileFormatError, match=r"cannot be written \(No space left on device\), need room"):
+        log.push(np.zeros((4, 3), np.float32), 1.0, False)
+    monkeypatch.undo()
+    log.close()
+    log.close()
+    assert [one["t"].tolist() for one in read_hops(tmp_path, 4, 3)] == [[0.0]]
+    with HopLog(tmp_path, 4, 3) as again:  # the part of a row is gone
+        again.push(np.zeros((4, 3), np.float32), 2.0, False)
+    assert read_hops(tmp_path, 4, 3)[0]["t"].tolist() == [0.0, 2.0]
+
+
+class PartOnly:
+    """A file that takes seven bytes, as a disk does that becomes full."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, row: bytes) -> int:
+        return int(self._file.write(row[:7]))
 
 
 def test_hops_decode_as_the_stream_did(tmp_path: Path) -> None:

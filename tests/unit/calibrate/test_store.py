@@ -14,6 +14,7 @@ from rtbci.calibrate.store import (
     ARRAYS,
     TrialStore,
     calibrations_root,
+    lock_user,
     new_folder,
     newest_folder,
     read_settings,
@@ -106,7 +107,9 @@ def test_a_crash_in_the_middle_of_a_write(tmp_path: Path, monkeypatch: pytest.Mo
     with TrialStore(tmp_path, store_settings()) as store:
         store.write(raw_trial(pink(300, 3), 0))
         monkeypatch.setattr(os, "fsync", full_disk)
-        with pytest.raises(OSError, match="no space left"):
+        with pytest.raises(
+            FileFormatError, match=r"trial-0001.*cannot be written \(no space left\), need room"
+        ):
             store.write(raw_trial(pink(300, 3), 1))
         monkeypatch.undo()
     assert list(tmp_path.glob(".*.new"))
@@ -142,7 +145,7 @@ def test_killed_in_the_middle_of_a_write(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "writing\n"
-        with pytest.raises(ConfigError, match=f"is being written by process {process.pid}, need a folder"):
+        with pytest.raises(ConfigError, match=f"is being written by process {process.pid}, need one"):
             TrialStore(tmp_path, store_settings(), resume=True)
         process.send_signal(signal.SIGKILL)
         process.wait(30)
@@ -161,6 +164,34 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     lock_file(tmp_path / "lock")()
 
 
+def test_a_user_is_calibrated_once_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "user_data_path", lambda name: tmp_path / name)
+    unlock = lock_user("tiny", "ada")
+    lock_user("tiny", "bob")()
+    with pytest.raises(
+        ConfigError, match=f"ada: is being written by process {os.getpid()}, need one calibration"
+    ):
+        lock_user("tiny", "ada")
+    unlock()
+    lock_user("tiny", "ada")()
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rtbci").write_text("a file")
+    monkeypatch.setattr(store_module, "user_data_path", lambda name: tmp_path / name)
+    with pytest.raises(FileFormatError, match=r"ada: cannot be written"):
+        lock_user("tiny", "ada")
+    with pytest.raises(FileFormatError, match="x: cannot be written"):
+        TrialStore(tmp_path / "rtbci" / "x", store_settings())
+
+
+def test_another_amplifier_of_the_same_cap_may_go_on(tmp_path: Path) -> None:
+    TrialStore(tmp_path, store_settings()).close()
+    TrialStore(tmp_path, store_settings(stream="amp 2", source_id="x"), resume=True).close()
+    with pytest.raises(ConfigError, match="was begun with labels"):
+        TrialStore(tmp_path, store_settings(labels=["C3"]), resume=True)
+
+
 def test_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "user_data_path", lambda name: tmp_path / name)
     root = tmp_path / "rtbci" / "calibrations" / "tiny" / "ada"
@@ -170,7 +201,9 @@ def test_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = [new_folder("tiny", "ada", start) for start in starts]
     assert folders[0] == root / "20300102T030405Z"
     for folder in reversed(folders):
-        TrialStore(folder, store_settings()).close()
+        with TrialStore(folder, store_settings()) as store:
+            assert newest_folder("tiny", "ada") != folder  # nothing to go on with yet
+            store.write(raw_trial(pink(300, 3), 0))
     assert newest_folder("tiny", "ada") == folders[1]
     with pytest.raises(ConfigError, match=r"user is '\.\./x', need letters"):
         calibrations_root("tiny", "../x")
