@@ -14,7 +14,7 @@ __all__ = ["app", "main"]
 
 EPILOG = (
     "Exit status: 0 done, 2 wrong usage or configuration, 3 no stream or stream lost, 4 the stream is not what is "
-    "needed, 5 a file cannot be read, 6 profile or engine, 7 address in use, 8 a package is missing, 9 a calibration led to nothing usable, "
+    "needed, 5 a file cannot be read or written, 6 profile or engine, 7 address in use, 8 a package is missing, 9 a calibration led to nothing usable, "
     "1 any other error, 130 interrupted."
 )
 
@@ -157,7 +157,7 @@ def calibrate(
     trials: Annotated[
         int | None, typer.Option(help="Accepted trials of each class [the protocol's].")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Order of the cues [the protocol's].")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Order of the cues [the protocol's].")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with the user's newest calibration.")] = False,
     anyway: Annotated[bool, typer.Option(help="Write the profile even when it is at chance.")] = False,
     false_per_minute: Annotated[
@@ -169,7 +169,13 @@ def calibrate(
     unit: Annotated[
         str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")
     ] = None,
+    ignore: Annotated[
+        str | None, typer.Option(help="Electrodes to treat as missing, as C5,T7 (default: none).")
+    ] = None,
     browser: Annotated[bool, typer.Option(help="Open the cue page in the browser.")] = True,
+    cue_stream: Annotated[
+        str, typer.Option(help="Name of the LSL stream that the cues are sent as.")
+    ] = "rtbci-cues",
     protocol: Annotated[Path | None, typer.Option(help="Another protocol.toml.")] = None,
     report: Annotated[
         Path | None, typer.Option(help="Where the report goes [into the profile's folder].")
@@ -189,6 +195,7 @@ def calibrate(
             "stream.source_id": source_id,
             "stream.markers": markers,
             "stream.unit": unit,
+            "stream.ignore": _names(ignore),
         },
     )
     from rtbci.commands import calibrate as command
@@ -205,6 +212,7 @@ def calibrate(
         false_per_min=false_per_minute,
         report=report,
         protocol=protocol,
+        cue_stream=cue_stream,
     )
     command.calibrate(settings, request, _console(stderr=False))
 

@@ -3,7 +3,9 @@
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +62,9 @@ Told = Callable[[CalibrationTrial, Collected], None]
 
 
 class Collector:
-    """A thread that takes trials from a cutter.
+    """Takes trials: from whoever calls `take`, or from a cutter in a thread of its own.
+
+    A context manager: however it is left, the thread ends and every trial that was cut is on the disk.
 
     Parameters
     ----------
@@ -68,27 +72,25 @@ class Collector:
         Open by the time the first trial comes; gives sessions, classes and the policy to start from.
     population : Profile
         Where fits start.
-    cutter : TrialCutter
     store : TrialStore
     user : str
     reject : RejectSettings
     imagery_s : float
     told : callable
-        Called in the collector's thread.
+        Called where the trial was taken.
     fits : bool
-        Whether to fit after every trial; else only when `finish` is called.
+        Whether to fit after every accepted trial; else only when `finish` is called.
 
     Notes
     -----
-    What goes wrong in the thread ends it and is raised by `finish`; trials that are cut afterwards stay in the
-    queue. Fits use numpy in this thread: the stream goes on being decoded by its own.
+    What goes wrong in the thread ends it, sets the event that `start` was given, and is raised by `finish`. Fits use
+    numpy in this thread: the stream goes on being decoded by its own.
     """
 
     def __init__(
         self,
         decoder: CalibrationDecoder,
         population: Profile,
-        cutter: TrialCutter,
         store: TrialStore,
         user: str,
         reject: RejectSettings,
@@ -97,24 +99,27 @@ class Collector:
         *,
         fits: bool = True,
     ) -> None:
-        self._decoder, self._population, self._cutter, self._store = decoder, population, cutter, store
+        self._decoder, self._population, self._store = decoder, population, store
         self._user, self._reject, self._imagery_s, self._told = user, reject, imagery_s, told
         self._fits = fits
         self._candidates: Sequence[Candidate] = standard_candidates(population)
         self._error: BaseException | None = None
-        self._ending = threading.Event()
+        self._ending, self._failed = threading.Event(), threading.Event()
+        self._cutter: TrialCutter | None = None
         self._thread = threading.Thread(target=self._run, name="rtbci-collect", daemon=True)
+        self._n_fitted = 0
         self.collected = Collected()
 
     def resume(self, trials: Sequence[CalibrationTrial]) -> None:
         """Take trials of an earlier run; before `start`, with the decoder's engines open."""
         for trial in trials:
             self._add(trial)
-        if self.collected.features:
+        if self._fits and self.collected.features:
             self._refit()
 
-    def start(self) -> None:
-        """Start the thread."""
+    def start(self, cutter: TrialCutter, failed: threading.Event | None = None) -> None:
+        """Start the thread, which takes trials from `cutter`; `failed` is set when something goes wrong in it."""
+        self._cutter, self._failed = cutter, failed or self._failed
         self._thread.start()
 
     @property
@@ -122,39 +127,69 @@ class Collector:
         """What ended the thread, if anything did."""
         return self._error
 
+    def take(self, trial: CalibrationTrial) -> None:
+        """Judge a trial, keep it, fit where that is wanted, tell.
+
+        Raises
+        ------
+        ConfigError
+            When the decoder has no stream.
+        FileFormatError
+            When the trial cannot be written.
+        """
+        judged = self._keep(trial)
+        if judged.accepted and self._fits:
+            self._refit()
+        self._told(judged, self.collected)
+
     def finish(self) -> Collected:
-        """Take what is in the queue, fit, and end.
+        """End the thread, take what is left in the queue, and fit all trials.
 
         Raises
         ------
         BaseException
             What went wrong in the thread.
         """
+        self.close()
+        if self._error is not None:
+            raise self._error
+        if self.collected.fit is None or self._n_fitted < len(self.collected.features):
+            self._refit()
+        return self.collected
+
+    def close(self) -> None:
+        """End the thread and keep what is left in the queue, without a fit; may be called more than once."""
         self._ending.set()
         if self._thread.ident is not None:
             self._thread.join()
-        if self._error is not None:
-            raise self._error
-        while self._take(0.0):
-            pass
-        if self.collected.fit is None or not self._fits:
-            self._refit()
-        return self.collected
+        try:
+            while (trial := self._next(0.0)) is not None:
+                self._keep(trial)
+        except BaseException as error:
+            self._error = self._error or error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     def _run(self) -> None:
         try:
             while not self._ending.is_set():
-                self._take(POLL_S)
+                if (trial := self._next(POLL_S)) is not None:
+                    self.take(trial)
         except BaseException as error:  # raised again by whoever calls `finish`
             self._error = error
+            self._failed.set()
 
-    def _take(self, timeout_s: float) -> bool:
-        try:
-            trial = (
-                self._cutter.trials.get(timeout=timeout_s) if timeout_s else self._cutter.trials.get_nowait()
-            )
-        except queue.Empty:
-            return False
+    def _next(self, timeout_s: float) -> CalibrationTrial | None:
+        with suppress(queue.Empty):
+            if self._cutter is not None:
+                return self._cutter.trials.get(block=timeout_s > 0, timeout=timeout_s)
+        return None
+
+    def _keep(self, trial: CalibrationTrial) -> CalibrationTrial:
         info = self._decoder.info
         if info is None:
             raise ConfigError(
@@ -163,10 +198,7 @@ class Collector:
         judged = judge_trial(trial, self._reject, info.labels, self._read, info.rate_hz, self._imagery_s)
         self._store.write(judged)
         self._add(judged)
-        if judged.accepted and self._fits:
-            self._refit()
-        self._told(judged, self.collected)
-        return True
+        return judged
 
     @property
     def _read(self) -> npt.NDArray[np.bool_]:
@@ -181,6 +213,7 @@ class Collector:
         found = self.collected
         if self._decoder.channel_map is None and not found.features:
             return
+        self._n_fitted = len(found.features)
         found.fit = fit_user(
             self._population,
             found.features,

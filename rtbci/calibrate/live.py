@@ -1,5 +1,6 @@
 """A calibration on a live stream: the run in a thread of its own, the user led by the calling one."""
 
+import math
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,8 +9,8 @@ import numpy as np
 
 from rtbci.calibrate.collector import Collector
 from rtbci.calibrate.cutter import CalibrationDecoder, TrialCutter
-from rtbci.calibrate.presenter import Presenter, guide
-from rtbci.calibrate.schedule import Schedule
+from rtbci.calibrate.presenter import Feedback, Presenter, Step, guide
+from rtbci.calibrate.schedule import Schedule, ScheduledTrial
 from rtbci.clock import Clock, now
 from rtbci.config import RunConfig
 from rtbci.errors import StreamNotFoundError
@@ -18,29 +19,37 @@ from rtbci.runtime.live import LiveRun, SourceFactory
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.source import Marker, Source, StreamInfo
 
-__all__ = ["LiveStream", "follow_markers", "look_at_stream", "run_guided"]
+__all__ = ["LiveStream", "PatientPresenter", "follow_markers", "look_at_stream", "run_guided"]
 
 READY_S = 30.0
 """A window is full long before, or the stream has nothing to give."""
 POLL_S = 0.1
 LOOK_S = 10.0
+LOST, STOPPED = "stream lost", "stopped"
+TAIL_S = 1.5
+"""What a trial needs behind its imagery, and the way through the network."""
+SILENT_S = 30.0
+MOST_UNKNOWN = 10
 
 
 class _Losses:
-    """A sink that gives up pending trials when the stream is lost."""
+    """A sink that gives up pending trials when the stream is lost, and remembers that it is."""
 
-    def __init__(self, cutter: TrialCutter, say: Callable[[str], None]) -> None:
+    def __init__(self, cutter: TrialCutter, say: Callable[[str, bool], None]) -> None:
         self._cutter, self._say = cutter, say
+        self.is_lost = False
 
     def send(self, message: Message) -> None:
         """Take a message; see `rtbci.publish.sink.Sink`."""
         if not isinstance(message, Event):
             return
         if message.kind == "stream_lost":
-            self._cutter.abandon("stream lost")
-            self._say("stream lost: trials are repeated when it is back")
+            self.is_lost = True
+            self._cutter.abandon(LOST)
+            self._say("The stream is lost: look at the amplifier. It goes on when the stream is back.", False)
         elif message.kind == "stream_recovered":
-            self._say("stream is back")
+            self.is_lost = False
+            self._say("The stream is back.", True)
 
     def poll(self) -> bool:
         """Nobody listens."""
@@ -62,9 +71,10 @@ class LiveStream:
         See `rtbci.runtime.live.LiveRun`.
     cutter : TrialCutter
     stop : threading.Event
-        Set when the run ends by itself, so that whoever leads the user stops too.
+        Set when the run ends by itself, so that whoever leads the user stops too; the run ends with the context, not
+        with this.
     say : callable
-        Takes one line for the user; called in the run's thread.
+        Takes one line for the user, and whether the stream is there; called in the run's thread.
 
     Raises
     ------
@@ -79,9 +89,10 @@ class LiveStream:
         make_source: SourceFactory,
         cutter: TrialCutter,
         stop: threading.Event,
-        say: Callable[[str], None] = lambda _: None,
+        say: Callable[[str, bool], None] = lambda _line, _is_there: None,
     ) -> None:
-        self._run = LiveRun(config, decoder, make_source, [_Losses(cutter, say)])
+        self._losses = _Losses(cutter, say)
+        self._run = LiveRun(config, decoder, make_source, [self._losses])
         self._decoder, self._stop = decoder, stop
         self._end = threading.Event()
         self._error: BaseException | None = None
@@ -100,6 +111,16 @@ class LiveStream:
                     "with rtbci streams"
                 )
             self._stop.wait(POLL_S)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether there was a stream that has gone."""
+        return self._losses.is_lost
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait that long for the end of the run; whether it has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def check(self) -> None:
         """Raise what ended the run, if anything did."""
@@ -158,6 +179,52 @@ def look_at_stream(
     return info, np.concatenate(parts) if parts else np.empty((0, info.n_channels))
 
 
+class PatientPresenter:
+    """A `Presenter` that shows no trial while the stream is lost: the trial is repeated when the user goes on.
+
+    Parameters
+    ----------
+    presenter : Presenter
+        What shows the steps; not closed here.
+    stream : LiveStream
+    """
+
+    def __init__(self, presenter: Presenter, stream: LiveStream) -> None:
+        self._presenter, self._stream = presenter, stream
+
+    def wait_for_start(self, stop: threading.Event) -> bool:
+        """Wait for the user, and for the stream."""
+        while self._presenter.wait_for_start(stop):
+            if not self._stream.is_lost:
+                return True
+            while self._stream.is_lost:
+                if stop.wait(POLL_S):
+                    return False
+        return False
+
+    def present(self, step: Step, trial: ScheduledTrial | None) -> float:
+        """Show a step; NaN, for one that is worth nothing, in a trial without a stream."""
+        if trial is not None and step != "break" and self._stream.is_lost:
+            return math.nan
+        return self._presenter.present(step, trial)
+
+    def wait_until(self, t_lsl: float, stop: threading.Event) -> bool:
+        """See `Presenter.wait_until`."""
+        return self._presenter.wait_until(t_lsl, stop)
+
+    def tell(self, feedback: Feedback) -> None:
+        """See `Presenter.tell`."""
+        self._presenter.tell(feedback)
+
+    def measured(self) -> dict[str, float]:
+        """See `Presenter.measured`."""
+        return self._presenter.measured()
+
+    def close(self) -> None:
+        """See `Presenter.close`."""
+        self._presenter.close()
+
+
 def run_guided(
     stream: LiveStream,
     schedule: Schedule,
@@ -174,14 +241,11 @@ def run_guided(
     bool
         Whether it came to its end, early stopping included; False when it was interrupted.
     """
-    tail_s = schedule.protocol.timing.imagery_s + 2.0
     finished = guide(
         schedule, presenter, cutter.cue, stop, clock, on_unseen=lambda _: cutter.abandon("not seen")
     )
-    stream.check()
-    if collector.error is not None:
-        raise collector.error
-    _wait_for_last(cutter, stop, clock() + tail_s, clock)
+    _check(stream, collector)
+    _wait_for_last(stream, cutter, clock() + (schedule.protocol.timing.imagery_s if finished else 0.0), clock)
     return finished
 
 
@@ -192,43 +256,78 @@ def follow_markers(
     collector: Collector,
     n_wanted: int,
     stop: threading.Event,
+    say: Callable[[str], None] = lambda _: None,
     clock: Clock = now,
 ) -> bool:
     """Take the cues from markers of somebody else's experiment until there are enough accepted trials of each class.
 
+    Texts that name no class are told once each, and it is told when no marker comes at all.
+
     Returns
     -------
     bool
-        Whether there are; False when it was stopped before.
+        Whether there are enough; False when it was stopped before.
     """
-    n_cues, i_first = 0, 1 + max((one.i_trial for one in collector.collected.trials), default=-1)
-
-    def on_marker(marker: Marker) -> None:
-        nonlocal n_cues
-        name = decoder.recipe.class_of(marker.value)
-        if name is not None:
-            cutter.cue(i_first + n_cues, decoder.classes.index(name), marker.t_lsl)
-            n_cues += 1
-
-    decoder.on_marker = on_marker
+    cues = _MarkerCues(
+        decoder, cutter, 1 + max((one.i_trial for one in collector.collected.trials), default=-1), say
+    )
+    t_silent = clock() + SILENT_S
+    decoder.on_marker = cues.take
     try:
         while not stop.wait(POLL_S):
-            stream.check()
-            if collector.error is not None:
-                raise collector.error
+            _check(stream, collector)
             counts = collector.collected.n_accepted(len(decoder.classes))
-            asked = [n for i, n in enumerate(counts) if decoder.recipe.markers.get(decoder.classes[i])]
+            asked = [
+                n for n, name in zip(counts, decoder.classes, strict=True) if decoder.recipe.markers.get(name)
+            ]
             if asked and min(asked) >= n_wanted:
+                cutter.abandon(STOPPED)
                 return True
+            if clock() > t_silent and not cues.n_markers:
+                say(
+                    f"no marker has come in {SILENT_S:g} s; `rtbci streams` lists marker streams, --markers names one"
+                )
+                t_silent = math.inf
     finally:
         decoder.on_marker = None
-    stream.check()
-    _wait_for_last(cutter, threading.Event(), clock() + 1.0, clock)
+    _check(stream, collector)
+    _wait_for_last(stream, cutter, clock(), clock)
     return False
 
 
-def _wait_for_last(cutter: TrialCutter, stop: threading.Event, t_last: float, clock: Clock) -> None:
+class _MarkerCues:
+    """Announces the trials that markers name."""
+
+    def __init__(
+        self, decoder: CalibrationDecoder, cutter: TrialCutter, i_first: int, say: Callable[[str], None]
+    ) -> None:
+        self._decoder, self._cutter, self._i_next, self._say = decoder, cutter, i_first, say
+        self._unknown: set[str] = set()
+        self.n_markers = 0
+
+    def take(self, marker: Marker) -> None:
+        """Take a marker, in the stream's thread."""
+        self.n_markers += 1
+        name = self._decoder.recipe.class_of(marker.value)
+        if name is not None:
+            self._cutter.cue(self._i_next, self._decoder.classes.index(name), marker.t_lsl)
+            self._i_next += 1
+        elif marker.value not in self._unknown and len(self._unknown) < MOST_UNKNOWN:
+            self._unknown.add(marker.value)
+            self._say(
+                f"marker '{marker.value}' names no class, so it is no cue; if it is one: --map TEXT=CLASS"
+            )
+
+
+def _check(stream: LiveStream, collector: Collector) -> None:
+    """Raise what ended the stream or the collector."""
+    stream.check()
+    if collector.error is not None:
+        raise collector.error
+
+
+def _wait_for_last(stream: LiveStream, cutter: TrialCutter, t_last: float, clock: Clock) -> None:
     """Give trials that were announced the time to come in; what is missing then is given up."""
-    while cutter.n_pending and clock() < t_last and not stop.wait(POLL_S):
+    while cutter.n_pending and clock() < t_last + TAIL_S and not stream.ends_within(POLL_S):
         pass
-    cutter.abandon("stopped")
+    cutter.abandon(STOPPED)

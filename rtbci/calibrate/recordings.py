@@ -6,12 +6,12 @@ from queue import Empty
 
 from rtbci.calibrate.cutter import CalibrationDecoder, TrialCutter
 from rtbci.calibrate.trial import CalibrationTrial, TrialTiming
-from rtbci.errors import FileFormatError
+from rtbci.errors import ChannelError, FileFormatError
 from rtbci.replay.recording import Recording
 from rtbci.runtime.intake import Intake
 from rtbci.stream.source import Chunk, Marker
 
-__all__ = ["play_recordings", "trials_of_recordings"]
+__all__ = ["trials_of_recordings"]
 
 PUSH_S = 1.0
 BETWEEN_S = 10.0
@@ -23,6 +23,7 @@ def trials_of_recordings(
     recordings: Sequence[Recording],
     timing: TrialTiming,
     class_of: Callable[[str], str | None] | None = None,
+    unit: str = "",
 ) -> Iterator[CalibrationTrial]:
     """Push recordings through a decoder and give the trials that their markers announce.
 
@@ -37,6 +38,8 @@ def trials_of_recordings(
     class_of : callable, optional
         Class that a marker's text stands for, or None. Default: the recipe's (see
         `rtbci.calibrate.markers.with_markers` for more texts).
+    unit : str
+        Of the recordings, where they state it wrongly; see `Decoder.open`.
 
     Yields
     ------
@@ -49,30 +52,11 @@ def trials_of_recordings(
     ------
     FileFormatError
         When no marker names a class; says which markers there are.
+    ChannelError
+        When they are not all of one cap and rate.
     RtbciError
         What the decoder says of a stream that it cannot use.
     """
-    cutter = TrialCutter(timing)
-    yield from _all_played(decoder, recordings, cutter, class_of)
-
-
-def play_recordings(
-    decoder: CalibrationDecoder,
-    recordings: Sequence[Recording],
-    cutter: TrialCutter,
-    class_of: Callable[[str], str | None] | None = None,
-) -> None:
-    """As `trials_of_recordings`, but the trials stay in the cutter's queue for whoever takes them."""
-    for trial in _all_played(decoder, recordings, cutter, class_of):
-        cutter.trials.put(trial)
-
-
-def _all_played(
-    decoder: CalibrationDecoder,
-    recordings: Sequence[Recording],
-    cutter: TrialCutter,
-    class_of: Callable[[str], str | None] | None,
-) -> Iterator[CalibrationTrial]:
     known = class_of or decoder.recipe.class_of
     cues = [_cues(one, known) for one in recordings]
     if not any(cues):
@@ -81,15 +65,28 @@ def _all_played(
             f"calibration of '{decoder.recipe.name}': the recordings' markers are {', '.join(texts[:12]) or 'none'}, need "
             "some that name a class; give --map TEXT=CLASS, or recordings with cues"
         )
+    _check_alike(recordings)
+    cutter = TrialCutter(timing)
     decoder.attach(cutter)
     n_before, t_begin = 0, 0.0
     for recording, found in zip(recordings, cues, strict=True):
-        decoder.open(recording.info)
+        decoder.open(recording.info, unit)
         for i, (t_cue, name) in enumerate(found):
             cutter.cue(n_before + i, decoder.classes.index(name), t_begin + t_cue)
         n_before += len(found)
         yield from _played(decoder, recording, cutter, t_begin)
         t_begin += math.ceil(recording.duration_s + BETWEEN_S)
+
+
+def _check_alike(recordings: Sequence[Recording]) -> None:
+    first = recordings[0].info
+    for one in (recording.info for recording in recordings[1:]):
+        if (one.labels, one.rate_hz) != (first.labels, first.rate_hz):
+            raise ChannelError(
+                f"calibration from recordings: '{one.name}' has {one.n_channels} channels at {one.rate_hz:g} Hz, "
+                f"'{first.name}' {first.n_channels} at {first.rate_hz:g} Hz, need the same cap and rate in all; calibrate "
+                "from those that are alike"
+            )
 
 
 def _cues(recording: Recording, class_of: Callable[[str], str | None]) -> list[Marker]:

@@ -60,6 +60,9 @@ class TerminalPresenter:
         self._lock = threading.RLock()
         self._feedback: Feedback | None = None
         self._step: Step | None = None
+        self._instruction: RenderableType | None = None
+        self._prompt = ""
+        self._notes: list[str] = []
         self._live: Live | None = None
         if self._console.is_terminal:
             live = Live(console=self._console, screen=True, auto_refresh=False)
@@ -70,9 +73,14 @@ class TerminalPresenter:
         """Wait for space or enter; see `Presenter.wait_for_start`."""
         waits = self._live is not None and self._keys.isatty()
         if self._step is None:
-            self._draw(instruction_text(self._schedule, waits))
+            with self._lock:
+                self._instruction = instruction_text(self._schedule, waits)
+                self._draw(self._instruction)
         elif waits:
-            self._draw(Group(*self._resting("press space to go on")))
+            with self._lock:
+                self._step = self._step if self._step in RESTING else "pause"
+                self._prompt = "press space to go on"
+                self._draw(Group(*self._resting()))
         if not waits:
             return not stop.is_set()
         with _single_keys(self._keys) as descriptor:
@@ -86,11 +94,11 @@ class TerminalPresenter:
     def present(self, step: Step, trial: ScheduledTrial | None) -> float:
         """Draw a step; see `Presenter.present`."""
         with self._lock:  # `tell`, from another thread, must not draw over a cue
-            self._step = step
+            self._step, self._prompt = step, ""
             if self._live is None:
                 self._write_line(step, trial)
             elif step in RESTING:
-                self._draw(Group(*self._resting("")))
+                self._draw(Group(*self._resting()))
             else:
                 cue = self._schedule.cues[trial.i_class] if trial is not None and step == "arrow" else None
                 self._draw(self._symbol(cue.symbol if cue is not None else "cross"))
@@ -110,7 +118,17 @@ class TerminalPresenter:
             if self._live is None:
                 self._console.print(progress_text(feedback), highlight=False)
             elif self._step in RESTING:
-                self._draw(Group(*self._resting("")))
+                self._draw(Group(*self._resting()))
+            elif self._step is None and self._instruction is not None:
+                self._draw(Group(self._instruction, Text(), progress_text(feedback)))
+
+    def say(self, line: str) -> None:
+        """Print a line, when it can be seen: cues have the terminal for themselves until `close`."""
+        with self._lock:
+            if self._live is None:
+                self._console.print(line, highlight=False, markup=False)
+            else:
+                self._notes.append(line)
 
     def measured(self) -> dict[str, float]:
         """Return nothing: a terminal does not say when it has drawn."""
@@ -118,9 +136,13 @@ class TerminalPresenter:
 
     def close(self) -> None:
         """Give the terminal back; may be called more than once."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        with self._lock:
+            if self._live is not None:
+                self._live.stop()
+                self._live = None
+            notes, self._notes = self._notes, []
+        for line in notes:
+            self._console.print(line, highlight=False, markup=False)
 
     def _draw(self, content: RenderableType) -> None:
         if self._live is None:
@@ -141,14 +163,14 @@ class TerminalPresenter:
         unicode = not self._console.options.ascii_only
         return symbol_text(bitmap(name, 2 * n_rows), unicode)
 
-    def _resting(self, prompt: str) -> Iterator[RenderableType]:
+    def _resting(self) -> Iterator[RenderableType]:
         titles = {"break": "Break: rest, move, blink", "done": "Done. Thank you."}
         if title := titles.get(self._step or ""):
             yield Text(title + "\n", style="bold", justify="center")
         if self._feedback is not None:
             yield progress_text(self._feedback)
-        if prompt:
-            yield Text(f"\n{prompt}", style="bold", justify="center")
+        if self._prompt:
+            yield Text(f"\n{self._prompt}", style="bold", justify="center")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from rtbci.calibrate.cutter import CalibrationDecoder, timing_of
 from rtbci.calibrate.markers import with_markers
 from rtbci.calibrate.quality import RejectSettings, judge_trial
 from rtbci.calibrate.recordings import trials_of_recordings
-from rtbci.errors import FileFormatError
+from rtbci.errors import ChannelError, FileFormatError
 from rtbci.evaluate.npz_runs import read_npz_runs
 from rtbci.recipes import read_paradigm
 from rtbci.replay.recording import Recording
@@ -62,6 +62,28 @@ def test_recordings_without_cues(tmp_path: Path) -> None:
             decoder, [recording((2.0, "arrow_L"))], timing_of(recipe, 1.5), mapped.class_of
         )
         assert [one.accepted for one in found] == [True]
+
+
+def test_recordings_of_two_caps_are_refused(tmp_path: Path) -> None:
+    recipe = read_paradigm(str(write_paradigm(tmp_path)))
+    other = replace(recording((2.0, "left")), info=stream_info(("C3", "CZ", "PZ"), name="other"))
+    with (
+        CalibrationDecoder(recipe) as decoder,
+        pytest.raises(
+            ChannelError, match="'other' has 3 channels at 250 Hz, 'tiny' 3 at 250 Hz, need the same cap"
+        ),
+    ):
+        list(trials_of_recordings(decoder, [recording((2.0, "left")), other], timing_of(recipe, 1.5)))
+
+
+def test_a_unit_that_is_stated_wrongly(tmp_path: Path) -> None:
+    recipe = read_paradigm(str(write_paradigm(tmp_path)))
+    wrong = recording((2.0, "left"))
+    millivolts = replace(wrong, data=wrong.data * 1e-3)
+    with CalibrationDecoder(recipe) as decoder:
+        (trial,) = trials_of_recordings(decoder, [millivolts], timing_of(recipe, 1.5), unit="mV")
+        (right,) = trials_of_recordings(decoder, [wrong], timing_of(recipe, 1.5))
+    np.testing.assert_allclose(trial.raw_uv, right.raw_uv, rtol=1e-5)
 
 
 @pytest.mark.data

@@ -142,6 +142,45 @@ def test_stop_ends_the_waiting() -> None:
     os.close(ours)
 
 
+def test_lines_for_the_terminal_wait_until_the_cues_are_over() -> None:
+    out, file = console(True)
+    presenter = TerminalPresenter(Schedule(protocol(), CLASSES), out, io.StringIO(), FakeClock())
+    presenter.present("cross", TRIAL)
+    written(file)
+    presenter.say("stream lost [again]")
+    assert written(file) == ""
+    presenter.close()
+    assert written(file).endswith("stream lost [again]\n")
+    presenter.say("later")
+    assert written(file) == "later\n"
+
+
+def test_trouble_is_seen_at_the_start_and_beside_the_prompt() -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "r") as keys:
+        out, file = console(True)
+        schedule = Schedule(protocol(), CLASSES)
+        presenter = TerminalPresenter(schedule, out, keys, FakeClock())
+        stop = threading.Event()
+        stop.set()
+        trouble = Feedback(schedule.progress, advice="The stream is lost.")
+        presenter.wait_for_start(stop)
+        written(file)
+        presenter.tell(trouble)
+        text = written(file)
+        assert "The stream is lost." in text
+        assert "press space to begin" in text
+        presenter.present("arrow", TRIAL)
+        presenter.wait_for_start(stop)
+        written(file)
+        presenter.tell(trouble)
+        text = written(file)
+        assert "The stream is lost." in text
+        assert "press space to go on" in text
+        presenter.close()
+    os.close(ours)
+
+
 def test_a_terminal_without_unicode_gets_signs_of_ascii() -> None:
     text = symbol_text(bitmap("left", 20), unicode=False).plain
     assert set(text) == {" ", "#", "\n"}

@@ -1,0 +1,76 @@
+"""What `rtbci calibrate` says at its end."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from rtbci.calibrate.finish import Result
+
+__all__ = ["say_result"]
+
+
+def say_result(console: Console, result: Result, report: Path) -> None:
+    """Print what a calibration led to, and where its report is."""
+    record = result.record
+    n_used = sum(one.accepted for one in record.trials)
+    console.rule("calibration")
+    console.print(f"trials       {n_used} used, {len(record.trials) - n_used} rejected", highlight=False)
+    if record.candidates:
+        console.print(_table(result))
+    judgement = result.fit.judgement
+    if judgement is not None:
+        console.print(
+            f"accuracy     {judgement.accuracy:.0f} % [{judgement.low:.0f}, {judgement.high:.0f}], chance "
+            f"{judgement.chance:.0f} %: every trial left out of its fit and of the choice",
+            highlight=False,
+        )
+    confidence = record.confidence
+    if confidence is not None:
+        console.print(
+            f"confidence   temperature {confidence.temperature:.2f}, calibration error {confidence.ece_before:.3f} before, "
+            f"{confidence.ece_after:.3f} after",
+            highlight=False,
+        )
+        if confidence.hits is not None and confidence.false_per_minute is not None:
+            console.print(
+                f"decisions    at {confidence.threshold:g}: {100 * confidence.hits:.0f} % of the trials, "
+                f"{confidence.false_per_minute:.1f} false in a minute of rest (on these trials)",
+                highlight=False,
+            )
+    if record.eyes is not None and record.eyes.accuracy is not None:
+        eyes = record.eyes
+        console.print(
+            f"eyes         an untrained eye rule names the class in {eyes.accuracy:.0f} % [{eyes.low:.0f}, {eyes.high:.0f}]"
+            + (f"; {eyes.note}" if eyes.note else ""),
+            highlight=False,
+        )
+    for line in record.advice:
+        console.print(f"advice       {line}", highlight=False)
+    if result.folder is not None:
+        console.print(
+            f"profile      generation {record.generation} in {result.folder}", highlight=False, soft_wrap=True
+        )
+        console.print(
+            f"next         rtbci run --paradigm {record.paradigm} --user {record.user}", highlight=False
+        )
+    console.print(f"report       {report}", highlight=False, soft_wrap=True)
+
+
+def _table(result: Result) -> Table:
+    table = Table(title=None, box=None, padding=(0, 2))
+    for name in ("decoder", "accuracy", "95 %", "loss", "p", ""):
+        table.add_column(name, justify="left" if name in ("decoder", "") else "right")
+    for one in result.record.candidates:
+        if one.accuracy is None or one.low is None or one.high is None or one.loss is None:
+            table.add_row(one.name, "-", "-", "-", "-", one.note[:60])
+            continue
+        table.add_row(
+            one.name,
+            f"{one.accuracy:.1f}",
+            f"{one.low:.0f} to {one.high:.0f}",
+            f"{one.loss:.3f}",
+            "" if one.p is None else f"{one.p:.2f}",
+            "used" if one.chosen else "",
+        )
+    return table
