@@ -1,142 +1,206 @@
-"""`rtbci calibrate` over LSL on loopback, with a synthetic user who does what the cues say."""
+"""Calibrations over LSL on loopback: the synthetic user follows the cues; kills, resumption, markers, hot swap."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pylsl
 import pytest
+from rich.console import Console
 
-pytest.importorskip("pyriemann", reason="decoders that compete: pip install 'rtbci[calibrate]'")
-pytest.importorskip("jinja2", reason="the report: pip install 'rtbci[calibrate]'")
+from rtbci.calibrate.store import newest_folder, read_trials
+from rtbci.commands import calibrate_live
+from rtbci.commands.calibrate import Request, calibrate
+from rtbci.config import RunConfig
+from rtbci.probe.profile import newest_profile, read_profile
+from rtbci.runtime.profiles import profiles_root
+from tests.integration.live_runs import rtbci_run, wait_for
+from tests.integration.lsl_outlets import marker_outlet, unique
 
-from rtbci.calibrate.record import read_record
-from rtbci.calibrate.store import read_trials
-from rtbci.probe.profile import read_profile
-from rtbci.recipes import recipes_root
+pytestmark = [pytest.mark.net, pytest.mark.slow]
 
-pytestmark = [pytest.mark.net, pytest.mark.slow, pytest.mark.timeout(300)]
-
-RTBCI = (sys.executable, "-m", "rtbci.cli")
-FASTER = {
-    "arrow_s = 2.0": "arrow_s = 0.5",
-    "shown_s = 1.25": "shown_s = 0.5",
-    "imagery_s = 4.0": "imagery_s = 3.2",
-    "pause_s = [1.5, 2.5]": "pause_s = [0.3, 0.4]",
-    "rest_s = 20.0": "rest_s = 0.0",
-}
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> dict[str, str]:
-    return os.environ | {"XDG_DATA_HOME": str(tmp_path / "data"), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
-
-
-@pytest.fixture
-def protocol(tmp_path: Path) -> Path:
-    text = (recipes_root() / "paradigms" / "motor_imagery" / "protocol.toml").read_text()
-    for old, new in FASTER.items():
-        assert old in text
-        text = text.replace(old, new)
-    path = tmp_path / "protocol.toml"
-    path.write_text(text)
-    return path
-
-
-@pytest.fixture
-def amp(home: dict[str, str]) -> Iterator[str]:
-    name = f"calibrate-{uuid.uuid4().hex[:8]}"
-    command = [*RTBCI, "amp", "--name", name, "--follow", "rtbci-cues"]
-    with subprocess.Popen(
-        command, env=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert name in process.stdout.readline()
-        yield name
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
+LOOK_S = 2.5
+PATIENCE_S = 60.0
+PROTOCOL = """
+schema = 1
+[timing]
+arrow_s = 0.3
+shown_s = 0.5
+imagery_s = 3.0
+pause_s = [0.3, 0.3]
+tone = false
+[trials]
+per_class = 2
+[breaks]
+rest_s = 0.1
+[stopping]
+min_per_class = 2
+[cues.left_hand]
+symbol = "left"
+text = "left hand"
+[cues.right_hand]
+symbol = "right"
+text = "right hand"
+"""
+CALIBRATE = f"""
+from rtbci.cli import main
+from rtbci.commands import calibrate_live
+calibrate_live.LOOK_S = {LOOK_S}
+main()
+"""
 
 
-def folders(home: dict[str, str], user: str) -> list[Path]:
-    root = Path(home["XDG_DATA_HOME"]) / "rtbci" / "calibrations" / "motor_imagery" / user
-    return sorted(root.iterdir()) if root.is_dir() else []
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    (tmp_path / "protocol.toml").write_text(PROTOCOL)
+    return tmp_path
 
 
-def test_killed_in_the_middle_and_gone_on_with(amp: str, home: dict[str, str], protocol: Path) -> None:
-    command = [
-        *(*RTBCI, "calibrate", "--user", "ada", "--stream", amp, "--cues", "terminal", "--trials", "3"),
-        *("--protocol", str(protocol), "--anyway"),
-    ]
-    first = subprocess.Popen(
-        command,
-        env=home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+@contextmanager
+def amplifier(name: str, cues: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A synthetic user that does what a marker stream says."""
+    command = [sys.executable, "-m", "rtbci.cli", "amp", "--name", name, "--follow", cues]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+class Calibrating:
+    """`rtbci calibrate` in a process of its own, its cues as lines of text."""
+
+    def __init__(self, home: Path, name: str, cues: str, *more: str) -> None:
+        command = [sys.executable, "-c", CALIBRATE, "calibrate", "--user", "ada", "--stream", name]
+        command += ["--cues", "terminal", "--cue-stream", cues, "--protocol", str(home / "protocol.toml")]
+        self.process = subprocess.Popen(
+            [*command, *more],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said: list[str] = []
+        self._thread = threading.Thread(target=self._listen, name="calibrate-output")
+        self._thread.start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        self.said.extend(iter(self.process.stdout.readline, ""))
+
+    @property
+    def text(self) -> str:
+        return "".join(self.said)
+
+    def wait_line(self, text: str) -> None:
+        wait_for(
+            lambda: text in self.text or self.process.poll() is not None, f"{text!r}: {self.text}", PATIENCE_S
+        )
+        assert text in self.text, self.text
+
+    def wait(self) -> int:
+        status = self.process.wait(PATIENCE_S)
+        self._thread.join(PATIENCE_S)
+        return status
+
+    def __enter__(self) -> "Calibrating":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills a process")
+def test_killed_in_a_trial_resumed_and_put_to_use_by_a_run(home: Path) -> None:
+    name, cues = unique("amp"), unique("cues")
+    with amplifier(name, cues):
+        with Calibrating(home, name, cues) as first:
+            first.wait_line("trial 2: ")
+            with Calibrating(home, name, cues) as second:  # one user, one calibration
+                assert second.wait() == 2
+                assert f"is being written by process {first.process.pid}" in second.text
+            first.process.kill()
+            assert first.wait() == -signal.SIGKILL
+        folder = newest_folder("motor_imagery", "ada")
+        assert folder is not None
+        assert [one.accepted for one in read_trials(folder).trials] == [True]
+        with rtbci_run("--stream", name, "--markers", "none", "--user", "ada", "--follow") as run:
+            with Calibrating(home, name, cues, "--resume", "--anyway") as again:
+                assert again.wait() == 0, again.text
+            run.wait_line("profile swapped: ada")
+            status, said = run.end()
+        assert status == 0, said
+    assert "going on after 1 trials" in again.text
+    assert "Traceback" not in first.text + again.text
+    found = read_trials(folder)
+    assert found.faults == []
+    assert [one.i_trial for one in found.trials] == list(range(len(found.trials)))
+    accepted = [one.i_class for one in found.trials if one.accepted]
+    assert sorted(accepted) == [0, 0, 1, 1]
+    profile = read_profile(profiles_root("motor_imagery") / "ada" / "0001")
+    assert (profile.user, profile.n_trials) == ("ada", 4)
+
+
+def test_an_interrupt_keeps_what_was_done(home: Path) -> None:
+    name, cues = unique("amp"), unique("cues")
+    with amplifier(name, cues), Calibrating(home, name, cues) as one:
+        one.wait_line("trial 2: ")
+        one.process.send_signal(signal.SIGINT)
+        assert one.wait() == 130, one.text
+    assert (
+        "stopped: usable trials kept: 1; go on with `rtbci calibrate --paradigm motor_imagery --user ada"
+        in one.text
     )
-    end = time.monotonic() + 120.0
-    while not folders(home, "ada") or len(list(folders(home, "ada")[0].glob("trial-*"))) < 2:
-        assert first.poll() is None, first.communicate()[0]
-        assert time.monotonic() < end, "no trial was kept"
-        time.sleep(0.1)
-    first.kill()
-    first.communicate()
-    (folder,) = folders(home, "ada")
-    before = read_trials(folder)
-    assert before.faults == []
-    n_before = len(before.trials)
-    second = subprocess.run(
-        [*command, "--resume"],
-        env=home,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=200,
+    folder = newest_folder("motor_imagery", "ada")
+    assert folder is not None
+    assert [one.reason for one in read_trials(folder).trials] == ["", "stopped"]
+
+
+def test_somebody_elses_markers(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate_live, "LOOK_S", LOOK_S)
+    name, cues = unique("amp"), unique("cues")
+    outlet, over, file = marker_outlet(cues), threading.Event(), io.StringIO()
+
+    def experiment() -> None:
+        """Arrows of its own words, from when they are followed."""
+        wait_for(lambda: "following markers" in file.getvalue(), "calibration", PATIENCE_S)
+        over.wait(1.5)  # until its inlet is there
+        for i in range(9):
+            for text, seconds in ((("<-", "->")[i % 2], 3.0), ("rest", 0.4)):
+                outlet.push_sample([text], pylsl.local_clock())
+                if over.wait(seconds):
+                    return
+
+    config = RunConfig.model_validate({"user": "ada", "stream": {"name": name, "markers": cues}})
+    request = Request(
+        cues="markers",
+        maps=["<-=left_hand", "->=right_hand"],
+        anyway=True,
+        protocol=home / "protocol.toml",
     )
-    assert second.returncode == 0, second.stdout + second.stderr
-    assert f"going on after {n_before} trials" in second.stdout
-    after = read_trials(folder).trials
-    assert [one.i_trial for one in after] == list(range(len(after)))
-    assert [one.t_cue for one in after[:n_before]] == [one.t_cue for one in before.trials]
-    used = [one.i_class for one in after if one.accepted]
-    assert min(used.count(0), used.count(1)) >= 3
-    written = Path(home["XDG_DATA_HOME"]) / "rtbci" / "profiles" / "motor_imagery" / "ada" / "0001"
-    profile, record = read_profile(written), read_record(written)
-    assert profile.n_trials == len(used) == sum(one.accepted for one in record.trials)
-    assert profile.decision is not None
-    assert record.generation == 1
-    assert (written / "report.html").stat().st_size > 20_000
-    assert len(record.curve) >= 1
-
-
-def test_without_a_stream_one_clear_line(home: dict[str, str]) -> None:
-    command = [*RTBCI, "calibrate", "--stream", "nobody-sends-this", "--cues", "terminal"]
-    found = subprocess.run(command, env=home, capture_output=True, text=True, timeout=100)
-    assert found.returncode == 3
-    assert "error:" in found.stderr
-    assert "Traceback" not in found.stdout + found.stderr
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status", "words"),
-    [
-        (["--cues", "smoke"], 2, "--cues: got 'smoke', need page, terminal, markers"),
-        (["--map", "arrow"], 2, "need TEXT=CLASS"),
-        (["--trials", "1"], 2, "need 2 or more"),
-        (["--from", "nothing.edf"], 5, "nothing.edf"),
-        (["--resume", "--user", "nobody", "--cues", "terminal", "--stream", "x"], 3, "LslSource"),
-    ],
-)
-def test_what_makes_no_sense_is_told(
-    home: dict[str, str], arguments: list[str], status: int, words: str
-) -> None:
-    found = subprocess.run(
-        [*RTBCI, "calibrate", *arguments], env=home, capture_output=True, text=True, timeout=100
-    )
-    assert found.returncode == status, found.stdout + found.stderr
-    assert words in found.stdout + found.stderr
+    thread = threading.Thread(target=experiment, name="experiment")
+    with amplifier(name, cues):
+        thread.start()
+        try:
+            t_begin = time.monotonic()
+            result = calibrate(config, request, Console(file=file, width=200))
+        finally:
+            over.set()
+            thread.join(PATIENCE_S)
+    assert time.monotonic() - t_begin < PATIENCE_S
+    assert result.folder == newest_profile(profiles_root("motor_imagery"), "ada")
+    cued = [one.cue for one in result.record.trials if one.accepted]
+    assert cued == [("left_hand", "right_hand")[i % 2] for i in range(len(cued))]
+    assert "marker 'rest' names no class" in file.getvalue()
