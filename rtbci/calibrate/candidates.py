@@ -17,7 +17,7 @@ from rtbci.probe.band_branches import Delays
 from rtbci.probe.head_features import HEAD_TENSORS
 from rtbci.probe.power import POWER_FLOOR, PowerProbe
 from rtbci.probe.profile import BranchEntry, Profile, Weights
-from rtbci.probe.refit import SCALE_NAME, feature_scale
+from rtbci.probe.refit import SCALE_NAME, feature_scale, trial_weights
 from rtbci.probe.tangent import TangentProbe, shrink, tangent_vectors
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.stage import FloatArray
@@ -388,8 +388,7 @@ def _rows(
     """Windows below each other, with labels, and weights such that each trial counts one."""
     counts = [len(one) for one in features]
     labels = np.repeat([trial.i_class for trial in trials], counts)
-    weights = np.concatenate([np.full(n, 1.0 / n) for n in counts])
-    return np.concatenate(features), labels, weights
+    return np.concatenate(features), labels, trial_weights(np.repeat(np.arange(len(trials)), counts))
 
 
 def _own_head(features: Sequence[FloatArray], trials: Sequence[TrialFeatures], n_classes: int) -> HeadChange:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
-from scipy.special import log_softmax
 
+from rtbci.probe.refit import solve_change
 from rtbci.stages.stage import FloatArray
 
 __all__ = ["HeadChange", "Labels", "fit_change", "reduced"]
@@ -68,10 +67,10 @@ def fit_change(
     centre = np.average(features, axis=0, weights=weights)
     small, basis = reduced(features - centre)
     z = np.hstack([small, np.ones((len(small), 1))])
-    penalty = np.ones(z.shape[1])
-    penalty[-1] = bias_precision
+    precision = np.ones(z.shape[1])
+    precision[-1] = bias_precision
     wanted = (labels[:, np.newaxis] == used).astype(np.float64)
-    change = _solve(z, start[:, used], wanted, weights, penalty)
+    change = solve_change(z, wanted, start[:, used], precision, weights)
     slope = change[:, :-1] @ basis
     weight, bias = np.zeros((n_classes, features.shape[1])), np.zeros(n_classes)
     weight[used] = slope
@@ -94,27 +93,3 @@ def reduced(features: FloatArray) -> tuple[FloatArray, FloatArray]:
     root = np.sqrt(values[kept])
     basis = (vectors[:, kept] / root).T @ features
     return np.asarray(vectors[:, kept] * root), np.asarray(basis)
-
-
-def _solve(
-    z: FloatArray, start: FloatArray, wanted: FloatArray, weights: FloatArray, penalty: FloatArray
-) -> FloatArray:
-    shape = (wanted.shape[1], z.shape[1])
-
-    def loss(x: FloatArray) -> tuple[float, FloatArray]:
-        change = x.reshape(shape)
-        log_probs = log_softmax(start + z @ change.T, axis=1)
-        value = -float(weights @ (log_probs * wanted).sum(axis=1)) + 0.5 * float(
-            (penalty * change * change).sum()
-        )
-        error = (np.exp(log_probs) - wanted) * weights[:, np.newaxis]
-        return value, (error.T @ z + penalty * change).ravel()
-
-    found = minimize(
-        loss,
-        np.zeros(shape[0] * shape[1]),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": 1000, "ftol": 1e-12, "gtol": 1e-7},
-    )
-    return np.asarray(found.x.reshape(shape))

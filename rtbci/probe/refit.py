@@ -28,6 +28,7 @@ __all__ = [
     "leave_one_trial_out",
     "refit_head",
     "refit_profile",
+    "solve_change",
     "trial_weights",
 ]
 
@@ -123,7 +124,7 @@ def refit_head(
     centre = np.average(features, axis=0, weights=weights)
     z = np.hstack([(features - centre) / scale, np.ones((len(features), 1))])
     start = features @ coef[used].T + intercept[used]
-    change = _solve(z, np.eye(len(used))[labels], start, precision, weights)
+    change = solve_change(z, np.eye(len(used))[labels], start, precision, weights)
     slope = change[:, :-1] / scale
     new_coef, new_intercept = coef.astype(np.float64), intercept.astype(np.float64)
     new_coef[used] += slope
@@ -263,16 +264,40 @@ def refit_profile(
     )
 
 
-def _solve(
-    z: FloatArray, wanted: FloatArray, start: FloatArray, precision: float, weights: FloatArray
+def solve_change(
+    z: FloatArray,
+    wanted: FloatArray,
+    start: FloatArray,
+    precision: float | FloatArray,
+    weights: FloatArray,
 ) -> FloatArray:
-    """Change of the head in standardised features, the intercept's as the last column."""
+    """Multinomial logistic regression of a change D of logits, with a Gaussian prior at no change.
+
+    Minimises ``sum_i w_i CE(y_i, softmax(start_i + D z_i)) + sum precision D^2 / 2``.
+
+    Parameters
+    ----------
+    z : ndarray of float64, shape (n, n_features)
+        A column of ones stands for the intercept.
+    wanted : ndarray of float64, shape (n, n_classes)
+        One in the class of each row, else zero.
+    start : ndarray of float64, shape (n, n_classes)
+    precision : float or ndarray of float64, shape (n_features,)
+        Above 0.
+    weights : ndarray of float64, shape (n,)
+
+    Returns
+    -------
+    ndarray of float64, shape (n_classes, n_features)
+    """
     shape = (wanted.shape[1], z.shape[1])
 
     def loss(x: FloatArray) -> tuple[float, FloatArray]:
         change = x.reshape(shape)
         log_probs = log_softmax(start + z @ change.T, axis=1)
-        value = -float(weights @ (log_probs * wanted).sum(axis=1)) + 0.5 * precision * float(x @ x)
+        value = -float(weights @ (log_probs * wanted).sum(axis=1)) + 0.5 * float(
+            (precision * change * change).sum()
+        )
         error = (np.exp(log_probs) - wanted) * weights[:, np.newaxis]
         return value, (error.T @ z + precision * change).ravel()
 
@@ -282,7 +307,12 @@ def _solve(
         np.zeros(shape[0] * shape[1]),
         jac=True,
         method="L-BFGS-B",
-        options={"maxiter": 5000, "maxfun": 10000, "ftol": 1e-15, "gtol": 1e-8 * max(1.0, precision)},
+        options={
+            "maxiter": 5000,
+            "maxfun": 10000,
+            "ftol": 1e-15,
+            "gtol": 1e-8 * max(1.0, float(np.max(precision))),
+        },
     )
     return np.asarray(found.x.reshape(shape))
 
