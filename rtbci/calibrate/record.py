@@ -1,11 +1,11 @@
 """What a calibration found, as it is kept beside the profile (`calibration.json`) and shown in the report."""
 
-import os
 from pathlib import Path
 
 import msgspec
 
 from rtbci.errors import FileFormatError
+from rtbci.files import write_whole
 
 __all__ = [
     "RECORD_NAME",
@@ -241,12 +241,7 @@ class CalibrationRecord(_Record, frozen=True, kw_only=True):
 def write_record(folder: Path, record: CalibrationRecord) -> Path:
     """Write `calibration.json` into a folder, atomically; returns its path."""
     path = folder / RECORD_NAME
-    temporary = path.with_suffix(".json.new")
-    with temporary.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(path, msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
     return path
 
 

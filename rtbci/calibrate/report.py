@@ -8,6 +8,7 @@ from typing import Any
 from rtbci.calibrate.record import CalibrationRecord
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import FileFormatError, MissingPackageError
+from rtbci.files import write_whole
 from rtbci.recipes import ParadigmRecipe
 
 __all__ = ["need_report_packages", "write_report"]
@@ -73,10 +74,8 @@ def write_report(
     page = environment.from_string(source).render(
         **words_of(record, look_at_channels(record, trials)), **_drawings(record, trials, recipe)
     )
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(path)
+        write_whole(path, page.encode())
     except OSError as error:
         raise FileFormatError(
             f"report {path}: cannot be written ({error.strerror}), need a folder that is there and may be written to; name "

@@ -1,7 +1,6 @@
 """Trials on disk: each is written the moment it is done, so that a crash loses the running one at most."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from safetensors.numpy import save
 from rtbci.calibrate.lock import lock_file
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import ConfigError, FileFormatError, RtbciError, ShapeError
+from rtbci.files import write_whole
 from rtbci.probe.profile_record import USER_NAME
 
 __all__ = [
@@ -201,7 +201,7 @@ class TrialStore:
             if resume:
                 _check_same(folder, read_settings(folder), settings)
             else:
-                _write(
+                write_whole(
                     folder / JSON_NAME, msgspec.json.format(msgspec.json.encode(settings), indent=1) + b"\n"
                 )
             for left in folder.glob(".*.new"):
@@ -228,7 +228,7 @@ class TrialStore:
         path = self.folder / f"trial-{trial.i_trial:04d}.safetensors"
         # One value, because safetensors writes several in an order that changes.
         with _refusals(path):
-            _write(path, save(arrays, {"rtbci": msgspec.json.encode(header).decode()}))
+            write_whole(path, save(arrays, {"rtbci": msgspec.json.encode(header).decode()}))
         return path
 
     def read(self) -> StoredTrials:
@@ -340,19 +340,3 @@ def _refusals(path: Path) -> Iterator[None]:
             f"calibration {path}: cannot be written ({error.strerror or error}), need room and the right to write; make some, or "
             "set XDG_DATA_HOME to another folder"
         ) from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write to the disk under another name, then rename: a reader sees all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    if os.name == "posix":  # a folder cannot be opened on Windows
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -7,6 +7,7 @@ import msgspec
 
 from rtbci.errors import FileFormatError
 from rtbci.evaluate.statistics import Difference, Summary
+from rtbci.files import write_whole
 
 __all__ = [
     "KIND",
@@ -287,11 +288,9 @@ def write_evaluation(path: Path, evaluation: Evaluation) -> None:
     FileFormatError
         When the place cannot be written to.
     """
-    temporary = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(evaluation), indent=1) + b"\n")
-        temporary.replace(path)
+        write_whole(path, msgspec.json.format(msgspec.json.encode(evaluation), indent=1) + b"\n")
     except OSError as error:
         raise FileFormatError(
             f"{path}: cannot be written ({error.strerror}); choose another place"

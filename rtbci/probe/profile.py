@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from rtbci.errors import ProfileError
+from rtbci.files import sync_folder, write_synced, write_whole
 from rtbci.probe.profile_record import (
     Accuracy,
     BranchEntry,
@@ -121,8 +121,8 @@ def write_profile(path: str | Path, profile: Profile, *, replace: bool = False) 
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        _write_synced(temporary / WEIGHTS_NAME, blob)
-        _write_synced(temporary / JSON_NAME, _json(written))
+        write_synced(temporary / WEIGHTS_NAME, blob)
+        write_synced(temporary / JSON_NAME, _json(written))
         temporary.chmod(0o755)
         _swap_in(temporary, folder, replace=replace)
     except BaseException:
@@ -181,9 +181,7 @@ def keep_number(folder: Path) -> None:
     """
     user = folder.parent
     number = max(int(folder.name), _deleted(user))
-    temporary = user / f".{HIGHEST_NAME}-{os.getpid()}"
-    _write_synced(temporary, f"{number}\n".encode())
-    temporary.replace(user / HIGHEST_NAME)
+    write_whole(user / HIGHEST_NAME, f"{number}\n".encode())
 
 
 def newest_profile(root: str | Path, user: str) -> Path | None:
@@ -196,13 +194,6 @@ def _json(profile: Profile) -> bytes:
     content = msgspec.to_builtins(msgspec.structs.replace(profile, weights={}))
     del content["weights"]
     return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _highest(user: Path) -> int:
@@ -240,16 +231,6 @@ def _swap_in(temporary: Path, folder: Path, *, replace: bool) -> None:
         elif error.errno in TAKEN:
             raise _taken(folder) from error
         raise
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
     if retired is not None:
         shutil.rmtree(retired)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":  # a folder cannot be opened on Windows
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

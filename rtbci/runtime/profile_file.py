@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rtbci.calibrate.record import RECORD_NAME, CalibrationRecord
 from rtbci.errors import FileFormatError, ProfileError
+from rtbci.files import unfinished, write_whole
 from rtbci.probe.profile import JSON_NAME, WEIGHTS_NAME, Profile, read_profile
 from rtbci.runtime.profile_list import read_record_beside
 
@@ -53,12 +54,10 @@ def export_profile(folder: Path, file: Path, *, replace: bool = False) -> Path:
                 part = zipfile.ZipInfo(name, DATE)
                 part.create_system, part.external_attr = 3, 0o100644 << 16  # as on Unix, wherever it is made
                 archive.writestr(part, (folder / name).read_bytes())
-    temporary = file.with_name(f".{file.name}.new")
     try:
-        temporary.write_bytes(blob.getvalue())
-        temporary.replace(file)
+        write_whole(file, blob.getvalue())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        unfinished(file).unlink(missing_ok=True)
         raise FileFormatError(
             f"export {file}: cannot be written ({error.strerror}), need a folder that is there; choose another place"
         ) from error

@@ -119,9 +119,9 @@ def test_a_crash_in_the_middle_of_a_write(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 WRITER = """
+import os
 import sys
 from pathlib import Path
-from rtbci.calibrate import store as module
 from rtbci.calibrate.store import TrialStore
 from tests.unit.calibrate.samples import pink, raw_trial, store_settings
 
@@ -130,7 +130,7 @@ store.write(raw_trial(pink(300, 3), 0))
 def stuck(_descriptor):
     print("writing", flush=True)
     sys.stdin.read()
-module.os.fsync = stuck
+os.fsync = stuck
 store.write(raw_trial(pink(300, 3), 1))
 """
 

@@ -73,7 +73,7 @@ def test_a_write_that_fails_leaves_the_old_profile(tmp_path: Path, monkeypatch: 
         path.write_bytes(content[:10])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(profile_module, "_write_synced", full_disk)
+    monkeypatch.setattr(profile_module, "write_synced", full_disk)
     with pytest.raises(OSError, match="No space left"):
         write_profile(tmp_path / "p", make_profile("bob"), replace=True)
     assert read_profile(tmp_path / "p").user == "ada"
