@@ -7,9 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
-import numpy as np
-import numpy.typing as npt
-
 from rtbci.calibrate.candidates import Candidate, standard_candidates
 from rtbci.calibrate.cutter import CalibrationDecoder, TrialCutter
 from rtbci.calibrate.enough import Judgement
@@ -195,14 +192,11 @@ class Collector:
             raise ConfigError(
                 "Collector: the decoder has no stream, need one that its trials come from; open it"
             )
-        judged = judge_trial(trial, self._reject, info.labels, self._read, info.rate_hz, self._imagery_s)
+        read = self._decoder.read
+        judged = judge_trial(trial, self._reject, info.labels, read, info.rate_hz, self._imagery_s)
         self._store.write(judged)
         self._add(judged)
         return judged
-
-    @property
-    def _read(self) -> npt.NDArray[np.bool_]:
-        return self._decoder.read
 
     def _add(self, trial: CalibrationTrial) -> None:
         self.collected.trials.append(trial)
@@ -210,8 +204,8 @@ class Collector:
             self.collected.features.append(read_trial(self._population, self._decoder.sessions, trial))
 
     def _refit(self) -> None:
-        found = self.collected
-        if self._decoder.channel_map is None and not found.features:
+        found, known = self.collected, self._decoder.channel_map
+        if known is None and not found.features:
             return
         self._n_fitted = len(found.features)
         found.fit = fit_user(
@@ -219,12 +213,8 @@ class Collector:
             found.features,
             self._user,
             self._decoder.recipe.decision,
-            montage=self._montage(),
+            montage=() if known is None else known.found_labels,
             candidates=self._candidates,
         )
         if found.fit.judgement is not None:
             found.curve.append(found.fit.judgement.point())
-
-    def _montage(self) -> list[str]:
-        known = self._decoder.channel_map
-        return [] if known is None else [wanted for wanted, _ in known.found]

@@ -17,6 +17,7 @@ from rtbci.calibrate.record import CalibrationRecord, EyeNote, StreamRecord, Tri
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import ProfileError
 from rtbci.evaluate.describe import versions
+from rtbci.evaluate.frontal import side_classes
 from rtbci.probe.profile import Profile, write_generation
 
 __all__ = ["Result", "conclude", "keep"]
@@ -140,10 +141,8 @@ def _record(
 def _eyes(collected: Collected, fit: UserFit, decoder: CalibrationDecoder) -> EyeNote:
     used = [one for one in collected.trials if one.accepted]
     labels = () if decoder.info is None else decoder.info.labels
-    right = [i for i, name in enumerate(decoder.classes) if "right" in name.lower()]
-    left = [i for i, name in enumerate(decoder.classes) if "left" in name.lower()]
-    pair = len(left) == len(right) == 1
-    margins = fit.log_probs[:, right[0]] - fit.log_probs[:, left[0]] if pair else np.empty(0)
+    sides = side_classes(decoder.classes)
+    margins = np.empty(0) if sides is None else fit.log_probs[:, sides[1]] - fit.log_probs[:, sides[0]]
     return check_eyes(used, labels, decoder.classes, margins)
 
 
@@ -162,7 +161,7 @@ def _stream(decoder: CalibrationDecoder, bad: Mapping[str, str]) -> StreamRecord
         source_id=info.source_id,
         rate_hz=info.rate_hz,
         labels=list(info.labels),
-        found=[wanted for wanted, _ in known.found],
+        found=list(known.found_labels),
         inferred=list(known.inferred),
         interpolated=list(known.interpolated),
         bad=list(bad),

@@ -15,7 +15,6 @@ from rtbci.evaluate.online import Span
 from rtbci.evaluate.scoring import span_probs
 from rtbci.evaluate.trials import Trial
 from rtbci.probe.profile import Profile
-from rtbci.probe.recentre import Recentre
 from rtbci.runtime.decoder import Decoder
 from rtbci.stages.stage import FloatArray
 
@@ -163,24 +162,14 @@ def spans_of(
 
 def _decoded(hops: npt.NDArray[np.float32], decoder: Decoder, profile: Profile) -> Iterator[FloatArray]:
     """Fused logits at each hop, as the running decoder gives them; NaN until a window is full."""
-    prepared, recipe = decoder.prepare(profile), decoder.recipe
-    branches, fusion = prepared.branches, prepared.fusion
-    settings = recipe.recentre
-    recentre = settings and Recentre(
-        len(recipe.classes), recipe.window.hop_s, settings.prior_s, settings.time_constant_s, recipe.idle
-    )
-    nothing = np.full(len(recipe.classes), np.nan)
+    prepared, centring = decoder.prepare(profile), decoder.new_centring()
+    nothing = np.full(len(decoder.classes), np.nan)
     for hop in hops:
-        for branch in branches:
+        for branch in prepared.branches:
             branch.push(hop.astype(np.float64))
-        said = [branch.logits() for branch in branches]
-        known = [one for one in said if one is not None]
-        if len(known) < len(said):
-            yield nothing
-            continue
-        logits = fusion.logits(known)
-        # As the pipeline does it: what stands in the fusion's bias is no lean of the signal.
-        yield recentre.push(logits - fusion.bias) + fusion.bias if recentre else logits
+        said = [branch.logits() for branch in prepared.branches]
+        ready = [one for one in said if one is not None]
+        yield prepared.fusion.centred(ready, centring) if len(ready) == len(said) else nothing
 
 
 def _type(hop_samples: int, n_channels: int) -> np.dtype[np.void]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from rtbci.calibrate.collector import Collector
 from rtbci.calibrate.cutter import CalibrationDecoder, TrialCutter
-from rtbci.calibrate.presenter import Feedback, Presenter, Step, guide
+from rtbci.calibrate.presenter import Presenter, PresenterAround, Step, guide
 from rtbci.calibrate.schedule import Schedule, ScheduledTrial
 from rtbci.clock import Clock, now
 from rtbci.config import RunConfig
@@ -179,7 +179,7 @@ def look_at_stream(
     return info, np.concatenate(parts) if parts else np.empty((0, info.n_channels))
 
 
-class PatientPresenter:
+class PatientPresenter(PresenterAround):
     """A `Presenter` that shows no trial while the stream is lost: the trial is repeated when the user goes on.
 
     Parameters
@@ -190,7 +190,8 @@ class PatientPresenter:
     """
 
     def __init__(self, presenter: Presenter, stream: LiveStream) -> None:
-        self._presenter, self._stream = presenter, stream
+        super().__init__(presenter)
+        self._stream = stream
 
     def wait_for_start(self, stop: threading.Event) -> bool:
         """Wait for the user, and for the stream."""
@@ -207,22 +208,6 @@ class PatientPresenter:
         if trial is not None and step != "break" and self._stream.is_lost:
             return math.nan
         return self._presenter.present(step, trial)
-
-    def wait_until(self, t_lsl: float, stop: threading.Event) -> bool:
-        """See `Presenter.wait_until`."""
-        return self._presenter.wait_until(t_lsl, stop)
-
-    def tell(self, feedback: Feedback) -> None:
-        """See `Presenter.tell`."""
-        self._presenter.tell(feedback)
-
-    def measured(self) -> dict[str, float]:
-        """See `Presenter.measured`."""
-        return self._presenter.measured()
-
-    def close(self) -> None:
-        """See `Presenter.close`."""
-        self._presenter.close()
 
 
 def run_guided(

@@ -1,13 +1,12 @@
 """Cues as an LSL stream of markers, so that a recorder keeps them beside the EEG."""
 
 import math
-import threading
 from collections.abc import Sequence
 from typing import Self
 
 import pylsl
 
-from rtbci.calibrate.presenter import Feedback, Presenter, Step
+from rtbci.calibrate.presenter import Presenter, PresenterAround, Step
 from rtbci.calibrate.schedule import ScheduledTrial
 from rtbci.errors import StreamError
 
@@ -65,7 +64,7 @@ class CueMarkers:
         self.close()
 
 
-class MarkedPresenter:
+class MarkedPresenter(PresenterAround):
     """A presenter whose steps are sent as markers too; a `Presenter`.
 
     The text is the step's name ("cross", "imagery", "pause", "break", "done"), and for the arrow the class's. The stamp is
@@ -82,13 +81,10 @@ class MarkedPresenter:
     """
 
     def __init__(self, presenter: Presenter, markers: CueMarkers, classes: Sequence[str]) -> None:
-        self._presenter, self._markers, self._classes = presenter, markers, tuple(classes)
+        super().__init__(presenter)
+        self._markers, self._classes = markers, tuple(classes)
         self._t_last = 0.0
         self._in_trial = False
-
-    def wait_for_start(self, stop: threading.Event) -> bool:
-        """See `Presenter.wait_for_start`."""
-        return self._presenter.wait_for_start(stop)
 
     def present(self, step: Step, trial: ScheduledTrial | None) -> float:
         """Show a step and send its marker; see `Presenter.present`."""
@@ -101,19 +97,3 @@ class MarkedPresenter:
             self._markers.push("unseen", self._t_last)
         self._in_trial = step in ("cross", "arrow", "imagery") and not math.isnan(t_lsl)
         return t_lsl
-
-    def wait_until(self, t_lsl: float, stop: threading.Event) -> bool:
-        """See `Presenter.wait_until`."""
-        return self._presenter.wait_until(t_lsl, stop)
-
-    def tell(self, feedback: Feedback) -> None:
-        """See `Presenter.tell`."""
-        self._presenter.tell(feedback)
-
-    def measured(self) -> dict[str, float]:
-        """See `Presenter.measured`."""
-        return self._presenter.measured()
-
-    def close(self) -> None:
-        """Close the presenter; may be called more than once."""
-        self._presenter.close()

@@ -77,5 +77,5 @@ def calibrate_recordings(
             if judged.accepted:
                 features.append(read_trial(population, decoder.sessions, judged))
         known = decoder.channel_map
-        found = [] if known is None else [wanted for wanted, _ in known.found]
-        return fit_user(population, features, user, recipe.decision, montage=found)
+        montage = () if known is None else known.found_labels
+        return fit_user(population, features, user, recipe.decision, montage=montage)

@@ -10,7 +10,7 @@ from rtbci.calibrate.record import CurvePoint
 from rtbci.calibrate.schedule import Progress, Schedule, ScheduledTrial
 from rtbci.clock import Clock, now
 
-__all__ = ["Feedback", "OnCue", "Presenter", "Step", "guide", "wait_on"]
+__all__ = ["Feedback", "OnCue", "Presenter", "PresenterAround", "Step", "guide", "wait_on"]
 
 Step = Literal["cross", "arrow", "imagery", "pause", "break", "done"]
 OnCue = Callable[[int, int, float], None]
@@ -82,6 +82,42 @@ class Presenter(Protocol):
     def close(self) -> None:
         """End; may be called more than once."""
         ...
+
+
+class PresenterAround:
+    """A `Presenter` that hands everything on to another one; for those that add to some of it.
+
+    Parameters
+    ----------
+    presenter : Presenter
+    """
+
+    def __init__(self, presenter: Presenter) -> None:
+        self._presenter = presenter
+
+    def wait_for_start(self, stop: threading.Event) -> bool:
+        """See `Presenter.wait_for_start`."""
+        return self._presenter.wait_for_start(stop)
+
+    def present(self, step: Step, trial: ScheduledTrial | None) -> float:
+        """See `Presenter.present`."""
+        return self._presenter.present(step, trial)
+
+    def wait_until(self, t_lsl: float, stop: threading.Event) -> bool:
+        """See `Presenter.wait_until`."""
+        return self._presenter.wait_until(t_lsl, stop)
+
+    def tell(self, feedback: Feedback) -> None:
+        """See `Presenter.tell`."""
+        self._presenter.tell(feedback)
+
+    def measured(self) -> dict[str, float]:
+        """See `Presenter.measured`."""
+        return self._presenter.measured()
+
+    def close(self) -> None:
+        """Close the presenter; may be called more than once."""
+        self._presenter.close()
 
 
 def wait_on(t_lsl: float, stop: threading.Event, clock: Clock = now) -> bool:

@@ -21,6 +21,7 @@ __all__ = [
     "FrontalRun",
     "eye_rule",
     "frontal_columns",
+    "side_classes",
 ]
 
 N_PIECES = 6
@@ -105,8 +106,12 @@ def eye_rule(lateral_uv: FloatArray, classes: Sequence[str]) -> npt.NDArray[np.i
     ndarray of int, shape (n_trials,), or None
         None when the classes are not one left and one right.
     """
+    sides = side_classes(classes)
+    return None if sides is None else np.where(lateral_uv > 0, sides[1], sides[0]).astype(np.intp)
+
+
+def side_classes(classes: Sequence[str]) -> tuple[int, int] | None:
+    """Indices of the class of the left and of the right side; None when there are not one of each."""
     left = [i for i, name in enumerate(classes) if LEFT in name.lower()]
     right = [i for i, name in enumerate(classes) if RIGHT in name.lower()]
-    if len(left) != 1 or len(right) != 1:
-        return None
-    return np.where(lateral_uv > 0, right[0], left[0]).astype(np.intp)
+    return (left[0], right[0]) if len(left) == len(right) == 1 else None

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,15 @@ import numpy.typing as npt
 from rtbci.errors import ConfigError, ShapeError
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["Fusion"]
+__all__ = ["Centring", "Fusion"]
+
+
+class Centring(Protocol):
+    """Takes what a user's logits lean to off them; `rtbci.probe.recentre` and `rtbci.probe.adapt` have one each."""
+
+    def push(self, logits: FloatArray) -> FloatArray:
+        """Logits (n_classes,) of the next window, centred by what was learnt before it; a new array."""
+        ...
 
 
 class Fusion:
@@ -73,6 +82,22 @@ class Fusion:
                 raise ShapeError(f"Fusion: logits have shape {logits.shape}, need {shape}")
             total = [so_far + weight * one for so_far, one in zip(total, logits.tolist(), strict=True)]
         return np.array(total)
+
+    def centred(self, branch_logits: Sequence[FloatArray], centring: Centring | None) -> FloatArray:
+        """What `logits` gives, with a running mean taken off all but the bias.
+
+        The bias stays: it was fitted with labels, and a mean without labels would undo it.
+
+        Parameters
+        ----------
+        branch_logits : sequence of ndarray, each of shape (n_classes,)
+        centring : Centring or None
+            Learns from this window; None: nothing is taken off.
+        """
+        fused = self.logits(branch_logits)
+        if centring is None:
+            return fused
+        return np.asarray(centring.push(fused - self.bias) + self.bias)
 
     def probs(self, logits: FloatArray) -> FloatArray:
         """Calibrated probabilities, shape (n_classes,), from what `logits` returned."""

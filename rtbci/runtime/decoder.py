@@ -13,6 +13,7 @@ from rtbci.clock import Clock, now
 from rtbci.decide.policy import DecisionPolicy
 from rtbci.errors import ProfileError, RtbciError
 from rtbci.probe.adapt import Adaptation
+from rtbci.probe.fusion import Centring
 from rtbci.probe.profile import Profile
 from rtbci.recipes import AdaptSettings, DecisionSettings, ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
@@ -151,6 +152,10 @@ class Decoder:
     def sessions(self) -> Mapping[str, Session]:
         """Sessions of the engines in use, by branch; they belong to the decoder."""
         return self._parts.sessions
+
+    def new_centring(self) -> Centring | None:
+        """What a newly opened stream's logits are centred by, fresh; None where the recipe asks for nothing."""
+        return self._parts.new_centring()
 
     @property
     def rate_hz(self) -> float:

@@ -72,7 +72,7 @@ def check_montage(profile: Profile | None, channel_map: ChannelMap) -> None:
     if profile is None or not profile.montage:
         return
     needed = {canonical_label(label) for label in profile.montage}
-    found = {label for label, _ in channel_map.found}
+    found = set(channel_map.found_labels)
     lacking = [label for label in channel_map.wanted if label in needed - found]
     more = [label for label in channel_map.wanted if label in found - needed]
     if lacking or more:

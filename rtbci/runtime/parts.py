@@ -116,7 +116,7 @@ class Parts:
             marker_policy=window.policy == "marker",
             t_min_s=window.t_min_s,
         )
-        return Pipeline(stages, self.branches, self.fusion, grid, clock, self._recentre())
+        return Pipeline(stages, self.branches, self.fusion, grid, clock, self.new_centring())
 
     def prepare(self, profile: Profile | str | Path | None) -> Prepared:
         """Read another profile and make its branches; changes nothing, any thread may call it.
@@ -149,7 +149,8 @@ class Parts:
         check_paradigm(found, recipe)
         return found
 
-    def _recentre(self) -> Recentre | Adaptation | None:
+    def new_centring(self) -> Recentre | Adaptation | None:
+        """What a newly opened stream's logits are centred by, fresh; None where the recipe asks for nothing."""
         recipe, settings, adapt = self._recipe, self._recipe.recentre, self._adapt
         window = recipe.window
         # A window that is locked to a marker adds all of its signal, one of a row only its newest hop.

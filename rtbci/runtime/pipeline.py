@@ -332,7 +332,7 @@ class Pipeline:
         t_encoded = clock()
         logits = [branch.logits() for branch in self.branches]
         ready = [one for one in logits if one is not None]
-        fused = self._fuse(ready) if len(ready) == len(logits) else None
+        fused = self._fusion.centred(ready, self._recentre) if len(ready) == len(logits) else None
         probs = None if fused is None else self._fusion.probs(fused)
         spent[1] += t_encoded - t_start
         spent[2] += clock() - t_encoded
@@ -348,19 +348,13 @@ class Pipeline:
         estimates: list[Estimate] = []
         for cut in self._marked.push(signal, t_out):
             t_start = self._clock()
-            fused = self._fuse([branch.logits_of(cut.window) for branch in self.branches])
+            fused = self._fusion.centred(
+                [branch.logits_of(cut.window) for branch in self.branches], self._recentre
+            )
             self._spent[1] += self._clock() - t_start
             i_last = cut.i_start + self.grid.length - 1
             estimates.append(self._estimate(i_last, fused, self._fusion.probs(fused), cut.marker))
         return estimates
-
-    def _fuse(self, branch_logits: Sequence[FloatArray]) -> FloatArray:
-        fused = self._fusion.logits(branch_logits)
-        if self._recentre is None:
-            return fused
-        # The fusion's bias stays: it was fitted with labels, and a mean without labels would undo it.
-        bias = self._fusion.bias
-        return np.asarray(self._recentre.push(fused - bias) + bias)
 
     def _estimate(
         self, i_last: int, fused: FloatArray | None, probs: FloatArray | None, marker: Marker | None

@@ -61,6 +61,11 @@ class ChannelMap:
     ignored: tuple[str, ...] = ()
 
     @property
+    def found_labels(self) -> tuple[str, ...]:
+        """Wanted labels that the stream has, in order."""
+        return tuple(wanted for wanted, _ in self.found)
+
+    @property
     def picks(self) -> tuple[int, ...] | None:
         """Columns of the chunk, one for each row in order, when nothing is interpolated, else None."""
         return None if self.interpolated else tuple(int(i) for i in self.matrix.argmax(axis=1))

@@ -32,7 +32,7 @@ PROFILE = population()
 def decoder(info: Any = "stream") -> CalibrationDecoder:
     """What the collector asks of a decoder."""
     recipe = SimpleNamespace(decision=DecisionSettings(), classes=("left_hand", "right_hand"))
-    known = SimpleNamespace(found=[("C3", 0), ("C4", 1)])
+    known = SimpleNamespace(found_labels=("C3", "C4"))
     info = stream_info(("C3", "C4")) if info == "stream" else info
     read = np.array([True, True])
     fake = SimpleNamespace(info=info, read=read, sessions=sessions(), recipe=recipe, channel_map=known)
