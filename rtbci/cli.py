@@ -35,6 +35,11 @@ Config = Annotated[
 Address = Annotated[
     str | None, typer.Option("--pub", help="ZMQ address to publish on [tcp://127.0.0.1:5571].")
 ]
+ParadigmName = Annotated[str | None, typer.Option(help="Recipe by name or folder (default: motor_imagery).")]
+StreamName = Annotated[str | None, typer.Option(help="Name of the LSL stream [the only EEG stream].")]
+SourceId = Annotated[str | None, typer.Option(help="source_id of the LSL stream.")]
+Unit = Annotated[str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")]
+Ignore = Annotated[str | None, typer.Option(help="Electrodes to treat as missing, as C5,T7 (default: none).")]
 
 
 def _version(wanted: bool) -> None:
@@ -60,9 +65,7 @@ def _options(
 
 @app.command()
 def run(
-    paradigm: Annotated[
-        str | None, typer.Option(help="Recipe by name or folder (default: motor_imagery).")
-    ] = None,
+    paradigm: ParadigmName = None,
     user: Annotated[
         str | None, typer.Option(help="Whose newest profile to use (default: anonymous).")
     ] = None,
@@ -75,17 +78,13 @@ def run(
     adapt: Annotated[
         bool | None, typer.Option(help="Adapt to the user while in use (default: as the paradigm says, off).")
     ] = None,
-    stream: Annotated[str | None, typer.Option(help="Name of the LSL stream [the only EEG stream].")] = None,
-    source_id: Annotated[str | None, typer.Option(help="source_id of the LSL stream.")] = None,
+    stream: StreamName = None,
+    source_id: SourceId = None,
     markers: Annotated[
         str | None, typer.Option(help="Name of a marker stream, 'auto' or 'none' (default: auto).")
     ] = None,
-    unit: Annotated[
-        str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")
-    ] = None,
-    ignore: Annotated[
-        str | None, typer.Option(help="Electrodes to treat as missing, as C5,T7 (default: none).")
-    ] = None,
+    unit: Unit = None,
+    ignore: Ignore = None,
     wait: Annotated[bool | None, typer.Option(help="Wait for the stream instead of giving up.")] = None,
     timeout: Annotated[
         float | None, typer.Option(help="Look for the stream this long, in seconds (default: 10).")
@@ -139,9 +138,7 @@ def run(
 
 @app.command()
 def calibrate(
-    paradigm: Annotated[
-        str | None, typer.Option(help="Recipe by name or folder (default: motor_imagery).")
-    ] = None,
+    paradigm: ParadigmName = None,
     user: Annotated[str | None, typer.Option(help="Whose profile it becomes (default: anonymous).")] = None,
     from_: Annotated[
         list[Path] | None,
@@ -164,14 +161,10 @@ def calibrate(
         float, typer.Option(min=0.0, help="Decisions in a minute of rest that you put up with.")
     ] = 10.0,
     profile: Annotated[str | None, typer.Option(help="Profile to start from (default: population).")] = None,
-    stream: Annotated[str | None, typer.Option(help="Name of the LSL stream [the only EEG stream].")] = None,
-    source_id: Annotated[str | None, typer.Option(help="source_id of the LSL stream.")] = None,
-    unit: Annotated[
-        str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")
-    ] = None,
-    ignore: Annotated[
-        str | None, typer.Option(help="Electrodes to treat as missing, as C5,T7 (default: none).")
-    ] = None,
+    stream: StreamName = None,
+    source_id: SourceId = None,
+    unit: Unit = None,
+    ignore: Ignore = None,
     browser: Annotated[bool, typer.Option(help="Open the cue page in the browser.")] = True,
     cue_stream: Annotated[
         str, typer.Option(help="Name of the LSL stream that the cues are sent as.")

@@ -1,6 +1,6 @@
 """Which decoder a user gets: every candidate judged on the same trials, each trial by a fit that did not see it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,12 +68,7 @@ class BakeOff:
         return self.outcomes[self.i_chosen].candidate
 
 
-def run_bakeoff(
-    candidates: Sequence[Candidate],
-    trials: Sequence[TrialFeatures],
-    nested: bool = True,
-    report: Callable[[str], None] = lambda _: None,
-) -> BakeOff:
+def run_bakeoff(candidates: Sequence[Candidate], trials: Sequence[TrialFeatures]) -> BakeOff:
     """Judge all candidates and choose one.
 
     Parameters
@@ -82,26 +77,17 @@ def run_bakeoff(
         The population's decoder first.
     trials : sequence of TrialFeatures
         In the order of their cues.
-    nested : bool
-        Whether the choice, too, is judged by trials that it did not see; else `nested` holds what the chosen
-        candidate said.
-    report : callable
-        Takes the name of the candidate that is being fitted.
     """
     labels = np.array([trial.i_class for trial in trials], dtype=np.intp)
-    outcomes = []
-    for candidate in candidates:
-        report(candidate.name)
-        outcomes.append(_outcome(candidate, trials))
-    i_chosen = choose([losses(one.logits, labels) for one in outcomes], _evidence(candidates), labels)
-    return BakeOff(labels, outcomes, i_chosen, _nested(candidates, trials, outcomes, i_chosen, nested))
+    outcomes = [_outcome(candidate, trials) for candidate in candidates]
+    return BakeOff(labels, outcomes, _best(outcomes, labels), _nested(outcomes, trials, labels))
 
 
 def crossed_logits(candidate: Candidate, trials: Sequence[TrialFeatures]) -> FloatArray:
     """Logits of each trial by a fit on the other folds; see `Outcome.logits`."""
-    found = np.full((len(trials), trials[0].logits.shape[1]), np.nan)
     if isinstance(candidate, Population):
         return _judged(candidate, trials)
+    found = np.full((len(trials), trials[0].logits.shape[1]), np.nan)
     folds = folds_of([trial.i_class for trial in trials])
     for fold in range(folds.max() + 1):
         fitted = candidate.fit([trial for trial, k in zip(trials, folds, strict=True) if k != fold])
@@ -169,45 +155,34 @@ def choose(loss: Sequence[FloatArray], evidence: Sequence[Evidence], labels: Lab
     return best
 
 
-def _evidence(candidates: Sequence[Candidate]) -> list[Evidence]:
-    return [one.evidence for one in candidates]
+def _best(outcomes: Sequence[Outcome], labels: Labels) -> int:
+    """Index of the outcome whose candidate is used."""
+    evidence = [one.candidate.evidence for one in outcomes]
+    return choose([losses(one.logits, labels) for one in outcomes], evidence, labels)
 
 
 def _outcome(candidate: Candidate, trials: Sequence[TrialFeatures]) -> Outcome:
     t_start = now()
     try:
         logits = crossed_logits(candidate, trials)
-    except (
-        ValueError,
-        np.linalg.LinAlgError,
-    ) as error:  # one that cannot be fitted leaves the race, not the run
+    except ValueError as error:  # LinAlgError too: one that cannot be fitted leaves the race, not the run
         failed = np.full((len(trials), trials[0].logits.shape[1]), np.nan)
         return Outcome(candidate, failed, now() - t_start, f"could not be fitted: {error}")
     return Outcome(candidate, logits, now() - t_start)
 
 
-def _nested(
-    candidates: Sequence[Candidate],
-    trials: Sequence[TrialFeatures],
-    outcomes: Sequence[Outcome],
-    i_chosen: int,
-    nested: bool,
-) -> FloatArray:
-    labels = [trial.i_class for trial in trials]
+def _nested(outcomes: Sequence[Outcome], trials: Sequence[TrialFeatures], labels: Labels) -> FloatArray:
+    """See `BakeOff.nested`; the population's where too few trials are left to choose by."""
     folds = folds_of(labels)
-    if not nested:
-        return outcomes[i_chosen].logits
     found = outcomes[0].logits.copy()
     for fold in range(folds.max() + 1):
-        inside = [trial for trial, k in zip(trials, folds, strict=True) if k != fold]
-        if not can_judge([trial.i_class for trial in inside]):
-            continue
-        inner_labels = np.array([trial.i_class for trial in inside], dtype=np.intp)
-        inside_losses = [losses(_outcome(one, inside).logits, inner_labels) for one in candidates]
-        inner = choose(inside_losses, _evidence(candidates), inner_labels)
-        # The chosen one's fit without this fold is the one that `crossed_logits` has judged it by.
         rows = folds == fold
-        found[rows] = outcomes[inner].logits[rows]
+        if not can_judge(labels[~rows]):
+            continue
+        inside = [trial for trial, is_left_out in zip(trials, rows, strict=True) if not is_left_out]
+        best = _best([_outcome(one.candidate, inside) for one in outcomes], labels[~rows])
+        # The chosen one's fit without this fold is the one that `crossed_logits` has judged it by.
+        found[rows] = outcomes[best].logits[rows]
     return found
 
 

@@ -1,6 +1,6 @@
 """The end of a calibration: the last fit, the decision policy, profile, record and report."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +55,6 @@ def conclude(
     target: float,
     false_per_min: float = FALSE_PER_MIN,
     cues: Mapping[str, float] | None = None,
-    report: Callable[[str], None] = lambda _: None,
 ) -> Result:
     """Fit the decision policy on the calibration's whole stream, and write down what was found; writes no file.
 
@@ -72,7 +71,6 @@ def conclude(
         )
     fit, recipe = collected.fit, decoder.recipe
     if fit.judgement is not None:
-        report("decision policy")
         pieces = read_hops(store_folder, fit.profile.hop_samples, len(fit.profile.channels))
         spans = spans_of(pieces, decoder, fit.profile, collected.trials, imagery_s)
         fit = with_policy(fit, spans, recipe.decision, false_per_min, recipe.window.hop_s)

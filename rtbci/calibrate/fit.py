@@ -1,6 +1,6 @@
 """From a user's trials to that user's profile, and what is known about how good it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -57,7 +57,6 @@ def fit_user(
     *,
     montage: Sequence[str] = (),
     candidates: Sequence[Candidate] | None = None,
-    report: Callable[[str], None] = lambda _: None,
 ) -> UserFit:
     """Fit all decoders, keep the best, say how good it is.
 
@@ -74,8 +73,6 @@ def fit_user(
         Electrodes of the layout that the stream had.
     candidates : sequence of Candidate, optional
         `standard_candidates` by default; the population's first.
-    report : callable
-        Takes the name of the decoder that is being fitted.
 
     Raises
     ------
@@ -95,7 +92,7 @@ def fit_user(
         z = np.array([trial.logits[-1] for trial in trials]).reshape(-1, len(population.classes))
         said = log_softmax(z / population.temperature, axis=1)
         return UserFit(profile, None, [], None, said, said)
-    found = run_bakeoff(candidates or standard_candidates(population), trials, report=report)
+    found = run_bakeoff(candidates or standard_candidates(population), trials)
     chosen = found.outcomes[found.i_chosen]
     weights = chosen.candidate.fit(trials).profile()
     temperature = fit_temperature(chosen.logits, found.labels)
