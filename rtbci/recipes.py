@@ -229,6 +229,11 @@ class ParadigmRecipe(Settings):
         return tuple(dict.fromkeys((*self.input.required, *references)))
 
     @property
+    def population_folder(self) -> Path | None:
+        """Folder of the population's profile; None where the recipe names none."""
+        return self.folder / self.population if self.population else None
+
+    @property
     def idle(self) -> int | None:
         """Index of the class that means "does nothing"; see `idle_class`."""
         return idle_class(self.classes)

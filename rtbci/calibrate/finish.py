@@ -13,12 +13,14 @@ from rtbci.calibrate.enough import advice_for
 from rtbci.calibrate.eyes import check_eyes
 from rtbci.calibrate.fit import UserFit, with_policy
 from rtbci.calibrate.hops import read_hops, spans_of
-from rtbci.calibrate.record import CalibrationRecord, EyeNote, StreamRecord, TrialNote, write_record
+from rtbci.calibrate.record import CalibrationRecord, EyeNote, StreamRecord, TrialNote
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import ProfileError
 from rtbci.evaluate.describe import versions
 from rtbci.evaluate.frontal import side_classes
-from rtbci.probe.profile import Profile, write_generation
+from rtbci.probe.profile import Profile
+from rtbci.runtime.profile_list import add_generation
+from rtbci.runtime.profiles import profiles_root
 
 __all__ = ["Result", "conclude", "keep"]
 
@@ -77,29 +79,27 @@ def conclude(
     return Result(fit, _record(collected, fit, decoder, bad, seed, target, dict(cues or {})))
 
 
-def keep(result: Result, root: Path) -> Result:
+def keep(result: Result) -> Result:
     """Write the profile as the user's next generation, `calibration.json` beside it.
 
     Parameters
     ----------
     result : Result
-    root : Path
-        Folder of the paradigm's profiles; see `rtbci.runtime.profiles.profiles_root`.
 
     Raises
     ------
     ProfileError
         See `rtbci.probe.profile.write_generation`; also when the disk does not take it.
     """
+    profile = result.fit.profile
     try:
-        folder = write_generation(root, result.fit.profile)
-        record = msgspec.structs.replace(result.record, generation=int(folder.name))
-        write_record(folder, record)
+        folder = add_generation(profile.paradigm, profile, result.record)
     except OSError as error:
         raise ProfileError(
-            f"profile of '{result.fit.profile.user}': cannot be written to {root} ({error.strerror}), need room and the right "
+            f"profile of '{profile.user}': cannot be written to {profiles_root(profile.paradigm)} ({error.strerror}), need room and the right "
             "to write; make some, then go on with --resume"
         ) from error
+    record = msgspec.structs.replace(result.record, generation=int(folder.name))
     return Result(result.fit, record, folder)
 
 

@@ -1,6 +1,7 @@
 """What a calibration found, as it is kept beside the profile (`calibration.json`) and shown in the report."""
 
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -18,12 +19,25 @@ __all__ = [
     "StreamRecord",
     "TrialNote",
     "has_record",
+    "read_json",
     "read_record",
     "write_record",
 ]
 
 SCHEMA = 1
 RECORD_NAME = "calibration.json"
+
+
+class _Versioned(Protocol):
+    """Says of which schema it is."""
+
+    @property
+    def schema_version(self) -> int:
+        """Number of the schema."""
+        ...
+
+
+VersionedT = TypeVar("VersionedT", bound=_Versioned)
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -258,15 +272,25 @@ def read_record(folder: Path) -> CalibrationRecord:
     FileFormatError
         When it is missing or says something else.
     """
-    path = folder / RECORD_NAME
+    return read_json(folder / RECORD_NAME, CalibrationRecord, SCHEMA)
+
+
+def read_json(path: Path, kind: type[VersionedT], schema: int) -> VersionedT:
+    """Read a file that a calibration wrote, of the schema that this rtbci writes.
+
+    Raises
+    ------
+    FileFormatError
+        When it is missing or says something else.
+    """
     try:
-        record = msgspec.json.decode(path.read_bytes(), type=CalibrationRecord)
+        found = msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError) as error:
         raise FileFormatError(
             f"calibration {path}: cannot be read ({error}), need what `rtbci calibrate` writes; calibrate again"
         ) from error
-    if record.schema_version != SCHEMA:
+    if found.schema_version != schema:
         raise FileFormatError(
-            f"calibration {path}: schema is {record.schema_version}, need {SCHEMA}; use the rtbci that wrote it"
+            f"calibration {path}: schema is {found.schema_version}, need {schema}; use the rtbci that wrote it"
         )
-    return record
+    return found

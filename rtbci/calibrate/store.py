@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from rtbci.calibrate.lock import lock_file
+from rtbci.calibrate.record import read_json
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import ConfigError, FileFormatError, RtbciError, ShapeError
 from rtbci.files import write_whole
@@ -256,18 +257,7 @@ def read_settings(folder: Path) -> StoreSettings:
     FileFormatError
         When it is missing or says something else.
     """
-    path = folder / JSON_NAME
-    try:
-        settings = msgspec.json.decode(path.read_bytes(), type=StoreSettings)
-    except (OSError, msgspec.DecodeError) as error:
-        raise FileFormatError(
-            f"calibration {path}: cannot be read ({error}), need what `rtbci calibrate` writes; calibrate again"
-        ) from error
-    if settings.schema_version != SCHEMA:
-        raise FileFormatError(
-            f"calibration {path}: schema is {settings.schema_version}, need {SCHEMA}; use the rtbci that wrote it"
-        )
-    return settings
+    return read_json(folder / JSON_NAME, StoreSettings, SCHEMA)
 
 
 def read_trials(folder: Path) -> StoredTrials:

@@ -34,7 +34,7 @@ from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError
 from rtbci.probe.profile import Profile, chain_hash
 from rtbci.recipes import ParadigmRecipe
-from rtbci.runtime.profiles import find_profile, profiles_root
+from rtbci.runtime.profiles import find_profile
 from rtbci.settings import check_settings
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.source import StreamInfo
@@ -265,7 +265,7 @@ class Calibration:
             )
         is_kept = result.record.usable or self.request.anyway
         if is_kept:
-            result = keep(result, profiles_root(self.recipe.name))
+            result = keep(result)
         place = self.request.report or (result.folder or folder) / "report.html"
         say_result(self.console, result, place)
         with self.console.status("drawing the report ..."):

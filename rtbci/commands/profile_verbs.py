@@ -195,14 +195,12 @@ def _ask(what: str, folder: Path) -> None:
 
 
 def _folder(recipe: ParadigmRecipe, name: str) -> Path:
-    found = find_profile(recipe.name, name)
-    if found is not None:
-        return found
-    if recipe.population is None:
+    found = find_profile(recipe.name, name) or recipe.population_folder
+    if found is None:
         raise ProfileError(
             f"paradigm '{recipe.name}': names no population profile, need a user's; `rtbci profile list` shows them"
         )
-    return recipe.folder / recipe.population
+    return found
 
 
 def _generation(paradigm: str, user: str, number: int | None) -> KeptGeneration:

@@ -71,7 +71,7 @@ def assign_profile(
     ProfileError
         When the profile was trained on a subject, and that is not allowed.
     """
-    folder = profile if profile is not None else _population(recipe)
+    folder = profile if profile is not None else recipe.population_folder
     if folder is None:
         return {subject: Assignment("", "", "", "unknown") for subject in subjects}
     found = read_profile(folder)
@@ -140,10 +140,6 @@ def profile_sha256(folder: str) -> str:
 def read_assigned(assignment: Assignment) -> Profile | None:
     """Read the profile of an assignment; None when there is none."""
     return read_profile(assignment.profile) if assignment.profile else None
-
-
-def _population(recipe: ParadigmRecipe) -> Path | None:
-    return recipe.folder / recipe.population if recipe.population else None
 
 
 def _seen(profile: Profile, data_set: str, subject: str, is_named: bool) -> Seen:

@@ -142,7 +142,7 @@ class Parts:
     def _read(self, profile: Profile | str | Path | None) -> Profile | None:
         recipe = self._recipe
         if profile is None or profile == POPULATION:
-            profile = recipe.folder / recipe.population if recipe.population else None
+            profile = recipe.population_folder
         if profile is None:
             return None
         found = profile if isinstance(profile, Profile) else read_profile(profile)
