@@ -58,9 +58,10 @@ def main() -> None:
     parser.add_argument("--every-s", type=float, default=4.0)
     options = parser.parse_args()
     recipe = read_paradigm("motor_imagery")
-    if recipe.population is None:
+    population = recipe.population_folder
+    if population is None:
         raise SystemExit("motor_imagery names no population profile")
-    base = msgspec.structs.replace(read_profile(recipe.folder / recipe.population), user=USER)
+    base = msgspec.structs.replace(read_profile(population), user=USER)
     stop, kept = threading.Event(), Kept()
     with tempfile.TemporaryDirectory() as folder, Decoder(recipe) as decoder:
         root, ready = Path(folder) / "profiles", Path(folder) / "ready"

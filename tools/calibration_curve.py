@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import ttest_rel, wilcoxon
 from threadpoolctl import threadpool_limits
 
 from rtbci.calibrate.bakeoff import losses, run_bakeoff
@@ -31,6 +30,7 @@ from rtbci.calibrate.features import TrialFeatures, read_trial
 from rtbci.calibrate.recordings import trials_of_recordings
 from rtbci.clock import now
 from rtbci.evaluate.npz_runs import read_npz_runs
+from rtbci.evaluate.statistics import Difference, Summary, paired, summarize
 from rtbci.probe.profile import read_profile
 from rtbci.recipes import read_paradigm
 
@@ -128,11 +128,6 @@ def _judged(candidates: list[Candidate], trials: list[TrialFeatures], first_test
             | {
                 "losses": {
                     one.candidate.name: losses(one.logits, found.labels).tolist() for one in found.outcomes
-                }
-            }
-            | {
-                "losses": {
-                    one.candidate.name: losses(one.logits, found.labels).tolist() for one in found.outcomes
                 },
                 "chosen": name,
                 "seconds": seconds,
@@ -189,24 +184,23 @@ def table(rows: list[Row]) -> str:
         for name in dict.fromkeys(str(row["decoder"]) for row in at_k):
             mine = {row["subject"]: float(row["accuracy"]) for row in at_k if row["decoder"] == name}
             both = sorted(set(base) & set(mine), key=str)
-            x, y = np.array([mine[s] for s in both]), np.array([base[s] for s in both])
+            x, y = [mine[s] for s in both], [base[s] for s in both]
+            gain = paired("accuracy", "population", name, y, x)
+            share = 100 * np.mean([one >= 70 for one in x])
             lines.append(
-                f"| {k} | {name} | {_mean(x)} | {_against(x, y)} | {100 * np.mean(x >= 70):.0f} % | {len(x)} |"
+                f"| {k} | {name} | {_mean(summarize(x))} | {_gain(gain)} | {share:.0f} % | {len(x)} |"
             )
     return "\n".join(lines) + "\n" + _choices(rows)
 
 
-def _mean(x: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> str:
-    return f"{x.mean():.1f} ({x.std(ddof=1) / len(x) ** 0.5:.1f})"
+def _mean(over: Summary | Difference, sign: str = "") -> str:
+    return f"{over.mean:{sign}.1f} ({over.se:.1f})" if over.se is not None else f"{over.mean:{sign}.1f}"
 
 
-def _against(
-    x: "np.ndarray[tuple[int], np.dtype[np.float64]]", y: "np.ndarray[tuple[int], np.dtype[np.float64]]"
-) -> str:
-    d = x - y
-    if not d.any():
+def _gain(gain: Difference) -> str:
+    if gain.p_t is None or gain.p_wilcoxon is None or gain.p_t == 1.0:
         return "- | - | -"
-    return f"{d.mean():+.1f} ({d.std(ddof=1) / len(d) ** 0.5:.1f}) | {ttest_rel(x, y).pvalue:.2g} | {wilcoxon(d).pvalue:.2g}"
+    return f"{_mean(gain, '+')} | {gain.p_t:.2g} | {gain.p_wilcoxon:.2g}"
 
 
 def _choices(rows: list[Row]) -> str:
