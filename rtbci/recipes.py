@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, Tag, model_validator
 
+from rtbci.backends.session import Precision
 from rtbci.errors import ConfigError
 from rtbci.settings import Settings, check_settings, read_toml
 from rtbci.stream.labels import canonical_label
@@ -24,6 +25,7 @@ __all__ = [
     "ParadigmRecipe",
     "RecentreSettings",
     "StageSettings",
+    "Tolerance",
     "WindowSettings",
     "find_recipe",
     "idle_class",
@@ -266,8 +268,32 @@ class EngineOutput(Settings):
     shape: tuple[int, ...]
 
 
+class Tolerance(Settings):
+    """How far an engine may be from the torch fp32 reference; a bare number in a recipe is `max_abs`.
+
+    Parameters
+    ----------
+    max_abs : float
+        Largest difference of one output number.
+    cosine : float
+        Smallest cosine between the outputs for one input.
+    """
+
+    max_abs: Positive
+    cosine: float = Field(default=0.999, ge=-1.0, le=1.0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number(cls, given: object) -> object:
+        return {"max_abs": given} if isinstance(given, int | float) else given
+
+
 class EngineRecipe(Settings):
-    """A network that can be compiled, with its contract."""
+    """A network that can be compiled, with its contract.
+
+    `precisions` are those that may be built, the first being the default of compiled back ends; `max_batch` is the
+    largest number of patches or windows in one call of a compiled engine.
+    """
 
     schema_version: Literal[1] = Field(alias="schema")
     name: str
@@ -283,7 +309,9 @@ class EngineRecipe(Settings):
     golden: str | None = None
     input: EngineInput
     output: EngineOutput
-    tolerance: dict[str, float] = Field(default_factory=dict)
+    tolerance: dict[Precision, Tolerance] = Field(default_factory=dict)
+    precisions: tuple[Precision, ...] = Field(default=("fp32",), min_length=1)
+    max_batch: int = Field(default=256, ge=1, le=65536)
     folder: Path = Field(default=Path(), exclude=True)
 
     @property

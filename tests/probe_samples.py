@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rtbci.backends.session import Float32Array
+from rtbci.backends.session import Float32Array, Precision
 from rtbci.probe.branches import Branch, EncoderBranch, PowerBranch, TangentBranch, WindowBranch
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.power import PowerProbe
@@ -37,7 +37,9 @@ class ArraySession:
     """A session that applies a matrix and a tanh, and overwrites its output with the next run."""
 
     backend = "numpy"
-    engine_id = "e" * 64
+    network_id = engine_id = "e" * 64
+    precision: Precision = "fp32"
+    device = "cpu"
 
     def __init__(self, n_samples: int, output_shape: tuple[int, ...], seed: int = 0) -> None:
         self.input_shape: tuple[int, ...] = (1, N_CHANNELS, n_samples)

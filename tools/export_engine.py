@@ -100,6 +100,8 @@ weights = "encoder.safetensors"
 weights_sha256 = "{weights_sha256}"
 opset = {OPSET}
 golden = "golden.safetensors"
+precisions = ["fp32", "fp16", "bf16"]
+max_batch = 256
 
 [input]
 name = "{INPUT_NAME}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rtbci.backends.session import Float32Array
+from rtbci.backends.session import Float32Array, Precision
 from rtbci.errors import EngineError
 
 __all__ = ["OrtSession"]
@@ -29,8 +29,10 @@ class OrtSession:
     ----------
     backend : str
         ``"onnxruntime"``.
-    engine_id : str
+    network_id, engine_id : str
         sha256 of the file.
+    precision, device : str
+        ``"fp32"`` and ``"cpu"``.
     input_shape, output_shape : tuple of int
         For batch 1.
     metadata : dict of str to str
@@ -50,13 +52,15 @@ class OrtSession:
     """
 
     backend = "onnxruntime"
+    precision: Precision = "fp32"
+    device = "cpu"
 
     def __init__(self, source: Path | str | bytes, n_threads: int = 1) -> None:
         if n_threads < 1:
             raise EngineError(f"OrtSession: got {n_threads} threads, need at least 1")
         self._where = "OrtSession" if isinstance(source, bytes) else str(source)
         data = source if isinstance(source, bytes) else _read(Path(source))
-        self.engine_id = sha256(data).hexdigest()
+        self.network_id = self.engine_id = sha256(data).hexdigest()
         self._closed = False
         self._session: Any = _load(self._where, data, n_threads)
         node_in, node_out = self._nodes()

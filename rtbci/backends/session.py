@@ -1,13 +1,16 @@
 """What an inference session is, whatever computes it."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Float32Array", "Session"]
+__all__ = ["Float32Array", "Precision", "Session"]
 
 Float32Array = npt.NDArray[np.float32]
+
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
+"""What a network computes in; LayerNorm and softmax in fp32 whatever it is. Input and output stay float32."""
 
 
 class Session(Protocol):
@@ -17,14 +20,25 @@ class Session(Protocol):
     ----------
     backend : str
         Name of the back end, for instance ``"onnxruntime"``.
+    network_id : str
+        sha256 of the ONNX file that everything else is made from, in hexadecimal: what a profile was fitted on.
+        The same whatever back end, precision or device runs it.
     engine_id : str
-        sha256 of the file that was loaded, in hexadecimal: the engine's id in messages and profiles.
+        sha256 of what really runs, in hexadecimal: of the compiled engine's file, or of the ONNX file where that
+        is run as it is. The engine's id in messages.
+    precision : str
+        See `Precision`.
+    device : str
+        What it runs on, for instance ``"cpu"`` or ``"NVIDIA GeForce RTX 4070"``.
     input_shape, output_shape : tuple of int
         Shapes for batch 1, batch axis included.
     """
 
     backend: str
+    network_id: str
     engine_id: str
+    precision: Precision
+    device: str
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
 

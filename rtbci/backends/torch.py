@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rtbci.backends.session import Float32Array
+from rtbci.backends.session import Float32Array, Precision
 from rtbci.encoder.checkpoint import read_checkpoint
 from rtbci.encoder.sizes import PATCH_SAMPLES
 from rtbci.errors import EngineError
@@ -27,7 +27,7 @@ class TorchSession:
 
     Attributes
     ----------
-    backend, engine_id, input_shape, output_shape
+    backend, network_id, engine_id, precision, device, input_shape, output_shape
         See `Session`.
     info : CheckpointInfo
         What the checkpoint says of itself.
@@ -39,6 +39,8 @@ class TorchSession:
     """
 
     backend = "torch"
+    precision: Precision = "fp32"
+    device = "cpu"
 
     def __init__(self, path: Path | str, engine_id: str | None = None, n_threads: int | None = None) -> None:
         import torch
@@ -53,7 +55,7 @@ class TorchSession:
         self._encoder = encoder
         self._ids = channel_ids(self.info.channels)
         self._closed = False
-        self.engine_id = engine_id or sha256(Path(path).read_bytes()).hexdigest()
+        self.network_id = self.engine_id = engine_id or sha256(Path(path).read_bytes()).hexdigest()
         self.input_shape: tuple[int, ...] = (1, len(self.info.channels), PATCH_SAMPLES)
         self.output_shape: tuple[int, ...] = (1, self.info.size.n_summary, self.info.size.n_features)
 

@@ -291,9 +291,9 @@ def open_branches(
             raise ProfileError(
                 f"branch '{entry.name}': has no session, need engine '{entry.engine}'; open it first"
             )
-        if session is not None and entry.engine_id and session.engine_id != entry.engine_id:
+        if session is not None and entry.engine_id and session.network_id != entry.engine_id:
             raise ProfileError(
-                f"branch '{entry.name}': engine '{entry.engine}' has id {session.engine_id[:12]}..., the profile was made "
+                f"branch '{entry.name}': engine '{entry.engine}' has id {session.network_id[:12]}..., the profile was made "
                 f"with {entry.engine_id[:12]}...; use that engine, or calibrate again"
             )
         meaning = (meanings or {}).get(entry.name, "logits")

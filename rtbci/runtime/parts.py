@@ -174,9 +174,9 @@ class Parts:
         self._engines[branch.name] = recipe
         session = open_session(recipe.onnx_path, backend, n_threads)
         self._sessions[branch.name] = session
-        if recipe.onnx_sha256 and session.engine_id != recipe.onnx_sha256:
+        if recipe.onnx_sha256 and session.network_id != recipe.onnx_sha256:
             raise EngineError(
-                f"engine '{recipe.name}': {recipe.onnx_path} has sha256 {session.engine_id[:12]}..., its recipe says "
+                f"engine '{recipe.name}': {recipe.onnx_path} has sha256 {session.network_id[:12]}..., its recipe says "
                 f"{recipe.onnx_sha256[:12]}...; install it again"
             )
 

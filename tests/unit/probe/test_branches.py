@@ -36,7 +36,7 @@ def test_what_does_not_fit_the_profile_is_refused() -> None:
     with pytest.raises(ProfileError, match="branch 'encoder': has no session, need engine 'small'"):
         open_branches(profile, {})
     other = ArraySession(PATCH, (1, 1, N_FEATURES))
-    other.engine_id = "f" * 64
+    other.network_id = "f" * 64
     with pytest.raises(ProfileError, match=r"has id ffffffffffff.* was made with eeeeeeeeeeee"):
         open_branches(profile, {"encoder": other})
     weights = {name: x for name, x in profile.weights.items() if name != "power.coef"}
