@@ -22,7 +22,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from rtbci.calibrate.bakeoff import losses, run_bakeoff
-from rtbci.calibrate.candidates import Candidate, Fitted, standard_candidates
+from rtbci.calibrate.candidates import standard_candidates
+from rtbci.calibrate.competing import Candidate, Fitted
 from rtbci.calibrate.confidence import calibration_error, fit_temperature
 from rtbci.calibrate.cutter import CalibrationDecoder, timing_of
 from rtbci.calibrate.enough import judge

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
 
-from rtbci.calibrate.candidates import Candidate, Evidence, Fitted, Population
+from rtbci.calibrate.candidates import Population
+from rtbci.calibrate.competing import Candidate, Evidence, Fitted
 from rtbci.calibrate.features import TrialFeatures
 from rtbci.clock import now
 from rtbci.stages.stage import FloatArray

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
-from rtbci.calibrate.candidates import Candidate, standard_candidates
+from rtbci.calibrate.candidates import standard_candidates
+from rtbci.calibrate.competing import Candidate
 from rtbci.calibrate.cutter import CalibrationDecoder, TrialCutter
 from rtbci.calibrate.enough import Judgement
 from rtbci.calibrate.features import TrialFeatures, read_trial

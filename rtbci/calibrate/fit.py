@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import log_softmax
 
 from rtbci.calibrate.bakeoff import BakeOff, Outcome, can_judge, losses, run_bakeoff
-from rtbci.calibrate.candidates import Candidate, standard_candidates
+from rtbci.calibrate.candidates import standard_candidates
+from rtbci.calibrate.competing import Candidate
 from rtbci.calibrate.confidence import calibration_error, crossed_temperatures, fit_policy, fit_temperature
 from rtbci.calibrate.enough import Judgement, judge, sign_test
 from rtbci.calibrate.features import TrialFeatures

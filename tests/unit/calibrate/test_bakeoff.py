@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from rtbci.calibrate.bakeoff import can_judge, choose, folds_of, losses, run_bakeoff
-from rtbci.calibrate.candidates import ANY_GAIN, SURE_GAIN, Evidence, Population
+from rtbci.calibrate.candidates import Population
+from rtbci.calibrate.competing import ANY_GAIN, Evidence
 from rtbci.calibrate.features import TrialFeatures
+from rtbci.calibrate.own_decoders import SURE_GAIN
 from rtbci.probe.profile import Profile
 from rtbci.stages.stage import FloatArray
 from tests.unit.calibrate.user_samples import features, population

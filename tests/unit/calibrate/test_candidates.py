@@ -4,16 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtbci.calibrate.candidates import (
-    PRECISIONS,
-    AugmentedCovariance,
-    Candidate,
-    ConvProbeUser,
-    CspLda,
-    Population,
-    TangentUser,
-    standard_candidates,
-)
+from rtbci.calibrate.candidates import PRECISIONS, ConvProbeUser, Population, standard_candidates
+from rtbci.calibrate.competing import Candidate
+from rtbci.calibrate.own_decoders import AugmentedCovariance, CspLda, TangentUser
 from rtbci.probe.branches import open_branches
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.profile import Profile, read_profile, write_profile
@@ -21,21 +14,13 @@ from rtbci.probe.profile_record import check_profile
 from tests.probe_samples import HOP, RATE_HZ, WINDOW, sessions
 from tests.unit.calibrate.user_samples import N_WINDOWS, features, population, trial
 
-EMBEDDING = (2, 4)
 LOOSE = dict.fromkeys(PRECISIONS, 1.0)
 
 
-def short_embedding(profile: Profile) -> Candidate:
-    return AugmentedCovariance(profile)
-
-
 @pytest.mark.parametrize(
-    "make", [Population, lambda p: ConvProbeUser(p, LOOSE), TangentUser, CspLda, short_embedding]
+    "make", [Population, lambda p: ConvProbeUser(p, LOOSE), TangentUser, CspLda, AugmentedCovariance]
 )
-def test_what_is_fitted_runs(
-    make: Callable[[Profile], Candidate], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("rtbci.calibrate.candidates.EMBEDDING", EMBEDDING)
+def test_what_is_fitted_runs(make: Callable[[Profile], Candidate], tmp_path: Path) -> None:
     before = population()
     fitted = make(before).fit(features(12, before))
     profile = fitted.profile()

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from rtbci.calibrate.candidates import Candidate, ConvProbeUser, Population
+from rtbci.calibrate.candidates import ConvProbeUser, Population
+from rtbci.calibrate.competing import Candidate
 from rtbci.calibrate.fit import fit_user, with_policy
 from rtbci.recipes import DecisionSettings
 from tests.unit.calibrate.user_samples import features, population

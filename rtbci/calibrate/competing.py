@@ -1,0 +1,85 @@
+"""What competes for a user: the promises of a way to fit a decoder, and of a decoder that was fitted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from rtbci.calibrate.features import TrialFeatures
+from rtbci.calibrate.heads import Labels
+from rtbci.probe.profile import Profile
+from rtbci.probe.refit import trial_weights
+from rtbci.stages.stage import FloatArray
+
+__all__ = ["ANY_GAIN", "Candidate", "Evidence", "Fitted", "rows_of_trials"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for a decoder, against the population's.
+
+    Parameters
+    ----------
+    n_errors : float
+        The mean gain must exceed so many of its standard errors over the trials.
+    least_gain : float
+        And so many nats a trial.
+    least_trials : int
+        Of each class.
+    """
+
+    n_errors: float = 0.0
+    least_gain: float = 0.0
+    least_trials: int = 2
+
+
+ANY_GAIN = Evidence()
+"""For a decoder that a strong prior holds near the population's."""
+
+
+class Fitted(Protocol):
+    """A decoder fitted to a user."""
+
+    def logits(self, trial: TrialFeatures) -> FloatArray:
+        """Logits of a trial's windows, shape (n_windows, n_classes), before the temperature."""
+        ...
+
+    def profile(self) -> Profile:
+        """The decoder as it runs: classes, layout and stages of the population's profile, other weights."""
+        ...
+
+
+class Candidate(Protocol):
+    """A way to fit a decoder.
+
+    Attributes
+    ----------
+    name : str
+        For people.
+    evidence : Evidence
+        What its gain over the population must be, for it to be chosen.
+    """
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def evidence(self) -> Evidence:
+        """When it is chosen."""
+        ...
+
+    def fit(self, trials: Sequence[TrialFeatures]) -> Fitted:
+        """Fit to trials of two classes or more."""
+        ...
+
+
+def rows_of_trials(
+    features: Sequence[FloatArray], trials: Sequence[TrialFeatures]
+) -> tuple[FloatArray, Labels, FloatArray]:
+    """Windows below each other, with labels, and weights such that each trial counts one."""
+    counts = [len(one) for one in features]
+    labels = np.repeat([trial.i_class for trial in trials], counts)
+    return np.concatenate(features), labels, trial_weights(np.repeat(np.arange(len(trials)), counts))
