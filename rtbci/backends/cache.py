@@ -104,7 +104,9 @@ class EngineCache:
         """
         found = self._read(key)
         if found is None:
-            ahead = (one.entry.key for one in self.entries(deep=False) if one.entry and one.entry.key.covers(key))
+            ahead = (
+                one.entry.key for one in self.entries(deep=False) if one.entry and one.entry.key.covers(key)
+            )
             found = next((one for other in ahead if (one := self._read(other))), None)
         return found
 
@@ -166,7 +168,9 @@ class EngineCache:
 
     def _drop_broken(self, folder: Path, key: EngineKey, fault: str, locked: bool) -> None:
         """Remove a broken entry under its lock, so that a sound one that replaced it meanwhile stays."""
-        self._told(f"engine cache: {folder}: {fault}; it is not used, the engine is built again when it is needed")
+        self._told(
+            f"engine cache: {folder}: {fault}; it is not used, the engine is built again when it is needed"
+        )
         if locked:
             self._remove(folder)
             return
@@ -210,7 +214,9 @@ class EngineCache:
         return folder
 
     def _write(self, unfinished: Path, folder: Path, entry: Entry, data: bytes) -> None:
-        shutil.rmtree(unfinished, ignore_errors=True)  # of a process that died; the lock says that none is at work
+        shutil.rmtree(
+            unfinished, ignore_errors=True
+        )  # of a process that died; the lock says that none is at work
         unfinished.mkdir(parents=True)
         write_synced(unfinished / ENGINE_FILE, data)
         write_synced(unfinished / ENTRY_FILE, msgspec.json.format(msgspec.json.encode(entry)))
@@ -227,7 +233,9 @@ class EngineCache:
         for folder in folders:
             total += _bytes_of(folder)
             if total > self.limit_bytes and folder != newest:
-                self._told(f"engine cache: {folder} is removed, the limit of {self.limit_bytes} bytes is reached")
+                self._told(
+                    f"engine cache: {folder} is removed, the limit of {self.limit_bytes} bytes is reached"
+                )
                 self._remove(folder)
 
     def _sweep(self) -> None:
@@ -250,7 +258,9 @@ class EngineCache:
         except FileNotFoundError:
             return
         except OSError as error:
-            self._told(f"engine cache: {folder} cannot be removed ({error.strerror or error}); remove it yourself")
+            self._told(
+                f"engine cache: {folder} cannot be removed ({error.strerror or error}); remove it yourself"
+            )
             return
         shutil.rmtree(doomed, ignore_errors=True)
 
@@ -284,7 +294,9 @@ class EngineCache:
         except (OSError, NotImplementedError) as error:
             if wait:
                 why = error.strerror if isinstance(error, OSError) and error.strerror else error
-                self._told(f"engine cache: {self.root} cannot be locked ({why}); the engine may be built twice")
+                self._told(
+                    f"engine cache: {self.root} cannot be locked ({why}); the engine may be built twice"
+                )
             return False
         return True
 

@@ -11,7 +11,15 @@ import msgspec
 
 from rtbci.backends.session import Precision
 
-__all__ = ["ENGINE_FILE", "ENTRY_FILE", "BrokenEntryError", "CachedEngine", "EngineKey", "Entry", "read_entry"]
+__all__ = [
+    "ENGINE_FILE",
+    "ENTRY_FILE",
+    "BrokenEntryError",
+    "CachedEngine",
+    "EngineKey",
+    "Entry",
+    "read_entry",
+]
 
 ENGINE_FILE, ENTRY_FILE = "engine.bin", "entry.json"
 
@@ -64,7 +72,12 @@ class EngineKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """Whether an engine of this key, built ahead, may be used where `other` is asked for."""
         if self.device or not set(other.targets) <= set(self.targets):
             return False
-        same = {"device": self.device, "driver": self.driver, "targets": self.targets, "options": self.options}
+        same = {
+            "device": self.device,
+            "driver": self.driver,
+            "targets": self.targets,
+            "options": self.options,
+        }
         return msgspec.structs.replace(other, **same) == self
 
 

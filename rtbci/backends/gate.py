@@ -27,6 +27,7 @@ __all__ = [
     "check_session",
     "open_reference",
     "read_golden",
+    "reference_name",
     "tolerance_of",
 ]
 
@@ -39,6 +40,7 @@ DEFAULT_TOLERANCE: Mapping[Precision, Tolerance] = {
 """Where a recipe says nothing."""
 
 N_BATCH = 4
+TORCH = "torch fp32"
 
 
 class WindowRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +139,8 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
         """Why it may not be used, one line for each fault; empty when it may."""
         found = [
             f"{row.name}: differs by {row.max_abs:.2g} (allowed {self.max_abs:g}), cosine {row.cosine:.6f} "
-            f"(needed {self.cosine:g})" + (f", {row.n_not_finite} numbers finite in one only" * bool(row.n_not_finite))
+            f"(needed {self.cosine:g})"
+            + (f", {row.n_not_finite} numbers finite in one only" * bool(row.n_not_finite))
             for row in self.windows
             if not row.passed
         ]
@@ -155,26 +158,24 @@ def tolerance_of(recipe: EngineRecipe, precision: Precision) -> Tolerance:
     return recipe.tolerance.get(precision, DEFAULT_TOLERANCE[precision])
 
 
-def open_reference(recipe: EngineRecipe) -> tuple[Session, str]:
-    """Open what engines are compared with.
+def reference_name(recipe: EngineRecipe) -> str:
+    """What engines are compared with: ``"torch fp32"``, or ONNX Runtime and the reason why it is not torch."""
+    if recipe.weights is None:
+        return "ONNX Runtime fp32 (the recipe has no weights for torch)"
+    if util.find_spec("torch") is None or util.find_spec("onnx") is None:
+        return "ONNX Runtime fp32 (torch is not installed)"
+    return TORCH
 
-    Returns
-    -------
-    session : Session
-        To be closed by the caller.
-    name : str
-        ``"torch fp32"``, or ``"ONNX Runtime fp32"`` with the reason why it is not torch.
+
+def open_reference(recipe: EngineRecipe) -> Session:
+    """Open what engines are compared with, see `reference_name`; to be closed by the caller.
 
     Raises
     ------
     EngineError
         When the engine's own files cannot be used.
     """
-    if recipe.weights is None:
-        return open_session(recipe.onnx_path, "onnxruntime"), "ONNX Runtime fp32 (the recipe has no weights for torch)"
-    if util.find_spec("torch") is None or util.find_spec("onnx") is None:
-        return open_session(recipe.onnx_path, "onnxruntime"), "ONNX Runtime fp32 (torch is not installed)"
-    return open_session(recipe.onnx_path, "torch"), "torch fp32"
+    return open_session(recipe.onnx_path, "torch" if reference_name(recipe) == TORCH else "onnxruntime")
 
 
 def read_golden(recipe: EngineRecipe) -> tuple[Float32Array, Float32Array] | None:
@@ -192,9 +193,13 @@ def read_golden(recipe: EngineRecipe) -> tuple[Float32Array, Float32Array] | Non
         golden = load_file(path)
         x, y = golden["input"], golden["output"]
     except Exception as error:  # OSError, KeyError, or the file format's own
-        raise EngineError(f"{path}: cannot be read ({error}), need golden numbers; install it again") from None
+        raise EngineError(
+            f"{path}: cannot be read ({error}), need golden numbers; install it again"
+        ) from None
     if len(x) != len(y) or not len(x) or not np.isfinite(x).all() or not np.isfinite(y).all():
-        raise EngineError(f"{path}: {len(x)} inputs and {len(y)} outputs, need as many, finite; install it again")
+        raise EngineError(
+            f"{path}: {len(x)} inputs and {len(y)} outputs, need as many, finite; install it again"
+        )
     return x, y
 
 
@@ -252,7 +257,9 @@ def run_each(session: Session, x: Float32Array) -> Float32Array:
 def _row(name: str, got: Float32Array, wanted: Float32Array, allowed: Tolerance) -> WindowRow:
     a, b = (x.reshape(len(x), -1).astype(np.float64) for x in (got, wanted))
     if a.shape != b.shape:
-        raise EngineError(f"gate: session gives {got.shape} for {name}, the reference {wanted.shape}; export it again")
+        raise EngineError(
+            f"gate: session gives {got.shape} for {name}, the reference {wanted.shape}; export it again"
+        )
     odd = np.isfinite(a) != np.isfinite(b)
     both = np.isfinite(a) & np.isfinite(b)
     a, b = np.where(both, a, 0.0), np.where(both, b, 0.0)

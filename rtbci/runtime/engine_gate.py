@@ -62,7 +62,8 @@ def check_decisions(
         When a paradigm's profile does not fit the engine.
     """
     return [
-        _compare(_Decoder(session, recipe, one), _Decoder(reference, recipe, one), one, recipe) for one in paradigms
+        _compare(_Decoder(session, recipe, one), _Decoder(reference, recipe, one), one, recipe)
+        for one in paradigms
     ]
 
 
@@ -96,7 +97,9 @@ class _Decoder:
         return self._fusion.probs(self._fusion.logits(logits)) if full else None
 
 
-def _compare(tested: _Decoder, reference: _Decoder, paradigm: ParadigmRecipe, recipe: EngineRecipe) -> DecisionRow:
+def _compare(
+    tested: _Decoder, reference: _Decoder, paradigm: ParadigmRecipe, recipe: EngineRecipe
+) -> DecisionRow:
     signal = _stream(recipe, len(paradigm.input.channels))
     got, wanted = (_probs(decoder, signal, paradigm, recipe) for decoder in (tested, reference))
     best = np.sort(wanted, axis=1)
