@@ -85,7 +85,9 @@ class FakeRuntime:
         del self.blocks[pointer]
         return self._called("cudaFreeHost")
 
-    def cudaMemcpyAsync(self, target: int, source: int, n_bytes: int, kind: int, stream: int) -> tuple[Any, ...]:
+    def cudaMemcpyAsync(
+        self, target: int, source: int, n_bytes: int, kind: int, stream: int
+    ) -> tuple[Any, ...]:
         self.enqueue(lambda: ctypes.memmove(target, source, n_bytes) and None)
         return self._called("cudaMemcpyAsync")
 

@@ -227,7 +227,9 @@ def _has_gpu() -> bool:
 
 
 def _fastest(recipe: EngineRecipe, request: EngineRequest, told: Callable[[str], None]) -> str:
-    raise NotImplementedError
+    from rtbci.backends.fastest import fastest_backend
+
+    return fastest_backend(recipe.onnx_path, request.n_threads, told=told).backend
 
 
 def _check_report(report: GateReport) -> None:

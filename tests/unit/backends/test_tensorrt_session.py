@@ -22,7 +22,9 @@ def runtime() -> FakeRuntime:
 
 
 @pytest.fixture(params=["tensorrt", "tensorrt_rtx"])
-def trt(request: pytest.FixtureRequest, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch) -> FakeTensorRT:
+def trt(
+    request: pytest.FixtureRequest, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> FakeTensorRT:
     fake = FakeTensorRT(runtime, rtx=request.param == "tensorrt_rtx")
     monkeypatch.setitem(sys.modules, request.param, fake)
     fake.backend = request.param
@@ -77,7 +79,9 @@ def test_few_graphs_serve_all_batches_and_each_has_its_context(trt: FakeTensorRT
 def test_largest_batch_need_not_be_a_power_of_two(trt: FakeTensorRT) -> None:
     session, x = opened(trt, max_batch=6), patches(6)
     np.testing.assert_array_equal(session.run(x), network(x))
-    with pytest.raises(EngineError, match=re.escape("input is (7, 5, 64) float32, need (n, 5, 64) float32, n from 1 to 6")):
+    with pytest.raises(
+        EngineError, match=re.escape("input is (7, 5, 64) float32, need (n, 5, 64) float32, n from 1 to 6")
+    ):
         session.run(patches(7))
 
 
@@ -101,7 +105,9 @@ def test_tensorrt_for_rtx_picks_its_kernels_before_the_graph_is_recorded(trt: Fa
         assert ("memory", "by us") in trt.settings
 
 
-@pytest.mark.parametrize("shape", [(1, 4, 64), (1, 5, 63), (5, 64), (0, 5, 64), (1, 1, 5, 64), (), (9, 5, 64)])
+@pytest.mark.parametrize(
+    "shape", [(1, 4, 64), (1, 5, 63), (5, 64), (0, 5, 64), (1, 1, 5, 64), (), (9, 5, 64)]
+)
 def test_wrong_shape_says_got_and_need(trt: FakeTensorRT, shape: tuple[int, ...]) -> None:
     with pytest.raises(EngineError, match=re.escape(f"input is {shape} float32, need (n, 5, 64) float32")):
         opened(trt).run(np.zeros(shape, np.float32))
