@@ -29,7 +29,7 @@ class FakeSession(OrtSession):
     ) -> None:
         self._change = change
         super().__init__(data.removeprefix(HEAD))
-        self.backend, self.device = backend, GPU.name  # type: ignore[misc]
+        self.backend, self.device = backend, GPU.name
         self.network_id, self.engine_id, self.precision = network_id, sha256(data).hexdigest(), precision
 
     def run(self, x: Float32Array) -> Float32Array:

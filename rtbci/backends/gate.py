@@ -6,7 +6,7 @@ golden numbers, which are torch's, count beside either. What both get are the wi
 """
 
 from collections.abc import Iterator, Mapping
-from importlib import util
+from importlib.util import find_spec
 
 import msgspec
 import numpy as np
@@ -135,7 +135,8 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def passed(self) -> bool:
         """Whether the session may be used."""
-        return not self.faults and all(row.passed for row in (*self.windows, *self.decisions))
+        passed = [row.passed for row in self.windows] + [row.passed for row in self.decisions]
+        return not self.faults and all(passed)
 
     @property
     def reasons(self) -> list[str]:
@@ -171,7 +172,7 @@ def reference_name(recipe: EngineRecipe) -> str:
     """What engines are compared with: ``"torch fp32"``, or ONNX Runtime and the reason why it is not torch."""
     if not has_torch_weights(recipe):
         return "ONNX Runtime fp32 (the recipe has no weights for torch)"
-    if util.find_spec("torch") is None or util.find_spec("onnx") is None:
+    if find_spec("torch") is None or find_spec("onnx") is None:
         return "ONNX Runtime fp32 (torch is not installed)"
     return TORCH
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from rtbci.backends.cache import EngineCache
 from rtbci.backends.compiled import open_compiled, read_network
 from rtbci.backends.compilers import COMPILERS, BuildOptions
+from rtbci.backends.cuda import find_gpu
 from rtbci.backends.gate import GateReport
 from rtbci.backends.gated import gate_of
-from rtbci.backends.cuda import find_gpu
 from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.session import Precision, Session
 from rtbci.backends.tensorrt_progress import Progress
@@ -62,7 +62,7 @@ def _silent(_text: str) -> None:
 
 def open_engine(
     recipe: EngineRecipe,
-    request: EngineRequest = EngineRequest(),  # noqa: B008  frozen
+    request: EngineRequest = EngineRequest(),
     told: Callable[[str], None] = _silent,
     build: bool = True,
     *,

@@ -1,6 +1,7 @@
 """Which back ends can be used on this computer, and why the others cannot."""
 
-from importlib import metadata, util
+from importlib import metadata
+from importlib.util import find_spec
 
 import msgspec
 
@@ -67,7 +68,7 @@ def version_of(backend: str) -> str:
     if backend in COMPILERS:
         return COMPILERS[backend].version()
     for module in MODULES[backend]:
-        if util.find_spec(module) is None:
+        if find_spec(module) is None:
             raise MissingPackageError(
                 f"back end '{backend}': {module} is not installed; {BACKENDS[backend].install}"
             )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from rich.console import Console
+from rich.table import Table
 
 from rtbci.backends.cache import EngineCache
 from rtbci.backends.compiled import open_compiled
@@ -66,7 +67,7 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
         raise ConfigError(f"check: nothing to check in {', '.join(precisions)}; leave --precision out")
     references = sorted({report.reference for report in reports})
     rows = [_row(one.report) for one in results if one.report is not None]
-    table = [table_of(TITLES, rows), f"reference: {', '.join(references)}"] if rows else []
+    table: list[Table | str] = [table_of(TITLES, rows), f"reference: {', '.join(references)}"] if rows else []
     out.result([_plain(one) for one in results], *table, *_remarks(results))
     return all(report.passed for report in reports) and not any(one.is_fault for one in results)
 

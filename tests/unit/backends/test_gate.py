@@ -19,7 +19,8 @@ class Altered:
     """A session whose output is changed by a function of input and output."""
 
     def __init__(self, inner: Session, change: Any, precision: Precision = "fp32") -> None:
-        self._inner, self._change, self.precision = inner, change, precision
+        self._inner, self._change = inner, change
+        self.precision: Precision = precision
         self.backend, self.device = "altered", "cpu"
         self.network_id, self.engine_id = inner.network_id, "e" * 64
         self.input_shape, self.output_shape = inner.input_shape, inner.output_shape
@@ -134,7 +135,7 @@ def test_an_engine_of_your_own_is_compared_with_onnx_runtime(tmp_path: Path) -> 
 def test_without_torch_onnx_runtime_is_the_reference(
     recipe: EngineRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(gate, "find_spec", lambda _name: None)
     assert open_reference(recipe).backend == "onnxruntime"
     assert reference_name(recipe) == "ONNX Runtime fp32 (torch is not installed)"
 

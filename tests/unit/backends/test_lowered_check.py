@@ -25,7 +25,7 @@ def test_the_shipped_engine_survives_and_is_really_computed_in_it(
 
 def test_an_overflow_is_found(recipe: EngineRecipe) -> None:
     """1e5 is more than fp16 holds."""
-    big = numpy_helper.from_array(np.float32(1e5), "big")
+    big = numpy_helper.from_array(np.array(1e5, np.float32), "big")
     nodes = [
         helper.make_node("Cast", ["patch"], ["half"], to=TensorProto.FLOAT16),
         helper.make_node("Cast", ["big"], ["big_half"], to=TensorProto.FLOAT16),

@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 import pytest
 
 from rtbci.backends import usable
@@ -38,10 +40,7 @@ def test_without_a_gpu_one_can_still_build(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_missing_package_comes_with_its_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
     fakes = give_gpu(monkeypatch)
     fakes["tensorrt"].missing = True
-    find_spec = usable.util.find_spec
-    monkeypatch.setattr(
-        usable.util, "find_spec", lambda name: None if name == "openvino" else find_spec(name)
-    )
+    monkeypatch.setattr(usable, "find_spec", lambda name: None if name == "openvino" else find_spec(name))
     there = found()
     assert (there["tensorrt"].why_not, there["tensorrt"].remedy) == (
         "is not installed",

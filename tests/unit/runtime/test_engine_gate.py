@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtbci.backends.registry import open_session
-from rtbci.backends.session import Float32Array, Session
+from rtbci.backends.session import Float32Array, Precision, Session
 from rtbci.recipes import EngineRecipe, list_recipes, read_engine, read_paradigm
 from rtbci.runtime.engine_gate import MAX_PROB, check_decisions, paradigm_files, paradigms_of
 from tests.tiny import write_paradigm
@@ -17,7 +17,8 @@ class Altered:
 
     def __init__(self, inner: Session, change: Callable[[Any], Any]) -> None:
         self._inner, self._change = inner, change
-        self.backend, self.precision, self.device = inner.backend, inner.precision, inner.device
+        self.precision: Precision = inner.precision
+        self.backend, self.device = inner.backend, inner.device
         self.network_id, self.engine_id = inner.network_id, inner.engine_id
         self.input_shape, self.output_shape = inner.input_shape, inner.output_shape
 
