@@ -86,6 +86,33 @@ def check(
         raise typer.Exit(6)
 
 
+@app.command()
+def bench(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Engines, or sizes: nano, light, small, base, deep (default: all engines)."),
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="As onnxruntime,torch.compile (default: all that can be used here).")
+    ] = "",
+    precision: Annotated[str, typer.Option(help="Of compiled engines, as fp16 (default: all).")] = "",
+    batches: Annotated[str, typer.Option(help="Batches for throughput.")] = "1,4,16,64,256",
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of each back end.")] = 10,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of one call, on the CPU.")] = 1,
+    memory: Annotated[bool, typer.Option(help="Measure memory too.")] = True,
+    out: Annotated[Path | None, typer.Option(help="Write the numbers to this file, as JSON.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write a table for a page to this file.")] = None,
+    json: Json = False,
+) -> None:
+    """Measure engines: one patch, a full window, many users, memory, all back ends in turns."""
+    from rtbci.backends.bench import BenchPlan
+    from rtbci.commands import engine_bench as verbs
+
+    plan = BenchPlan(n_rounds=rounds, batches=_numbers(batches), n_threads=threads, memory=memory)
+    request = verbs.BenchRequest(names or [], _parts(backend), _parts(precision), plan, out, markdown)
+    verbs.bench(request, _output(json))
+
+
 @cache_app.command("show")
 def cache_show(json: Json = False) -> None:
     """Show compiled engines, each read and verified."""
@@ -106,3 +133,13 @@ def cache_clear(
 
 def _parts(text: str) -> list[str]:
     return [name for part in text.split(",") if (name := part.strip())]
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(part) for part in _parts(text))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 1:
+        raise typer.BadParameter(f"got {text!r}, need whole numbers from 1 on, as 1,16,256")
+    return numbers

@@ -241,3 +241,49 @@ def test_an_engine_that_is_not_there(call: Call, no_gpu: object) -> None:
 
 def test_bring_your_own_is_found_by_folder(tiny: Path) -> None:
     assert read_engine(str(tiny)).onnx_path.is_file()
+
+
+def test_bench(call: Call, tiny: Path, gpu: dict[str, FakeCompiler], tmp_path: Path) -> None:
+    quick = ("--rounds", "1", "--batches", "1", "--no-memory", "--backend", "onnxruntime,tensorrt")
+    file, page = tmp_path / "bench.json", tmp_path / "bench.md"
+    status, said, told = call("bench", tiny, *quick, "--out", file, "--markdown", page)
+    assert status == 0, told
+    assert fits(said), said
+    assert "tensorrt fp16" in said
+    (result,) = json.loads(file.read_text())
+    assert [row["name"] for row in result["rows"]] == ["onnxruntime", "tensorrt fp32", "tensorrt fp16"]
+    assert all(row["patch"]["p50_ms"] > 0 for row in result["rows"])
+    assert page.read_text().startswith("| engine | back end |")
+    data = json.loads(call("bench", tiny, *quick, "--precision", "fp16", "--json")[1])
+    assert [row["name"] for row in data[0]["rows"]] == ["onnxruntime", "tensorrt fp16"]
+
+
+def test_bench_of_a_size_leaves_the_cache_alone(call: Call, gpu: dict[str, FakeCompiler]) -> None:
+    quick = (
+        "--rounds",
+        "1",
+        "--batches",
+        "1,4",
+        "--no-memory",
+        "--backend",
+        "tensorrt",
+        "--precision",
+        "fp32",
+    )
+    status, said, told = call("bench", "nano", *quick)
+    assert status == 0, told
+    assert "tensorrt fp32" in said
+    assert EngineCache().entries() == []
+
+
+def test_what_cannot_be_benched(call: Call, tiny: Path, no_gpu: object) -> None:
+    quick = ("--rounds", "1", "--batches", "1", "--no-memory")
+    status, said, _ = call("bench", tiny, *quick, "--backend", "onnxruntime,tensorrt", "--precision", "fp32")
+    assert (status, "not measured: tensorrt fp32: cuda: no GPU is visible" in said) == (0, True)
+    for arguments, code, words in (
+        (("--backend", "theano"), 2, "no back end theano"),
+        (("--backend", "onnxruntime", "--out", "/no/such/folder/x"), 5, "cannot be written"),
+        (("--backend", "onnxruntime", "--batches", "0"), 2, "need whole numbers from 1 on"),
+    ):
+        status, _, told = call("bench", tiny, *quick, *arguments)
+        assert (status, words in told) == (code, True), told
