@@ -110,7 +110,7 @@ class EngineCache:
             found = next((one for other in ahead if (one := self._read(other))), None)
         return found
 
-    def build(self, key: EngineKey, make: Callable[[], bytes]) -> CachedEngine:
+    def build(self, key: EngineKey, make: Callable[[], bytes], name: str = "") -> CachedEngine:
         """Find an engine, or make and keep it; of several processes one makes it and the others wait.
 
         Parameters
@@ -119,9 +119,11 @@ class EngineCache:
             What `make` makes.
         make : callable
             Returns the engine's file. What it raises goes to the caller, and nothing is kept.
+        name : str
+            Of the engine, for people; the key tells engines apart.
         """
         with self._locked(key.name, wait=True):
-            return self._read(key, locked=True) or self._make(key, make)
+            return self._read(key, locked=True) or self._make(key, make, name)
 
     def entries(self, deep: bool = True) -> list[KeptEngine]:
         """All entries, the most recently used first.
@@ -135,15 +137,13 @@ class EngineCache:
         return [kept for folder in folders if (kept := _look_at(folder, deep))]
 
     def clear(self) -> tuple[int, int]:
-        """Remove everything but locks; returns how many entries there were, and their bytes."""
+        """Remove everything but locks; returns how many entries were removed, and their bytes."""
         self._sweep()
-        folders = list(self._folders())
-        n_bytes = sum(_bytes_of(folder) for folder in folders)
-        for folder in folders:
-            self._remove(folder)
+        sizes = {folder: _bytes_of(folder) for folder in self._folders()}
+        removed = [n_bytes for folder, n_bytes in sizes.items() if self._remove(folder)]
         for name in BESIDE:
             shutil.rmtree(self.root / name, ignore_errors=True)
-        return len(folders), n_bytes
+        return len(removed), sum(removed)
 
     def _folders(self) -> Iterator[Path]:
         with suppress(OSError):
@@ -178,7 +178,7 @@ class EngineCache:
             if is_ours and _is_broken(folder, key):
                 self._remove(folder)
 
-    def _make(self, key: EngineKey, make: Callable[[], bytes]) -> CachedEngine:
+    def _make(self, key: EngineKey, make: Callable[[], bytes], name: str) -> CachedEngine:
         t_start = now()
         data = make()
         entry = Entry(
@@ -187,6 +187,7 @@ class EngineCache:
             n_bytes=len(data),
             build_s=round(now() - t_start, 3),
             built=utc_now().isoformat(timespec="seconds"),
+            name=name,
         )
         folder = self._keep(entry, data)
         return CachedEngine(data=data, entry=entry, folder=folder, is_new=True)
@@ -249,20 +250,21 @@ class EngineCache:
                         if is_ours:
                             shutil.rmtree(path, ignore_errors=True)
 
-    def _remove(self, folder: Path) -> None:
+    def _remove(self, folder: Path) -> bool:
         """Take an entry away at once: under another name first, so that no reader sees half of it."""
         doomed = folder.with_name(f"{DOOMED}{folder.name}-{os.getpid()}")
         try:
             shutil.rmtree(doomed, ignore_errors=True)
             folder.rename(doomed)
         except FileNotFoundError:
-            return
+            return False
         except OSError as error:
             self._told(
                 f"engine cache: {folder} cannot be removed ({error.strerror or error}); remove it yourself"
             )
-            return
+            return False
         shutil.rmtree(doomed, ignore_errors=True)
+        return True
 
     def _mark_used(self, folder: Path) -> None:
         """Make it the most recently used; a cache that cannot be written to forgets the order, no more."""

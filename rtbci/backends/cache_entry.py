@@ -93,8 +93,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Its length.
     build_s : float
         How long building took, in seconds.
-    built : str
-        Calendar time, for people.
+    built, name : str
+        Calendar time and the recipe's name, for people.
     """
 
     key: EngineKey
@@ -102,6 +102,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     n_bytes: int
     build_s: float
     built: str
+    name: str = ""
 
 
 class CachedEngine(msgspec.Struct, frozen=True, kw_only=True):

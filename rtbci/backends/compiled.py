@@ -32,12 +32,15 @@ class Plan(NamedTuple):
     options : BuildOptions
     gpu : Gpu or None
         What it is for; None when it is built ahead for other computers.
+    name : str
+        The recipe's.
     """
 
     key: EngineKey
     model: bytes
     options: BuildOptions
     gpu: Gpu | None
+    name: str
 
 
 def read_network(recipe: EngineRecipe) -> bytes:
@@ -111,7 +114,7 @@ def plan_of(
         driver="" if gpu is None else gpu.driver,
         options=tuple(name for name in TARGET_OPTIONS if getattr(options.target, name)),
     )
-    return Plan(key, model, options, gpu)
+    return Plan(key, model, options, gpu, recipe.name)
 
 
 def build_compiled(
@@ -134,7 +137,7 @@ def build_compiled(
             timings.write(timings_name, made.timing_cache)
         return made.data
 
-    return cache.find(key) or cache.build(key, make)
+    return cache.find(key) or cache.build(key, make, plan.name)
 
 
 def open_compiled(

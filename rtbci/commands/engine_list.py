@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from rtbci.backends.cache import EngineCache, KeptEngine
@@ -14,7 +15,7 @@ from rtbci.backends.gate import GateReport
 from rtbci.backends.gate_store import GateStore
 from rtbci.backends.usable import Usable, what_is_there
 from rtbci.commands.profile_output import Output, table_of
-from rtbci.errors import ConfigError, RtbciError
+from rtbci.errors import ConfigError, FileFormatError
 from rtbci.recipes import EngineRecipe, list_recipes, read_engine
 
 __all__ = ["clear_cache", "list_engines", "show_cache"]
@@ -59,8 +60,11 @@ def clear_cache(out: Output, *, sure: bool) -> None:
     ------
     ConfigError
         When nobody can be asked and `sure` is False.
+    FileFormatError
+        When some could not be removed.
     """
-    cache = EngineCache()
+    console = Console(stderr=True, soft_wrap=True)
+    cache = EngineCache(told=lambda text: console.print(text, markup=False, highlight=False))
     n = len(cache.entries(deep=False))
     if not sure:
         if not sys.stdin.isatty():
@@ -71,6 +75,10 @@ def clear_cache(out: Output, *, sure: bool) -> None:
         {"path": str(cache.root), "engines": n, "bytes": n_bytes},
         f"removed {n} compiled engines, {n_bytes / 1e6:.1f} MB, from {cache.root}",
     )
+    if left := len(cache.entries(deep=False)):
+        raise FileFormatError(
+            f"engine cache clear: {left} engines in {cache.root} could not be removed, see above"
+        )
 
 
 def _plain_recipe(recipe: EngineRecipe) -> dict[str, Any]:
@@ -111,18 +119,18 @@ def _cache_tables(cache: EngineCache, kept: Sequence[KeptEngine]) -> list[Table 
     line = f"cache: {total / 1e6:.1f} of {cache.limit_bytes / 1e6:.0f} MB in {cache.root}"
     if not kept:
         return [f"cache: empty ({cache.root})"]
-    names, reports = _names(), _reports(cache)
-    rows = [_cache_row(one, names, reports) for one in kept]
+    reports = _reports(cache)
+    rows = [_cache_row(one, reports) for one in kept]
     return [table_of(CACHE_TITLES, rows), line]
 
 
-def _cache_row(one: KeptEngine, names: dict[str, str], reports: dict[str, GateReport]) -> Sequence[str]:
+def _cache_row(one: KeptEngine, reports: dict[str, GateReport]) -> Sequence[str]:
     size = f"{one.n_bytes / 1e6:.1f} MB"
     if one.entry is None:
         return "?", "-", "-", "-", size, "broken", f"{one.folder.name[:8]}...: {one.fault}"
     key = one.entry.key
     return (
-        names.get(key.network_id, f"{key.network_id[:8]}..."),
+        one.entry.name or f"{key.network_id[:8]}...",
         key.backend,
         key.precision,
         str(key.max_batch),
@@ -139,18 +147,18 @@ def _verdict(report: GateReport | None) -> str:
 
 
 def _plain_cache(cache: EngineCache, kept: Sequence[KeptEngine]) -> dict[str, Any]:
-    names, reports = _names(), _reports(cache)
+    reports = _reports(cache)
     return {
         "path": str(cache.root),
         "limit_bytes": cache.limit_bytes,
-        "entries": [_plain_entry(one, names, reports) for one in kept],
+        "entries": [_plain_entry(one, reports) for one in kept],
     }
 
 
-def _plain_entry(one: KeptEngine, names: dict[str, str], reports: dict[str, GateReport]) -> dict[str, Any]:
+def _plain_entry(one: KeptEngine, reports: dict[str, GateReport]) -> dict[str, Any]:
     entry = None if one.entry is None else msgspec.to_builtins(one.entry)
     report = None if one.entry is None else reports.get(one.entry.sha256)
-    name = None if one.entry is None else names.get(one.entry.key.network_id)
+    name = None if one.entry is None else one.entry.name
     gate = None if report is None else {"passed": report.passed, "reasons": report.reasons}
     return {
         "engine": name,
@@ -160,19 +168,6 @@ def _plain_entry(one: KeptEngine, names: dict[str, str], reports: dict[str, Gate
         "entry": entry,
         "gate": gate,
     }
-
-
-def _names() -> dict[str, str]:
-    """Names of the engines that come with rtbci, by network id."""
-    found: dict[str, str] = {}
-    for name in list_recipes("engines"):
-        try:
-            recipe = read_engine(name)
-        except RtbciError:
-            continue
-        if recipe.onnx_sha256:
-            found[recipe.onnx_sha256] = recipe.name
-    return found
 
 
 def _reports(cache: EngineCache) -> dict[str, GateReport]:

@@ -221,8 +221,7 @@ def test_cache_show_and_clear(call: Call, tiny: Path, gpu: dict[str, FakeCompile
     assert status == 0
     assert "broken" in said
     assert "has 5 bytes, need" in " ".join(said.split())
-    network_id = json.loads(call("cache", "show", "--json")[1])["entries"][1]["entry"]["key"]["network_id"]
-    assert f"{network_id[:8]}..." in said
+    assert "tiny" in said
     assert "passed" in said
     assert fits(said.partition("cache:")[0]), said
     status, _, told = call("cache", "clear")
@@ -231,6 +230,21 @@ def test_cache_show_and_clear(call: Call, tiny: Path, gpu: dict[str, FakeCompile
     assert (status, said.startswith("removed 2 compiled engines")) == (0, True)
     assert EngineCache().entries() == []
     assert sorted(path.name for path in engines_root().iterdir()) == ["locks"]
+
+
+def test_a_cache_that_cannot_be_cleared_says_so(
+    call: Call, tiny: Path, gpu: dict[str, FakeCompiler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call("build", tiny)
+
+    def refused(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    status, said, told = call("cache", "clear", "--yes")
+    assert (status, said.startswith("removed 0 compiled engines")) == (5, True)
+    assert "cannot be removed (Read-only file system)" in told
+    assert "1 engines in" in told
 
 
 def test_an_engine_that_is_not_there(call: Call, no_gpu: object) -> None:
