@@ -34,7 +34,9 @@ def test_no_gpu_is_said(runtime: FakeRuntime) -> None:
 def test_error_carries_the_function_and_cudas_name(runtime: FakeRuntime) -> None:
     cuda = Cuda(runtime)
     runtime.fails |= {"cudaMalloc", "cudaStreamSynchronize"}
-    with pytest.raises(EngineError, match=r"cudaMalloc failed with cudaErrorMemoryAllocation \(out of memory\)"):
+    with pytest.raises(
+        EngineError, match=r"cudaMalloc failed with cudaErrorMemoryAllocation \(out of memory\)"
+    ):
         cuda.device_memory(8)
     with pytest.raises(EngineError, match="cudaStreamSynchronize failed"):
         cuda.synchronize(cuda.stream())
