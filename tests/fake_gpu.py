@@ -88,7 +88,10 @@ class FakeRuntime:
     def cudaMemcpyAsync(
         self, target: int, source: int, n_bytes: int, kind: int, stream: int
     ) -> tuple[Any, ...]:
-        self.enqueue(lambda: ctypes.memmove(target, source, n_bytes) and None)
+        def copy() -> None:
+            ctypes.memmove(target, source, n_bytes)
+
+        self.enqueue(copy)
         return self._called("cudaMemcpyAsync")
 
     def cudaStreamSynchronize(self, stream: int) -> tuple[Any, ...]:
@@ -130,8 +133,9 @@ class FakeTensorRT(ModuleType):
     `batches` are the ranges of the engine's optimisation profiles, `dtypes` those of input and output.
     """
 
-    def __init__(self, runtime: FakeRuntime, rtx: bool = False) -> None:
-        super().__init__("tensorrt")
+    def __init__(self, runtime: FakeRuntime, backend: str = "tensorrt") -> None:
+        super().__init__(backend)
+        self.backend = backend
         self.__version__ = "11.0"
         self.runtime = runtime
         self.batches = [(1, 1), (1, 8)]
@@ -143,7 +147,7 @@ class FakeTensorRT(ModuleType):
         self.ILogger = FakeLogger
         self.TensorIOMode = SimpleNamespace(INPUT="in", OUTPUT="out")
         self.ExecutionContextAllocationStrategy = SimpleNamespace(USER_MANAGED="by us")
-        if rtx:
+        if backend == "tensorrt_rtx":
             self.DynamicShapesKernelSpecializationStrategy = SimpleNamespace(EAGER="eager")
             self.CudaGraphStrategy = SimpleNamespace(DISABLED="disabled")
 
@@ -228,7 +232,8 @@ class FakeContext:
         return True
 
     def set_device_memory(self, pointer: int, n_bytes: int) -> None:
-        assert pointer in self.trt.runtime.blocks and n_bytes == FakeEngine.device_memory_size_v2
+        assert pointer in self.trt.runtime.blocks
+        assert n_bytes == FakeEngine.device_memory_size_v2
 
     def is_stream_capturable(self, stream: int) -> bool:
         return self.trt.capturable

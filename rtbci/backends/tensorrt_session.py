@@ -188,8 +188,9 @@ class TensorRTSession:
         return self._cuda.capture(self._stream, enqueue)
 
     def _i_profile(self, n: int) -> int:
-        """Index of the first optimisation profile that takes a batch of `n`."""
-        return next(i for i, (low, high) in enumerate(self._opened.description.batches) if low <= n <= high)
+        """Index of the first optimisation profile that takes a batch of `n`; where none does, TensorRT says so."""
+        ranges = enumerate(self._opened.description.batches)
+        return next((i for i, (low, high) in ranges if low <= n <= high), 0)
 
     def _check(self, x: Float32Array) -> None:
         if self._closed:

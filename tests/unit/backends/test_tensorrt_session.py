@@ -25,9 +25,8 @@ def runtime() -> FakeRuntime:
 def trt(
     request: pytest.FixtureRequest, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> FakeTensorRT:
-    fake = FakeTensorRT(runtime, rtx=request.param == "tensorrt_rtx")
+    fake = FakeTensorRT(runtime, request.param)
     monkeypatch.setitem(sys.modules, request.param, fake)
-    fake.backend = request.param
     return fake
 
 
@@ -116,8 +115,9 @@ def test_wrong_shape_says_got_and_need(trt: FakeTensorRT, shape: tuple[int, ...]
 def test_wrong_dtype_is_refused_also_for_a_shape_that_is_known(trt: FakeTensorRT) -> None:
     session = opened(trt)
     session.run(patches(1))
+    doubles: Any = patches(1).astype(np.float64)
     with pytest.raises(EngineError, match=r"input is \(1, 5, 64\) float64, need \(n, 5, 64\) float32"):
-        session.run(patches(1).astype(np.float64))  # type: ignore[arg-type]
+        session.run(doubles)
 
 
 def test_strided_input_is_read_right_and_not_a_number_passes(trt: FakeTensorRT) -> None:
@@ -166,9 +166,10 @@ def test_engine_that_does_not_open_is_refused_with_tensorrts_words(trt: FakeTens
 
 def test_engines_of_another_form_are_refused(trt: FakeTensorRT) -> None:
     trt.dtypes = {"x": "float32", "y": "bfloat16"}
-    with pytest.raises(EngineError, match="BFLOAT16.*need float32 input and output"):
+    with pytest.raises(EngineError, match=r"BFLOAT16.*need float32 input and output"):
         opened(trt)
-    trt.dtypes, trt.shapes = dict.fromkeys(("x", "x2", "y"), "float32"), {**trt.shapes, "x2": (-1, 5, 64)}
+    trt.dtypes = {"x": "float32", "x2": "float32", "y": "float32"}
+    trt.shapes["x2"] = (-1, 5, 64)
     with pytest.raises(EngineError, match="need one input and one output"):
         opened(trt)
 
