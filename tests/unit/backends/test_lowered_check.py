@@ -13,14 +13,14 @@ def recipe() -> EngineRecipe:
     return read_engine("dare_nano")
 
 
-@pytest.mark.parametrize(("precision", "least"), [("fp16", 1e-4), ("bf16", 1e-3)])
+@pytest.mark.parametrize(("precision", "least"), [("fp16", 1e-5), ("bf16", 1e-4)])
 def test_the_shipped_engine_survives_and_is_really_computed_in_it(
     recipe: EngineRecipe, precision: LowPrecision, least: float
 ) -> None:
     rows = check_lowered(lower_precision(recipe.onnx_path.read_bytes(), precision), recipe, precision)
     assert [row.name for row in rows] == ["noise", "bursts", "silence", "saturated"]
     assert all(row.passed for row in rows)
-    assert all(least < row.max_abs for row in rows), "a network in float32 would be closer"
+    assert all(least < row.max_abs for row in rows), "in float32 it is 3e-7"
 
 
 def test_an_overflow_is_found(recipe: EngineRecipe) -> None:
