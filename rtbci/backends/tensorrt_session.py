@@ -73,7 +73,8 @@ class TensorRTSession:
     ) -> None:
         api = load_api(backend)
         self._cuda = Cuda() if cuda is None else cuda
-        self.backend, self.network_id, self.precision = str(api.backend), network_id, precision
+        self.backend, self.network_id = str(api.backend), network_id
+        self.precision: Precision = precision
         self.engine_id = sha256(data).hexdigest()
         self.device = self._cuda.gpu.name
         self._where = f"{api.title} engine {self.engine_id[:12]}"
