@@ -21,14 +21,18 @@ from scipy.signal import lfilter
 from rtbci.backends.dare_graph import INPUT_NAME, OPSET, OUTPUT_NAME
 from rtbci.backends.export import export_checkpoint
 from rtbci.backends.onnxruntime import OrtSession
+from rtbci.backends.precision import LowPrecision
 from rtbci.backends.torch import TorchSession
 from rtbci.encoder.checkpoint import CheckpointInfo, read_metadata
 from rtbci.encoder.sizes import PATCH_SAMPLES
 from rtbci.errors import EngineError, RtbciError
+from tools.precision_table import largest_difference
 
 __all__ = ["write_engine"]
 
 TOLERANCE_FP32 = 1e-5
+# Random weights, five sizes: 1 - cosine was at most 6.1e-7 in fp16 and 4.7e-5 in bf16.
+COSINE: dict[LowPrecision, float] = {"fp16": 0.99999, "bf16": 0.9995}
 N_GOLDEN = 16
 SPREAD = {"uV": 15.0, "mV": 0.015, "whitened": 1.0}  # standard deviation of EEG in each unit
 
@@ -69,7 +73,13 @@ def write_engine(checkpoint: Path, folder: Path, name: str = "") -> str:
     save_file({"input": x, "output": golden}, folder / "golden.safetensors")
     weights_sha256 = sha256(weights.read_bytes()).hexdigest()
     (folder / "recipe.toml").write_text(
-        recipe(info, name or folder.resolve().name, engine_id, weights_sha256)
+        recipe(
+            info,
+            name or folder.resolve().name,
+            engine_id,
+            weights_sha256,
+            tolerance_lines(onnx.read_bytes(), SPREAD[info.unit]),
+        )
     )
     print(f"{folder}: engine {engine_id[:12]}..., {onnx.stat().st_size / 1e6:.2f} MB, "
           f"differs from torch by {worst:.1e}")  # fmt: skip
@@ -85,7 +95,24 @@ def eeg_like_patches(n: int, n_channels: int, spread: float) -> npt.NDArray[np.f
     return np.ascontiguousarray(spread * mixed / mixed.std(), np.float32)
 
 
-def recipe(info: CheckpointInfo, name: str, onnx_sha256: str, weights_sha256: str) -> str:
+def tolerance_lines(model: bytes, spread: float) -> list[str]:
+    """What a recipe allows in each precision: in 16 bits ten times what rounding alone makes, to one digit.
+
+    A GPU rounds at other places and sums in another order; a wrong kernel is far beyond. In fp32 the
+    furthest that ONNX Runtime was from torch, on saturated input, was 6.6e-6.
+    """
+    allowed = {"fp32": (3e-5, 0.999999)}
+    for precision, cosine in COSINE.items():
+        allowed[precision] = (10 * largest_difference(model, precision, spread), cosine)
+    return [
+        f"{precision} = {{ max_abs = {float(f'{max_abs:.0e}')!r}, cosine = {cosine!r} }}"
+        for precision, (max_abs, cosine) in allowed.items()
+    ]
+
+
+def recipe(
+    info: CheckpointInfo, name: str, onnx_sha256: str, weights_sha256: str, tolerances: Sequence[str]
+) -> str:
     """Text of `recipe.toml`."""
     size, channels = info.size, ", ".join(json.dumps(channel) for channel in info.channels)
     return f"""schema = 1
@@ -116,7 +143,7 @@ meaning = "features"
 shape = [{size.n_summary}, {size.n_features}]
 
 [tolerance]
-fp32 = {TOLERANCE_FP32!r}
+{chr(10).join(tolerances)}
 """
 
 

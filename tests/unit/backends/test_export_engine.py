@@ -10,6 +10,7 @@ from rtbci.encoder.checkpoint import write_checkpoint
 from rtbci.encoder.dare import DareEncoder
 from rtbci.recipes import read_engine
 from tools.export_engine import main, write_engine
+from tools.precision_table import largest_difference
 
 LABELS = ["FC3", "C3", "CZ", "C4"]
 
@@ -39,6 +40,19 @@ def test_recipe_reads_back_and_golden_numbers_hold(checkpoint: Path, tmp_path: P
     assert golden["input"].std() == pytest.approx(1.0, rel=1e-3)
     np.testing.assert_allclose(
         session.run(golden["input"]), golden["output"], atol=recipe.tolerance["fp32"].max_abs, rtol=0
+    )
+
+
+def test_tolerances_are_ten_times_what_rounding_makes(checkpoint: Path, tmp_path: Path) -> None:
+    write_engine(checkpoint, tmp_path / "dare_test")
+    recipe = read_engine(str(tmp_path / "dare_test"))
+    assert set(recipe.tolerance) == set(recipe.precisions) == {"fp32", "fp16", "bf16"}
+    model = recipe.onnx_path.read_bytes()
+    for precision, tolerance in recipe.tolerance.items():
+        if precision in ("fp16", "bf16"):
+            assert 0.09 < largest_difference(model, precision, 1.0) / tolerance.max_abs < 0.11
+    assert (
+        recipe.tolerance["fp32"].max_abs < recipe.tolerance["fp16"].max_abs < recipe.tolerance["bf16"].max_abs
     )
 
 

@@ -1,0 +1,76 @@
+import logging
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from rtbci.backends.tensorrt_api import load_api
+from rtbci.errors import EngineError, MissingPackageError
+
+
+class Package(ModuleType):
+    __version__ = "9.9"
+
+    class ILogger:
+        INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = range(5)
+
+
+def hide(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    for name in names:
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_the_package_that_is_there_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    package = Package("tensorrt_rtx_bindings")
+    hide(monkeypatch, "tensorrt_rtx")
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx_bindings", package)
+    api = load_api("tensorrt_rtx")
+    assert (api.backend, api.module, api.version) == ("tensorrt_rtx", package, "9.9")
+    assert api.title == "TensorRT for RTX"
+
+
+@pytest.mark.parametrize(
+    ("backend", "install"),
+    [
+        ("tensorrt", r"pip install 'rtbci\[tensorrt\]'"),
+        ("tensorrt_rtx", r"pip install 'rtbci\[tensorrt-rtx\]'"),
+    ],
+)
+def test_missing_package_is_named_with_the_install_line(
+    monkeypatch: pytest.MonkeyPatch, backend: str, install: str
+) -> None:
+    hide(monkeypatch, "tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")
+    with pytest.raises(MissingPackageError, match=rf"{backend}: TensorRT.* is not installed; {install}"):
+        load_api(backend)
+
+
+def test_package_that_cannot_be_loaded_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str) -> Any:
+        raise OSError("libnvinfer.so.11: cannot open shared object file")
+
+    monkeypatch.setattr("importlib.import_module", load)
+    with pytest.raises(MissingPackageError, match=r"cannot be loaded \(libnvinfer\.so\.11"):
+        load_api("tensorrt")
+
+
+def test_other_names_are_refused() -> None:
+    with pytest.raises(EngineError, match="got back end 'tensorflow', need one of tensorrt, tensorrt_rtx"):
+        load_api("tensorflow")
+
+
+def test_errors_are_kept_for_the_message_and_all_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", Package("tensorrt"))
+    api = load_api("tensorrt")
+    logger = api.logger()
+    with caplog.at_level(logging.DEBUG, "rtbci.backends.tensorrt"):
+        logger.log(Package.ILogger.WARNING, "slow")
+        logger.log(Package.ILogger.ERROR, "no\n  memory")
+        logger.log(Package.ILogger.ERROR, "no memory")
+    assert caplog.messages == ["slow", "no\n  memory", "no memory"]
+    assert (
+        str(api.failure(logger, "it failed", "try again")) == "TensorRT 9.9: it failed (no memory); try again"
+    )
+    assert "it gave no reason" in str(api.failure(api.logger(), "it failed", "try again"))
