@@ -299,7 +299,7 @@ class Calibration:
             imagery_s=self.imagery_s,
             chain_hash=chain_hash([stage.model_dump() for stage in self.recipe.stages]),
             profile_id=profile.weights_sha256,
-            engine_id=decoder.engine_ref[1],
+            engine_id=decoder.engine_ref.network_id,
         )
 
 
