@@ -103,7 +103,9 @@ def check_same_signal(profile: Profile | None, opened: Profile | None) -> None:
         )
 
 
-def check_same_windows(profile: Profile | None, lengths: Sequence[int], n_samples: int, rate_hz: float) -> None:
+def check_same_windows(
+    profile: Profile | None, lengths: Sequence[int], n_samples: int, rate_hz: float
+) -> None:
     """Refuse to swap in a profile whose branches have windows of `lengths` where the decoder has `n_samples`.
 
     Raises
