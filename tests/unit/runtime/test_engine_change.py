@@ -17,11 +17,13 @@ from rtbci.config import RunConfig
 from rtbci.errors import EngineError, MissingPackageError
 from rtbci.probe.profile import read_profile
 from rtbci.publish.messages import Event, Hello
+from rtbci.publish.outbox import Outbox
 from rtbci.recipes import EngineRecipe
 from rtbci.runtime import engine_change
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
 from rtbci.runtime.live import LiveRun
+from rtbci.runtime.telemetry import hello_of
 from rtbci.stream.source import Chunk, StreamInfo
 from tests.engine_samples import CompiledSession, HeldPreparer, SteppedClock
 from tests.tiny import (
@@ -111,27 +113,31 @@ def clock() -> SteppedClock:
     return SteppedClock()
 
 
+@pytest.fixture
+def plain(paradigm: Path) -> Run:
+    """A run of the same signal in which nothing changes."""
+    return Run(paradigm, HeldPreparer(compiled(SteppedClock())), SteppedClock()).play()
+
+
 def compiled(clock: SteppedClock, **changes: Any) -> Callable[[EngineRecipe], CompiledSession]:
     return lambda recipe: CompiledSession(recipe, clock.spend, **changes)
 
 
-def check_nothing_lost_or_late(run: Run, latest_ms: float) -> None:
-    """Every hop has its prediction, in order, of the right window, and none is older than `latest_ms`."""
+def check_nothing_lost_or_late(run: Run, plain: Run, later_ms: float = 0.0) -> None:
+    """Every hop has its prediction, in order and of the right window, at most so much later than in a run without."""
     predictions = run.kept.predictions
     assert [one.seq for one in predictions] == list(range(round(len(run.data) / RATE_HZ / HOP_S)))
-    steps_s = np.diff([one.t_window[1] for one in predictions])
-    np.testing.assert_allclose(steps_s, HOP_S, atol=1.01 / RATE_HZ)
+    assert [one.t_window for one in predictions] == [one.t_window for one in plain.kept.predictions]
     assert run.report[2:] == (0, 0, 0, 0)
-    # A window's newest sample waits for the rest of its chunk.
-    assert max(one.age_ms for one in predictions) <= latest_ms + 1e3 * (CHUNK - 1) / RATE_HZ
+    ages_ms = np.array([[one.age_ms for one in a_run.kept.predictions] for a_run in (run, plain)])
+    assert (ages_ms[0] - ages_ms[1]).max() <= later_ms + 1e-6
 
 
-def test_a_better_engine_takes_over_between_two_hops(paradigm: Path, clock: SteppedClock) -> None:
-    plain = Run(paradigm, HeldPreparer(compiled(SteppedClock())), SteppedClock()).play()
+def test_a_better_engine_takes_over_between_two_hops(paradigm: Path, clock: SteppedClock, plain: Run) -> None:
     # 20 ms for the first run in a thread: after a decision there is time for it, before one there is not.
     run = Run(paradigm, HeldPreparer(compiled(clock, first_s=20e-3, run_s=1e-3)), clock)
     run.play({2.0: run.finish_building})
-    check_nothing_lost_or_late(run, latest_ms=2.5)
+    check_nothing_lost_or_late(run, plain, later_ms=1.0)
     i_change = run.backends.index("compiled")
     assert 2.0 < run.kept.predictions[i_change].t_window[1] < 2.5
     assert run.backends == ["onnxruntime"] * i_change + ["compiled"] * (len(run.backends) - i_change)
@@ -153,9 +159,9 @@ def test_a_better_engine_takes_over_between_two_hops(paradigm: Path, clock: Step
     assert run.preparer.sessions[0].is_closed  # type: ignore[attr-defined]
 
 
-def test_until_it_is_built_the_first_one_decodes(paradigm: Path, clock: SteppedClock) -> None:
+def test_until_it_is_built_the_first_one_decodes(paradigm: Path, clock: SteppedClock, plain: Run) -> None:
     run = Run(paradigm, HeldPreparer(compiled(clock)), clock).play()
-    check_nothing_lost_or_late(run, latest_ms=1.1)
+    check_nothing_lost_or_late(run, plain)
     assert set(run.backends) == {"onnxruntime"}
     assert not run.kept.events("engine_changed")
     assert not run.kept.events("engine_refused")
@@ -179,30 +185,32 @@ def test_what_was_waited_for_decodes_from_the_first_hop(paradigm: Path, clock: S
     ],
 )
 def test_what_cannot_be_had_is_told_and_the_first_one_goes_on(
-    paradigm: Path, clock: SteppedClock, error: EngineError | MissingPackageError
+    paradigm: Path, clock: SteppedClock, plain: Run, error: EngineError | MissingPackageError
 ) -> None:
     preparer = HeldPreparer(compiled(clock))
     preparer.error = error
     run = Run(paradigm, preparer, clock)
     run.play({1.0: run.finish_building})
-    check_nothing_lost_or_late(run, latest_ms=1.1)
+    check_nothing_lost_or_late(run, plain)
     event = run.told("engine_refused")
     assert (event.data["reason"], event.data["backend"]) == (str(error), "onnxruntime")
     assert set(run.backends) == {"onnxruntime"}
     assert f"engine refused: tiny ({error})" in run.said.getvalue()
 
 
-def test_a_librarys_own_error_is_told_with_its_name(paradigm: Path, clock: SteppedClock) -> None:
+def test_a_librarys_own_error_is_told_with_its_name(paradigm: Path, clock: SteppedClock, plain: Run) -> None:
     def broken(_recipe: EngineRecipe) -> Session:
         raise RuntimeError("no kernel image")
 
     run = Run(paradigm, HeldPreparer(broken), clock)
     run.play({1.0: run.finish_building})
     assert run.told("engine_refused").data["reason"] == "engine 'tiny': RuntimeError: no kernel image"
-    check_nothing_lost_or_late(run, latest_ms=1.1)
+    check_nothing_lost_or_late(run, plain)
 
 
-def test_one_that_fails_when_it_is_first_run_is_refused(paradigm: Path, clock: SteppedClock) -> None:
+def test_one_that_fails_when_it_is_first_run_is_refused(
+    paradigm: Path, clock: SteppedClock, plain: Run
+) -> None:
     def failing(recipe: EngineRecipe) -> Session:
         session = CompiledSession(recipe)
         session.error = EngineError("compiled: out of memory")
@@ -213,7 +221,7 @@ def test_one_that_fails_when_it_is_first_run_is_refused(paradigm: Path, clock: S
     assert run.told("engine_refused").data["reason"] == "compiled: out of memory"
     assert set(run.backends) == {"onnxruntime"}
     assert run.preparer.sessions[0].is_closed  # type: ignore[attr-defined]
-    check_nothing_lost_or_late(run, latest_ms=1.1)
+    check_nothing_lost_or_late(run, plain)
 
 
 def test_one_of_another_network_is_refused(paradigm: Path, clock: SteppedClock) -> None:
@@ -247,16 +255,15 @@ def test_what_decodes_already_is_not_exchanged(paradigm: Path, clock: SteppedClo
 
 
 def test_when_it_fails_in_use_the_first_one_computes_that_very_hop(
-    paradigm: Path, clock: SteppedClock
+    paradigm: Path, clock: SteppedClock, plain: Run
 ) -> None:
-    plain = Run(paradigm, HeldPreparer(compiled(SteppedClock())), SteppedClock()).play()
     run = Run(paradigm, HeldPreparer(compiled(clock)), clock)
 
     def lose_the_device() -> None:
         run.preparer.sessions[0].error = EngineError("compiled: device lost")  # type: ignore[attr-defined]
 
     run.play({1.0: run.finish_building, 3.0: lose_the_device})
-    check_nothing_lost_or_late(run, latest_ms=1.1)
+    check_nothing_lost_or_late(run, plain)
     np.testing.assert_array_equal(run.probs, plain.probs)
     event = run.told("engine_failed")
     assert (event.data["reason"], event.data["backend"]) == ("compiled: device lost", "onnxruntime")
@@ -266,7 +273,7 @@ def test_when_it_fails_in_use_the_first_one_computes_that_very_hop(
 
 
 def test_a_slow_first_run_is_warmed_in_small_pieces(
-    paradigm: Path, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+    paradigm: Path, clock: SteppedClock, plain: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One run after each decision, when one takes longer than the budget."""
     monkeypatch.setattr(engine_change, "N_WARM", 3)
@@ -281,7 +288,7 @@ def test_a_slow_first_run_is_warmed_in_small_pieces(
     run.play({1.0: run.finish_building} | {1.02 + 0.04 * i: look for i in range(8)})
     assert seen == sorted(seen)
     assert set(seen) >= {1, 2, 3}
-    check_nothing_lost_or_late(run, latest_ms=11.5)
+    check_nothing_lost_or_late(run, plain, later_ms=10.0)
 
 
 def test_a_profile_that_was_prepared_before_the_change_decodes_on_the_new_engine(
@@ -292,9 +299,6 @@ def test_a_profile_that_was_prepared_before_the_change_decodes_on_the_new_engine
     preparer.let_go.set()
     kept = Kept()
     with Decoder(str(paradigm), clock=clock) as decoder, EngineChange(decoder, preparer, clock) as change:
-        from rtbci.publish.outbox import Outbox
-        from rtbci.runtime.telemetry import hello_of
-
         decoder.open(stream_info())
         prepared = decoder.prepare(profile)
         assert change.wait(PATIENCE_S)
