@@ -1,15 +1,17 @@
 """ONNX Runtime on the CPU: the default back end."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rtbci.backends.onnx_file import check_input, first_line, read_onnx
 from rtbci.backends.session import Float32Array, Precision
 from rtbci.errors import EngineError
 
-__all__ = ["OrtSession"]
+__all__ = ["OrtSession", "load_session"]
 
 LOG_ERRORS_ONLY = 3
 
@@ -53,16 +55,16 @@ class OrtSession:
 
     backend = "onnxruntime"
     precision: Precision = "fp32"
-    device = "cpu"
+    device: str = "cpu"
 
     def __init__(self, source: Path | str | bytes, n_threads: int = 1) -> None:
         if n_threads < 1:
             raise EngineError(f"OrtSession: got {n_threads} threads, need at least 1")
         self._where = "OrtSession" if isinstance(source, bytes) else str(source)
-        data = source if isinstance(source, bytes) else _read(Path(source))
+        data = source if isinstance(source, bytes) else read_onnx(Path(source))
         self.network_id = self.engine_id = sha256(data).hexdigest()
         self._closed = False
-        self._session: Any = _load(self._where, data, n_threads)
+        self._session: Any = self._load(data, n_threads)
         node_in, node_out = self._nodes()
         self._input_name, self._output_names = node_in.name, [node_out.name]
         self.input_shape, self._free_batch = self._shape(node_in)
@@ -95,11 +97,10 @@ class OrtSession:
     def _check(self, x: Float32Array) -> None:
         if self._closed:
             raise EngineError(f"{self._where}: session is closed, need an open one; open it again")
-        batch = "n" if self._free_batch else self.input_shape[0]
-        need = f"need ({batch}, {', '.join(map(str, self.input_shape[1:]))}) float32"
-        fits = x.shape[1:] == self.input_shape[1:] if self._free_batch and x.ndim else False
-        if x.dtype != np.float32 or not (fits or x.shape == self.input_shape) or not len(x):
-            raise EngineError(f"{self._where}: input is {x.shape} {x.dtype}, {need}")
+        check_input(self._where, x, self.input_shape, self._free_batch)
+
+    def _load(self, data: bytes, n_threads: int) -> Any:
+        return load_session(self._where, data, n_threads, ["CPUExecutionProvider"])
 
     def _nodes(self) -> tuple[Any, Any]:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -128,19 +129,13 @@ class OrtSession:
         except EngineError:
             raise
         except Exception as error:  # ONNX Runtime's own classes share no base
-            raise EngineError(f"{self._where}: network fails on zeros ({_first_line(error)})") from error
+            raise EngineError(f"{self._where}: network fails on zeros ({first_line(error)})") from error
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise EngineError(
-            f"{path}: {error.strerror}, need an ONNX file; export or install it again"
-        ) from None
-
-
-def _load(where: str, data: bytes, n_threads: int) -> Any:
+def load_session(
+    where: str, data: bytes, n_threads: int, providers: Sequence[str | tuple[str, dict[str, str]]]
+) -> Any:
+    """Open an ONNX Runtime session with our settings; an EngineError where it cannot be."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -149,13 +144,9 @@ def _load(where: str, data: bytes, n_threads: int) -> Any:
     options.log_severity_level = LOG_ERRORS_ONLY
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(data, options, providers=providers)
     except Exception as error:  # ONNX Runtime's own classes share no base
         raise EngineError(
-            f"{where}: ONNX Runtime cannot load it ({_first_line(error)}), need a whole ONNX file; "
+            f"{where}: ONNX Runtime cannot load it ({first_line(error)}), need a whole ONNX file; "
             "export or install it again"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -3,15 +3,41 @@
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from rtbci.backends.session import Session
 from rtbci.errors import EngineError, MissingPackageError
 
-__all__ = ["BACKENDS", "open_session"]
+__all__ = ["BACKENDS", "Backend", "open_session"]
+
+
+class Backend(NamedTuple):
+    """What is known of a back end before it is opened.
+
+    Parameters
+    ----------
+    opener : callable or None
+        From an ONNX file's path and a number of threads to a session; None for back ends that compile.
+    package : str
+        What it needs, for messages.
+    install : str
+        The command line that installs it.
+    kind : {'cpu', 'gpu'}
+        What it runs on.
+    compiles : bool
+        Whether an engine must be built before it can run; such a one is opened by
+        `rtbci.backends.open_engine.open_engine`.
+    """
+
+    opener: Callable[[Path, int], Session] | None
+    package: str
+    install: str
+    kind: Literal["cpu", "gpu"] = "cpu"
+    compiles: bool = False
 
 
 def open_session(path: Path | str, backend: str = "onnxruntime", n_threads: int = 1) -> Session:
-    """Open an engine.
+    """Open an engine that needs no building.
 
     Parameters
     ----------
@@ -30,20 +56,25 @@ def open_session(path: Path | str, backend: str = "onnxruntime", n_threads: int 
     Raises
     ------
     EngineError
-        When there is no such back end, or the engine cannot be loaded.
+        When there is no such back end, it runs only what was built for it, or the engine cannot be loaded.
     MissingPackageError
         When the back end's package is not installed.
     """
     if backend not in BACKENDS:
         raise EngineError(f"open_session: got back end {backend!r}, need one of {', '.join(BACKENDS)}")
-    opener, package, install = BACKENDS[backend]
+    known = BACKENDS[backend]
+    if known.opener is None:
+        raise EngineError(
+            f"open_session: back end '{backend}' runs engines that were built for it, got {path}; "
+            "build it first (`rtbci engine build`), and open it with open_engine"
+        )
     try:
-        return opener(Path(path), n_threads)
+        return known.opener(Path(path), n_threads)
     except ImportError as error:
         if isinstance(error, MissingPackageError):
             raise
         raise MissingPackageError(
-            f"open_session: back end '{backend}' needs {package} ({error}); {install}"
+            f"open_session: back end '{backend}' needs {known.package} ({error}); {known.install}"
         ) from error
 
 
@@ -51,6 +82,18 @@ def _open_onnxruntime(path: Path, n_threads: int) -> Session:
     from rtbci.backends.onnxruntime import OrtSession
 
     return OrtSession(path, n_threads)
+
+
+def _open_onnxruntime_cuda(path: Path, n_threads: int) -> Session:
+    from rtbci.backends.onnxruntime_cuda import OrtCudaSession
+
+    return OrtCudaSession(path, n_threads)
+
+
+def _open_openvino(path: Path, n_threads: int) -> Session:
+    from rtbci.backends.openvino import OpenVinoSession
+
+    return OpenVinoSession(path, n_threads)
 
 
 def _open_torch(path: Path, n_threads: int) -> Session:
@@ -77,8 +120,15 @@ def _check_same_weights(path: Path, checkpoint: Path) -> None:
         )
 
 
-BACKENDS: dict[str, tuple[Callable[[Path, int], Session], str, str]] = {
-    "onnxruntime": (_open_onnxruntime, "onnxruntime", "pip install onnxruntime"),
-    "torch": (_open_torch, "torch and onnx", "pip install 'rtbci[train]'"),
+# Both packages install the module `onnxruntime`; the one that is written last is the one that is there.
+INSTALL_CUDA = "pip install 'rtbci[cuda]' && pip install --force-reinstall --no-deps onnxruntime-gpu"
+
+BACKENDS: dict[str, Backend] = {
+    "onnxruntime": Backend(_open_onnxruntime, "onnxruntime", "pip install onnxruntime"),
+    "openvino": Backend(_open_openvino, "openvino", "pip install 'rtbci[openvino]'"),
+    "torch": Backend(_open_torch, "torch and onnx", "pip install 'rtbci[train]'"),
+    "onnxruntime-cuda": Backend(_open_onnxruntime_cuda, "onnxruntime-gpu", INSTALL_CUDA, "gpu"),
+    "tensorrt": Backend(None, "tensorrt", "pip install 'rtbci[tensorrt]'", "gpu", True),
+    "tensorrt_rtx": Backend(None, "tensorrt_rtx", "pip install 'rtbci[tensorrt-rtx]'", "gpu", True),
 }
-"""Opener, package and install line of each back end."""
+"""All back ends by name."""

@@ -1,4 +1,4 @@
-"""Where `rtbci profile` says things: tables and sentences for people, or one JSON value."""
+"""Where `rtbci profile` and `rtbci engine` say things: tables and sentences for people, or one JSON value."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,10 +18,12 @@ class Output:
     ----------
     json : bool
         One JSON value on standard output, and nothing else there.
+    fit : bool
+        Fold tables to the terminal's width, instead of leaving that to the terminal.
     """
 
-    def __init__(self, json: bool) -> None:
-        self._json = json
+    def __init__(self, json: bool, fit: bool = False) -> None:
+        self._json, self._fit = json, fit
         self._console = Console(soft_wrap=True)
 
     @property
@@ -38,7 +40,7 @@ class Output:
             if isinstance(one, str):
                 self._console.print(one, markup=False, highlight=False)
             else:
-                self._console.print(one)
+                self._console.print(one, soft_wrap=not self._fit)
 
 
 def table_of(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

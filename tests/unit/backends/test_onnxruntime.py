@@ -4,32 +4,22 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto
 
 from rtbci.backends.export import onnx_bytes
 from rtbci.backends.onnxruntime import OrtSession
 from rtbci.encoder.checkpoint import describe
 from rtbci.encoder.dare import DareEncoder
 from rtbci.errors import EngineError
+from tests.unit.backends.onnx_samples import identity
 
 
 @pytest.fixture(scope="module")
 def data() -> bytes:
     torch.manual_seed(2)
     return onnx_bytes(*describe(DareEncoder("nano"), ["C3", "CZ", "C4"], "uV"))
-
-
-def identity(shape: list[str | int | None], type_: int = TensorProto.FLOAT, n: int = 1) -> bytes:
-    values = [[helper.make_tensor_value_info(f"{name}{i}", type_, shape) for i in range(n)] for name in "xy"]
-    nodes = [helper.make_node("Identity", [f"x{i}"], [f"y{i}"]) for i in range(n)]
-    graph = helper.make_graph(nodes, "identity", values[0], values[1])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-    onnx.checker.check_model(model)
-    content: bytes = model.SerializeToString()
-    return content
 
 
 def test_file_and_bytes_are_the_same_engine(data: bytes, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rtbci.backends.export import export_checkpoint
-from rtbci.backends.registry import open_session
+from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.encoder.checkpoint import write_checkpoint
 from rtbci.encoder.dare import DareEncoder
 from rtbci.errors import EngineError, MissingPackageError
@@ -21,7 +21,9 @@ def engine(tmp_path: Path) -> Path:
 
 
 def test_unknown_back_end_is_refused_with_the_names(engine: Path) -> None:
-    with pytest.raises(EngineError, match="got back end 'tpu', need one of onnxruntime, torch"):
+    with pytest.raises(
+        EngineError, match="got back end 'tpu', need one of onnxruntime, openvino, torch, onnxruntime-cuda"
+    ):
         open_session(engine, "tpu")
 
 
@@ -29,6 +31,8 @@ def test_unknown_back_end_is_refused_with_the_names(engine: Path) -> None:
     ("backend", "package", "install"),
     [
         ("onnxruntime", "onnxruntime", "pip install onnxruntime"),
+        ("openvino", "openvino", r"pip install 'rtbci\[openvino\]'"),
+        ("onnxruntime-cuda", "onnxruntime", r"pip install 'rtbci\[cuda\]'"),
         ("torch", "torch", r"pip install 'rtbci\[train\]'"),
     ],
 )
@@ -59,3 +63,17 @@ def test_torch_refuses_weights_that_the_file_was_not_made_from(engine: Path) -> 
     checkpoint.unlink()
     with pytest.raises(EngineError, match=r"torch needs the checkpoint encoder\.safetensors beside it"):
         open_session(engine, "torch")
+
+
+@pytest.mark.parametrize("backend", ["tensorrt", "tensorrt_rtx"])
+def test_what_must_be_built_says_so(engine: Path, backend: str) -> None:
+    with pytest.raises(EngineError, match=f"'{backend}' runs engines that were built for it.*build it first"):
+        open_session(engine, backend)
+
+
+def test_only_back_ends_of_the_gpu_compile() -> None:
+    assert {name for name, known in BACKENDS.items() if known.compiles} == {"tensorrt", "tensorrt_rtx"}
+    for known in BACKENDS.values():
+        assert known.compiles == (known.opener is None)
+        assert known.kind == "gpu" or not known.compiles
+        assert known.install.startswith("pip install ")

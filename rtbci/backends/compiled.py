@@ -1,0 +1,164 @@
+"""From a recipe to a compiled engine in the cache: lowered, built once, found again."""
+
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from typing import NamedTuple
+
+from rtbci.backends.cache import EngineCache
+from rtbci.backends.cache_entry import CachedEngine, EngineKey
+from rtbci.backends.compilers import COMPILERS, BuildOptions
+from rtbci.backends.cuda import Gpu, find_gpu
+from rtbci.backends.session import Precision
+from rtbci.backends.tensorrt_build import CURRENT, Progress
+from rtbci.backends.timing_store import TimingStore
+from rtbci.errors import ConfigError, EngineError
+from rtbci.recipes import EngineRecipe
+
+__all__ = ["Plan", "build_compiled", "plan_of", "read_network"]
+
+TARGET_OPTIONS = ("version_compatible", "hardware_compatible")
+
+
+class Plan(NamedTuple):
+    """What is to be compiled.
+
+    Parameters
+    ----------
+    key : EngineKey
+        What the engine will depend on.
+    model : bytes
+        The ONNX file that is compiled, in the precision that is wanted.
+    options : BuildOptions
+    gpu : Gpu or None
+        What it is for; None when it is built ahead for other computers.
+    """
+
+    key: EngineKey
+    model: bytes
+    options: BuildOptions
+    gpu: Gpu | None
+
+
+def read_network(recipe: EngineRecipe) -> bytes:
+    """Content of a recipe's ONNX file.
+
+    Raises
+    ------
+    EngineError
+        When it cannot be read, or is not the file that the recipe names.
+    """
+    try:
+        data = recipe.onnx_path.read_bytes()
+    except OSError as error:
+        raise EngineError(
+            f"{recipe.onnx_path}: {error.strerror}, need an ONNX file; export or install it again"
+        ) from None
+    network_id = sha256(data).hexdigest()
+    if recipe.onnx_sha256 and network_id != recipe.onnx_sha256:
+        raise EngineError(
+            f"engine '{recipe.name}': {recipe.onnx_path} has sha256 {network_id[:12]}..., its recipe says "
+            f"{recipe.onnx_sha256[:12]}...; install it again"
+        )
+    return data
+
+
+def plan_of(
+    recipe: EngineRecipe,
+    backend: str,
+    precision: Precision | None = None,
+    options: BuildOptions | None = None,
+) -> Plan:
+    """Say what an engine will be made of and depend on; compiles nothing.
+
+    Parameters
+    ----------
+    recipe : EngineRecipe
+    backend : str
+        One of `COMPILERS`.
+    precision : str, optional
+        The recipe's first by default.
+    options : BuildOptions, optional
+        For one patch or window at a time on this computer's GPU by default.
+
+    Raises
+    ------
+    ConfigError
+        When the recipe does not allow the precision or the batch.
+    EngineError
+        When there is no GPU and no target was named, or the ONNX file cannot be used.
+    MissingPackageError
+        When the back end or onnx is not installed.
+    """
+    options = options or BuildOptions()
+    precision = precision or recipe.precisions[0]
+    _check(recipe, backend, precision, options)
+    version = COMPILERS[backend].version()
+    is_ahead = options.target.capabilities != (CURRENT,)
+    gpu = None if is_ahead else find_gpu()
+    network = read_network(recipe)
+    model = _lowered(network, precision)
+    key = EngineKey(
+        network_id=sha256(network).hexdigest(),
+        graph_id=sha256(model).hexdigest(),
+        precision=precision,
+        max_batch=options.max_batch,
+        fixed_batch=options.fixed_batch,
+        backend=backend,
+        backend_version=version,
+        device="" if gpu is None else gpu.name,
+        targets=tuple(sorted(options.target.capabilities)) if gpu is None else (gpu.capability,),
+        driver="" if gpu is None else gpu.driver,
+        options=tuple(name for name in TARGET_OPTIONS if getattr(options.target, name)),
+    )
+    return Plan(key, model, options, gpu)
+
+
+def build_compiled(
+    plan: Plan, cache: EngineCache, told: Callable[[str], None], progress: Progress | None = None
+) -> CachedEngine:
+    """Find an engine in the cache, or build it.
+
+    Raises
+    ------
+    EngineError
+        When it cannot be built.
+    """
+    key = plan.key
+    timings = TimingStore(cache.root / "timing", told)
+    timings_name = f"{key.backend} {key.backend_version} {key.device} {','.join(key.targets)} {key.driver}"
+
+    def make() -> bytes:
+        made = COMPILERS[key.backend].build(plan.model, plan.options, timings.read(timings_name), progress)
+        if made.timing_cache:
+            timings.write(timings_name, made.timing_cache)
+        return made.data
+
+    return cache.find(key) or cache.build(key, make)
+
+
+def _check(recipe: EngineRecipe, backend: str, precision: Precision, options: BuildOptions) -> None:
+    if backend not in COMPILERS:
+        raise ConfigError(
+            f"engine '{recipe.name}': back end '{backend}' needs no building; need one of {_all(COMPILERS)}"
+        )
+    if precision not in recipe.precisions:
+        raise ConfigError(
+            f"engine '{recipe.name}': precision {precision} is not one of its recipe's {_all(recipe.precisions)}; "
+            "take one of these"
+        )
+    if not 1 <= options.max_batch <= recipe.max_batch:
+        raise ConfigError(
+            f"engine '{recipe.name}': batch of {options.max_batch}, need 1 to {recipe.max_batch} (its recipe's max_batch)"
+        )
+
+
+def _all(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _lowered(network: bytes, precision: Precision) -> bytes:
+    if precision not in ("fp16", "bf16"):
+        return network
+    from rtbci.backends.precision import lower_precision
+
+    return lower_precision(network, precision)

@@ -1,0 +1,115 @@
+"""ONNX Runtime on an NVIDIA GPU, with input and output bound to the device's memory."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtbci.backends.onnxruntime import OrtSession, load_session
+from rtbci.backends.registry import INSTALL_CUDA
+from rtbci.backends.session import Float32Array
+from rtbci.errors import EngineError, MissingPackageError
+
+__all__ = ["OrtCudaSession"]
+
+
+class OrtCudaSession(OrtSession):
+    """A network in an ONNX file, run by ONNX Runtime's CUDA provider.
+
+    Parameters
+    ----------
+    source, n_threads
+        See `OrtSession`.
+    i_device : int
+        Which GPU.
+
+    Attributes
+    ----------
+    backend, device : str
+        ``"onnxruntime-cuda"``, and for instance ``"cuda:0"``; the others as `OrtSession` has them.
+
+    Raises
+    ------
+    EngineError
+        As `OrtSession`; also when ONNX Runtime would quietly run the network on the CPU.
+    MissingPackageError
+        When the onnxruntime that is installed has no CUDA provider.
+
+    Notes
+    -----
+    `run` may be called from one thread at a time. Arrays on the device are made anew when the batch changes.
+    TF32 is switched off: it keeps ten bits of a product's factors, and this back end says fp32.
+    """
+
+    backend = "onnxruntime-cuda"
+    _provider = "CUDAExecutionProvider"
+    _memory = "cuda"
+
+    def __init__(self, source: Path | str | bytes, n_threads: int = 1, i_device: int = 0) -> None:
+        self._i_device = i_device
+        self.device = f"cuda:{i_device}"
+        self._bound_shape: tuple[int, ...] = ()
+        self._binding: Any = None
+        self._given: Any = None
+        self._result: Any = None
+        super().__init__(source, n_threads)
+
+    def run(self, x: Float32Array) -> Float32Array:
+        """Run the network; see `Session.run`. The result is a fresh array.
+
+        Raises
+        ------
+        EngineError
+            When shape or dtype is not what the engine was built for, or the session is closed.
+        """
+        if x.shape != self._bound_shape or x.dtype != np.float32 or self._closed:
+            self._check(x)
+            self._bind(x.shape)
+        self._given.update_inplace(np.ascontiguousarray(x))
+        self._session.run_with_iobinding(self._binding)
+        y: Float32Array = self._result.numpy()
+        return y
+
+    def close(self) -> None:
+        """Free the network and the device's memory; may be called more than once."""
+        self._binding = self._given = self._result = None
+        super().close()
+
+    def _load(self, data: bytes, n_threads: int) -> Any:
+        import onnxruntime as ort
+
+        have = ort.get_available_providers()
+        if self._provider not in have:
+            raise MissingPackageError(
+                f"{self._where}: onnxruntime {ort.__version__} has the providers {', '.join(have)}, "
+                f"need {self._provider}; {INSTALL_CUDA}"
+            )
+        provider = self._provider, self._settings()
+        session = load_session(self._where, data, n_threads, [provider])
+        if self._provider not in session.get_providers():
+            raise EngineError(
+                f"{self._where}: ONNX Runtime gave up on {self._provider} and took "
+                f"{', '.join(session.get_providers())}, need a GPU, its driver, CUDA and cuDNN; "
+                f"look at `nvidia-smi`, or install again: {INSTALL_CUDA}"
+            )
+        session.disable_fallback()
+        return session
+
+    def _settings(self) -> dict[str, str]:
+        import onnxruntime as ort
+
+        ort.preload_dlls()  # CUDA's libraries where pip has put them
+        return {"device_id": str(self._i_device), "use_tf32": "0"}
+
+    def _bind(self, shape: tuple[int, ...]) -> None:
+        """Make arrays on the device for this shape; a run without them shows the output's."""
+        import onnxruntime as ort
+
+        zeros = np.zeros(shape, np.float32)
+        result = self._session.run(self._output_names, {self._input_name: zeros})[0].shape
+        new, place = ort.OrtValue.ortvalue_from_shape_and_type, (self._memory, self._i_device)
+        self._given, self._result = new(shape, np.float32, *place), new(result, np.float32, *place)
+        self._binding = self._session.io_binding()
+        self._binding.bind_ortvalue_input(self._input_name, self._given)
+        self._binding.bind_ortvalue_output(self._output_names[0], self._result)
+        self._bound_shape = shape

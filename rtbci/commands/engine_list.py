@@ -1,0 +1,183 @@
+"""`rtbci engine list` and `rtbci engine cache`: what there is."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+from rich.table import Table
+
+from rtbci.backends.cache import EngineCache, KeptEngine
+from rtbci.backends.gate import GateReport
+from rtbci.backends.gate_store import GateStore
+from rtbci.backends.usable import Usable, what_is_there
+from rtbci.commands.profile_output import Output, table_of
+from rtbci.errors import ConfigError, RtbciError
+from rtbci.recipes import EngineRecipe, list_recipes, read_engine
+
+__all__ = ["clear_cache", "list_engines", "show_cache"]
+
+ENGINE_TITLES = ("engine", "kind", "input", "precisions", "file")
+BACKEND_TITLES = ("back end", "version", "here")
+CACHE_TITLES = ("engine", "back end", "type", "batch", "size", "gate", "for")
+
+
+def list_engines(out: Output) -> None:
+    """Show recipes, back ends and compiled engines."""
+    recipes = [read_engine(name) for name in list_recipes("engines")]
+    usable = what_is_there()
+    cache = EngineCache()
+    kept = cache.entries(deep=False)
+    data = {
+        "engines": [_plain_recipe(recipe) for recipe in recipes],
+        "backends": usable,
+        "cache": _plain_cache(cache, kept),
+    }
+    out.result(
+        data,
+        table_of(ENGINE_TITLES, [_recipe_row(recipe) for recipe in recipes]),
+        "",
+        table_of(BACKEND_TITLES, [_backend_row(one) for one in usable]),
+        "",
+        *_cache_tables(cache, kept),
+    )
+
+
+def show_cache(out: Output) -> None:
+    """Show compiled engines, each verified."""
+    cache = EngineCache()
+    kept = cache.entries()
+    out.result(_plain_cache(cache, kept), *_cache_tables(cache, kept))
+
+
+def clear_cache(out: Output, *, sure: bool) -> None:
+    """Remove compiled engines, after asking.
+
+    Raises
+    ------
+    ConfigError
+        When nobody can be asked and `sure` is False.
+    """
+    cache = EngineCache()
+    n = len(cache.entries(deep=False))
+    if not sure:
+        if not sys.stdin.isatty():
+            raise ConfigError(f"engine cache clear: {n} engines in {cache.root}, nobody to ask; give --yes")
+        typer.confirm(f"Remove {n} compiled engines ({cache.root})?", abort=True)
+    n, n_bytes = cache.clear()
+    out.result(
+        {"path": str(cache.root), "engines": n, "bytes": n_bytes},
+        f"removed {n} compiled engines, {n_bytes / 1e6:.1f} MB, from {cache.root}",
+    )
+
+
+
+
+def _plain_recipe(recipe: EngineRecipe) -> dict[str, Any]:
+    return {
+        "name": recipe.name,
+        "folder": str(recipe.folder),
+        "kind": recipe.kind,
+        "size": recipe.size,
+        "n_channels": _n_channels(recipe),
+        "n_samples": recipe.input.n_samples,
+        "rate_hz": recipe.input.rate_hz,
+        "precisions": recipe.precisions,
+        "max_batch": recipe.max_batch,
+        "onnx_sha256": recipe.onnx_sha256,
+    }
+
+
+def _recipe_row(recipe: EngineRecipe) -> Sequence[str]:
+    path = recipe.onnx_path
+    size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "missing"
+    shape = f"{_n_channels(recipe) or '?'} x {recipe.input.n_samples}, {recipe.input.rate_hz:g} Hz"
+    return recipe.name, recipe.kind, shape, " ".join(recipe.precisions), size
+
+
+def _n_channels(recipe: EngineRecipe) -> int | None:
+    return len(recipe.input.channels) or recipe.input.n_channels
+
+
+def _backend_row(one: Usable) -> Sequence[str]:
+    if one.can_run:
+        return one.backend, one.version, one.device
+    can = "builds for other computers; " if one.can_build else ""
+    return one.backend, one.version or "-", f"{can}{one.why_not}" + (f"; {one.remedy}" if one.remedy else "")
+
+
+def _cache_tables(cache: EngineCache, kept: Sequence[KeptEngine]) -> list[Table | str]:
+    total = sum(one.n_bytes for one in kept)
+    line = f"cache: {total / 1e6:.1f} of {cache.limit_bytes / 1e6:.0f} MB in {cache.root}"
+    if not kept:
+        return [f"cache: empty ({cache.root})"]
+    names, reports = _names(), _reports(cache)
+    rows = [_cache_row(one, names, reports) for one in kept]
+    return [table_of(CACHE_TITLES, rows), line]
+
+
+def _cache_row(one: KeptEngine, names: dict[str, str], reports: dict[str, GateReport]) -> Sequence[str]:
+    size = f"{one.n_bytes / 1e6:.1f} MB"
+    if one.entry is None:
+        return "?", "-", "-", "-", size, "broken", f"{one.folder.name[:8]}...: {one.fault}"
+    key = one.entry.key
+    return (
+        names.get(key.network_id, f"{key.network_id[:8]}..."),
+        key.backend,
+        key.precision,
+        str(key.max_batch),
+        size,
+        _verdict(reports.get(one.entry.sha256)),
+        f"{key.device or ' '.join(key.targets)}",
+    )
+
+
+def _verdict(report: GateReport | None) -> str:
+    if report is None:
+        return "not run"
+    return "passed" if report.passed else "FAILED"
+
+
+def _plain_cache(cache: EngineCache, kept: Sequence[KeptEngine]) -> dict[str, Any]:
+    names, reports = _names(), _reports(cache)
+    return {
+        "path": str(cache.root),
+        "limit_bytes": cache.limit_bytes,
+        "entries": [_plain_entry(one, names, reports) for one in kept],
+    }
+
+
+def _plain_entry(one: KeptEngine, names: dict[str, str], reports: dict[str, GateReport]) -> dict[str, Any]:
+    entry = None if one.entry is None else msgspec.to_builtins(one.entry)
+    report = None if one.entry is None else reports.get(one.entry.sha256)
+    name = None if one.entry is None else names.get(one.entry.key.network_id)
+    gate = None if report is None else {"passed": report.passed, "reasons": report.reasons}
+    return {
+        "engine": name,
+        "folder": str(one.folder),
+        "bytes": one.n_bytes,
+        "fault": one.fault,
+        "entry": entry,
+        "gate": gate,
+    }
+
+
+def _names() -> dict[str, str]:
+    """Names of the engines that come with rtbci, by network id."""
+    found: dict[str, str] = {}
+    for name in list_recipes("engines"):
+        try:
+            recipe = read_engine(name)
+        except RtbciError:
+            continue
+        if recipe.onnx_sha256:
+            found[recipe.onnx_sha256] = recipe.name
+    return found
+
+
+def _reports(cache: EngineCache) -> dict[str, GateReport]:
+    """What the gate found, by engine id."""
+    store = GateStore(Path(cache.root / "gates"), lambda _text: None)
+    return {key.engine_id: report for key, report in store.reports()}
