@@ -104,7 +104,8 @@ class HeldPreparer:
             raise self.error
         self.sessions.append(self._make(recipe))
         session = self.sessions[-1]
-        return PreparedEngine(session.backend, session.precision, session.engine_id, self._why_other)
+        backend, precision, engine_id = session.backend, session.precision, session.engine_id
+        return PreparedEngine(backend, precision, engine_id, why_other=self._why_other)
 
     def open(self, recipe: EngineRecipe, prepared: PreparedEngine) -> Session:
         return self.sessions[-1]

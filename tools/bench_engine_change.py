@@ -93,7 +93,11 @@ def play(options: argparse.Namespace, *, changing: bool) -> Kept:
     source = AmpSource(SyntheticAmp(seed=0))
     with tempfile.TemporaryDirectory() as folder, Decoder(recipe) as decoder:
         os.environ["XDG_CACHE_HOME"] = folder
-        change = EngineChange(decoder, EngineProcess(options.engine, options.precision)) if changing else None
+        change = (
+            EngineChange(decoder, EngineProcess(recipe, options.engine, options.precision))
+            if changing
+            else None
+        )
         try:
             if change is not None:
                 change.start()

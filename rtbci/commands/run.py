@@ -15,6 +15,7 @@ from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import read_paradigm
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
+from rtbci.runtime.engine_opener import FIRST_BACKEND
 from rtbci.runtime.live import LiveRun, Report, SourceFactory
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.profiles import find_profile, profiles_root
@@ -25,8 +26,6 @@ from rtbci.stream.source import Source, StreamInfo
 __all__ = ["lsl_factory", "run"]
 
 RETRY_TIMEOUT_S = 2.0
-FIRST_BACKEND = "onnxruntime"
-"""What every run starts on: it is always there and opens at once."""
 LOOK_S = 0.1
 
 
@@ -91,7 +90,7 @@ def _begin_change(config: RunConfig, decoder: Decoder, stack: ExitStack) -> Engi
     from rtbci.runtime.engine_process import EngineProcess, import_backend
 
     import_backend(wished.backend)
-    process = EngineProcess(wished.backend, wished.precision, wished.threads)
+    process = EngineProcess(decoder.recipe, wished.backend, wished.precision, wished.threads)
     return stack.enter_context(EngineChange(decoder, process))
 
 

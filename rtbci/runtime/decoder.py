@@ -18,8 +18,9 @@ from rtbci.recipes import AdaptSettings, DecisionSettings, EngineRecipe, Paradig
 from rtbci.replay.recording import Recording
 from rtbci.runtime.build import build_stages, stream_gains_uv
 from rtbci.runtime.decision_settings import DecisionSource, decision_settings
+from rtbci.runtime.engine_opener import Opener, open_checked
 from rtbci.runtime.fitting import check_montage, check_same_signal, check_same_windows, not_calibrated
-from rtbci.runtime.parts import EngineInUse, Opener, Parts, Prepared, open_plain
+from rtbci.runtime.parts import EngineInUse, Parts, Prepared
 from rtbci.runtime.pipeline import Estimate, Pipeline
 from rtbci.runtime.unit_check import UnitCheck
 from rtbci.stages.stage import FloatArray
@@ -75,7 +76,7 @@ class Decoder:
         Electrodes of the stream that are treated as missing, for instance bad ones; may be set anew as an
         attribute, for the next `open`.
     opener : callable
-        Opens an engine's session from its recipe, `backend` and `n_threads`.
+        Opens an engine's session from its recipe, `backend` and `n_threads`; by default one that is checked.
 
     Attributes
     ----------
@@ -112,7 +113,7 @@ class Decoder:
         n_threads: int = 1,
         clock: Clock = now,
         ignore: Sequence[str] = (),
-        opener: Opener = open_plain,
+        opener: Opener = open_checked,
     ) -> None:
         self.recipe = read_paradigm(paradigm) if isinstance(paradigm, str) else paradigm
         self.ignore = tuple(ignore)

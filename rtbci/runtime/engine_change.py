@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, Self
 import msgspec
 import numpy as np
 
+from rtbci.backends.cache_entry import EngineKey
 from rtbci.backends.session import Precision, Session
 from rtbci.clock import Clock, now
 from rtbci.errors import EngineError, RtbciError
@@ -40,6 +41,8 @@ class PreparedEngine(msgspec.Struct, frozen=True, tag="prepared"):
     ----------
     backend, precision, engine_id : str
         See `rtbci.backends.session.Session`; not always what was wished, for it may have fallen back.
+    key : EngineKey or None
+        What a compiled one is found by in the cache.
     why_other : str
         Why it is not what was wished; empty when it is.
     """
@@ -47,6 +50,7 @@ class PreparedEngine(msgspec.Struct, frozen=True, tag="prepared"):
     backend: str
     precision: Precision
     engine_id: str
+    key: EngineKey | None = None
     why_other: str = ""
 
 

@@ -12,7 +12,7 @@ from typing import IO
 import msgspec
 
 from rtbci.errors import MissingPackageError, RtbciError
-from rtbci.recipes import EngineRecipe, read_engine
+from rtbci.recipes import read_engine, read_paradigm
 from rtbci.runtime.engine_change import PreparedEngine
 
 __all__ = ["ChildRequest", "Line", "Refused", "TellingLine", "main"]
@@ -25,13 +25,14 @@ class ChildRequest(msgspec.Struct, frozen=True):
 
     Parameters
     ----------
-    folder : str
-        Of the engine's recipe.
+    folder, paradigm : str
+        Folders of the engine's recipe, and of the paradigm whose decisions are compared.
     backend, precision, n_threads
         See `rtbci.runtime.engine_process.EngineProcess`.
     """
 
     folder: str
+    paradigm: str
     backend: str
     precision: str
     n_threads: int
@@ -64,15 +65,18 @@ def main() -> None:
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=ChildRequest)
     threading.Thread(target=_end_with_parent, name="rtbci-parent", daemon=True).start()
     try:
-        line: Line = _prepare(read_engine(request.folder), request, out)
+        line: Line = _prepare(request, out)
     except RtbciError as error:
         line = Refused(str(error), isinstance(error, MissingPackageError))
     _send(out, line)
 
 
-def _prepare(recipe: EngineRecipe, request: ChildRequest, out: IO[bytes]) -> PreparedEngine:
+def _prepare(request: ChildRequest, out: IO[bytes]) -> PreparedEngine:
+    from rtbci.backends.compiled import plan_of
+    from rtbci.backends.compilers import COMPILERS
     from rtbci.backends.open_engine import EngineRequest, open_engine
 
+    recipe = read_engine(request.folder)
     last_told = ""
 
     def tell(text: str) -> None:
@@ -80,11 +84,21 @@ def _prepare(recipe: EngineRecipe, request: ChildRequest, out: IO[bytes]) -> Pre
         last_told = text
         _send(out, TellingLine(text))
 
-    wish = EngineRequest(request.backend, request.precision, request.n_threads, fallback=True)
-    session = open_engine(recipe, wish, tell)
+    session = open_engine(
+        recipe,
+        EngineRequest(request.backend, request.precision, request.n_threads),
+        tell,
+        paradigms=[read_paradigm(request.paradigm)],
+        progress=lambda phase, share: _send(out, TellingLine(f"{phase}, {share:.0%}")),
+    )
     is_other = request.backend not in ("auto", session.backend)
+    is_compiled = session.backend in COMPILERS
     prepared = PreparedEngine(
-        session.backend, session.precision, session.engine_id, last_told if is_other else ""
+        session.backend,
+        session.precision,
+        session.engine_id,
+        key=plan_of(recipe, session.backend, session.precision).key if is_compiled else None,
+        why_other=last_told if is_other else "",
     )
     session.close()
     return prepared

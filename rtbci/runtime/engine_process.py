@@ -8,16 +8,19 @@ What runs here is only what runs the finished engine, and that is imported befor
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from importlib import import_module
 from tempfile import TemporaryFile
 from typing import IO
 
 import msgspec
 
-from rtbci.backends.registry import BACKENDS
+from rtbci.backends.cache import EngineCache
+from rtbci.backends.compilers import COMPILERS
+from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.session import Session
 from rtbci.errors import EngineError, MissingPackageError
-from rtbci.recipes import EngineRecipe
+from rtbci.recipes import EngineRecipe, ParadigmRecipe
 from rtbci.runtime.engine_change import PreparedEngine, Told
 from rtbci.runtime.engine_child import ChildRequest, Line, Refused
 
@@ -26,29 +29,37 @@ __all__ = ["EngineProcess", "import_backend"]
 CHILD = (sys.executable, "-m", "rtbci.runtime.engine_child")
 KILL_S = 2.0
 
-PACKAGES = {
-    "openvino": ("openvino",),
-    "onnxruntime-cuda": ("onnxruntime",),
-    "torch": ("rtbci.backends.torch", "torch"),
-}
-"""What a back end's engines need to run, by back end."""
+PACKAGES = {"openvino": ("openvino",), "torch": ("torch", "rtbci.backends.torch")}
+"""What runs engines that need no building, where it is not there anyway."""
 
 
 def import_backend(backend: str) -> None:
     """Import what runs a back end's engines, so that nothing needs to be imported while a run decodes.
+
+    Parameters
+    ----------
+    backend : str
+        A name in `BACKENDS`, or ``"auto"``: all that are installed, except torch, which is never the fastest.
 
     Raises
     ------
     MissingPackageError
         When it is not installed; says how to install it.
     """
-    known = BACKENDS.get(backend)
+    if backend == "auto":
+        for name in BACKENDS:
+            if name != "torch":
+                with suppress(MissingPackageError):
+                    import_backend(name)
+        return
+    if backend in COMPILERS:
+        COMPILERS[backend].version()  # asks the library itself
+        import_module("rtbci.backends.tensorrt_session")
     for name in PACKAGES.get(backend, ()):
         try:
             import_module(name)
         except ImportError as error:
-            if known is None or isinstance(error, MissingPackageError):
-                raise
+            known = BACKENDS[backend]
             raise MissingPackageError(
                 f"engine: back end '{backend}' needs {known.package} ({error}); {known.install}"
             ) from error
@@ -59,6 +70,8 @@ class EngineProcess:
 
     Parameters
     ----------
+    paradigm : ParadigmRecipe
+        Its decisions are compared too.
     backend : str
         What is wished for: a name in `BACKENDS`, or ``"auto"``.
     precision : str
@@ -75,8 +88,14 @@ class EngineProcess:
     """
 
     def __init__(
-        self, backend: str, precision: str = "auto", n_threads: int = 1, command: tuple[str, ...] = CHILD
+        self,
+        paradigm: ParadigmRecipe,
+        backend: str,
+        precision: str = "auto",
+        n_threads: int = 1,
+        command: tuple[str, ...] = CHILD,
     ) -> None:
+        self._paradigm = paradigm
         self._backend, self._precision, self._n_threads = backend, precision, n_threads
         self._command = command
         self._lock = threading.Lock()
@@ -93,7 +112,9 @@ class EngineProcess:
         EngineError
             When it ends without a word, is killed, or `stop` was called.
         """
-        request = ChildRequest(str(recipe.folder), self._backend, self._precision, self._n_threads)
+        request = ChildRequest(
+            str(recipe.folder), str(self._paradigm.folder), self._backend, self._precision, self._n_threads
+        )
         with TemporaryFile() as errors:
             popen = self._start(request, errors)
             try:
@@ -110,18 +131,30 @@ class EngineProcess:
             )
 
     def open(self, recipe: EngineRecipe, prepared: PreparedEngine) -> Session:
-        """Open what the child has left in the cache; see `EnginePreparer.open`."""
-        from rtbci.backends.open_engine import EngineRequest, open_engine
+        """Open what the child has built and checked; see `EnginePreparer.open`.
 
-        request = EngineRequest(prepared.backend, prepared.precision, self._n_threads, fallback=False)
-        session = open_engine(recipe, request, lambda _line: None, build=False)
+        Nothing is built or checked here, because both would hold up the run: the id says that it is the same engine.
+        """
+        session = self._open(recipe, prepared)
         if session.engine_id != prepared.engine_id:
             session.close()
             raise EngineError(
-                f"engine '{recipe.name}': id is {session.engine_id[:12]}..., need {prepared.engine_id[:12]}... as built; "
-                "another process has replaced it: start the run again"
+                f"engine '{recipe.name}': id is {session.engine_id[:12]}..., need {prepared.engine_id[:12]}... as checked; "
+                "its file was replaced meanwhile: start the run again"
             )
         return session
+
+    def _open(self, recipe: EngineRecipe, prepared: PreparedEngine) -> Session:
+        key = prepared.key
+        if key is None:
+            return open_session(recipe.onnx_path, prepared.backend, self._n_threads)
+        found = EngineCache().find(key)
+        if found is None:
+            raise EngineError(
+                f"engine '{recipe.name}': is not in the cache of engines though it was built, need room and the right to "
+                f"write there; see `rtbci engine cache`"
+            )
+        return COMPILERS[key.backend].open(found.data, key.network_id, key.precision, key.max_batch)
 
     def stop(self) -> None:
         """End the child."""

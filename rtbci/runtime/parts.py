@@ -1,14 +1,12 @@
 """What a recipe and a profile name, opened: engines, branches, fusion."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from rtbci.backends.changeable import ChangeableSession
-from rtbci.backends.registry import open_session
-from rtbci.backends.session import Session
 from rtbci.clock import Clock
 from rtbci.errors import ConfigError, EngineError, ProfileError, RateError
 from rtbci.probe.adapt import Adaptation
@@ -17,22 +15,15 @@ from rtbci.probe.fusion import Fusion
 from rtbci.probe.profile import Profile, read_profile
 from rtbci.probe.recentre import Recentre
 from rtbci.recipes import AdaptSettings, BranchSettings, EngineRecipe, ParadigmRecipe, read_engine
+from rtbci.runtime.engine_opener import Opener, open_checked
 from rtbci.runtime.fitting import check_paradigm
 from rtbci.runtime.pipeline import Pipeline, Successor, WindowGrid
 from rtbci.stages.stage import Stage
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["EngineInUse", "Opener", "Parts", "Prepared", "open_plain"]
+__all__ = ["EngineInUse", "Parts", "Prepared"]
 
 POPULATION = "population"
-
-Opener = Callable[[EngineRecipe, str, int], Session]
-"""Opens a recipe's engine on a back end with a number of threads."""
-
-
-def open_plain(recipe: EngineRecipe, backend: str, n_threads: int) -> Session:
-    """Open the recipe's ONNX file as it is; see `rtbci.backends.registry.open_session`."""
-    return open_session(recipe.onnx_path, backend, n_threads)
 
 
 class EngineInUse(NamedTuple):
@@ -101,7 +92,7 @@ class Parts:
         engine: str,
         n_threads: int,
         adapt: AdaptSettings | None = None,
-        opener: Opener = open_plain,
+        opener: Opener = open_checked,
     ) -> None:
         self._recipe, self._adapt, self._opener = recipe, adapt, opener
         self.profile = self._read(profile)

@@ -10,10 +10,10 @@ import psutil
 import pytest
 
 from rtbci.errors import EngineError, MissingPackageError
-from rtbci.recipes import EngineRecipe, read_engine
+from rtbci.recipes import EngineRecipe, read_engine, read_paradigm
 from rtbci.runtime.engine_change import PreparedEngine
 from rtbci.runtime.engine_process import EngineProcess, import_backend
-from tests.tiny import write_engine
+from tests.tiny import write_paradigm
 
 PATIENCE_S = 30.0
 ANSWER = '{"type": "prepared", "backend": "compiled", "precision": "fp16", "engine_id": "c0de"}'
@@ -21,13 +21,14 @@ ANSWER = '{"type": "prepared", "backend": "compiled", "precision": "fp16", "engi
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> EngineRecipe:
-    return read_engine(str(write_engine(tmp_path / "tiny")))
+    return read_engine(str(write_paradigm(tmp_path).parent / "engine"))
 
 
-def child(*lines: str) -> EngineProcess:
+def child(recipe: EngineRecipe, *lines: str) -> EngineProcess:
     """A child that does what these lines of Python say, with its request in `request`."""
     text = "\n".join(["import json, os, signal, sys", "request = json.loads(sys.stdin.readline())", *lines])
-    return EngineProcess("tensorrt", "fp16", 2, (sys.executable, "-c", text))
+    paradigm = read_paradigm(str(recipe.folder.parent / "paradigm"))
+    return EngineProcess(paradigm, "tensorrt", "fp16", 2, (sys.executable, "-c", text))
 
 
 def say(line: str) -> str:
@@ -37,13 +38,21 @@ def say(line: str) -> str:
 def test_it_is_asked_and_answers(recipe: EngineRecipe) -> None:
     told: list[str] = []
     process = child(
+        recipe,
         "print(json.dumps({'type': 'told', 'text': repr(sorted(request.items()))}), flush=True)",
         say('{"type": "told", "text": "50 %"}'),
         say(ANSWER),
         "sys.stdin.read()",
     )
     assert process.prepare(recipe, told.append) == PreparedEngine("compiled", "fp16", "c0de")
-    wanted = {"folder": str(recipe.folder), "backend": "tensorrt", "precision": "fp16", "n_threads": 2}
+    paradigm = str(recipe.folder.parent / "paradigm")
+    wanted = {
+        "folder": str(recipe.folder),
+        "paradigm": paradigm,
+        "backend": "tensorrt",
+        "precision": "fp16",
+        "n_threads": 2,
+    }
     assert told == [repr(sorted(wanted.items())), "50 %"]
 
 
@@ -51,7 +60,7 @@ def test_it_is_asked_and_answers(recipe: EngineRecipe) -> None:
 def test_what_it_refuses(recipe: EngineRecipe, is_missing: str, kind: type[Exception]) -> None:
     refusal = f'{{"type": "refused", "text": "gate: cosine 0.9", "is_missing": {is_missing}}}'
     with pytest.raises(kind, match=r"^gate: cosine 0\.9$"):
-        child(say(refusal)).prepare(recipe, print)
+        child(recipe, say(refusal)).prepare(recipe, print)
 
 
 @pytest.mark.parametrize(
@@ -67,13 +76,15 @@ def test_what_it_refuses(recipe: EngineRecipe, is_missing: str, kind: type[Excep
 )
 def test_one_that_dies_is_told(recipe: EngineRecipe, lines: Sequence[str], wanted: str) -> None:
     with pytest.raises(EngineError, match=rf"engine 'tiny': building it on tensorrt {wanted}"):
-        child(*lines).prepare(recipe, print)
+        child(recipe, *lines).prepare(recipe, print)
 
 
 def test_stopping_ends_it(recipe: EngineRecipe) -> None:
     pids: list[int] = []
     process = child(
-        "print(json.dumps({'type': 'told', 'text': str(os.getpid())}), flush=True)", "sys.stdin.read()"
+        recipe,
+        "print(json.dumps({'type': 'told', 'text': str(os.getpid())}), flush=True)",
+        "sys.stdin.read()",
     )
     began = threading.Event()
 
@@ -99,7 +110,7 @@ def test_one_that_does_not_end_when_told_to_is_killed(
     recipe: EngineRecipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rtbci.runtime.engine_process.KILL_S", 0.01)
-    process = child(say(ANSWER), "signal.pause()")
+    process = child(recipe, say(ANSWER), "signal.pause()")
     assert process.prepare(recipe, print).engine_id == "c0de"
 
 
@@ -109,7 +120,7 @@ def test_the_real_one_ends_with_its_parent(recipe: EngineRecipe) -> None:
         "import threading; from rtbci.runtime import engine_child; "
         "engine_child._prepare = lambda *args: threading.Event().wait(); engine_child.main()"
     )
-    request = f'{{"folder": "{recipe.folder}", "backend": "auto", "precision": "auto", "n_threads": 1}}\n'
+    request = f'{{"folder": "{recipe.folder}", "paradigm": "", "backend": "auto", "precision": "auto", "n_threads": 1}}\n'
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as popen:
