@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from rtbci.commands.engine import app as engine_app
 from rtbci.commands.profile import app as profile_app
 from rtbci.errors import RtbciError
 
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(engine_app, name="engine")
 app.add_typer(profile_app, name="profile")
 
 Config = Annotated[

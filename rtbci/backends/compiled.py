@@ -8,13 +8,14 @@ from rtbci.backends.cache import EngineCache
 from rtbci.backends.cache_entry import CachedEngine, EngineKey
 from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.cuda import Gpu, find_gpu
-from rtbci.backends.session import Precision
-from rtbci.backends.tensorrt_build import CURRENT, Progress
+from rtbci.backends.session import Precision, Session
+from rtbci.backends.tensorrt_build import CURRENT
+from rtbci.backends.tensorrt_progress import Progress
 from rtbci.backends.timing_store import TimingStore
 from rtbci.errors import ConfigError, EngineError
 from rtbci.recipes import EngineRecipe
 
-__all__ = ["Plan", "build_compiled", "plan_of", "read_network"]
+__all__ = ["Plan", "build_compiled", "open_compiled", "plan_of", "read_network"]
 
 TARGET_OPTIONS = ("version_compatible", "hardware_compatible")
 
@@ -106,7 +107,7 @@ def plan_of(
         backend=backend,
         backend_version=version,
         device="" if gpu is None else gpu.name,
-        targets=tuple(sorted(options.target.capabilities)) if gpu is None else (gpu.capability,),
+        targets=tuple(sorted(options.target.capabilities, key=_number)) if gpu is None else (gpu.capability,),
         driver="" if gpu is None else gpu.driver,
         options=tuple(name for name in TARGET_OPTIONS if getattr(options.target, name)),
     )
@@ -136,6 +137,40 @@ def build_compiled(
     return cache.find(key) or cache.build(key, make)
 
 
+def open_compiled(
+    recipe: EngineRecipe,
+    backend: str,
+    precision: Precision,
+    options: BuildOptions,
+    cache: EngineCache,
+    told: Callable[[str], None],
+    *,
+    build: bool = True,
+    progress: Progress | None = None,
+) -> Session:
+    """Open a compiled engine on this computer's GPU, from the cache or built now; it has not passed the gate.
+
+    Raises
+    ------
+    EngineError
+        When it cannot be built or run, or is not built and must not be.
+    RtbciError
+        See `plan_of`.
+    """
+    plan = plan_of(recipe, backend, precision, options)
+    found = cache.find(plan.key)
+    if found is None:
+        if not build:
+            raise EngineError(
+                f"{backend}: no engine for {plan.key.device} in {precision} is built yet, need one; "
+                f"`rtbci engine build {recipe.name} --backend {backend} --precision {precision}`"
+            )
+        told(f"engine '{recipe.name}': building it for {plan.key.device} in {precision}")
+        found = build_compiled(plan, cache, told, progress)
+        told(f"engine '{recipe.name}': built in {found.entry.build_s:.1f} s")
+    return COMPILERS[backend].open(found.data, plan.key.network_id, precision, options.max_batch)
+
+
 def _check(recipe: EngineRecipe, backend: str, precision: Precision, options: BuildOptions) -> None:
     if backend not in COMPILERS:
         raise ConfigError(
@@ -150,6 +185,11 @@ def _check(recipe: EngineRecipe, backend: str, precision: Precision, options: Bu
         raise ConfigError(
             f"engine '{recipe.name}': batch of {options.max_batch}, need 1 to {recipe.max_batch} (its recipe's max_batch)"
         )
+
+
+def _number(capability: str) -> tuple[int, str]:
+    """Sorts SM89 before SM120."""
+    return len(capability), capability
 
 
 def _all(names: Iterable[str]) -> str:

@@ -3,7 +3,8 @@
 from typing import NamedTuple, Protocol
 
 from rtbci.backends.session import Precision, Session
-from rtbci.backends.tensorrt_build import Built, Progress, Target
+from rtbci.backends.tensorrt_build import Built, Target
+from rtbci.backends.tensorrt_progress import Progress
 
 __all__ = ["COMPILERS", "BuildOptions", "Compiler", "TensorRTCompiler"]
 

@@ -25,9 +25,11 @@ __all__ = [
     "GateReport",
     "WindowRow",
     "check_session",
+    "compare_windows",
     "open_reference",
     "read_golden",
     "reference_name",
+    "run_each",
     "tolerance_of",
 ]
 
@@ -228,12 +230,12 @@ def check_session(
     """
     allowed = tolerance_of(recipe, session.precision)
     rows = [
-        _row(kind, run_each(session, x), run_each(reference, x), allowed)
+        compare_windows(kind, run_each(session, x), run_each(reference, x), allowed)
         for kind, x in gate_windows(recipe, session.input_shape).items()
     ]
     golden = read_golden(recipe)
     if golden is not None:
-        rows.insert(0, _row("golden", run_each(session, golden[0]), golden[1], allowed))
+        rows.insert(0, compare_windows("golden", run_each(session, golden[0]), golden[1], allowed))
     return GateReport(
         engine=recipe.name,
         backend=session.backend,
@@ -254,7 +256,14 @@ def run_each(session: Session, x: Float32Array) -> Float32Array:
     return np.concatenate([session.run(np.ascontiguousarray(one[np.newaxis])).copy() for one in x])
 
 
-def _row(name: str, got: Float32Array, wanted: Float32Array, allowed: Tolerance) -> WindowRow:
+def compare_windows(name: str, got: Float32Array, wanted: Float32Array, allowed: Tolerance) -> WindowRow:
+    """Compare outputs, shapes (n, ...), with those that are wanted; see `WindowRow`.
+
+    Raises
+    ------
+    EngineError
+        When the shapes differ.
+    """
     a, b = (x.reshape(len(x), -1).astype(np.float64) for x in (got, wanted))
     if a.shape != b.shape:
         raise EngineError(
@@ -300,7 +309,7 @@ def _faults(
         yield "same input: another output after not-a-number than before it"
     if len(x) > 1 and _takes_batch(reference, x):
         one_by_one, at_once = run_each(session, x), session.run(x)
-        if not _row("batch", at_once, one_by_one, allowed).passed:
+        if not compare_windows("batch", at_once, one_by_one, allowed).passed:
             yield f"batch of {len(x)}: differs from single calls by {np.abs(at_once - one_by_one).max():.2g}"
 
 

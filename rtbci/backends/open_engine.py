@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rtbci.backends.cache import EngineCache
-from rtbci.backends.compiled import build_compiled, plan_of, read_network
+from rtbci.backends.compiled import open_compiled, read_network
 from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.gate import GateReport
 from rtbci.backends.gated import gate_of
 from rtbci.backends.cuda import find_gpu
 from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.session import Precision, Session
-from rtbci.backends.tensorrt_build import Progress
+from rtbci.backends.tensorrt_progress import Progress
 from rtbci.backends.usable import what_is_there
 from rtbci.errors import ConfigError, EngineError, MissingPackageError, RtbciError
 from rtbci.recipes import EngineRecipe, ParadigmRecipe
@@ -149,9 +149,14 @@ class _Opener:
     def open(self, backend: str) -> Session:
         """Open on one back end; whatever it raises means that it cannot be used."""
         recipe, request = self._recipe, self._request
-        max_batch = request.max_batch if backend in COMPILERS else None
+        max_batch = None
         if backend in COMPILERS:
-            session = self._open_compiled(backend)
+            max_batch = request.max_batch
+            precision = _precision(request.precision, recipe.precisions[0])
+            options, cache, told = BuildOptions(max_batch), self._cache, self._told
+            session = open_compiled(
+                recipe, backend, precision, options, cache, told, build=self._build, progress=self._progress
+            )
         else:
             session = open_session(recipe.onnx_path, backend, request.n_threads)
         try:
@@ -164,22 +169,6 @@ class _Opener:
             session.close()
             raise
         return session
-
-    def _open_compiled(self, backend: str) -> Session:
-        recipe, request = self._recipe, self._request
-        precision = _precision(request.precision, recipe.precisions[0])
-        plan = plan_of(recipe, backend, precision, BuildOptions(request.max_batch))
-        found = self._cache.find(plan.key)
-        if found is None:
-            if not self._build:
-                raise EngineError(
-                    f"{backend}: no engine for {plan.key.device} in {precision} is built yet, need one; "
-                    f"`rtbci engine build {recipe.name} --backend {backend} --precision {precision}`"
-                )
-            self._told(f"engine '{recipe.name}': building it for {plan.key.device} in {precision}")
-            found = build_compiled(plan, self._cache, self._told, self._progress)
-            self._told(f"engine '{recipe.name}': built in {found.entry.build_s:.1f} s")
-        return COMPILERS[backend].open(found.data, plan.key.network_id, precision, request.max_batch)
 
 
 def _check_request(recipe: EngineRecipe, request: EngineRequest) -> None:
@@ -238,7 +227,9 @@ def _has_gpu() -> bool:
 
 
 def _fastest(recipe: EngineRecipe, request: EngineRequest, told: Callable[[str], None]) -> str:
-    raise NotImplementedError
+    from rtbci.backends.fastest import fastest_backend
+
+    return fastest_backend(recipe.onnx_path, request.n_threads, told=told).backend
 
 
 def _check_report(report: GateReport) -> None:

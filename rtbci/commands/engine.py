@@ -72,7 +72,9 @@ def build(
 
 @app.command()
 def check(
-    names: Annotated[list[str] | None, typer.Argument(help="Engines by name or folder (default: all).")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Engines by name or folder (default: all).")
+    ] = None,
     backend: Annotated[str, typer.Option(help="Back ends, as onnxruntime,openvino (default: all).")] = "",
     precision: Annotated[str, typer.Option(help="As fp32,fp16 (default: all of the recipe).")] = "",
     json: Json = False,

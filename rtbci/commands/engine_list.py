@@ -73,8 +73,6 @@ def clear_cache(out: Output, *, sure: bool) -> None:
     )
 
 
-
-
 def _plain_recipe(recipe: EngineRecipe) -> dict[str, Any]:
     return {
         "name": recipe.name,

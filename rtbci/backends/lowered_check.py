@@ -1,0 +1,69 @@
+"""Whether a network survives a lower precision, without the GPU that it is for.
+
+ONNX's reference evaluator computes every step in the type that the graph names. ONNX Runtime is no judge of that: on
+the CPU it takes pairs of casts out and computes in float32.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rtbci.backends.gate import WindowRow, compare_windows, open_reference, run_each, tolerance_of
+from rtbci.backends.gate_windows import gate_windows
+from rtbci.backends.session import Float32Array, Precision
+from rtbci.errors import EngineError
+from rtbci.recipes import EngineRecipe
+
+__all__ = ["check_lowered"]
+
+N_OF_EACH = 2
+"""Windows of each kind: light takes 0.3 s for each."""
+
+
+def check_lowered(model: bytes, recipe: EngineRecipe, precision: Precision) -> list[WindowRow]:
+    """Compare a lowered network with the reference on a few of the gate's windows.
+
+    Parameters
+    ----------
+    model : bytes
+        ONNX file, as `rtbci.backends.precision.lower_precision` gives it.
+    recipe : EngineRecipe
+        Of the network.
+    precision : str
+        What it was lowered to.
+
+    Raises
+    ------
+    EngineError
+        When it cannot be computed.
+    """
+    allowed = tolerance_of(recipe, precision)
+    reference = open_reference(recipe)
+    try:
+        windows = {kind: x[-N_OF_EACH:] for kind, x in gate_windows(recipe, reference.input_shape).items()}
+        wanted = {kind: run_each(reference, x) for kind, x in windows.items()}
+    finally:
+        reference.close()
+    got = _evaluate(model, windows)
+    return [compare_windows(kind, got[kind], wanted[kind], allowed) for kind in windows]
+
+
+def _evaluate(model: bytes, windows: Mapping[str, Float32Array]) -> dict[str, Float32Array]:
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    try:
+        evaluator = ReferenceEvaluator(onnx.load_model_from_string(model))
+        name = evaluator.input_names[0]
+        with np.errstate(all="ignore"):  # an overflow shows in the numbers
+            return {
+                kind: np.concatenate(
+                    [np.asarray(evaluator.run(None, {name: one[None]})[0], np.float32) for one in x]
+                )
+                for kind, x in windows.items()
+            }
+    except Exception as error:  # the evaluator's own, of an operator that it lacks or cannot do in this type
+        raise EngineError(
+            f"lowered network: ONNX's reference cannot compute it ({type(error).__name__}: {error}); "
+            "check the engine where the GPU is"
+        ) from error

@@ -1,0 +1,107 @@
+"""TensorRT and TensorRT for RTX: two packages with one programming interface, imported when they are needed."""
+
+import importlib
+import logging
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rtbci.errors import EngineError, MissingPackageError
+
+__all__ = ["MODULES", "Api", "TensorRTBackend", "load_api"]
+
+TensorRTBackend = Literal["tensorrt", "tensorrt_rtx"]
+
+MODULES: dict[str, tuple[str, ...]] = {
+    "tensorrt": ("tensorrt",),
+    "tensorrt_rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings"),
+}
+"""Modules that a back end may come in, the first that is there being taken. The bindings alone are enough."""
+
+EXTRAS = {"tensorrt": "tensorrt", "tensorrt_rtx": "tensorrt-rtx"}
+TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT for RTX"}
+
+LOG = logging.getLogger("rtbci.backends.tensorrt")
+
+
+@dataclass(frozen=True)
+class Api:
+    """One of the two packages.
+
+    Attributes
+    ----------
+    backend : {'tensorrt', 'tensorrt_rtx'}
+        Name of the back end.
+    module : module
+        Holds ``Builder``, ``Runtime`` and so on.
+    version : str
+        Of the package, for instance ``"1.7.1.116"``; an engine is tied to it.
+    title : str
+        For people.
+    """
+
+    backend: TensorRTBackend
+    module: Any
+    version: str
+    title: str
+
+    def logger(self) -> Any:
+        """Make a logger for TensorRT: all goes to `logging`, and errors are kept in the order in which they came."""
+        return _logger_class(self.module)()
+
+    def failure(self, logger: Any, what: str, todo: str) -> EngineError:
+        """Put what TensorRT said into an error."""
+        said = "; ".join(dict.fromkeys(logger.errors)) or "it gave no reason"
+        return EngineError(f"{self.title} {self.version}: {what} ({said}); {todo}")
+
+
+def load_api(backend: str) -> Api:
+    """Import a back end's package.
+
+    Raises
+    ------
+    EngineError
+        When `backend` is neither of the two.
+    MissingPackageError
+        When it is not installed, or installed and cannot be loaded.
+    """
+    if backend not in MODULES:
+        raise EngineError(f"load_api: got back end '{backend}', need one of {', '.join(MODULES)}")
+    reasons = []
+    for name in MODULES[backend]:
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name != name:
+                reasons.append(str(error))
+        except (ImportError, OSError) as error:  # a library that it needs is absent
+            reasons.append(str(error))
+        else:
+            return Api(backend, module, str(module.__version__), TITLES[backend])  # type: ignore[arg-type]
+    why = f"cannot be loaded ({'; '.join(reasons)})" if reasons else "is not installed"
+    raise MissingPackageError(
+        f"{backend}: {TITLES[backend]} {why}; pip install 'rtbci[{EXTRAS[backend]}]'"
+    ) from None
+
+
+def _logger_class(trt: Any) -> Any:
+    levels = {
+        trt.ILogger.INTERNAL_ERROR: logging.ERROR,
+        trt.ILogger.ERROR: logging.ERROR,
+        trt.ILogger.WARNING: logging.WARNING,
+    }
+
+    class Logger(trt.ILogger):  # type: ignore[misc]
+        """Called by TensorRT, from any of its threads."""
+
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)  # pybind11 wants it called by name
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            """Keep errors, pass everything on."""
+            level = levels.get(severity, logging.DEBUG)
+            if level == logging.ERROR:
+                self.errors.append(" ".join(message.split()))
+            LOG.log(logging.DEBUG, "%s", message)
+
+    return Logger

@@ -1,0 +1,168 @@
+"""`rtbci engine check`: engines against the reference, on every back end that can be used here."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from rtbci.backends.cache import EngineCache
+from rtbci.backends.compiled import open_compiled
+from rtbci.backends.compilers import COMPILERS, BuildOptions
+from rtbci.backends.gate import GateReport
+from rtbci.backends.gated import gate_of
+from rtbci.backends.registry import BACKENDS, open_session
+from rtbci.backends.session import Precision, Session
+from rtbci.backends.usable import Usable, what_is_there
+from rtbci.commands.engine_progress import BuildProgress
+from rtbci.commands.profile_output import Output, table_of
+from rtbci.errors import ConfigError, RtbciError
+from rtbci.recipes import EngineRecipe, list_recipes, read_engine
+
+__all__ = ["check"]
+
+TITLES = ("engine", "back end", "type", "differs", "allowed", "1 - cosine", "decisions", "gate")
+
+
+class _Result(NamedTuple):
+    """One engine on one back end: a report, or why there is none."""
+
+    engine: str
+    backend: str
+    precision: str
+    report: GateReport | None
+    why_not: str = ""
+    is_fault: bool = False
+
+
+def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[str], out: Output) -> bool:
+    """Run the gate and show what it finds; returns whether everything passed.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Engines; empty: all that come with rtbci.
+    backends, precisions : sequence of str
+        Only these; empty: all. A back end that is named and cannot be used counts as a fault.
+    out : Output
+
+    Raises
+    ------
+    ConfigError
+        When there is no such engine or back end.
+    """
+    if unknown := [name for name in backends if name not in BACKENDS]:
+        raise ConfigError(f"check: no back end {', '.join(unknown)}, have {', '.join(BACKENDS)}")
+    recipes = [read_engine(name) for name in names or list_recipes("engines")]
+    console = Console(stderr=True, soft_wrap=True)
+    usable = [one for one in what_is_there() if not backends or one.backend in backends]
+    results = [
+        result
+        for recipe in recipes
+        for one in usable
+        for result in _results(recipe, one, precisions, bool(backends), console)
+    ]
+    reports = [one.report for one in results if one.report is not None]
+    if not reports and not any(one.is_fault for one in results):
+        raise ConfigError(f"check: nothing to check in {', '.join(precisions)}; leave --precision out")
+    references = sorted({report.reference for report in reports})
+    rows = [_row(one.report) for one in results if one.report is not None]
+    table = [table_of(TITLES, rows), f"reference: {', '.join(references)}"] if rows else []
+    out.result([_plain(one) for one in results], *table, *_remarks(results))
+    return all(report.passed for report in reports) and not any(one.is_fault for one in results)
+
+
+def _results(
+    recipe: EngineRecipe, one: Usable, precisions: Sequence[str], is_named: bool, console: Console
+) -> Iterator[_Result]:
+    all_: Sequence[Precision] = recipe.precisions if one.backend in COMPILERS else ("fp32",)
+    for precision in all_:
+        if precisions and precision not in precisions:
+            continue
+        if not one.can_run:
+            yield _Result(recipe.name, one.backend, precision, None, one.why_not, is_named)
+            continue
+        try:
+            yield _Result(
+                recipe.name, one.backend, precision, _report(recipe, one.backend, precision, console)
+            )
+        except (
+            Exception
+        ) as error:  # whatever a library raises is a finding; the other engines are checked all the same
+            words = str(error) if isinstance(error, RtbciError) else f"{type(error).__name__}: {error}"
+            yield _Result(recipe.name, one.backend, precision, None, words, True)
+
+
+def _report(recipe: EngineRecipe, backend: str, precision: Precision, console: Console) -> GateReport:
+    def told(text: str) -> None:
+        console.print(text, markup=False, highlight=False)
+
+    cache = EngineCache(told=told)
+    session = _open(recipe, backend, precision, cache, console)
+    try:
+        return gate_of(session, recipe, cache, told, anew=True, max_batch=1 if backend in COMPILERS else None)
+    finally:
+        session.close()
+
+
+def _open(
+    recipe: EngineRecipe, backend: str, precision: Precision, cache: EngineCache, console: Console
+) -> Session:
+    if backend not in COMPILERS:
+        return open_session(recipe.onnx_path, backend)
+    with BuildProgress(console) as progress:
+        return open_compiled(
+            recipe,
+            backend,
+            precision,
+            BuildOptions(),
+            cache,
+            lambda text: console.print(text, markup=False, highlight=False),
+            progress=progress,
+        )
+
+
+def _row(report: GateReport) -> Sequence[str]:
+    worst = max(report.windows, key=lambda row: row.max_abs)
+    cosine = min(row.cosine for row in report.windows)
+    n, n_differ = (
+        sum(getattr(row, name) for row in report.decisions) for name in ("n_decisions", "n_decisions_differ")
+    )
+    return (
+        report.engine,
+        report.backend,
+        report.precision,
+        f"{worst.max_abs:.1e}",
+        f"{report.max_abs:.0e}",
+        f"{1 - cosine:.0e}",
+        f"{n - n_differ} of {n}" if report.decisions else "none",
+        "passed" if report.passed else "FAILED",
+    )
+
+
+def _remarks(results: Sequence[_Result]) -> list[str]:
+    """What does not fit into the table: why an engine failed, and what could not be checked here."""
+    lines = [
+        f"FAILED {one.engine} on {one.backend} in {one.precision}: {reason}"
+        for one in results
+        if one.report is not None
+        for reason in one.report.reasons
+    ]
+    lines += [
+        f"FAILED {one.engine} on {one.backend} in {one.precision}: {one.why_not}"
+        for one in results
+        if one.is_fault
+    ]
+    away = {one.backend: one.why_not for one in results if one.report is None and not one.is_fault}
+    return lines + [f"not checked: {backend}: {why}" for backend, why in away.items()]
+
+
+def _plain(one: _Result) -> dict[str, Any]:
+    passed = None if one.report is None else one.report.passed
+    return {
+        "engine": one.engine,
+        "backend": one.backend,
+        "precision": one.precision,
+        "passed": False if one.is_fault else passed,
+        "why_not": one.why_not,
+        "report": one.report,
+    }

@@ -1,0 +1,208 @@
+import gc
+import re
+import sys
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtbci.backends.cuda import Cuda
+from rtbci.backends.tensorrt_engine import describe_engine
+from rtbci.backends.tensorrt_session import TensorRTSession
+from rtbci.errors import EngineError
+from tests.fake_gpu import FakeRuntime, FakeTensorRT, network
+
+ENGINE = b"engine"
+
+
+@pytest.fixture
+def runtime() -> FakeRuntime:
+    return FakeRuntime()
+
+
+@pytest.fixture(params=["tensorrt", "tensorrt_rtx"])
+def trt(
+    request: pytest.FixtureRequest, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> FakeTensorRT:
+    fake = FakeTensorRT(runtime, rtx=request.param == "tensorrt_rtx")
+    monkeypatch.setitem(sys.modules, request.param, fake)
+    fake.backend = request.param
+    return fake
+
+
+def opened(trt: Any, max_batch: int = 8, data: bytes = ENGINE) -> TensorRTSession:
+    return TensorRTSession(
+        data, trt.backend, network_id="0" * 64, precision="fp16", max_batch=max_batch, cuda=Cuda(trt.runtime)
+    )
+
+
+def patches(n: int, seed: int = 0) -> np.ndarray[tuple[int, int, int], np.dtype[np.float32]]:
+    return np.random.default_rng(seed).standard_normal((n, 5, 64)).astype(np.float32)
+
+
+def test_session_says_what_it_is(trt: FakeTensorRT) -> None:
+    session = opened(trt)
+    assert (session.backend, session.precision, session.device) == (trt.backend, "fp16", "Fake 1000")
+    assert session.network_id == "0" * 64
+    assert session.engine_id == sha256(ENGINE).hexdigest()
+    assert (session.input_shape, session.output_shape) == ((1, 5, 64), (1, 1, 6))
+
+
+def test_a_run_starts_one_graph_and_waits_once(trt: FakeTensorRT) -> None:
+    session, x = opened(trt), patches(1)
+    trt.runtime.calls.clear()
+    y = session.run(x)
+    assert trt.runtime.calls == ["cudaGraphLaunch", "cudaStreamSynchronize"]
+    np.testing.assert_array_equal(y, network(x))
+
+
+def test_every_batch_gives_what_the_network_gives(trt: FakeTensorRT) -> None:
+    session = opened(trt)
+    for n in (8, 1, 3, 5, 2, 1, 7):
+        x = patches(n, seed=n)
+        before = x.copy()
+        np.testing.assert_array_equal(session.run(x), network(x))
+        np.testing.assert_array_equal(x, before)
+
+
+def test_few_graphs_serve_all_batches_and_each_has_its_context(trt: FakeTensorRT) -> None:
+    session = opened(trt)
+    for _ in range(2):
+        for n in range(1, 9):
+            session.run(patches(n))
+    assert trt.runtime.calls.count("cudaGraphInstantiate") == 4
+    assert [i for name, i in trt.settings if name == "profile"] == [0, 1, 1, 1]
+    assert trt.runtime.calls.count("cudaMalloc") == 3
+
+
+def test_largest_batch_need_not_be_a_power_of_two(trt: FakeTensorRT) -> None:
+    session, x = opened(trt, max_batch=6), patches(6)
+    np.testing.assert_array_equal(session.run(x), network(x))
+    with pytest.raises(
+        EngineError, match=re.escape("input is (7, 5, 64) float32, need (n, 5, 64) float32, n from 1 to 6")
+    ):
+        session.run(patches(7))
+
+
+def test_engine_of_one_batch_takes_that_one(trt: FakeTensorRT) -> None:
+    trt.batches, trt.shapes = [(3, 3)], {"x": (3, 5, 64), "y": (3, 1, 6)}
+    session, x = opened(trt, max_batch=3), patches(3)
+    assert session.input_shape == (3, 5, 64)
+    np.testing.assert_array_equal(session.run(x), network(x))
+    with pytest.raises(EngineError, match=re.escape("input is (1, 5, 64) float32, need (3, 5, 64) float32")):
+        session.run(patches(1))
+
+
+def test_tensorrt_for_rtx_picks_its_kernels_before_the_graph_is_recorded(trt: FakeTensorRT) -> None:
+    opened(trt)
+    context = next(value for name, value in trt.settings if name == "context")
+    if trt.backend == "tensorrt":
+        assert context == "by us"
+    else:
+        assert context["dynamic_shapes_kernel_specialization_strategy"] == "eager"
+        assert context["cuda_graph_strategy"] == "disabled"
+        assert ("memory", "by us") in trt.settings
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 4, 64), (1, 5, 63), (5, 64), (0, 5, 64), (1, 1, 5, 64), (), (9, 5, 64)]
+)
+def test_wrong_shape_says_got_and_need(trt: FakeTensorRT, shape: tuple[int, ...]) -> None:
+    with pytest.raises(EngineError, match=re.escape(f"input is {shape} float32, need (n, 5, 64) float32")):
+        opened(trt).run(np.zeros(shape, np.float32))
+
+
+def test_wrong_dtype_is_refused_also_for_a_shape_that_is_known(trt: FakeTensorRT) -> None:
+    session = opened(trt)
+    session.run(patches(1))
+    with pytest.raises(EngineError, match=r"input is \(1, 5, 64\) float64, need \(n, 5, 64\) float32"):
+        session.run(patches(1).astype(np.float64))  # type: ignore[arg-type]
+
+
+def test_strided_input_is_read_right_and_not_a_number_passes(trt: FakeTensorRT) -> None:
+    session, x = opened(trt), patches(2)
+    x[0, 3, 2] = np.nan
+    y = session.run(np.asfortranarray(x))
+    np.testing.assert_array_equal(y, network(x))
+    assert np.isnan(y[0]).any()
+    assert np.isfinite(y[1]).all()
+
+
+def test_result_is_a_view_that_outlives_the_session_and_is_not_written_to(trt: FakeTensorRT) -> None:
+    session, x = opened(trt), patches(1)
+    y = session.run(x)
+    with pytest.raises(ValueError, match="read-only"):
+        y[...] = 0.0
+    session.close()
+    del session
+    gc.collect()
+    np.testing.assert_array_equal(y, network(x))
+
+
+def test_close_frees_everything_and_refuses_further_runs(trt: FakeTensorRT) -> None:
+    session = opened(trt)
+    session.run(patches(3))
+    session.close()
+    session.close()
+    calls = trt.runtime.calls
+    assert calls.count("cudaFree") == calls.count("cudaMalloc") == 3
+    assert calls.count("cudaGraphExecDestroy") == calls.count("cudaGraphInstantiate") == 2
+    assert calls.count("cudaStreamDestroy") == 1
+    with pytest.raises(EngineError, match="session is closed"):
+        session.run(patches(1))
+    del session
+    gc.collect()
+    assert not trt.runtime.blocks
+
+
+def test_engine_that_does_not_open_is_refused_with_tensorrts_words(trt: FakeTensorRT) -> None:
+    with pytest.raises(EngineError, match=r"cannot be opened \(magicTag is wrong\); build it again"):
+        opened(trt, data=b"other")
+    with pytest.raises(EngineError, match="engine is empty"):
+        opened(trt, data=b"")
+    assert trt.runtime.calls.count("cudaStreamDestroy") == 2
+
+
+def test_engines_of_another_form_are_refused(trt: FakeTensorRT) -> None:
+    trt.dtypes = {"x": "float32", "y": "bfloat16"}
+    with pytest.raises(EngineError, match="BFLOAT16.*need float32 input and output"):
+        opened(trt)
+    trt.dtypes, trt.shapes = dict.fromkeys(("x", "x2", "y"), "float32"), {**trt.shapes, "x2": (-1, 5, 64)}
+    with pytest.raises(EngineError, match="need one input and one output"):
+        opened(trt)
+
+
+def test_batches_beyond_what_was_built_are_refused(trt: FakeTensorRT) -> None:
+    with pytest.raises(EngineError, match="got a largest batch of 9, built for 1 to 8"):
+        opened(trt, max_batch=9)
+
+
+def test_what_fails_while_opening_leaves_nothing_behind(trt: FakeTensorRT) -> None:
+    trt.runs = False
+    with pytest.raises(EngineError, match="a batch of 1 cannot be run"):
+        opened(trt)
+    trt.runs, trt.capturable = True, False
+    with pytest.raises(EngineError, match="cannot be recorded as a CUDA graph"):
+        opened(trt)
+    trt.capturable = True
+    trt.runtime.fails.add("cudaGraphInstantiate")
+    with pytest.raises(EngineError, match="cudaGraphInstantiate failed"):
+        opened(trt)
+    gc.collect()
+    assert not trt.runtime.blocks
+    assert trt.runtime.calls.count("cudaStreamDestroy") == 3
+
+
+def test_failure_during_a_run_is_an_error_with_cudas_name(trt: FakeTensorRT) -> None:
+    session = opened(trt)
+    trt.runtime.fails.add("cudaStreamSynchronize")
+    with pytest.raises(EngineError, match="cudaStreamSynchronize failed with cudaErrorMemoryAllocation"):
+        session.run(patches(1))
+
+
+def test_description_names_inputs_outputs_types_and_batches(trt: FakeTensorRT) -> None:
+    found = describe_engine(ENGINE, str(trt.backend))
+    assert [(one.name, one.dtype, one.shape) for one in found.inputs] == [("x", "float32", (-1, 5, 64))]
+    assert [(one.name, one.dtype, one.shape) for one in found.outputs] == [("y", "float32", (-1, 1, 6))]
+    assert found.batches == ((1, 1), (1, 8))
