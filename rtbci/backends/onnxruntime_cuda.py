@@ -1,5 +1,7 @@
 """ONNX Runtime on an NVIDIA GPU, with input and output bound to the device's memory."""
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +100,8 @@ class OrtCudaSession(OrtSession):
     def _settings(self) -> dict[str, str]:
         import onnxruntime as ort
 
-        ort.preload_dlls()  # CUDA's libraries where pip has put them
+        with redirect_stdout(sys.stderr):  # it prints what it does not find
+            ort.preload_dlls()  # CUDA's libraries where pip has put them
         return {"device_id": str(self._i_device), "use_tf32": "0"}
 
     def _bind(self, shape: tuple[int, ...]) -> None:

@@ -43,7 +43,7 @@ def test_only_the_batch_may_differ_and_only_where_it_is_free(
 
 def test_another_type_is_refused() -> None:
     with pytest.raises(EngineError, match=r"here: input is \(1, 3\) int64, need \(n, 3\) float32"):
-        check_input("here", np.zeros((1, 3), np.int64), (1, 3), True)
+        check_input("here", np.zeros((1, 3), np.int64), (1, 3), True)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_message_without_text_is_named_by_its_class() -> None:
