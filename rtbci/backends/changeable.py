@@ -3,7 +3,7 @@
 import threading
 
 from rtbci.backends.session import Float32Array, Precision, Session
-from rtbci.errors import EngineError
+from rtbci.errors import EngineError, RtbciError
 
 __all__ = ["ChangeableSession"]
 
@@ -23,8 +23,8 @@ class ChangeableSession:
     ----------
     backend, network_id, engine_id, precision, device, input_shape, output_shape
         Of the session in use; see `Session`.
-    failure : EngineError or None
-        Why the session in use before was given up, if one was.
+    failure : str
+        Why the session in use before was given up; empty when none was.
 
     Notes
     -----
@@ -35,13 +35,14 @@ class ChangeableSession:
     def __init__(self, session: Session) -> None:
         self._lock = threading.Lock()
         self._first = session
-        self.failure: EngineError | None = None
+        self.failure = ""
         self._take(session)
 
     def run(self, x: Float32Array) -> Float32Array:
         """Run the network; see `Session.run`. The result is a fresh array.
 
-        When an exchanged session fails, the first one computes this result and all later ones; `failure` says why.
+        When an exchanged session fails, in whatever way, the first one computes this result and all later ones, and
+        `failure` says why.
 
         Raises
         ------
@@ -51,7 +52,7 @@ class ChangeableSession:
         with self._lock:
             try:
                 return self._session.run(x).copy()
-            except EngineError as error:
+            except Exception as error:
                 if self._session is self._first:
                     raise
                 y = self._first.run(x).copy()
@@ -89,7 +90,7 @@ class ChangeableSession:
         with self._lock:
             earlier = self._session
             self._take(session)
-            self.failure = None
+            self.failure = ""
         if earlier not in (self._first, session):
             earlier.close()
 
@@ -100,10 +101,10 @@ class ChangeableSession:
                 self._session.close()
             self._first.close()
 
-    def _give_up(self, error: EngineError) -> None:
+    def _give_up(self, error: Exception) -> None:
         failed = self._session
         self._take(self._first)
-        self.failure = error
+        self.failure = str(error) if isinstance(error, RtbciError) else f"{type(error).__name__}: {error}"
         failed.close()
 
     def _take(self, session: Session) -> None:

@@ -160,6 +160,8 @@ class EngineChange:
             self._use(outcome.branch, outcome.session, outbox)
         except EngineError as error:
             self._refuse(outcome, str(error), outbox)
+        except RuntimeError as error:  # of a library
+            self._refuse(outcome, f"{type(error).__name__}: {error}", outbox)
         self._outcomes.popleft()
         self._n_warmed = 0
         return bool(self._outcomes)
@@ -235,10 +237,10 @@ class EngineChange:
     def _tell_failures(self, outbox: Outbox) -> None:
         """Tell of an engine that failed while it was in use; the first one has computed since."""
         for branch, slot in self._decoder.sessions.items():
-            if slot.failure is not None and branch not in self._failed:
+            if slot.failure and branch not in self._failed:
                 self._failed.add(branch)
                 outbox.announce(hello_of(self._decoder))
-                self._event(outbox, "engine_failed", branch, {"reason": str(slot.failure)})
+                self._event(outbox, "engine_failed", branch, {"reason": slot.failure})
 
     def _tell_progress(self, outbox: Outbox) -> None:
         line, t_now = self.progress, self._clock()

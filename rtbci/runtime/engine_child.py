@@ -5,6 +5,7 @@ One line of JSON comes in on standard input, a `ChildRequest`; lines go out on s
 """
 
 import os
+import signal
 import sys
 import threading
 from typing import IO
@@ -60,8 +61,7 @@ def main() -> None:
     # Libraries write to descriptor 1 as they like; they get the error output, the parent alone the real one.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    os.nice(NICENESS)
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=ChildRequest)
     threading.Thread(target=_end_with_parent, name="rtbci-parent", daemon=True).start()
     try:
@@ -113,6 +113,8 @@ def _end_with_parent() -> None:
     # Not through sys.stdin: a thread that waits inside a buffered reader blocks the interpreter's end.
     while os.read(0, 4096):
         pass
+    if os.getpgrp() == os.getpid():  # what this process has started ends too
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 

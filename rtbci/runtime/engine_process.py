@@ -5,6 +5,8 @@ Building takes all of a core for minutes, and importing what builds holds Python
 What runs here is only what runs the finished engine, and that is imported before the first sample.
 """
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +19,7 @@ import msgspec
 
 from rtbci.backends.cache import EngineCache
 from rtbci.backends.compilers import COMPILERS
+from rtbci.backends.cuda import find_gpu
 from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.session import Session
 from rtbci.errors import EngineError, MissingPackageError
@@ -54,7 +57,8 @@ def import_backend(backend: str) -> None:
         return
     if backend in COMPILERS:
         COMPILERS[backend].version()  # asks the library itself
-        import_module("rtbci.backends.tensorrt_session")
+        with suppress(EngineError):  # no GPU: told when the engine is to be built
+            find_gpu()
     for name in PACKAGES.get(backend, ()):
         try:
             import_module(name)
@@ -161,7 +165,7 @@ class EngineProcess:
         with self._lock:
             self._is_stopped = True
             if self._popen is not None:
-                self._popen.terminate()
+                _end_all(self._popen)
 
     def _start(self, request: ChildRequest, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
         with self._lock:
@@ -202,10 +206,18 @@ class EngineProcess:
         try:
             popen.wait(KILL_S)
         except subprocess.TimeoutExpired:
-            popen.kill()
+            _end_all(popen, at_once=True)
             popen.wait()
         with self._lock:
             self._popen = None
+
+
+def _end_all(popen: "subprocess.Popen[bytes]", at_once: bool = False) -> None:
+    """End the child and what it has started: the measurement of the fastest back end, say."""
+    if popen.poll() is not None:
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(popen.pid, signal.SIGKILL if at_once else signal.SIGTERM)
 
 
 def _last_line(errors: IO[bytes]) -> str:

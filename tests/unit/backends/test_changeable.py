@@ -17,7 +17,7 @@ class Doubling:
         self.backend, self.engine_id, self._factor = backend, backend * 4, factor
         self.input_shape: tuple[int, ...] = (1, n_channels)
         self.output_shape: tuple[int, ...] = (1, n_channels)
-        self.error: EngineError | None = None
+        self.error: Exception | None = None
         self.n_closed = 0
         self._y = np.empty(self.output_shape, np.float32)
 
@@ -80,13 +80,20 @@ def test_what_cannot_stand_in_is_refused(other: Doubling, wanted: str) -> None:
     assert one.backend == "first"
 
 
-def test_when_it_fails_the_first_one_computes_the_same_result() -> None:
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (EngineError("second: device lost"), "second: device lost"),
+        (RuntimeError("unspecified launch failure"), "RuntimeError: unspecified launch failure"),
+    ],
+)
+def test_when_it_fails_the_first_one_computes_the_same_result(error: Exception, why: str) -> None:
     first, second = Doubling(), Doubling("second", 3.0)
     one = ChangeableSession(first)
     one.exchange(second)
-    second.error = EngineError("second: device lost")
+    second.error = error
     np.testing.assert_array_equal(one.run(X), 2 * X)
-    assert one.failure is second.error
+    assert one.failure == why
     assert one.backend == "first"
     assert second.n_closed == 1
     np.testing.assert_array_equal(one.run(X), 2 * X)
@@ -100,5 +107,5 @@ def test_a_wrong_input_is_the_callers_fault_and_no_failure() -> None:
     one.exchange(Doubling("second", 3.0))
     with pytest.raises(EngineError, match=r"input is \(1, 2\)"):
         one.run(X[:, :2])
-    assert one.failure is None
+    assert not one.failure
     assert one.backend == "second"

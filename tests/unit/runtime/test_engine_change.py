@@ -1,6 +1,7 @@
 """Engines that come while a run decodes: a stand-in back end, and time that passes when the test says so."""
 
 import io
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from rtbci.recipes import EngineRecipe
 from rtbci.runtime import engine_change
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
+from rtbci.runtime.engine_process import EngineProcess
 from rtbci.runtime.live import LiveRun
 from rtbci.runtime.telemetry import hello_of
 from rtbci.stream.source import Chunk, StreamInfo
@@ -221,6 +223,19 @@ def test_one_that_fails_when_it_is_first_run_is_refused(
     assert run.told("engine_refused").data["reason"] == "compiled: out of memory"
     assert set(run.backends) == {"onnxruntime"}
     assert run.preparer.sessions[0].is_closed  # type: ignore[attr-defined]
+    check_nothing_lost_or_late(run, plain)
+
+
+def test_a_build_that_is_killed_is_told_and_the_first_one_goes_on(
+    paradigm: Path, clock: SteppedClock, plain: Run
+) -> None:
+    """By the system, when memory runs out, say."""
+    run = Run(paradigm, HeldPreparer(compiled(clock)), clock)
+    die = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    process = EngineProcess(run.decoder.recipe, "tensorrt", command=(sys.executable, "-c", die))
+    run.change = EngineChange(run.decoder, process, clock)
+    run.play({1.0: run.finish_building})
+    assert "building it on tensorrt ended with status -9" in str(run.told("engine_refused").data["reason"])
     check_nothing_lost_or_late(run, plain)
 
 
