@@ -61,6 +61,7 @@ def examine(addresses: dict[str, str]) -> Iterator[Finding]:
     """
     for check in (_python, _liblsl, _lsl_loopback, _clock, _onnxruntime, *_engine_checks(), _cache):
         yield _guarded(check)
+    yield from _backends()
     for name, address in addresses.items():
         yield _port(name, address)
     for package, (purpose, remedy) in OPTIONAL.items():
@@ -130,6 +131,19 @@ def _onnxruntime() -> Finding:
 
     providers = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
     return Finding("ONNX Runtime", "ok", f"{onnxruntime.__version__} ({', '.join(providers)})")
+
+
+def _backends() -> Iterator[Finding]:
+    """Which back ends could run engines here; one is enough, so that none of them is a failure."""
+    from rtbci.backends.usable import what_is_there
+
+    for one in what_is_there():
+        detail = f"{one.version}, on {one.device}" if one.can_run else f"not usable ({one.why_not})"
+        if one.can_build and not one.can_run:
+            detail += f"; {one.version} builds engines for other computers"
+        if one.remedy:
+            detail += f": {one.remedy}"
+        yield Finding(f"back end {one.backend}", "ok", detail)
 
 
 def _engine_checks() -> list[Callable[[], Finding]]:

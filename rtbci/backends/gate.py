@@ -26,6 +26,7 @@ __all__ = [
     "WindowRow",
     "check_session",
     "compare_windows",
+    "has_torch_weights",
     "open_reference",
     "read_golden",
     "reference_name",
@@ -160,9 +161,15 @@ def tolerance_of(recipe: EngineRecipe, precision: Precision) -> Tolerance:
     return recipe.tolerance.get(precision, DEFAULT_TOLERANCE[precision])
 
 
+def has_torch_weights(recipe: EngineRecipe) -> bool:
+    """Whether torch can compute the engine: its checkpoint is beside the ONNX file, by the same name."""
+    beside = recipe.onnx_path.with_suffix(".safetensors")
+    return recipe.weights is not None and recipe.folder / recipe.weights == beside
+
+
 def reference_name(recipe: EngineRecipe) -> str:
     """What engines are compared with: ``"torch fp32"``, or ONNX Runtime and the reason why it is not torch."""
-    if recipe.weights is None:
+    if not has_torch_weights(recipe):
         return "ONNX Runtime fp32 (the recipe has no weights for torch)"
     if util.find_spec("torch") is None or util.find_spec("onnx") is None:
         return "ONNX Runtime fp32 (torch is not installed)"

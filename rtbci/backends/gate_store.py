@@ -22,10 +22,10 @@ class GateKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Parameters
     ----------
-    engine_id, network_id, backend, precision, device : str
+    engine_id, network_id, backend, precision : str
         Of the session.
-    backend_version, driver : str
-        What ran it.
+    device, backend_version, driver : str
+        What ran it: name of the GPU or CPU; no driver on a CPU.
     max_batch : int
         Largest batch that was asked for.
     reference : str

@@ -8,6 +8,7 @@ from rtbci.backends.cache import EngineCache
 from rtbci.backends.gate import GateReport, check_session, open_reference, reference_name, tolerance_of
 from rtbci.backends.gate_store import GateKey, GateStore, contract_id
 from rtbci.backends.cuda import find_gpu
+from rtbci.backends.fastest import cpu_name
 from rtbci.backends.registry import BACKENDS
 from rtbci.backends.session import Session
 from rtbci.backends.usable import version_of
@@ -86,7 +87,7 @@ def _key(session: Session, max_batch: int, reference: str, contract: str) -> Gat
         network_id=session.network_id,
         backend=session.backend,
         precision=session.precision,
-        device=session.device if gpu is None else gpu.name,
+        device=cpu_name() if gpu is None else gpu.name,
         backend_version=version_of(session.backend),
         driver="" if gpu is None else gpu.driver,
         max_batch=max_batch,

@@ -21,7 +21,18 @@ LowPrecision = Literal["fp16", "bf16"]
 
 PRODUCTS = frozenset({"Gemm", "MatMul", "Conv", "ConvTranspose"})
 MOVES = frozenset(
-    {"Reshape", "Transpose", "Slice", "Split", "Concat", "Gather", "Squeeze", "Unsqueeze", "Expand", "Flatten"}
+    {
+        "Reshape",
+        "Transpose",
+        "Slice",
+        "Split",
+        "Concat",
+        "Gather",
+        "Squeeze",
+        "Unsqueeze",
+        "Expand",
+        "Flatten",
+    }
     | {"Identity", "Pad", "Tile"}
 )
 ELEMENTWISE = frozenset(

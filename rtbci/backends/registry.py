@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from rtbci.backends.session import Session
 from rtbci.errors import EngineError, MissingPackageError
 
-__all__ = ["BACKENDS", "Backend", "open_session"]
+__all__ = ["BACKENDS", "INSTALL_CUDA", "Backend", "find_checkpoint", "open_session"]
 
 
 class Backend(NamedTuple):
@@ -99,14 +99,29 @@ def _open_openvino(path: Path, n_threads: int) -> Session:
 def _open_torch(path: Path, n_threads: int) -> Session:
     from rtbci.backends.torch import TorchSession
 
+    return TorchSession(*find_checkpoint(path), n_threads)
+
+
+def find_checkpoint(path: Path) -> tuple[Path, str | None]:
+    """The checkpoint that torch runs for an engine, and the id that it then stands in for.
+
+    Parameters
+    ----------
+    path : Path
+        An ONNX file with its checkpoint beside it, or a checkpoint, which stands for itself (None).
+
+    Raises
+    ------
+    EngineError
+        When there is no checkpoint, or the ONNX file was made from another one.
+    """
     if path.suffix != ".onnx":
-        return TorchSession(path, n_threads=n_threads)
+        return path, None
     checkpoint = path.with_suffix(".safetensors")
     if not checkpoint.is_file():
         raise EngineError(f"{path}: torch needs the checkpoint {checkpoint.name} beside it; use onnxruntime")
     _check_same_weights(path, checkpoint)
-    engine_id = sha256(path.read_bytes()).hexdigest()
-    return TorchSession(checkpoint, engine_id, n_threads)
+    return checkpoint, sha256(path.read_bytes()).hexdigest()
 
 
 def _check_same_weights(path: Path, checkpoint: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rtbci.backends.onnx_file import check_input
 from rtbci.backends.session import Float32Array, Precision
 from rtbci.encoder.checkpoint import read_checkpoint
 from rtbci.encoder.sizes import PATCH_SAMPLES
@@ -38,9 +39,9 @@ class TorchSession:
         When the checkpoint cannot be used.
     """
 
-    backend = "torch"
+    backend: str = "torch"
     precision: Precision = "fp32"
-    device = "cpu"
+    device: str = "cpu"
 
     def __init__(self, path: Path | str, engine_id: str | None = None, n_threads: int | None = None) -> None:
         import torch
@@ -67,11 +68,7 @@ class TorchSession:
         EngineError
             When shape or dtype is not what the encoder takes, or the session is closed.
         """
-        if self._closed:
-            raise EngineError(f"{self._where}: session is closed, need an open one; open it again")
-        if x.ndim != 3 or x.shape[1:] != self.input_shape[1:] or x.dtype != np.float32 or not len(x):
-            need = f"(n, {self.input_shape[1]}, {self.input_shape[2]}) float32"
-            raise EngineError(f"{self._where}: input is {x.shape} {x.dtype}, need {need}")
+        self._check(x)
         with self._torch.inference_mode():
             # A copy, because torch warns of arrays that it may not write to.
             patches = self._torch.from_numpy(np.array(x, order="C"))
@@ -81,3 +78,8 @@ class TorchSession:
     def close(self) -> None:
         """Refuse further calls; may be called more than once."""
         self._closed = True
+
+    def _check(self, x: Float32Array) -> None:
+        if self._closed:
+            raise EngineError(f"{self._where}: session is closed, need an open one; open it again")
+        check_input(self._where, x, self.input_shape, free_batch=True)

@@ -18,6 +18,7 @@ MODULES = {
     "openvino": ("openvino",),
 }
 """What must be importable, by back end; those that compile say so themselves."""
+OTHER_DISTRIBUTIONS = {"onnxruntime": ("onnxruntime-gpu",)}
 CUDA_PROVIDER = "CUDAExecutionProvider"
 
 
@@ -99,8 +100,8 @@ def _look_at(name: str, known: Backend) -> Usable:
 
 
 def _reason(error: RtbciError) -> str:
-    """What is wrong, without what to do."""
-    return str(error).partition(";")[0]
+    """What is wrong, without where and what to do."""
+    return str(error).partition(";")[0].partition(": ")[2] or str(error)
 
 
 def _has_cuda_provider() -> bool:
@@ -111,8 +112,8 @@ def _has_cuda_provider() -> bool:
 
 def _version(module: str) -> str:
     """Version of the distribution that a module came with."""
-    names = metadata.packages_distributions().get(module, [module])
-    for name in names:
+    # Asking which distribution a module is from reads all that are installed: 1 s here.
+    for name in (module, *OTHER_DISTRIBUTIONS.get(module, ())):
         try:
             return metadata.version(name)
         except metadata.PackageNotFoundError:

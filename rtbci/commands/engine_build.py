@@ -62,7 +62,7 @@ def build(name: str, request: BuildRequest, out: Output) -> None:
     EngineError
         When it cannot be built, or fails the gate.
     FileFormatError
-        When the file cannot be written.
+        When it can neither be kept nor written.
     MissingPackageError
         When no back end that compiles is installed.
     """
@@ -81,6 +81,11 @@ def build(name: str, request: BuildRequest, out: Output) -> None:
         built = build_compiled(plan, cache, told, progress)
     if request.out is not None:
         _write(request.out, built.data)
+    elif built.folder is None:
+        raise FileFormatError(
+            f"engine '{recipe.name}': built, and could not be kept in {cache.root} (see above); need room and rights there, "
+            "or give --out FILE"
+        )
     checked = _check(recipe, plan, built, cache, told)
     out.result(_plain(recipe, built, request.out, checked), *_lines(built, request.out), *checked.lines)
     if checked.fault:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rtbci.backends.cache import EngineCache
 from rtbci.backends.compiled import open_compiled
 from rtbci.backends.compilers import COMPILERS, BuildOptions
-from rtbci.backends.gate import GateReport
+from rtbci.backends.gate import GateReport, has_torch_weights
 from rtbci.backends.gated import gate_of
 from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.session import Precision, Session
@@ -77,6 +77,10 @@ def _results(
     all_: Sequence[Precision] = recipe.precisions if one.backend in COMPILERS else ("fp32",)
     for precision in all_:
         if precisions and precision not in precisions:
+            continue
+        if one.backend == "torch" and not has_torch_weights(recipe):
+            why = f"{recipe.name} has no weights for it"
+            yield _Result(recipe.name, one.backend, precision, None, why, is_named)
             continue
         if not one.can_run:
             yield _Result(recipe.name, one.backend, precision, None, one.why_not, is_named)

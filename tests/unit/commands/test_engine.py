@@ -1,0 +1,243 @@
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rtbci import cli
+from rtbci.backends.cache import EngineCache, engines_root
+from rtbci.commands import engine_check
+from rtbci.errors import EngineError
+from rtbci.recipes import read_engine
+from tests.engine_stand_ins import FakeCompiler, give_gpu
+from tests.tiny import write_engine
+
+Call = Callable[..., tuple[object, str, str]]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
+    """Run `rtbci engine ARGUMENTS`; returns exit status, standard output and standard error."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*args: object) -> tuple[object, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rtbci", "engine", *map(str, args)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        said = capsys.readouterr()
+        return end.value.code, said.out, " ".join(said.err.split())
+
+    return run
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    folder = write_engine(tmp_path / "tiny")
+    text = (folder / "recipe.toml").read_text()
+    head = 'precisions = ["fp32", "fp16"]\nmax_batch = 1\nonnx ='
+    (folder / "recipe.toml").write_text(text.replace("onnx =", head))
+    return folder
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeCompiler]:
+    return give_gpu(monkeypatch)
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeCompiler]:
+    return give_gpu(monkeypatch, None)
+
+
+def fits(text: str) -> bool:
+    return all(len(line.rstrip()) <= 80 for line in text.splitlines())
+
+
+def test_list(call: Call, no_gpu: dict[str, FakeCompiler]) -> None:
+    no_gpu["tensorrt"].missing = True
+    status, said, _ = call("list")
+    assert status == 0
+    assert fits(said), said
+    lines = [line.split() for line in said.splitlines()]
+    assert ["dare_nano", "patch", "31", "x", "64,", "256", "Hz", "fp32", "fp16", "bf16", "0.4", "MB"] in lines
+    assert ["torch", "cpu"] in [[line[0], line[-1]] for line in lines if line]
+    flat = " ".join(said.split())
+    assert "is not installed; pip install 'rtbci[tensorrt]'" in flat
+    assert "tensorrt_rtx 1.0 builds for other computers; no GPU is visible" in flat
+    assert "cache: empty" in flat
+    data = json.loads(call("list", "--json")[1])
+    assert {one["name"] for one in data["engines"]} >= {"dare_nano", "dare_light"}
+    assert {one["backend"]: one["can_build"] for one in data["backends"]}["tensorrt_rtx"] is True
+    assert data["cache"]["entries"] == []
+
+
+def test_build_on_a_gpu(call: Call, tiny: Path, gpu: dict[str, FakeCompiler], tmp_path: Path) -> None:
+    file = tmp_path / "engine.bin"
+    status, said, told = call("build", tiny, "--precision", "fp16", "--out", file)
+    assert status == 0, told
+    assert (
+        "engine 'tiny' in fp16 for Test GPU by tensorrt 1.0 building: 100 % engine 'tiny': comparing" in told
+    )
+    assert "built in 0.0 s" in said
+    assert "it agrees with ONNX Runtime fp32" in said
+    (kept,) = EngineCache().entries()
+    assert (kept.folder / "engine.bin").read_bytes() == file.read_bytes()
+    status, said, told = call("build", tiny, "--precision", "fp16", "--json")
+    data = json.loads(said)
+    assert (data["is_new"], data["entry"]["key"]["precision"], data["fault"]) == (False, "fp16", "")
+    assert data["entry"]["sha256"] == data["check"]["engine_id"]
+    assert gpu["tensorrt"].n_built == 1
+    said = call("list")[1]
+    assert "fp16 1" in " ".join(said.split())
+    assert "passed" in said
+    assert fits(said.partition("cache:")[0]), said
+
+
+def test_build_for_other_gpus(call: Call, no_gpu: dict[str, FakeCompiler]) -> None:
+    status, said, told = call(
+        "build", "dare_nano", "--backend", "tensorrt_rtx", "--precision", "fp16", "--target", "sm120,SM89"
+    )
+    assert status == 0, told
+    assert "engine 'dare_nano' in fp16 for SM89, SM120 by tensorrt_rtx 1.0" in told
+    assert "it was not run here" in said
+    assert "computed step by step on this CPU, differs from the reference by 0.0" in said
+    entries = json.loads(call("cache", "show", "--json")[1])["entries"]
+    assert [(one["engine"], one["gate"]) for one in entries] == [("dare_nano", None)]
+    assert entries[0]["entry"]["key"]["targets"] == ["SM89", "SM120"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ([], 6, "no GPU is visible; look at nvidia-smi; or name GPUs of other computers with --target"),
+        (["--precision", "bf16", "--target", "SM89"], 2, "is not one of its recipe's fp32, fp16"),
+        (["--precision", "half"], 2, "no precision half, its recipe has fp32, fp16"),
+        (["--backend", "openvino"], 2, "'openvino' needs no building; need one of tensorrt, tensorrt_rtx"),
+        (["--batch", "2", "--target", "SM89"], 2, "batch of 2, need 1 to 1 (its recipe's max_batch)"),
+        (["--target", "SM89", "--out", "/no/such/folder/e.bin"], 5, "cannot be written (No such file"),
+    ],
+)
+def test_what_cannot_be_built(
+    call: Call, tiny: Path, no_gpu: object, arguments: list[str], status: int, words: str
+) -> None:
+    code, _, told = call("build", tiny, *arguments)
+    assert (code, words in told) == (status, True), told
+
+
+def test_build_without_a_package(call: Call, tiny: Path, no_gpu: dict[str, FakeCompiler]) -> None:
+    for fake in no_gpu.values():
+        fake.missing = True
+    status, _, told = call("build", tiny)
+    assert status == 8
+    assert "tensorrt: is not installed; pip install it; or tensorrt_rtx: is not installed" in told
+
+
+def test_build_that_fails_the_gate_is_an_error(call: Call, tiny: Path, gpu: dict[str, FakeCompiler]) -> None:
+    gpu["tensorrt"].change = lambda y: y * np.float32(1.5)
+    status, _, told = call("build", tiny)
+    assert status == 6
+    assert "does not agree with ONNX Runtime fp32" in told
+    assert "FAILED" in call("list")[1]
+
+
+def test_build_that_cannot_be_kept_is_an_error(
+    call: Call, tiny: Path, gpu: dict[str, FakeCompiler], tmp_path: Path
+) -> None:
+    (tmp_path / "user").write_text("no folder")
+    status, _, told = call("build", tiny)
+    assert status == 5
+    assert "could not be kept" in told
+    assert call("build", tiny, "--out", tmp_path / "e.bin")[0] == 0
+    assert (tmp_path / "e.bin").stat().st_size > 0
+
+
+def test_check_passes_and_fits(call: Call, tiny: Path, gpu: dict[str, FakeCompiler]) -> None:
+    status, said, told = call("check", tiny)
+    assert status == 0, said + told
+    assert fits(said.partition("reference")[0]), said
+    rows = [line.split() for line in said.splitlines() if line.startswith("tiny")]
+    assert [(row[1], row[2], row[-1]) for row in rows] == [
+        ("onnxruntime", "fp32", "passed"),
+        ("openvino", "fp32", "passed"),
+        ("tensorrt", "fp32", "passed"),
+        ("tensorrt", "fp16", "passed"),
+        ("tensorrt_rtx", "fp32", "passed"),
+        ("tensorrt_rtx", "fp16", "passed"),
+    ]
+    assert "reference: ONNX Runtime fp32 (the recipe has no weights for torch)" in said
+
+
+def test_check_fails_with_6_and_says_why(call: Call, tiny: Path, gpu: dict[str, FakeCompiler]) -> None:
+    gpu["tensorrt_rtx"].change = lambda y: y * np.float32(1.5)
+    gpu["tensorrt"].fault = EngineError("tensorrt: no such layer")
+    status, said, _ = call("check", tiny, "--precision", "fp16")
+    assert status == 6
+    flat = " ".join(said.split())
+    assert "FAILED tiny on tensorrt_rtx in fp16: noise: differs by" in flat
+    assert "FAILED tiny on tensorrt in fp16: tensorrt: no such layer" in flat
+    status, said, _ = call("check", tiny, "--backend", "tensorrt_rtx,onnxruntime", "--json")
+    assert status == 6
+    assert [(one["backend"], one["passed"]) for one in json.loads(said)] == [
+        ("onnxruntime", True),
+        ("tensorrt_rtx", False),
+        ("tensorrt_rtx", False),
+    ]
+
+
+def test_check_of_a_back_end_that_is_named_and_not_there(call: Call, tiny: Path, no_gpu: object) -> None:
+    status, said, _ = call("check", tiny)
+    assert status == 0
+    assert "not checked: tensorrt: no GPU is visible" in said
+    assert "not checked: torch: tiny has no weights for it" in said
+    assert call("check", tiny, "--backend", "tensorrt")[0] == 6
+    status, _, told = call("check", tiny, "--backend", "theano")
+    assert (status, "no back end theano" in told) == (2, True)
+    status, _, told = call("check", tiny, "--precision", "int8")
+    assert (status, "nothing to check in int8" in told) == (2, True)
+
+
+def test_a_library_that_breaks_is_a_finding(
+    call: Call, tiny: Path, no_gpu: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise RuntimeError("a bug in a library")
+
+    monkeypatch.setattr(engine_check, "open_session", broken)
+    status, said, _ = call("check", tiny, "--backend", "onnxruntime")
+    assert status == 6
+    assert "FAILED tiny on onnxruntime in fp32: RuntimeError: a bug in a library" in said
+
+
+def test_cache_show_and_clear(call: Call, tiny: Path, gpu: dict[str, FakeCompiler]) -> None:
+    call("build", tiny)
+    call("build", tiny, "--precision", "fp16")
+    broken = EngineCache().entries()[0].folder / "engine.bin"
+    broken.write_bytes(b"short")
+    status, said, _ = call("cache", "show")
+    assert status == 0
+    assert "broken" in said
+    assert "has 5 bytes, need" in " ".join(said.split())
+    network_id = json.loads(call("cache", "show", "--json")[1])["entries"][1]["entry"]["key"]["network_id"]
+    assert f"{network_id[:8]}..." in said
+    assert "passed" in said
+    assert fits(said.partition("cache:")[0]), said
+    status, _, told = call("cache", "clear")
+    assert (status, "2 engines in" in told, "give --yes" in told) == (2, True, True)
+    status, said, _ = call("cache", "clear", "--yes")
+    assert (status, said.startswith("removed 2 compiled engines")) == (0, True)
+    assert EngineCache().entries() == []
+    assert sorted(path.name for path in engines_root().iterdir()) == ["locks"]
+
+
+def test_an_engine_that_is_not_there(call: Call, no_gpu: object) -> None:
+    for verb in ("build", "check"):
+        status, _, told = call(verb, "no_such_engine")
+        assert (status, "no recipe 'no_such_engine'" in told) == (2, True)
+
+
+def test_bring_your_own_is_found_by_folder(tiny: Path) -> None:
+    assert read_engine(str(tiny)).onnx_path.is_file()
