@@ -16,7 +16,18 @@ Opener = Callable[[EngineRecipe, str, int], Session]
 """Opens a recipe's engine on a back end with a number of threads."""
 
 
-def open_checked(recipe: EngineRecipe, backend: str, n_threads: int) -> Session:
+def _silent(_line: str) -> None:
+    """Tell nobody."""
+
+
+def open_checked(
+    recipe: EngineRecipe,
+    backend: str,
+    n_threads: int,
+    *,
+    precision: str = "auto",
+    told: Callable[[str], None] = _silent,
+) -> Session:
     """Open an engine that gives the right numbers.
 
     Parameters
@@ -26,6 +37,10 @@ def open_checked(recipe: EngineRecipe, backend: str, n_threads: int) -> Session:
         A name in `rtbci.backends.registry.BACKENDS`, or ``"auto"``.
     n_threads : int
         Threads of one call, on the CPU.
+    precision : str
+        See `rtbci.backends.open_engine.EngineRequest`.
+    told : callable
+        Gets a sentence about everything that takes long.
 
     Raises
     ------
@@ -41,7 +56,7 @@ def open_checked(recipe: EngineRecipe, backend: str, n_threads: int) -> Session:
     if backend != FIRST_BACKEND:
         from rtbci.backends.open_engine import EngineRequest, open_engine
 
-        return open_engine(recipe, EngineRequest(backend, n_threads=n_threads, fallback=False))
+        return open_engine(recipe, EngineRequest(backend, precision, n_threads, fallback=False), told)
     session = open_session(recipe.onnx_path, backend, n_threads)
     try:
         check_golden(session, recipe)
