@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def play(
     def items() -> Iterator[Chunk | Callable[[], object]]:
         for chunk in chunks_of(data, t_lsl, 8):
             if change is not None and chunk.t_lsl[0] <= t_lsl[0] + T_CHANGE < chunk.t_lsl[-1]:
-                yield lambda: change.wait(BUILD_S)
+                yield partial(change.wait, BUILD_S)
             yield lambda t=float(chunk.t_lsl[-1]): clock.reach(t)  # type: ignore[misc]
             yield chunk
 
