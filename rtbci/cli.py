@@ -95,7 +95,17 @@ def run(
         float | None, typer.Option(help="Stop after this many seconds (default: never).")
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="Back end: onnxruntime or torch (default: onnxruntime).")
+        str | None,
+        typer.Option(
+            help="Back end: auto, openvino, tensorrt, tensorrt_rtx, onnxruntime-cuda or torch (default: onnxruntime, on "
+            "which every run starts; another one takes over when it is ready)."
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="fp32, fp16 or bf16, for TensorRT (default: the engine's).")
+    ] = None,
+    wait_engine: Annotated[
+        bool | None, typer.Option(help="Wait until the engine is built and checked before starting.")
     ] = None,
     engine_recipe: Annotated[
         str | None, typer.Option(help="Engine by name or folder [the paradigm's].")
@@ -125,6 +135,8 @@ def run(
         "stream.wait": wait,
         "stream.timeout_s": timeout,
         "engine.backend": engine,
+        "engine.precision": precision,
+        "engine.wait": wait_engine,
         "engine.recipe": engine_recipe,
         "publish.address": pub,
         "publish.control": control,

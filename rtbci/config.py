@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from rtbci.recipes import AdaptSettings, DecisionSettings, Positive, recipes_root
 from rtbci.settings import Settings, check_settings, read_toml
 
-__all__ = ["PublishSettings", "RunConfig", "StreamSettings", "WatchSettings", "read_config"]
+__all__ = ["EngineSettings", "PublishSettings", "RunConfig", "StreamSettings", "WatchSettings", "read_config"]
 
 Unit = Literal["", "V", "mV", "uV", "nV"]
 
@@ -54,12 +54,31 @@ class PublishSettings(Settings):
 
 
 class EngineSettings(Settings):
-    """How engines are run; `recipe` replaces the engine that the paradigm names."""
+    """How engines are run; `recipe` replaces the engine that the paradigm names.
 
-    backend: Literal["onnxruntime", "torch"] = "onnxruntime"
+    A run starts on ONNX Runtime and changes over to another back end when its engine is ready; with `wait` it is
+    waited for first.
+    """
+
+    backend: Literal[
+        "auto", "onnxruntime", "openvino", "torch", "onnxruntime-cuda", "tensorrt", "tensorrt_rtx"
+    ] = Field(default="onnxruntime", description="'auto': the fastest on this computer's CPU, as measured")
+    precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
+        default="auto", description="'auto': fp32, and what the engine's recipe says for TensorRT"
+    )
+    wait: bool = Field(default=False, description="build and check the engine before the run starts")
     threads: int = Field(default=1, ge=1, le=64)
     recipe: str = ""
     rehearse: bool = Field(default=True, description="run once, unseen, just before samples are due")
+
+    @model_validator(mode="after")
+    def _computed_there(self) -> "EngineSettings":
+        if self.precision not in ("auto", "fp32") and not self.backend.startswith("tensorrt"):
+            raise ValueError(
+                f"precision is {self.precision}, need auto or fp32 on {self.backend}; only tensorrt and tensorrt_rtx "
+                "compute in another one"
+            )
+        return self
 
 
 class RunConfig(Settings):

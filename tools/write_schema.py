@@ -41,7 +41,14 @@ PAGE = DOCS / "messages.md"
 
 SESSION = "20260131T093000Z-5f0c1e"
 PROFILE = ProfileRef(user="p07", id="9f2c41d7", generation=2)
-ENGINE = EngineRef(name="dare_nano", id="41b7e0aa")
+ENGINE = EngineRef(
+    name="dare_nano",
+    id="41b7e0aa",
+    network_id="b53d9f17",
+    backend="tensorrt",
+    precision="fp16",
+    device="NVIDIA GeForce RTX 4070",
+)
 CLASSES = ("left", "right")
 
 

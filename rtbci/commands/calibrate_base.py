@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError
 from rtbci.probe.profile import Profile, chain_hash
 from rtbci.recipes import ParadigmRecipe
+from rtbci.runtime.engine_opener import open_checked
 from rtbci.runtime.profiles import find_profile
 from rtbci.settings import check_settings
 from rtbci.stages.stage import FloatArray
@@ -143,6 +145,7 @@ class Calibration:
             engine=engine.recipe,
             n_threads=engine.threads,
             ignore=self.config.stream.ignore,
+            opener=partial(open_checked, precision=engine.precision, told=self.say),
         )
         stack.enter_context(decoder)
         if decoder.profile is None:
@@ -299,7 +302,7 @@ class Calibration:
             imagery_s=self.imagery_s,
             chain_hash=chain_hash([stage.model_dump() for stage in self.recipe.stages]),
             profile_id=profile.weights_sha256,
-            engine_id=decoder.engine_ref[1],
+            engine_id=decoder.engine_ref.network_id,
         )
 
 

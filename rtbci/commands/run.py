@@ -1,8 +1,10 @@
 """`rtbci run`: find the stream, decode, publish."""
 
+import threading
 from contextlib import ExitStack
 
 from rich.console import Console
+from rich.markup import escape
 
 from rtbci.commands.status_line import StatusLine
 from rtbci.commands.stopping import stop_on_signals
@@ -12,6 +14,8 @@ from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import read_paradigm
 from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.engine_change import EngineChange
+from rtbci.runtime.engine_opener import FIRST_BACKEND
 from rtbci.runtime.live import LiveRun, Report, SourceFactory
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.profiles import find_profile, profiles_root
@@ -22,6 +26,7 @@ from rtbci.stream.source import Source, StreamInfo
 __all__ = ["lsl_factory", "run"]
 
 RETRY_TIMEOUT_S = 2.0
+LOOK_S = 0.1
 
 
 def run(config: RunConfig, console: Console) -> Report:
@@ -52,13 +57,16 @@ def run(config: RunConfig, console: Console) -> Report:
                 profile=profile,
                 decision=config.decision,
                 adapt=config.adapt,
-                backend=config.engine.backend,
+                backend=FIRST_BACKEND,
                 engine=config.engine.recipe,
                 n_threads=config.engine.threads,
                 ignore=config.stream.ignore,
             )
         )
+        change = _begin_change(config, decoder, stack)
         _introduce(console, config, decoder, publisher.address, control.address)
+        if change is not None and config.engine.wait:
+            _wait_for(change, console, stop)
         sinks: list[Sink] = [publisher]
         if publish.lsl_outlet:
             from rtbci.publish.lsl_outlet import LslOutlet
@@ -66,10 +74,37 @@ def run(config: RunConfig, console: Console) -> Report:
             sinks.append(LslOutlet(hello_of(decoder), decisions=True))
         line = StatusLine(console)
         stack.callback(line.close)
-        live = LiveRun(config, decoder, lsl_factory(config), [*sinks, line], control, watch=watch)
+        live = LiveRun(
+            config, decoder, lsl_factory(config), [*sinks, line], control, watch=watch, change=change
+        )
         report = live.run(stop)
     _say_end(console, report)
     return report
+
+
+def _begin_change(config: RunConfig, decoder: Decoder, stack: ExitStack) -> EngineChange | None:
+    """Begin to prepare the engine that is wished for, where it is not the one that the run starts on."""
+    wished = config.engine
+    if wished.backend == FIRST_BACKEND or not decoder.engines:
+        return None
+    from rtbci.runtime.engine_process import EngineProcess, import_backend
+
+    import_backend(wished.backend)
+    process = EngineProcess(decoder.recipe, wished.backend, wished.precision, wished.threads)
+    return stack.enter_context(EngineChange(decoder, process))
+
+
+def _wait_for(change: EngineChange, console: Console, stop: threading.Event) -> None:
+    """Wait until the engine is ready or refused; the run tells which when it begins."""
+    said = ""
+    with console.status("engine: being prepared") as shown:
+        while not stop.is_set() and not change.wait(LOOK_S):
+            if change.progress == said:
+                continue
+            said = change.progress
+            shown.update(f"engine: {escape(said)}")
+            if not console.is_terminal:
+                console.print(f"engine:  {said}", markup=False, highlight=False)
 
 
 def lsl_factory(config: RunConfig) -> SourceFactory:
@@ -94,7 +129,7 @@ def lsl_factory(config: RunConfig) -> SourceFactory:
 
 def _introduce(console: Console, config: RunConfig, decoder: Decoder, address: str, control: str) -> None:
     profile = decoder.profile
-    name, engine_id = decoder.engine_ref
+    engine = decoder.engine_ref
     if profile is None:
         console.print("decoder: the engine's own classes", highlight=False)
     elif profile.generation == 0:
@@ -110,7 +145,11 @@ def _introduce(console: Console, config: RunConfig, decoder: Decoder, address: s
             f"         {accuracy.mean:.1f} % [{accuracy.low:.1f}, {accuracy.high:.1f}] {accuracy.what}",
             highlight=False,
         )
-    console.print(f"engine:  {name} {engine_id[:12]} on {config.engine.backend}", highlight=False)
+    wished = config.engine.backend
+    until = "" if wished in (FIRST_BACKEND, engine.backend) else f", until it is ready on {wished}"
+    console.print(
+        f"engine:  {engine.name} {engine.engine_id[:12]} on {engine.backend}{until}", highlight=False
+    )
     console.print(f"publish: {address}   control: {control}   (rtbci listen shows it)", highlight=False)
 
 

@@ -31,6 +31,10 @@ SAID = {
     "adaptation_rolled_back": "adaptation taken back",
     "recalibration_advised": "the signal has changed: check the cap, calibrate again",
     "profile_refused": "new profile refused, the old one stays",
+    "engine_progress": "engine",
+    "engine_changed": "engine changed",
+    "engine_refused": "engine refused",
+    "engine_failed": "engine failed, the one before computes again",
 }
 
 
@@ -84,6 +88,7 @@ class StatusLine:
             detail = f" ({1e3 * gap_s:.0f} ms)" if isinstance(gap_s, float) and gap_s > 0 else ""
             name = f": {event.value}" if event.value else ""
             detail = f" ({reason})" if (reason := event.data.get("reason")) else detail
+            detail = _engine(event) if event.kind == "engine_changed" else detail
             # Names come from the network: brackets in them are no markup.
             self._console.print(f"{SAID[event.kind]}{name}{detail}", markup=False, highlight=False)
         if event.kind == "stream_found":
@@ -129,3 +134,11 @@ class StatusLine:
             )
         line.append(f"  {status.n_predictions} sent, {status.cpu_percent:.0f} % CPU", "dim")
         return line
+
+
+def _engine(event: Event) -> str:
+    """What an engine that was changed runs on now."""
+    data = event.data
+    return (
+        f" {str(data.get('id'))[:12]} on {data.get('backend')}, {data.get('precision')}, {data.get('device')}"
+    )

@@ -118,7 +118,16 @@ class EngineRef(_Checked, frozen=True, kw_only=True):
     """Which compiled encoder computes."""
 
     name: Annotated[str, Meta(description="Name of the engine's recipe.")]
-    id: Annotated[str, Meta(description="sha256 of the engine file, hexadecimal; may be shortened.")]
+    id: Annotated[
+        str, Meta(description="sha256 of what runs (a compiled file, or the ONNX file); may be shortened.")
+    ]
+    network_id: Annotated[
+        str,
+        Meta(description="sha256 of the ONNX file that it was made from, and profiles on; empty: not told."),
+    ] = ""
+    backend: Annotated[str, Meta(description="What runs it, as `onnxruntime`; empty: not told.")] = ""
+    precision: Annotated[str, Meta(description="What it computes in, as `fp32`; empty: not told.")] = ""
+    device: Annotated[str, Meta(description="What it runs on, as `cpu`; empty: not told.")] = ""
 
 
 class StreamRef(_Checked, frozen=True, kw_only=True):

@@ -4,34 +4,30 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.backends.session import Session
+from rtbci.backends.changeable import ChangeableSession
 from rtbci.clock import Clock, now
 from rtbci.decide.policy import DecisionPolicy
-from rtbci.errors import ProfileError, RtbciError
+from rtbci.errors import RtbciError
 from rtbci.probe.adapt import Adaptation
 from rtbci.probe.fusion import Centring
 from rtbci.probe.profile import Profile
-from rtbci.recipes import AdaptSettings, DecisionSettings, ParadigmRecipe, read_paradigm
+from rtbci.recipes import AdaptSettings, DecisionSettings, EngineRecipe, ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.build import build_stages, stream_gains_uv
-from rtbci.runtime.fitting import check_montage, check_same_signal, not_calibrated
-from rtbci.runtime.parts import Parts, Prepared
+from rtbci.runtime.decision_settings import DecisionSource, decision_settings
+from rtbci.runtime.engine_opener import Opener, open_checked
+from rtbci.runtime.fitting import check_montage, check_same_signal, check_same_windows, not_calibrated
+from rtbci.runtime.parts import EngineInUse, Parts, Prepared
 from rtbci.runtime.pipeline import Estimate, Pipeline
+from rtbci.runtime.unit_check import UnitCheck
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.layout import ChannelMap, match_channels
 from rtbci.stream.source import Marker, StreamInfo
-from rtbci.stream.units import check_spread
 
 __all__ = ["Decoder", "Prepared", "Verdict"]
-
-DecisionSource = Literal["configuration", "profile", "recipe"]
-
-CHECK_S = 1.0
-"""Signal that the unit check looks at, in seconds."""
 
 
 class Verdict(NamedTuple):
@@ -69,7 +65,7 @@ class Decoder:
     adapt : AdaptSettings or None
         Replaces the recipe's; without both nothing adapts while in use.
     backend : str
-        Back end of the engines.
+        Back end of the engines, or of what they are opened on first; see `rtbci.runtime.engine_change`.
     engine : str
         Name or folder of an engine to use instead of the one that the recipe names.
     n_threads : int
@@ -79,6 +75,8 @@ class Decoder:
     ignore : sequence of str
         Electrodes of the stream that are treated as missing, for instance bad ones; may be set anew as an
         attribute, for the next `open`.
+    opener : callable
+        Opens an engine's session from its recipe, `backend` and `n_threads`; by default one that is checked.
 
     Attributes
     ----------
@@ -115,6 +113,7 @@ class Decoder:
         n_threads: int = 1,
         clock: Clock = now,
         ignore: Sequence[str] = (),
+        opener: Opener = open_checked,
     ) -> None:
         self.recipe = read_paradigm(paradigm) if isinstance(paradigm, str) else paradigm
         self.ignore = tuple(ignore)
@@ -123,13 +122,13 @@ class Decoder:
         self.decision_from: DecisionSource
         self._clock = clock
         self.adapt = adapt or self.recipe.adapt or AdaptSettings(enabled=False)
-        self._parts = Parts(self.recipe, profile, backend, engine, n_threads, self.adapt)
+        self._parts = Parts(self.recipe, profile, backend, engine, n_threads, self.adapt, opener)
         self._policy = self._make_policy()
         self._pipeline: Pipeline | None = None
         self._opened_with: Profile | None = None
         self._gains_uv: FloatArray = np.empty(0)
         self._read: npt.NDArray[np.bool_] = np.empty(0, dtype=bool)
-        self._unchecked: list[FloatArray] | None = None  # first samples, until their unit has been checked
+        self._unit_check: UnitCheck | None = None
         self.info: StreamInfo | None = None
         self.channel_map: ChannelMap | None = None
 
@@ -144,14 +143,26 @@ class Decoder:
         return self._parts.profile
 
     @property
-    def engine_ref(self) -> tuple[str, str]:
-        """Name and id (sha256) of the first engine in use; empty strings when no branch has one."""
+    def engine_ref(self) -> EngineInUse:
+        """The first engine in use; empty strings when no branch has one."""
         return self._parts.engine_ref
 
     @property
-    def sessions(self) -> Mapping[str, Session]:
-        """Sessions of the engines in use, by branch; they belong to the decoder."""
+    def engines(self) -> Mapping[str, EngineRecipe]:
+        """Recipes of the engines in use, by branch."""
+        return self._parts.engines
+
+    @property
+    def sessions(self) -> Mapping[str, ChangeableSession]:
+        """Sessions of the engines in use, by branch; they belong to the decoder.
+
+        Exchanging what computes behind one is allowed between two pushes; nothing that was decoded is forgotten.
+        """
         return self._parts.sessions
+
+    def engine_of(self, branch: str) -> EngineInUse:
+        """The engine of a branch that has one."""
+        return self._parts.engine_of(branch)
 
     def new_centring(self) -> Centring | None:
         """What a newly opened stream's logits are centred by, fresh; None where the recipe asks for nothing."""
@@ -227,11 +238,12 @@ class Decoder:
         check_montage(self.profile, channel_map)
         self._gains_uv = stream_gains_uv(info, unit)
         self._read = np.asarray(channel_map.matrix.any(axis=0))
-        self._unit = unit or info.channels[int(self._read.argmax())].unit
+        stated = unit or info.channels[int(self._read.argmax())].unit
         stages = build_stages(self.recipe, info, channel_map, self._gains_uv, self.profile)
         self._pipeline = self._parts.pipeline(stages, info, self._clock)
         self._opened_with = self.profile
-        self._unchecked = [] if self.recipe.input.unit_check else None
+        check = UnitCheck(info, self._read, self._gains_uv, stated)
+        self._unit_check = check if self.recipe.input.unit_check else None
         self.info, self.channel_map = info, channel_map
         self._policy.reset()
         return channel_map
@@ -257,8 +269,8 @@ class Decoder:
             When the first second shows that the unit is wrong or the signal unusable.
         """
         pipeline = self._open_pipeline
-        if self._unchecked is not None:
-            self._check_unit(data)
+        if self._unit_check is not None:
+            self._unit_check.push(data)
         return [self._verdict(estimate) for estimate in pipeline.push(data, t_lsl)]
 
     def mark(self, marker: Marker) -> None:
@@ -362,36 +374,13 @@ class Decoder:
             return
         check_montage(profile, channel_map)
         check_same_signal(profile, self._opened_with)
-        n, rate_hz = pipeline.grid.length, pipeline.rate_out_hz
-        if any(branch.window_samples != n for branch in prepared.branches):
-            raise ProfileError(
-                f"profile of '{'' if profile is None else profile.user}': has windows of "
-                f"{prepared.branches[0].window_samples} samples, need {n} at the {rate_hz:g} Hz of the running "
-                "decoder; calibrate again"
-            )
+        lengths = [branch.window_samples for branch in prepared.branches]
+        check_same_windows(profile, lengths, pipeline.grid.length, pipeline.rate_out_hz)
 
     def _make_policy(self) -> DecisionPolicy:
         """The policy of the configuration, else of the profile, else of the recipe."""
-        own = None if self.profile is None else self.profile.decision
-        if self._given is not None:
-            self.decision, self.decision_from = self._given, "configuration"
-        elif own is not None:
-            settings = DecisionSettings.model_validate(msgspec.structs.asdict(own))
-            self.decision, self.decision_from = settings, "profile"
-        else:
-            self.decision, self.decision_from = self.recipe.decision, "recipe"
+        self.decision, self.decision_from = decision_settings(self._given, self.profile, self.recipe)
         return DecisionPolicy(self.recipe.classes, idle=self.recipe.idle, **self.decision.model_dump())
-
-    def _check_unit(self, data: FloatArray) -> None:
-        """Collect the first second of what is read, then look at its spread."""
-        if self._unchecked is None or self.info is None:
-            return
-        self._unchecked.append(data)
-        if sum(map(len, self._unchecked)) < CHECK_S * self.info.rate_hz:
-            return
-        signal, self._unchecked = np.concatenate(self._unchecked), None
-        labels = [self.info.labels[i] for i in np.flatnonzero(self._read)]
-        check_spread((signal * self._gains_uv)[:, self._read], labels, self._unit)
 
     def _verdict(self, estimate: Estimate) -> Verdict:
         if estimate.probs is None:

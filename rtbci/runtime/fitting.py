@@ -12,7 +12,7 @@ from rtbci.recipes import ParadigmRecipe
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.layout import ChannelMap
 
-__all__ = ["check_montage", "check_paradigm", "check_same_signal", "not_calibrated"]
+__all__ = ["check_montage", "check_paradigm", "check_same_signal", "check_same_windows", "not_calibrated"]
 
 ADAPTER = "adapter.matrix"
 
@@ -100,6 +100,23 @@ def check_same_signal(profile: Profile | None, opened: Profile | None) -> None:
         raise ProfileError(
             f"profile of '{user}': has another {ADAPTER} than the profile that the stream was opened with, need the same "
             "to swap while running; stop the run and start it with this profile"
+        )
+
+
+def check_same_windows(
+    profile: Profile | None, lengths: Sequence[int], n_samples: int, rate_hz: float
+) -> None:
+    """Refuse to swap in a profile whose branches have windows of `lengths` where the decoder has `n_samples`.
+
+    Raises
+    ------
+    ProfileError
+        When one differs.
+    """
+    if any(length != n_samples for length in lengths):
+        raise ProfileError(
+            f"profile of '{'' if profile is None else profile.user}': has windows of {lengths[0]} samples, need "
+            f"{n_samples} at the {rate_hz:g} Hz of the running decoder; calibrate again"
         )
 
 

@@ -15,6 +15,7 @@ from rtbci.publish.messages import Quality, Scalar, Status, Why
 from rtbci.publish.outbox import Decoded, Outbox
 from rtbci.publish.sink import Sink
 from rtbci.runtime.decoder import Decoder, Verdict
+from rtbci.runtime.engine_change import EngineChange
 from rtbci.runtime.intake import Break, Intake
 from rtbci.runtime.profile_swaps import ProfileSwaps
 from rtbci.runtime.profile_watch import ProfileWatch
@@ -65,6 +66,9 @@ class LiveRun:
         Time in seconds of the local LSL clock.
     watch : ProfileWatch, optional
         New profiles that it tells of are put in use between two hops.
+    change : EngineChange, optional
+        Engines that it prepares are put in use between two hops; what is ready already, before the first sample.
+        Started and closed by its owner.
 
     Notes
     -----
@@ -83,6 +87,7 @@ class LiveRun:
         control: Control | None = None,
         clock: Clock = now,
         watch: ProfileWatch | None = None,
+        change: EngineChange | None = None,
     ) -> None:
         self._config, self._decoder, self._make_source = config, decoder, make_source
         self._control, self._clock = control, clock
@@ -93,6 +98,7 @@ class LiveRun:
         self._swaps = ProfileSwaps(decoder, self._outbox, clock, watch)
         self._requests = RequestHandler(decoder, self._outbox, self._swaps, self._send_status, clock)
         self._use = UseWatch(decoder, self._outbox)
+        self._change = change
         self._info: StreamInfo | None = None
         self._state_sent = ""
         self._t_status = self._t_listeners = self._t_ticked = self._t_not_finite = -np.inf
@@ -127,6 +133,8 @@ class LiveRun:
                 stack.callback(self._control.close)
             stack.callback(self._say_stopped)
             self._send_status()
+            while self._change_engine():
+                pass
             while not self._is_over(stop):
                 source = self._make_source(self._info)
                 acquisition = Acquisition(
@@ -324,6 +332,7 @@ class LiveRun:
         if self._control is not None:
             self._control.answer(self._requests)
         self._swaps.advance()
+        self._change_engine()
         if t_now - self._t_listeners >= LISTENERS_S:
             self._t_listeners = t_now
             self._outbox.poll()
@@ -333,6 +342,9 @@ class LiveRun:
             if self._info is not None:
                 self._intake.check_rate(t_now)
             self._say_missing(t_now)
+
+    def _change_engine(self) -> bool:
+        return self._change is not None and self._change.advance(self._outbox)
 
     def _say_missing(self, t_now: float) -> None:
         """Once a second without data, a prediction that says so."""

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rtbci.backends.registry import open_session
-from rtbci.backends.session import Session
+from rtbci.backends.changeable import ChangeableSession
 from rtbci.clock import Clock
 from rtbci.errors import ConfigError, EngineError, ProfileError, RateError
 from rtbci.probe.adapt import Adaptation
@@ -16,14 +15,34 @@ from rtbci.probe.fusion import Fusion
 from rtbci.probe.profile import Profile, read_profile
 from rtbci.probe.recentre import Recentre
 from rtbci.recipes import AdaptSettings, BranchSettings, EngineRecipe, ParadigmRecipe, read_engine
+from rtbci.runtime.engine_opener import Opener, open_checked
 from rtbci.runtime.fitting import check_paradigm
 from rtbci.runtime.pipeline import Pipeline, Successor, WindowGrid
 from rtbci.stages.stage import Stage
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["Parts", "Prepared"]
+__all__ = ["EngineInUse", "Parts", "Prepared"]
 
 POPULATION = "population"
+
+
+class EngineInUse(NamedTuple):
+    """Which engine computes, and on what; empty strings where there is none.
+
+    Parameters
+    ----------
+    name : str
+        Of its recipe.
+    engine_id, network_id, backend, precision, device : str
+        See `rtbci.backends.session.Session`.
+    """
+
+    name: str = ""
+    engine_id: str = ""
+    network_id: str = ""
+    backend: str = ""
+    precision: str = ""
+    device: str = ""
 
 
 class Prepared(NamedTuple):
@@ -56,7 +75,7 @@ class Parts:
         Names engines and, for the population decoder, a profile.
     profile : Profile, str, Path or None
         None or ``"population"``: the profile that the recipe names, if any.
-    backend, engine, n_threads, adapt
+    backend, engine, n_threads, adapt, opener
         See `rtbci.runtime.decoder.Decoder`.
 
     Raises
@@ -73,11 +92,12 @@ class Parts:
         engine: str,
         n_threads: int,
         adapt: AdaptSettings | None = None,
+        opener: Opener = open_checked,
     ) -> None:
-        self._recipe, self._adapt = recipe, adapt
+        self._recipe, self._adapt, self._opener = recipe, adapt, opener
         self.profile = self._read(profile)
         self._engines: dict[str, EngineRecipe] = {}
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, ChangeableSession] = {}
         try:
             for branch in recipe.branches:
                 if branch.engine:
@@ -88,16 +108,31 @@ class Parts:
             raise
 
     @property
-    def engine_ref(self) -> tuple[str, str]:
-        """Name and id of the first engine; empty strings when there is none."""
-        for name, session in self._sessions.items():
-            return self._engines[name].name, session.engine_id
-        return "", ""
+    def engine_ref(self) -> EngineInUse:
+        """The first engine; empty strings when there is none."""
+        return next((self.engine_of(name) for name in self._sessions), EngineInUse())
 
     @property
-    def sessions(self) -> Mapping[str, Session]:
-        """Open sessions, by the branch of the recipe that names their engine."""
+    def engines(self) -> Mapping[str, EngineRecipe]:
+        """Recipes of the engines, by the branch of the recipe that names them."""
+        return self._engines
+
+    @property
+    def sessions(self) -> Mapping[str, ChangeableSession]:
+        """Open sessions, by branch."""
         return self._sessions
+
+    def engine_of(self, branch: str) -> EngineInUse:
+        """The engine of a branch."""
+        session = self._sessions[branch]
+        return EngineInUse(
+            self._engines[branch].name,
+            session.engine_id,
+            session.network_id,
+            session.backend,
+            session.precision,
+            session.device,
+        )
 
     def pipeline(self, stages: Sequence[Stage], info: StreamInfo, clock: Clock) -> Pipeline:
         """Make the pipeline for a stream.
@@ -172,8 +207,8 @@ class Parts:
                 f"'{self._recipe.name}' gives {list(layout)}; need the same channels in the same order"
             )
         self._engines[branch.name] = recipe
-        session = open_session(recipe.onnx_path, backend, n_threads)
-        self._sessions[branch.name] = session
+        session = self._opener(recipe, backend, n_threads)
+        self._sessions[branch.name] = ChangeableSession(session)
         if recipe.onnx_sha256 and session.network_id != recipe.onnx_sha256:
             raise EngineError(
                 f"engine '{recipe.name}': {recipe.onnx_path} has sha256 {session.network_id[:12]}..., its recipe says "

@@ -22,13 +22,12 @@ from rtbci.runtime.latency import RecentLatency
 from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["Report", "Telemetry", "channels_found", "hello_of", "profile_ref"]
+__all__ = ["Report", "Telemetry", "channels_found", "engine_ref", "hello_of", "profile_ref"]
 
 
 def hello_of(decoder: Decoder) -> HelloContent:
     """What a listener needs to know of a decoder."""
     recipe, decision, info = decoder.recipe, decoder.decision, decoder.info
-    name, engine_id = decoder.engine_ref
     return HelloContent(
         rtbci=version("rtbci"),
         paradigm=recipe.name,
@@ -41,7 +40,7 @@ def hello_of(decoder: Decoder) -> HelloContent:
         window_s=recipe.window.length_s,
         hop_s=recipe.window.hop_s,
         delay_s=decoder.delay_s if info else 0.0,
-        engine=EngineRef(name=name, id=engine_id),
+        engine=engine_ref(decoder),
         profile=profile_ref(decoder),
         decision=DecisionSettings(
             threshold=decision.threshold,
@@ -61,6 +60,19 @@ def channels_found(channel_map: ChannelMap) -> dict[str, str | int]:
         "inferred": ",".join(channel_map.inferred),
         "ignored": ",".join(channel_map.ignored),
     }
+
+
+def engine_ref(decoder: Decoder) -> EngineRef:
+    """Which engine computes, the first of several; empty when no branch has one."""
+    engine = decoder.engine_ref
+    return EngineRef(
+        name=engine.name,
+        id=engine.engine_id,
+        network_id=engine.network_id,
+        backend=engine.backend,
+        precision=engine.precision,
+        device=engine.device,
+    )
 
 
 def profile_ref(decoder: Decoder) -> ProfileRef:

@@ -127,7 +127,8 @@ def test_flags_reach_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
         "--duration",
         "4",
     ]
-    flags += ["--engine", "torch", "--engine-recipe", "e", "--pub", "tcp://127.0.0.1:1"]
+    flags += ["--engine", "tensorrt_rtx", "--precision", "fp16", "--wait-engine", "--engine-recipe", "e"]
+    flags += ["--pub", "tcp://127.0.0.1:1"]
     flags += ["--control", "tcp://127.0.0.1:2", "--format", "msgpack", "--lsl-outlet", "--insecure"]
     flags += ["--follow", "--adapt"]
     assert call(monkeypatch, "run", *flags) == 0
@@ -140,7 +141,9 @@ def test_flags_reach_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (stream.name, stream.source_id, stream.markers, stream.unit) == ("s", "i", "none", "mV")
     assert stream.ignore == ("C5", "t7")
     assert (stream.wait, stream.timeout_s) == (True, 3.0)
-    assert (config.engine.backend, config.engine.recipe) == ("torch", "e")
+    engine = config.engine
+    assert (engine.backend, engine.precision, engine.wait) == ("tensorrt_rtx", "fp16", True)
+    assert engine.recipe == "e"
     publish = config.publish
     assert (publish.address, publish.control) == ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2")
     assert (publish.format, publish.lsl_outlet, publish.insecure) == ("msgpack", True, True)

@@ -48,6 +48,11 @@ def test_a_file_of_that_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("[publish]\nformat = 'xml'\n", "publish.format: got 'xml', input should be 'json' or 'msgpack'"),
         ("[publish]\nadress = 'x'\n", "publish.adress: unknown key; did you mean 'address'?"),
         ("[engine]\nthreads = 1.5\n", "engine.threads: got 1.5"),
+        ("[engine]\nbackend = 'tpu'\n", "engine.backend: got 'tpu', input should be 'auto', 'onnxruntime',"),
+        (
+            "[engine]\nbackend = 'openvino'\nprecision = 'fp16'\n",
+            "engine: precision is fp16, need auto or fp32 on openvino; only tensorrt and tensorrt_rtx compute in",
+        ),
         (
             "[decision]\nthreshold = 70\n",
             "decision.threshold: got 70, input should be less than or equal to 1",

@@ -1,0 +1,52 @@
+"""Whether the first second of a stream is in the unit that it states."""
+
+import numpy as np
+import numpy.typing as npt
+
+from rtbci.stages.stage import FloatArray
+from rtbci.stream.source import StreamInfo
+from rtbci.stream.units import check_spread
+
+__all__ = ["UnitCheck"]
+
+CHECK_S = 1.0
+"""Signal that is looked at, in seconds."""
+
+
+class UnitCheck:
+    """Collects a stream's first second, then looks at its spread, once.
+
+    Parameters
+    ----------
+    info : StreamInfo
+        The stream.
+    read : ndarray of bool, shape (n_channels,)
+        Channels that count.
+    gains_uv : ndarray of float64, shape (n_channels,)
+        Unit of each channel in microvolts.
+    unit : str
+        As it is stated, for the message.
+    """
+
+    def __init__(
+        self, info: StreamInfo, read: npt.NDArray[np.bool_], gains_uv: FloatArray, unit: str
+    ) -> None:
+        self._info, self._read, self._gains_uv, self._unit = info, read, gains_uv, unit
+        self._first: list[FloatArray] | None = []
+
+    def push(self, data: FloatArray) -> None:
+        """Take samples as the stream gives them, shape (n_samples, n_channels); kept until they are a second.
+
+        Raises
+        ------
+        UnitError, SignalError
+            When they show that the unit is wrong or the signal unusable.
+        """
+        if self._first is None:
+            return
+        self._first.append(data)
+        if sum(map(len, self._first)) < CHECK_S * self._info.rate_hz:
+            return
+        signal, self._first = np.concatenate(self._first), None
+        labels = [self._info.labels[i] for i in np.flatnonzero(self._read)]
+        check_spread((signal * self._gains_uv)[:, self._read], labels, self._unit)
