@@ -6,9 +6,10 @@ https://github.com/sccn/xdf/wiki/Specifications.
 """
 
 import struct
+from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +30,7 @@ BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 """Content of a boundary chunk: what a reader looks for to find its way behind damage."""
 STAMP_BYTES = 8
 """Number in front of a sample's stamp; 0 where the sample has none."""
-FORMATS = MappingProxyType(
+FORMATS: Mapping[str, np.dtype[Any]] = MappingProxyType(
     {
         "float32": np.dtype("<f4"),
         "double64": np.dtype("<f8"),

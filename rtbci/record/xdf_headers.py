@@ -48,24 +48,19 @@ def parse_xml(content: bytes | str, where: str) -> ET.Element:
     """
     text = content.decode("utf-8", "replace") if isinstance(content, bytes) else content
     if "<!DOCTYPE" in text:
-        raise FileFormatError(f"{where}: its XML declares a document type, need plain elements; it is refused")
-    parser = ET.XMLPullParser(("start", "end"))
-    depth = 0
-    root: ET.Element | None = None
+        raise FileFormatError(
+            f"{where}: its XML declares a document type, need plain elements; it is refused"
+        )
     try:
-        parser.feed(text.strip("\0"))
-        parser.close()
-        for what, element in parser.read_events():
-            root = element if root is None else root
-            depth += 1 if what == "start" else -1
-            if depth > MAX_DEPTH:
-                raise FileFormatError(f"{where}: its XML is nested deeper than {MAX_DEPTH}; it is refused")
-    except (ET.ParseError, UnicodeEncodeError, ValueError) as error:
-        if isinstance(error, FileFormatError):
-            raise
+        root = ET.fromstring(text.strip("\0"))
+    except (ET.ParseError, ValueError) as error:
         raise FileFormatError(f"{where}: is no XML ({error}); it is damaged") from None
-    if root is None:
-        raise FileFormatError(f"{where}: is no XML (empty); it is damaged")
+    level, depth = [root], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise FileFormatError(f"{where}: its XML is nested deeper than {MAX_DEPTH}; it is refused")
+        level = [child for element in level for child in element]
     return root
 
 

@@ -17,7 +17,17 @@ from rtbci.errors import FileFormatError
 from rtbci.record.xdf_format import BOUNDARY, FORMATS, MAGIC, STAMP_BYTES, Tag, XdfStream, sample_dtype
 from rtbci.record.xdf_headers import parse_xml, stream_of
 
-__all__ = ["CHECKSUM_NAME", "Buffer", "Damage", "Piece", "Pieces", "Survey", "numbers_of", "survey", "texts_of"]
+__all__ = [
+    "CHECKSUM_NAME",
+    "Buffer",
+    "Damage",
+    "Piece",
+    "Pieces",
+    "Survey",
+    "numbers_of",
+    "survey",
+    "texts_of",
+]
 
 Buffer = bytes | mmap
 
@@ -75,7 +85,7 @@ class Survey:
     pieces : Pieces
         Sound chunks in the order of the file.
     damages : list of Damage
-        What was left out.
+        What was left out, or may be wrong.
     n_vouched : int
         Bytes from the start that checksums speak of; 0 where the file has none.
     """
@@ -95,7 +105,7 @@ class _Bad(Exception):
         self.stop = stop
 
 
-def survey(data: Buffer, where: str) -> Survey:
+def survey(data: Buffer, where: str, *, any_magic: bool = False) -> Survey:
     """Find all sound chunks of a file.
 
     Parameters
@@ -104,6 +114,8 @@ def survey(data: Buffer, where: str) -> Survey:
         The whole file.
     where : str
         Its name, for errors.
+    any_magic : bool
+        Whether its first bytes may be wrong, where a boundary shows that it is an XDF file all the same.
 
     Raises
     ------
@@ -116,9 +128,11 @@ def survey(data: Buffer, where: str) -> Survey:
     file has checksums of ours, samples that these do not vouch for are left out, except behind the last of
     them, where a killed writer had no time for one.
     """
-    if data[: len(MAGIC)] != MAGIC:
-        raise FileFormatError(f"{where}: does not begin with {MAGIC.decode()}, it is no XDF file")
     found = Survey()
+    if any_magic and data[: len(MAGIC)] != MAGIC and data.find(BOUNDARY) >= 0:
+        found.damages.append(Damage(0, len(MAGIC), "the first bytes of the file"))
+    elif data[: len(MAGIC)] != MAGIC:
+        raise FileFormatError(f"{where}: does not begin with {MAGIC.decode()}, it is no XDF file")
     at = len(MAGIC)
     while at < len(data):
         try:
@@ -319,11 +333,16 @@ def _leave_out_unvouched(data: Buffer, found: Survey) -> None:
                 good.append(span)
     kept, starts = Pieces(), [start for start, _ in good]
     for piece in found.pieces:
-        samples = piece.tag == Tag.SAMPLES and piece.stream_id not in ids
-        if samples and piece.stop <= found.n_vouched and not _is_inside(piece, good, starts):
-            found.damages.append(Damage(piece.start, piece.stop, "no checksum vouches for it"))
-        else:
-            kept.append(piece)
+        is_sample = piece.tag == Tag.SAMPLES and piece.stream_id not in ids
+        is_good = piece.stop > found.n_vouched or _is_inside(piece, good, starts)
+        if is_sample and not is_good:
+            found.damages.append(Damage(piece.start, piece.stop, "no checksum vouches for these samples"))
+            continue
+        kept.append(piece)
+        if piece.tag == Tag.STREAM_HEADER and not is_good:
+            name = found.streams[piece.stream_id].name
+            reason = f"kept, but check its labels and rate: the header of stream '{name}'"
+            found.damages.append(Damage(piece.start, piece.stop, reason))
     found.pieces = kept
     found.damages = _joined(found.damages)
 

@@ -9,12 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ShapeError
-from rtbci.record.xdf_format import BOUNDARY, FORMATS, MAGIC, STAMP_BYTES, Tag, XdfStream, chunk_bytes
+from rtbci.record.xdf_format import (
+    BOUNDARY,
+    FORMATS,
+    MAGIC,
+    STAMP_BYTES,
+    Tag,
+    XdfStream,
+    chunk_bytes,
+    text_bytes,
+)
 from rtbci.record.xdf_format import sample_dtype as dtype_of_sample
-from rtbci.record.xdf_format import text_bytes
 from rtbci.record.xdf_headers import Footer, file_header, footer_xml, parse_xml, stream_of
 
-__all__ = ["BOUNDARY_CHUNK", "XdfWriter"]
+__all__ = ["BOUNDARY_CHUNK", "XdfWriter", "footer_chunk", "text_chunk"]
 
 BOUNDARY_CHUNK = chunk_bytes(Tag.BOUNDARY, BOUNDARY)
 Samples = tuple[npt.NDArray[np.generic], npt.NDArray[np.float64]]
@@ -95,8 +103,7 @@ class XdfWriter:
         if not samples:
             return b""
         self._count(stream_id, samples[0][0], samples[-1][0], len(samples))
-        body = b"".join(struct.pack("<Bd", STAMP_BYTES, t) + text_bytes(text) for t, text in samples)
-        return chunk_bytes(Tag.SAMPLES, struct.pack("<IBI", stream_id, 4, len(samples)) + body)
+        return text_chunk(stream_id, samples)
 
     def clock_offset(self, stream_id: int, t_s: float, offset_s: float) -> bytes:
         """Return a clock offset: measured at `t_s`, to be added to the stream's stamps, both in seconds."""
@@ -108,13 +115,23 @@ class XdfWriter:
 
     def close_stream(self, stream_id: int) -> bytes:
         """Return a stream's footer."""
-        xml = footer_xml(self._footers[stream_id])
-        return chunk_bytes(Tag.STREAM_FOOTER, struct.pack("<I", stream_id) + xml.encode())
+        return footer_chunk(stream_id, self._footers[stream_id])
 
     def _count(self, stream_id: int, t_first: float, t_last: float, n: int) -> None:
         before = self._footers[stream_id]
         first = t_first if before.t_first is None else before.t_first
         self._footers[stream_id] = Footer(first, t_last, before.n_samples + n)
+
+
+def text_chunk(stream_id: int, samples: Sequence[tuple[float, str]]) -> bytes:
+    """A chunk of stamped texts, of a stream of one channel."""
+    body = b"".join(struct.pack("<Bd", STAMP_BYTES, t) + text_bytes(text) for t, text in samples)
+    return chunk_bytes(Tag.SAMPLES, struct.pack("<IBI", stream_id, 4, len(samples)) + body)
+
+
+def footer_chunk(stream_id: int, footer: Footer) -> bytes:
+    """A stream's footer."""
+    return chunk_bytes(Tag.STREAM_FOOTER, struct.pack("<I", stream_id) + footer_xml(footer).encode())
 
 
 def _alike(stream: XdfStream, chunks: list[Samples], n: int) -> bytes:

@@ -1,5 +1,6 @@
 """Recordings of Lab Streaming Layer: every stream of an XDF file, through pyxdf."""
 
+import io
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +10,10 @@ from typing import Any
 import numpy as np
 
 from rtbci.errors import FileFormatError
+from rtbci.record.repair import said_damages, sound_parts
+from rtbci.record.streams import OWN_TYPE, PROBS_NAME
+from rtbci.record.xdf_read import mapped
+from rtbci.record.xdf_scan import survey
 from rtbci.replay.recording import Recording, source_id_of
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
 
@@ -37,7 +42,7 @@ def read_xdf(path: Path) -> list[Recording]:
             f"the limit for XDF is {MAX_FILE_BYTES / 1e9:.1f} GB; split it"
         )
     with _told_by_pyxdf() as notes, _as_format_error(path):
-        streams = _load(path)
+        streams = [one for one in _load(path, notes) if _text(one["info"], "type") != OWN_TYPE]
         regular = [stream for stream in streams if _is_regular(stream)]
         others = [stream for stream in streams if not _is_regular(stream)]
         markers = [marker for stream in others for marker in _markers(stream, notes)]
@@ -50,10 +55,16 @@ def read_xdf(path: Path) -> list[Recording]:
     return [recordings[0].noted(*notes), *recordings[1:]]
 
 
-def _load(path: Path) -> list[dict[str, Any]]:
+def _load(path: Path, notes: list[str]) -> list[dict[str, Any]]:
+    """All streams that are sound; pyxdf itself believes whatever lengths and counts a file states."""
     import pyxdf
 
-    streams, _ = pyxdf.load_xdf(path)
+    with mapped(path) as data:
+        found = survey(data, str(path))
+        content = b"".join(sound_parts(data, found)) if found.damages else None
+    if found.damages:
+        notes.append(said_damages(found.damages))
+    streams, _ = pyxdf.load_xdf(path if content is None else io.BytesIO(content))
     return list(streams)
 
 
@@ -110,7 +121,8 @@ def _markers(stream: Mapping[str, Any], notes: list[str]) -> list[Marker]:
         notes.append(f"stream {name!r} is empty and was left out")
         return []
     if isinstance(values, np.ndarray) and values.shape[1] > 1:
-        notes.append(f"stream {name!r} has {values.shape[1]} channels without a rate and was left out")
+        if name != PROBS_NAME:  # of a session of ours: nobody misses it
+            notes.append(f"stream {name!r} has {values.shape[1]} channels without a rate and was left out")
         return []
     return [Marker(float(t), _marker_text(row)) for t, row in zip(times, values, strict=True)]
 

@@ -14,6 +14,7 @@ from rtbci.publish.control import Control
 from rtbci.publish.messages import Quality, Scalar, Status, Why
 from rtbci.publish.outbox import Decoded, Outbox
 from rtbci.publish.sink import Sink
+from rtbci.record.news import News
 from rtbci.runtime.decoder import Decoder, Verdict
 from rtbci.runtime.intake import Break, Intake
 from rtbci.runtime.profile_swaps import ProfileSwaps
@@ -65,6 +66,8 @@ class LiveRun:
         Time in seconds of the local LSL clock.
     watch : ProfileWatch, optional
         New profiles that it tells of are put in use between two hops.
+    news : callable
+        What else there is to tell, for instance by a recorder; each becomes an event.
 
     Notes
     -----
@@ -83,9 +86,10 @@ class LiveRun:
         control: Control | None = None,
         clock: Clock = now,
         watch: ProfileWatch | None = None,
+        news: Callable[[], Sequence[News]] = tuple,
     ) -> None:
         self._config, self._decoder, self._make_source = config, decoder, make_source
-        self._control, self._clock = control, clock
+        self._control, self._clock, self._news = control, clock, news
         self._t_start = clock()
         self._watch = StreamWatch(config.watch.stale_s, config.watch.lost_s)
         self._telemetry = Telemetry(self._t_start)
@@ -321,6 +325,8 @@ class LiveRun:
     def _tick(self, t_now: float) -> None:
         """Everything that is not a decision: requests, new listeners, status."""
         self._t_ticked = t_now
+        for item in self._news():
+            self._outbox.event(item.kind, t_now, item.value, item.data)
         if self._control is not None:
             self._control.answer(self._requests)
         self._swaps.advance()

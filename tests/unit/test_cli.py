@@ -10,7 +10,19 @@ import typer
 from rtbci import cli
 from rtbci.errors import ConfigError, RtbciError
 
-COMMANDS = ("run", "calibrate", "replay", "amp", "listen", "demo", "streams", "doctor", "eval", "profile")
+COMMANDS = (
+    "run",
+    "calibrate",
+    "replay",
+    "amp",
+    "listen",
+    "demo",
+    "streams",
+    "doctor",
+    "eval",
+    "profile",
+    "session",
+)
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *args: str) -> object:
@@ -117,7 +129,7 @@ def test_flags_reach_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     flags += ["--engine", "torch", "--engine-recipe", "e", "--pub", "tcp://127.0.0.1:1"]
     flags += ["--control", "tcp://127.0.0.1:2", "--format", "msgpack", "--lsl-outlet", "--insecure"]
-    flags += ["--follow", "--adapt"]
+    flags += ["--follow", "--adapt", "--record", "d", "--no-record"]
     assert call(monkeypatch, "run", *flags) == 0
     (config,) = seen
     assert (config.paradigm, config.user, config.profile, config.duration_s) == ("p", "ada", "q", 4.0)
@@ -129,6 +141,7 @@ def test_flags_reach_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     assert stream.ignore == ("C5", "t7")
     assert (stream.wait, stream.timeout_s) == (True, 3.0)
     assert (config.engine.backend, config.engine.recipe) == ("torch", "e")
+    assert (config.record.folder, config.record.enabled) == ("d", False)
     publish = config.publish
     assert (publish.address, publish.control) == ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2")
     assert (publish.format, publish.lsl_outlet, publish.insecure) == ("msgpack", True, True)
