@@ -42,7 +42,7 @@ def read_xdf(path: Path) -> list[Recording]:
             f"the limit for XDF is {MAX_FILE_BYTES / 1e9:.1f} GB; split it"
         )
     with _told_by_pyxdf() as notes, _as_format_error(path):
-        streams = [one for one in _load(path, notes) if _text(one["info"], "type") != OWN_TYPE]
+        streams = [one for one in _load(path, notes) if not _is_about_decoding(one)]
         regular = [stream for stream in streams if _is_regular(stream)]
         others = [stream for stream in streams if not _is_regular(stream)]
         markers = [marker for stream in others for marker in _markers(stream, notes)]
@@ -101,6 +101,11 @@ def _as_format_error(path: Path) -> Iterator[None]:
         ) from error
 
 
+def _is_about_decoding(stream: Mapping[str, Any]) -> bool:
+    """Whether a session of ours has it beside what was received: messages, probabilities, checksums."""
+    return _text(stream["info"], "type") == OWN_TYPE or _text(stream["info"], "name") == PROBS_NAME
+
+
 def _is_regular(stream: Mapping[str, Any]) -> bool:
     return (
         isinstance(stream["time_series"], np.ndarray)
@@ -121,8 +126,7 @@ def _markers(stream: Mapping[str, Any], notes: list[str]) -> list[Marker]:
         notes.append(f"stream {name!r} is empty and was left out")
         return []
     if isinstance(values, np.ndarray) and values.shape[1] > 1:
-        if name != PROBS_NAME:  # of a session of ours: nobody misses it
-            notes.append(f"stream {name!r} has {values.shape[1]} channels without a rate and was left out")
+        notes.append(f"stream {name!r} has {values.shape[1]} channels without a rate and was left out")
         return []
     return [Marker(float(t), _marker_text(row)) for t, row in zip(times, values, strict=True)]
 

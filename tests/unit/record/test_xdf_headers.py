@@ -30,7 +30,7 @@ LEAK = '<?xml version="1.0"?><!DOCTYPE info [<!ENTITY x SYSTEM "file:///etc/host
 @pytest.mark.parametrize("text", [BOMB, LEAK])
 def test_a_document_type_is_refused_at_once(text: str) -> None:
     t_start = time.process_time()
-    with pytest.raises(FileFormatError, match="f.xdf: its XML declares a document type"):
+    with pytest.raises(FileFormatError, match=r"f\.xdf: its XML declares a document type"):
         parse_xml(text.encode(), "f.xdf")
     assert time.process_time() - t_start < 0.1
 
@@ -38,7 +38,7 @@ def test_a_document_type_is_refused_at_once(text: str) -> None:
 def test_deep_xml_is_refused() -> None:
     with pytest.raises(FileFormatError, match="nested deeper than 50"):
         parse_xml("<a>" * 60 + "</a>" * 60, "f.xdf")
-    with pytest.raises(FileFormatError, match="nested deeper|is no XML"):
+    with pytest.raises(FileFormatError, match=r"nested deeper|is no XML"):
         parse_xml("<a>" * 200_000 + "</a>" * 200_000, "f.xdf")
 
 

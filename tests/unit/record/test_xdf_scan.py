@@ -124,7 +124,7 @@ def test_random_bytes(tail: bytes) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"XDF", b"EDF:", b"\x00" * 100])
 def test_what_is_no_xdf(content: bytes, tmp_path: Path) -> None:
-    with pytest.raises(FileFormatError, match="a.xdf: does not begin with XDF:, it is no XDF file"):
+    with pytest.raises(FileFormatError, match=r"a\.xdf: does not begin with XDF:, it is no XDF file"):
         read(content, tmp_path)
 
 

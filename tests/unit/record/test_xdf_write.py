@@ -1,11 +1,12 @@
 import io
 import logging
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyxdf
 import pytest
+import pyxdf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,7 +53,7 @@ def test_any_chunks_of_any_format_are_read_back_the_same(
         stream_header("s", "EEG", rate_hz, format, channels=channels(n_channels))
     )
     ends = np.cumsum([0, *sizes])
-    chunks = [(values[i:j], t_s[i:j]) for i, j in zip(ends[:-1], ends[1:], strict=True)]
+    chunks = [(values[i:j], t_s[i:j]) for i, j in pairwise(ends)]
     content += header + writer.samples(stream_id, chunks) + writer.boundary() + writer.close_stream(stream_id)
 
     (theirs,) = load(content)
