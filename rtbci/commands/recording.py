@@ -1,5 +1,6 @@
 """Recording in `rtbci run`: where it goes, and what is said of it at the start and at the end."""
 
+import shutil
 from pathlib import Path
 
 from rich.console import Console
@@ -46,10 +47,18 @@ def say_recording(console: Console, recorder: SessionRecorder | None) -> None:
         console.print("record:  off", highlight=False)
         return
     problem = recorder.written.problem
-    what = f"record:  {recorder.folder}"
+    what = f"record:  {recorder.folder}{_said_free(recorder.folder)}"
     if problem:
         what += f": NOT RECORDING ({problem}); tried again every second, --record DIR takes another folder"
     console.print(what, markup=False, highlight=False, soft_wrap=True, style="bold red" if problem else None)
+
+
+def _said_free(folder: Path) -> str:
+    """Space on the folder's disk; nothing where that is not known."""
+    try:
+        return f"  ({shutil.disk_usage(folder).free / 1e9:.1f} GB free)"
+    except OSError:
+        return ""
 
 
 def say_recorded(console: Console, written: Written) -> None:

@@ -18,11 +18,12 @@ from rtbci.record.news import FAILED, LOST, RESUMED, SLOW, STARTED, News
 from rtbci.record.session_json import JSON_NAME, Ended, SessionRecord, write_session_json
 from rtbci.record.streams import SessionStreams
 from rtbci.record.tap import RecordedSource
+from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.stream.source import Chunk, Source
 
 __all__ = ["XDF_NAME", "SessionRecorder", "Written"]
 
-XDF_NAME = "session.xdf"
+XDF_NAME = SESSION_XDF
 WRITE_S = 0.2
 """Written this often, right after a decision, when the next one is farthest."""
 LATEST_S = 0.4

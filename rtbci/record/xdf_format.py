@@ -17,6 +17,7 @@ __all__ = [
     "BOUNDARY",
     "FORMATS",
     "MAGIC",
+    "SESSION_XDF",
     "STAMP_BYTES",
     "Tag",
     "XdfStream",
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 MAGIC = b"XDF:"
+SESSION_XDF = "session.xdf"
+"""Name of the file in a session's folder."""
 BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 """Content of a boundary chunk: what a reader looks for to find its way behind damage."""
 STAMP_BYTES = 8

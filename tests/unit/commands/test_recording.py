@@ -32,7 +32,8 @@ def test_where_it_goes_and_that_it_is_off(tmp_path: Path) -> None:
     say_recorded(screen, recorder.written)
     lines = screen.export_text().splitlines()
     assert lines[0].startswith(f"record:  {tmp_path / 'd'}/20")
-    assert lines[0].endswith("Z-tiny-ada")
+    assert "Z-tiny-ada  (" in lines[0]
+    assert lines[0].endswith(" GB free)")
     assert lines[1:] == ["record:  off", "recorded nothing, no samples came"]
     assert list((tmp_path / "d").iterdir()) == []
 

@@ -116,9 +116,7 @@ def test_replay_reads_what_is_sound_of_a_damaged_session(tmp_path: Path) -> None
 
 
 def test_replay_of_a_session_takes_the_signal_and_the_markers_only(tmp_path: Path) -> None:
-    path = tmp_path / "a.xdf"
-    path.write_bytes(MADE.content)
-    (recording,) = read_recordings(path)
+    (recording,) = read_recordings(write_session(tmp_path / "s", MADE))  # its folder will do
     assert recording.name == "amp"
     assert recording.info.labels[0] == "Fc5."
     np.testing.assert_array_equal(recording.data, MADE.data)
