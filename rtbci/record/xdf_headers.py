@@ -52,7 +52,7 @@ def parse_xml(content: bytes | str, where: str) -> ET.Element:
             f"{where}: its XML declares a document type, need plain elements; it is refused"
         )
     try:
-        root = ET.fromstring(text.strip("\0"))
+        root = ET.fromstring(text)
     except (ET.ParseError, ValueError) as error:
         raise FileFormatError(f"{where}: is no XML ({error}); it is damaged") from None
     level, depth = [root], 0

@@ -230,12 +230,16 @@ def _check(data: Buffer, piece: Piece, found: Survey, where: str) -> None:
 
 def _check_xml(content: bytes, piece: Piece, found: Survey, where: str) -> None:
     try:
+        if piece.tag != Tag.STREAM_HEADER:
+            content.decode()  # of these, other readers take the bytes as they are
         root = parse_xml(content, where)
         if piece.tag == Tag.STREAM_HEADER:
             stream = stream_of(piece.stream_id, root, where)
             if found.streams.setdefault(piece.stream_id, stream) != stream:
                 raise _Bad(f"a second, different header of stream {piece.stream_id}", piece.stop)
             found.headers.setdefault(piece.stream_id, root)
+    except UnicodeDecodeError:
+        raise _Bad("text that is no UTF-8", piece.stop) from None
     except FileFormatError as error:
         raise _Bad(str(error).removeprefix(f"{where}: "), piece.stop) from None
 

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import mne
 import msgspec
@@ -126,7 +127,7 @@ def test_a_run_is_recorded_and_its_chunks_give_the_same_predictions(paradigm: Pa
 
     if importlib.util.find_spec("edfio") is not None:
         export_session(path.parent, "edf", tmp_path / "a.edf")
-        raw = mne.io.read_raw_edf(tmp_path / "a.edf", verbose="ERROR")
+        raw: Any = mne.io.read_raw_edf(tmp_path / "a.edf", verbose="ERROR")
         np.testing.assert_allclose(1e6 * raw.get_data()[:, : len(rows)].T, rows, rtol=0, atol=0.01)
 
 

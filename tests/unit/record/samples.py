@@ -44,7 +44,6 @@ INFO = StreamInfo(
     manufacturer="ümlaut & sons",
     reference="A1",
 )
-VERSIONS = {"v": 1, "session": "s-1"}
 CLASSES = ("left_hand", "right_hand")
 PROFILE = ProfileRef(user="ada", id="p", generation=1)
 ENGINE = EngineRef(name="tiny", id="e")
@@ -65,7 +64,8 @@ class Made(NamedTuple):
 
 def hello(seq: int = 0) -> Hello:
     return Hello(
-        **VERSIONS,
+        v=1,
+        session="s-1",
         seq=seq,
         t_sent=1.0,
         rtbci="0",
@@ -83,7 +83,8 @@ def hello(seq: int = 0) -> Hello:
 
 def prediction(seq: int, t_end: float, *, decided: bool = True) -> Prediction:
     return Prediction(
-        **VERSIONS,
+        v=1,
+        session="s-1",
         seq=seq,
         t_sent=t_end + 0.01,
         classes=CLASSES,
@@ -101,7 +102,7 @@ def prediction(seq: int, t_end: float, *, decided: bool = True) -> Prediction:
 
 
 def event(seq: int, kind: str, t_lsl: float, value: str = "") -> Event:
-    return Event(**VERSIONS, seq=seq, t_sent=t_lsl, kind=kind, t_lsl=t_lsl, value=value)
+    return Event(v=1, session="s-1", seq=seq, t_sent=t_lsl, kind=kind, t_lsl=t_lsl, value=value)
 
 
 def record(**changes: object) -> SessionRecord:

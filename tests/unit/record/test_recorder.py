@@ -93,6 +93,11 @@ class Bench:
             self.recorder._thread.join(0.01)
         raise AssertionError("waited in vain")
 
+    def wait_for_another_try(self) -> None:
+        """Have the writer try once more."""
+        t_tried = self.recorder._t_tried
+        self.wait_until(lambda: self.recorder._t_tried > t_tried)
+
     def kinds(self) -> list[str]:
         return [news.kind for news in self.recorder.news()]
 
@@ -167,8 +172,7 @@ def test_a_full_disk_is_told_tried_again_and_recovered_from(bench: Bench) -> Non
     assert news[-1].value == str(bench.recorder.folder)
     bench.give()
     for _ in range(3):
-        t_tried = bench.recorder._t_tried
-        bench.wait_until(lambda t=t_tried: bench.recorder._t_tried > t)
+        bench.wait_for_another_try()
     assert bench.kinds() == []  # told once
     bench.disk.room = 10**9
     bench.wait_until(lambda: not bench.recorder.written.problem)
@@ -247,8 +251,7 @@ def test_a_sync_that_fails_is_told(bench: Bench) -> None:
     bench.give()
     bench.wait_until(lambda: bench.recorder.written.problem == "Input/output error")
     for _ in range(3):
-        t_tried = bench.recorder._t_tried
-        bench.wait_until(lambda t=t_tried: bench.recorder._t_tried > t)
+        bench.wait_for_another_try()
     assert bench.kinds() == ["recording_started", "recording_failed"]
     bench.disk.error = None
     bench.wait_until(lambda: not bench.recorder.written.problem)

@@ -163,6 +163,7 @@ HUGE = struct.pack("<IBQ", 1, 8, 2**62)
         (struct.pack("<BBHB", 1, 3, 3, 0), "without its stream's number"),
         (b"\x05abcdef", "no chunk begins here"),
         (chunk_bytes(Tag.FILE_HEADER, b"<info>"), "is no XML"),
+        (chunk_bytes(Tag.FILE_HEADER, b"<info>\xff</info>"), "no UTF-8"),
         (b"\x08" + struct.pack("<QH", 2**63, 3), "cut short"),
         (
             NUMBERS + chunk_bytes(Tag.SAMPLES, struct.pack("<IBBBd3d", 1, 1, 1, 8, np.inf, 0, 0, 0)),
