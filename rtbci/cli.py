@@ -9,6 +9,7 @@ import typer
 
 from rtbci.commands.engine import app as engine_app
 from rtbci.commands.profile import app as profile_app
+from rtbci.commands.session import app as session_app
 from rtbci.errors import RtbciError
 
 __all__ = ["app", "main"]
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(engine_app, name="engine")
 app.add_typer(profile_app, name="profile")
+app.add_typer(session_app, name="session")
 
 Config = Annotated[
     str | None, typer.Option(help="TOML file, or the name of one that comes with rtbci (lab).")
@@ -115,6 +117,10 @@ def run(
     format: Annotated[str | None, typer.Option(help="json or msgpack (default: json).")] = None,
     lsl_outlet: Annotated[bool | None, typer.Option(help="Offer predictions as an LSL stream too.")] = None,
     insecure: Annotated[bool | None, typer.Option(help="Allow addresses that the network reaches.")] = None,
+    record: Annotated[
+        str | None, typer.Option(help="Folder for recordings [sessions, in the user's data folder].")
+    ] = None,
+    no_record: Annotated[bool, typer.Option("--no-record", help="Do not record this run.")] = False,
     config: Config = None,
 ) -> None:
     """Find the EEG stream, decode it, publish predictions."""
@@ -143,6 +149,8 @@ def run(
         "publish.format": format,
         "publish.lsl_outlet": lsl_outlet,
         "publish.insecure": insecure,
+        "record.folder": record,
+        "record.enabled": False if no_record else None,
     }
     settings = read_config(config, flags)
     from rtbci.commands import run as command

@@ -8,7 +8,15 @@ from pydantic import Field, model_validator
 from rtbci.recipes import AdaptSettings, DecisionSettings, Positive, recipes_root
 from rtbci.settings import Settings, check_settings, read_toml
 
-__all__ = ["EngineSettings", "PublishSettings", "RunConfig", "StreamSettings", "WatchSettings", "read_config"]
+__all__ = [
+    "EngineSettings",
+    "PublishSettings",
+    "RecordSettings",
+    "RunConfig",
+    "StreamSettings",
+    "WatchSettings",
+    "read_config",
+]
 
 Unit = Literal["", "V", "mV", "uV", "nV"]
 
@@ -81,6 +89,14 @@ class EngineSettings(Settings):
         return self
 
 
+class RecordSettings(Settings):
+    """Whether a run is recorded, where, and the memory for what the disk has not taken yet."""
+
+    enabled: bool = True
+    folder: str = Field(default="", description="of all sessions; empty: sessions in the user's data folder")
+    memory_mb: int = Field(default=64, ge=1, le=65_536)
+
+
 class RunConfig(Settings):
     """Everything that `rtbci run` can be told."""
 
@@ -97,6 +113,7 @@ class RunConfig(Settings):
     watch: WatchSettings = WatchSettings()
     publish: PublishSettings = PublishSettings()
     engine: EngineSettings = EngineSettings()
+    record: RecordSettings = RecordSettings()
 
 
 def read_config(name: str | None, flags: dict[str, Any]) -> RunConfig:

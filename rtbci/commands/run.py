@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from rich.console import Console
 from rich.markup import escape
 
+from rtbci.commands.recording import recorded, say_recorded, say_recording, start_recorder
 from rtbci.commands.status_line import StatusLine
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
@@ -74,11 +75,20 @@ def run(config: RunConfig, console: Console) -> Report:
             sinks.append(LslOutlet(hello_of(decoder), decisions=True))
         line = StatusLine(console)
         stack.callback(line.close)
-        live = LiveRun(
-            config, decoder, lsl_factory(config), [*sinks, line], control, watch=watch, change=change
-        )
+        sinks.append(line)
+        make_source, recorder = lsl_factory(config), None
+        if config.record.enabled:
+            recorder = start_recorder(config, decoder)
+            stack.callback(recorder.close)
+            sinks.append(recorder)
+            make_source = recorded(make_source, recorder)
+        say_recording(console, recorder)
+        news = recorder.news if recorder is not None else tuple
+        live = LiveRun(config, decoder, make_source, sinks, control, watch=watch, change=change, news=news)
         report = live.run(stop)
     _say_end(console, report)
+    if recorder is not None:
+        say_recorded(console, recorder.written)
     return report
 
 

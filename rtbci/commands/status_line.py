@@ -35,6 +35,10 @@ SAID = {
     "engine_changed": "engine changed",
     "engine_refused": "engine refused",
     "engine_failed": "engine failed, the one before computes again",
+    "recording_failed": "NOT RECORDING, tried again every second",
+    "recording_resumed": "recording again",
+    "recording_slow": "warning: the disk is slow, recording is behind",
+    "recording_lost": "warning: recording had to leave out samples",
 }
 
 
@@ -57,6 +61,7 @@ class StatusLine:
         self._status: Status | None = None
         self._state = ""
         self._decision: tuple[str, float] | None = None
+        self._is_recording = True
         self._screen = Screen(console, self._line, REDRAW_S, clock)
 
     def send(self, message: Message) -> None:
@@ -89,8 +94,12 @@ class StatusLine:
             name = f": {event.value}" if event.value else ""
             detail = f" ({reason})" if (reason := event.data.get("reason")) else detail
             detail = _engine(event) if event.kind == "engine_changed" else detail
+            if event.kind == "recording_lost":
+                detail = f" ({event.data.get('n_samples')} samples, {event.data.get('n_messages')} messages)"
             # Names come from the network: brackets in them are no markup.
             self._console.print(f"{SAID[event.kind]}{name}{detail}", markup=False, highlight=False)
+        if event.kind in ("recording_failed", "recording_resumed"):
+            self._is_recording = event.kind == "recording_resumed"
         if event.kind == "stream_found":
             self._warn_missing(event)
 
@@ -120,6 +129,8 @@ class StatusLine:
         line.append(f"{status.state:<10}", STYLES.get(status.state, ""))
         if status.paused:
             line.append(" paused", "yellow")
+        if not self._is_recording:
+            line.append(" NOT RECORDING", "bold red")
         if status.rate_hz is not None:
             line.append(f" {status.rate_hz.measured or status.rate_hz.nominal:.1f} Hz")
         if prediction is not None and status.state != "lost":

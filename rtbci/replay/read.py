@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rtbci.errors import FileFormatError
+from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.replay.recording import Recording
 from rtbci.replay.sniff import file_kind, find_file
 
@@ -21,7 +22,7 @@ def read_recordings(
     path : Path or str
         EDF, EDF+, BDF, GDF, BrainVision, EEGLAB .set, FIF, EGI raw, Nicolet, XDF, CSV of Muse or Muse
         Monitor, text of the OpenBCI GUI, or this project's .npz. A companion file (``.eeg``, ``.vmrk``,
-        ``.fdt``, ``.head``) stands for its header.
+        ``.fdt``, ``.head``) stands for its header, a recorded session's folder for its XDF file.
     start_s, stop_s : float
         Part to read, in seconds from the start of the file (for XDF: of its earliest stream).
 
@@ -37,6 +38,8 @@ def read_recordings(
         Missing, a folder, empty, damaged, not EEG, named as something else, or larger than what fits.
     """
     given = Path(path)
+    if (given / SESSION_XDF).is_file():  # a recorded session's folder stands for its file
+        given = given / SESSION_XDF
     try:
         file = find_file(given)
         kind = file_kind(file)

@@ -1,5 +1,6 @@
 """Recordings of Lab Streaming Layer: every stream of an XDF file, through pyxdf."""
 
+import io
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +10,10 @@ from typing import Any
 import numpy as np
 
 from rtbci.errors import FileFormatError
+from rtbci.record.repair import said_damages, sound_parts
+from rtbci.record.streams import OWN_TYPE, PROBS_NAME
+from rtbci.record.xdf_read import mapped
+from rtbci.record.xdf_scan import survey
 from rtbci.replay.recording import Recording, source_id_of
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
 
@@ -37,7 +42,7 @@ def read_xdf(path: Path) -> list[Recording]:
             f"the limit for XDF is {MAX_FILE_BYTES / 1e9:.1f} GB; split it"
         )
     with _told_by_pyxdf() as notes, _as_format_error(path):
-        streams = _load(path)
+        streams = [one for one in _load(path, notes) if not _is_about_decoding(one)]
         regular = [stream for stream in streams if _is_regular(stream)]
         others = [stream for stream in streams if not _is_regular(stream)]
         markers = [marker for stream in others for marker in _markers(stream, notes)]
@@ -50,10 +55,16 @@ def read_xdf(path: Path) -> list[Recording]:
     return [recordings[0].noted(*notes), *recordings[1:]]
 
 
-def _load(path: Path) -> list[dict[str, Any]]:
+def _load(path: Path, notes: list[str]) -> list[dict[str, Any]]:
+    """All streams that are sound; pyxdf itself believes whatever lengths and counts a file states."""
     import pyxdf
 
-    streams, _ = pyxdf.load_xdf(path)
+    with mapped(path) as data:
+        found = survey(data, str(path))
+        content = b"".join(sound_parts(data, found)) if found.damages else None
+    if found.damages:
+        notes.append(said_damages(found.damages))
+    streams, _ = pyxdf.load_xdf(path if content is None else io.BytesIO(content))
     return list(streams)
 
 
@@ -88,6 +99,11 @@ def _as_format_error(path: Path) -> Iterator[None]:
             f"{path}: begins like XDF, but cannot be read ({type(error).__name__}: {error}); "
             "it is damaged or incomplete: copy it again"
         ) from error
+
+
+def _is_about_decoding(stream: Mapping[str, Any]) -> bool:
+    """Whether a session of ours has it beside what was received: messages, probabilities, checksums."""
+    return _text(stream["info"], "type") == OWN_TYPE or _text(stream["info"], "name") == PROBS_NAME
 
 
 def _is_regular(stream: Mapping[str, Any]) -> bool:

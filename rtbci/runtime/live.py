@@ -14,6 +14,7 @@ from rtbci.publish.control import Control
 from rtbci.publish.messages import Quality, Scalar, Status, Why
 from rtbci.publish.outbox import Decoded, Outbox
 from rtbci.publish.sink import Sink
+from rtbci.record.news import News
 from rtbci.runtime.decoder import Decoder, Verdict
 from rtbci.runtime.engine_change import EngineChange
 from rtbci.runtime.intake import Break, Intake
@@ -69,6 +70,8 @@ class LiveRun:
     change : EngineChange, optional
         Engines that it prepares are put in use between two hops; what is ready already, before the first sample.
         Started and closed by its owner.
+    news : callable
+        What else there is to tell, for instance by a recorder; each becomes an event.
 
     Notes
     -----
@@ -88,9 +91,10 @@ class LiveRun:
         clock: Clock = now,
         watch: ProfileWatch | None = None,
         change: EngineChange | None = None,
+        news: Callable[[], Sequence[News]] = tuple,
     ) -> None:
         self._config, self._decoder, self._make_source = config, decoder, make_source
-        self._control, self._clock = control, clock
+        self._control, self._clock, self._news = control, clock, news
         self._t_start = clock()
         self._watch = StreamWatch(config.watch.stale_s, config.watch.lost_s)
         self._telemetry = Telemetry(self._t_start)
@@ -329,6 +333,8 @@ class LiveRun:
     def _tick(self, t_now: float) -> None:
         """Everything that is not a decision: requests, new listeners, status."""
         self._t_ticked = t_now
+        for item in self._news():
+            self._outbox.event(item.kind, t_now, item.value, item.data)
         if self._control is not None:
             self._control.answer(self._requests)
         self._swaps.advance()

@@ -45,6 +45,8 @@ class LslSource:
     clock_offset_s : float
         Seconds that are added to the stream's stamps to have them in the local LSL clock; read again every
         5 s of stream.
+    xml : str
+        The stream's own description, as it came; empty until open.
 
     Notes
     -----
@@ -73,6 +75,7 @@ class LslSource:
         self._markers: MarkerInlet | None = None
         self._t_corrected = 0.0
         self.clock_offset_s = 0.0
+        self.xml = ""
 
     @property
     def info(self) -> StreamInfo:
@@ -101,7 +104,8 @@ class LslSource:
         inlet: Any = pylsl.StreamInlet(found, max_buflen=BUFFER_S, max_chunklen=0, recover=True)
         try:
             inlet.open_stream(CONNECT_S)
-            self._info = stream_info(inlet.info(CONNECT_S))
+            described = inlet.info(CONNECT_S)
+            self._info, self.xml = stream_info(described), described.as_xml()
             self.clock_offset_s = inlet.time_correction(CONNECT_S)
         except (LslTimeoutError, LostError) as error:
             raise StreamError(

@@ -254,6 +254,7 @@ def rtbci_run(*args: str | Path, **env: str) -> Iterator[Process]:
         "-m",
         "rtbci.cli",
         "run",
+        *(["--no-record"] if "--record" not in args else []),
         "--pub",
         ANY_PORT,
         "--control",

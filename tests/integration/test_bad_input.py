@@ -53,7 +53,7 @@ def run(call: Call, tmp_path: Path) -> Call:
     ports = ("--pub", ANY_PORT, "--control", ANY_PORT)
 
     def call_run(*args: str) -> Outcome:
-        return call("run", "--paradigm", paradigm, "--markers", "none", *ports, *args)
+        return call("run", "--paradigm", paradigm, "--markers", "none", "--no-record", *ports, *args)
 
     return call_run
 
@@ -270,7 +270,9 @@ def test_misspelt_key_in_a_recipe(call: Call, tmp_path: Path) -> None:
     paradigm = write_paradigm(tmp_path)
     recipe = paradigm / "recipe.toml"
     recipe.write_text(recipe.read_text().replace("low_hz", "lo_hz").replace("hop_s = 0.0625", "hop_s = 2.0"))
-    status, said = call("run", "--paradigm", str(paradigm), "--pub", ANY_PORT, "--control", ANY_PORT)
+    status, said = call(
+        "run", "--paradigm", str(paradigm), "--no-record", "--pub", ANY_PORT, "--control", ANY_PORT
+    )
     assert status == 2
     assert f"{recipe}: stages.0.lo_hz: unknown key; did you mean 'low_hz'?" in said
     assert f"{recipe}: stages.0.low_hz: missing, need a value" in said

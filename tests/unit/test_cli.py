@@ -22,6 +22,7 @@ COMMANDS = (
     "eval",
     "engine",
     "profile",
+    "session",
 )
 
 
@@ -130,7 +131,7 @@ def test_flags_reach_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     flags += ["--engine", "tensorrt_rtx", "--precision", "fp16", "--wait-engine", "--engine-recipe", "e"]
     flags += ["--pub", "tcp://127.0.0.1:1"]
     flags += ["--control", "tcp://127.0.0.1:2", "--format", "msgpack", "--lsl-outlet", "--insecure"]
-    flags += ["--follow", "--adapt"]
+    flags += ["--follow", "--adapt", "--record", "d", "--no-record"]
     assert call(monkeypatch, "run", *flags) == 0
     (config,) = seen
     assert (config.paradigm, config.user, config.profile, config.duration_s) == ("p", "ada", "q", 4.0)
@@ -144,6 +145,7 @@ def test_flags_reach_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = config.engine
     assert (engine.backend, engine.precision, engine.wait) == ("tensorrt_rtx", "fp16", True)
     assert engine.recipe == "e"
+    assert (config.record.folder, config.record.enabled) == ("d", False)
     publish = config.publish
     assert (publish.address, publish.control) == ("tcp://127.0.0.1:1", "tcp://127.0.0.1:2")
     assert (publish.format, publish.lsl_outlet, publish.insecure) == ("msgpack", True, True)

@@ -24,6 +24,14 @@ def test_flags_go_over_the_file(tmp_path: Path) -> None:
     assert (config.decision.threshold, config.decision.dwell_s) == (0.9, 0.25)
 
 
+def test_recording_is_on_and_its_memory_has_bounds(tmp_path: Path) -> None:
+    record = read_config(None, {}).record
+    assert (record.enabled, record.folder, record.memory_mb) == (True, "", 64)
+    assert not read_config(None, {"record.enabled": False}).record.enabled
+    with pytest.raises(ConfigError, match=r"record\.memory_mb: got 0"):
+        read_config(None, {"record.memory_mb": 0})
+
+
 def test_a_shipped_one_by_name() -> None:
     assert read_config("lab", {}).stream.wait
     assert read_config("lab", {"stream.wait": False}).stream.wait is False

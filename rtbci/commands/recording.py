@@ -1,0 +1,73 @@
+"""Recording in `rtbci run`: where it goes, and what is said of it at the start and at the end."""
+
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+
+from rtbci.clock import now, utc_now
+from rtbci.config import RunConfig
+from rtbci.record.recorder import SessionRecorder, Written
+from rtbci.record.session_json import describe_session
+from rtbci.record.sessions import new_session_folder, sessions_root
+from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.live import SourceFactory
+from rtbci.stream.source import Source, StreamInfo
+
+__all__ = ["recorded", "say_recorded", "say_recording", "start_recorder"]
+
+
+def start_recorder(config: RunConfig, decoder: Decoder) -> SessionRecorder:
+    """Make the session's folder and start to write; a folder that cannot be made is told, the run goes on."""
+    start, t_lsl = utc_now(), now()
+    root = Path(config.record.folder).expanduser() if config.record.folder else sessions_root()
+    folder = new_session_folder(root, start, decoder.recipe.name, config.user)
+    recorder = SessionRecorder(
+        folder,
+        describe_session(config, decoder, start, t_lsl),
+        start,
+        max_bytes=config.record.memory_mb * 2**20,
+    )
+    recorder.start()
+    return recorder
+
+
+def recorded(make_source: SourceFactory, recorder: SessionRecorder) -> SourceFactory:
+    """Sources of a factory, each recorded."""
+
+    def make(lost: StreamInfo | None) -> Source:
+        return recorder.tap(make_source(lost))
+
+    return make
+
+
+def say_recording(console: Console, recorder: SessionRecorder | None) -> None:
+    """Say where the recording goes, or that there is none."""
+    if recorder is None:
+        console.print("record:  off", highlight=False)
+        return
+    problem = recorder.written.problem
+    what = f"record:  {recorder.folder}{_said_free(recorder.folder)}"
+    if problem:
+        what += f": NOT RECORDING ({problem}); tried again every second, --record DIR takes another folder"
+    console.print(what, markup=False, highlight=False, soft_wrap=True, style="bold red" if problem else None)
+
+
+def _said_free(folder: Path) -> str:
+    """Space on the folder's disk; nothing where that is not known."""
+    try:
+        return f"  ({shutil.disk_usage(folder).free / 1e9:.1f} GB free)"
+    except OSError:
+        return ""
+
+
+def say_recorded(console: Console, written: Written) -> None:
+    """Say what has been recorded, and what has not."""
+    lost = ""
+    if written.n_samples_lost or written.n_messages_lost:
+        lost = f"; NOT recorded: {written.n_samples_lost} samples, {written.n_messages_lost} messages"
+    problem = f"; at last: {written.problem}" if written.problem else ""
+    what = f"{written.n_samples} samples, {written.n_bytes / 1e6:.1f} MB in {written.folder}"
+    if not written.n_samples and not problem:
+        what = "nothing, no samples came"
+    console.print(f"recorded {what}{lost}{problem}", markup=False, highlight=False)

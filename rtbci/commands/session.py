@@ -1,0 +1,63 @@
+"""`rtbci session`: what has been recorded on this computer. What it does is imported when it is called."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Recorded sessions: list, info, repair, export.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Session = Annotated[str, typer.Argument(help="A session's folder or name, an XDF file, or 'last'.")]
+Root = Annotated[Path | None, typer.Option("--in", help="Folder of sessions [in the user's data folder].")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable, on standard output.")]
+
+
+def _output(json: bool) -> Any:
+    from rtbci.commands.profile_output import Output
+
+    return Output(json)
+
+
+@app.command("list")
+def list_(root: Root = None, json: Json = False) -> None:
+    """List all sessions: start, paradigm, user, length, size, and whether each has ended properly."""
+    from rtbci.commands import session_verbs as verbs
+
+    verbs.list_all(root, _output(json))
+
+
+@app.command()
+def info(session: Session, root: Root = None, json: Json = False) -> None:
+    """Show what a session holds, and whether all of it can be read."""
+    from rtbci.commands import session_verbs as verbs
+
+    verbs.info(session, root, _output(json))
+
+
+@app.command()
+def repair(session: Session, root: Root = None, json: Json = False) -> None:
+    """Make a valid file of what can be read of a damaged one; the damaged one is kept."""
+    from rtbci.commands import session_verbs as verbs
+
+    verbs.repair(session, root, _output(json))
+
+
+@app.command()
+def export(
+    session: Session,
+    to: Annotated[str, typer.Option(help="bids, edf, bdf or csv.")],
+    out: Annotated[Path, typer.Option(help="File (edf, bdf) or folder (bids, csv) to write.")],
+    unit: Annotated[str, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")] = "",
+    root: Root = None,
+    json: Json = False,
+) -> None:
+    """Write a session for other programs."""
+    from rtbci.commands import session_verbs as verbs
+
+    verbs.export(session, root, to, out, unit, _output(json))

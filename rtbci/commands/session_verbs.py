@@ -1,0 +1,149 @@
+"""What `rtbci session` does."""
+
+from pathlib import Path
+from typing import Any
+
+from rtbci.commands.profile_output import Output, table_of
+from rtbci.errors import FileFormatError
+from rtbci.record.disk import is_being_written
+from rtbci.record.export import export_session
+from rtbci.record.repair import repair_xdf, said_damages
+from rtbci.record.session_json import SessionRecord, read_session_json
+from rtbci.record.sessions import KeptSession, find_session, list_sessions, sessions_root, xdf_of
+from rtbci.record.signal import gaps_of
+from rtbci.record.xdf_read import StreamData, read_xdf_file
+
+__all__ = ["export", "info", "list_all", "repair"]
+
+LIST_TITLES = ("user", "paradigm", "samples", "MB", "state", "session")
+STREAM_TITLES = ("stream", "type", "channels", "Hz", "samples", "chunks", "gaps", "seconds")
+
+
+def list_all(root: Path | None, out: Output) -> None:
+    """List all sessions below a folder."""
+    where = root or sessions_root()
+    kept = list_sessions(where)
+    data = [
+        {
+            "folder": str(one.folder),
+            "n_bytes": one.n_bytes,
+            "state": _state(one.folder, one.record),
+            "record": one.record,
+        }
+        for one in kept
+    ]
+    rows = [_row(one) for one in kept]
+    out.result(data, table_of(LIST_TITLES, rows) if rows else f"no sessions in {where}")
+
+
+def info(name: str, root: Path | None, out: Output) -> None:
+    """Show one session.
+
+    Raises
+    ------
+    FileFormatError
+        When there is none, or its file is no XDF file.
+    """
+    session = find_session(name, root or sessions_root())
+    xdf = xdf_of(session)
+    file, record, why_none = read_xdf_file(xdf), None, ""
+    if session.is_dir():
+        try:
+            record = read_session_json(session)
+        except FileFormatError as error:
+            why_none = str(error)
+    state = _state(session, record)
+    lines = [f"{what:<10}{text}" for what, text in _described(session, record, state, why_none)]
+    if file.damages:
+        lines.append(f"{'damaged':<10}{said_damages(file.damages)}; `rtbci session repair` mends the file")
+    streams = [_stream_facts(one) for one in file.streams]
+    rows = [tuple(_said(value) for value in one.values()) for one in streams]
+    data = {"session": str(session), "state": state, "record": record, "streams": streams}
+    data["damages"] = [one._asdict() for one in file.damages]
+    out.result(data, *lines, "", table_of(STREAM_TITLES, rows))
+
+
+def repair(name: str, root: Path | None, out: Output) -> None:
+    """Mend a session's file.
+
+    Raises
+    ------
+    FileFormatError
+        When it cannot be read, is being written, or the mended one cannot be written.
+    """
+    xdf = xdf_of(find_session(name, root or sessions_root()))
+    done = repair_xdf(xdf)
+    data = {"path": str(done.path), "original": str(done.original)}
+    if done.original == done.path:
+        out.result({**data, "damages": []}, f"{xdf}: is sound and complete, nothing was changed")
+        return
+    found = said_damages(done.damages) if done.damages else "nothing was lost; it lacked its end"
+    out.result(
+        {**data, "damages": [one._asdict() for one in done.damages]},
+        f"{done.path} is valid now: {found}. As it was: {done.original}",
+    )
+
+
+def export(name: str, root: Path | None, format: str, target: Path, unit: str, out: Output) -> None:
+    """Write a session in another format; see `export_session`."""
+    written = export_session(find_session(name, root or sessions_root()), format, target, unit=unit)
+    out.result([str(path) for path in written], *(f"written: {path}" for path in written))
+
+
+def _state(session: Path, record: SessionRecord | None) -> str:
+    if is_being_written(xdf_of(session)):
+        return "recording"
+    if record is None:
+        return "no description"
+    if record.ended is None:
+        return "cut short"
+    lost = record.ended.n_samples_lost
+    return f"ended, {lost} samples not recorded" if lost else "ended"
+
+
+def _row(one: KeptSession) -> tuple[str, ...]:
+    record = one.record
+    ended = record.ended if record is not None else None
+    return (
+        record.user if record else "",
+        record.paradigm if record else "",
+        str(ended.n_samples) if ended else "",
+        f"{one.n_bytes / 1e6:.1f}",
+        _state(one.folder, record),
+        one.folder.name,
+    )
+
+
+def _described(
+    session: Path, record: SessionRecord | None, state: str, why_none: str
+) -> list[tuple[str, str]]:
+    lines = [("session", str(session)), ("state", state)]
+    if record is None:
+        return [*lines, ("", why_none)] if why_none else lines
+    lines += [("started", record.started_utc), ("user", record.user), ("paradigm", record.paradigm)]
+    profile = record.profile
+    if profile is not None:
+        lines.append(("profile", f"{profile.user}, generation {profile.generation}, {profile.id[:12]}"))
+    for engine in record.engines:
+        lines.append(
+            ("engine", f"{engine.name} {engine.engine_id[:12]} on {engine.backend}, {engine.device}")
+        )
+    return lines
+
+
+def _stream_facts(data: StreamData) -> dict[str, Any]:
+    stream, t_s = data.stream, data.t_s
+    return {
+        "name": stream.name,
+        "type": stream.type,
+        "n_channels": stream.n_channels,
+        "rate_hz": stream.rate_hz,
+        "n_samples": len(t_s),
+        "n_chunks": len(data.chunks),
+        "n_gaps": len(gaps_of(data)) if stream.rate_hz and len(t_s) else 0,
+        "duration_s": float(t_s[-1] - t_s[0]) if len(t_s) else 0.0,
+    }
+
+
+def _said(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Sessions on disk: an XDF file that is written while the decoder runs, read back, mended and exported."""

@@ -1,0 +1,84 @@
+"""The file of a session, as its writer needs it: pieces at stated places, and on the disk when it says so."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Protocol
+
+from rtbci.files import sync_folder
+
+__all__ = ["Disk", "OpenDisk", "SyncedFile", "is_being_written"]
+
+
+class Disk(Protocol):
+    """Where a session is written to; every call may take as long as the disk takes, and raise `OSError`."""
+
+    def write(self, at: int, content: bytes) -> None:
+        """Put all of `content` at byte `at`; what a write that failed has left there is written over."""
+        ...
+
+    def sync(self) -> None:
+        """Have the disk keep everything written so far."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+class OpenDisk(Protocol):
+    """Makes a new file."""
+
+    def __call__(self, path: Path) -> Disk:
+        """Make it; raise `OSError` when that cannot be, or it is there already."""
+        ...
+
+
+class SyncedFile:
+    """A new file without a buffer of ours: what is written survives the end of this process.
+
+    Raises
+    ------
+    OSError
+        When it is there already, or cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("xb", buffering=0)
+        _lock(self._file)
+        with suppress(OSError):  # some network disks cannot; the file itself is synced all the time
+            sync_folder(path.parent)
+
+    def write(self, at: int, content: bytes) -> None:
+        """See `Disk.write`."""
+        self._file.seek(at)
+        left = memoryview(content)
+        while left:  # the system may take a part only; the next write then says why
+            left = left[self._file.write(left) or 0 :]
+
+    def sync(self) -> None:
+        """See `Disk.sync`."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """See `Disk.close`."""
+        self._file.close()
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a `SyncedFile` of this path is open, in this process or another."""
+    with path.open("rb") as file:
+        return not _lock(file)
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Whether the file can be locked, which it stays until it is closed; where locks are unknown, yes."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return True
+    return True

@@ -1,0 +1,320 @@
+"""Records a run: everything is queued at once and written by a thread of its own, whatever the disk does."""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from rtbci.clock import Clock, now, utc_now
+from rtbci.publish.messages import Message, Prediction
+from rtbci.record.disk import Disk, OpenDisk, SyncedFile
+from rtbci.record.items import Item, Opened, bytes_of
+from rtbci.record.news import FAILED, LOST, RESUMED, SLOW, STARTED, News
+from rtbci.record.session_json import JSON_NAME, Ended, SessionRecord, write_session_json
+from rtbci.record.streams import SessionStreams
+from rtbci.record.tap import RecordedSource
+from rtbci.record.xdf_format import SESSION_XDF
+from rtbci.stream.source import Chunk, Source
+
+__all__ = ["XDF_NAME", "SessionRecorder", "Written"]
+
+XDF_NAME = SESSION_XDF
+WRITE_S = 0.2
+"""Written this often, right after a decision, when the next one is farthest."""
+LATEST_S = 0.4
+"""And without decisions this often."""
+SYNC_S = 0.5
+"""The disk is told to keep what was written this often; together with `LATEST_S` under a second."""
+RETRY_S = 1.0
+SLOW_S = 2.0
+TOLD_S = 5.0
+CLOSE_S = 10.0
+"""How long a run that ends waits for a disk that does not answer."""
+BATCH_BYTES = 2**20
+
+
+class Written(NamedTuple):
+    """What has been recorded so far; `problem` is why nothing can be at the moment, or empty."""
+
+    folder: Path
+    n_bytes: int
+    n_samples: int
+    n_samples_lost: int
+    n_messages_lost: int
+    problem: str
+
+
+class SessionRecorder:
+    """Records one run into a folder of its own; a `Sink` for the messages, and a tap for the stream.
+
+    Parameters
+    ----------
+    folder : Path
+        To be made, with its parents.
+    record : SessionRecord
+        What `session.json` says at first.
+    start : datetime
+        Calendar time of the start.
+    max_bytes : int
+        Memory for what the disk has not taken yet. While it is written a batch of at most 1 MiB more is held.
+        What does not fit is counted and told; nothing waits for it.
+    clock : Clock
+        Seconds of the local LSL clock.
+    open_disk : OpenDisk
+        Makes the file.
+
+    Notes
+    -----
+    `take`, `send` and `news` may be called by any thread and never wait for the disk; the thread
+    ``rtbci-record`` writes. What fails is tried again every second, at the same place of the file.
+    `take` costs 1 to 2 µs.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        record: SessionRecord,
+        start: datetime,
+        *,
+        max_bytes: int = 64 * 2**20,
+        clock: Clock = now,
+        open_disk: OpenDisk = SyncedFile,
+    ) -> None:
+        self._folder, self._record = folder, record
+        self._max_bytes, self._clock, self._open_disk = max_bytes, clock, open_disk
+        self._streams = SessionStreams(start, clock)
+        self._lock = threading.Lock()  # guards the queue, its size, the losses and the news
+        self._queue: deque[tuple[Item, int]] = deque()
+        self._n_queued = 0
+        self._n_samples_lost = self._n_messages_lost = 0
+        self._told: tuple[int, int] = (0, 0)
+        self._news: list[News] = []
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="rtbci-record", daemon=True)
+        # Below: the writer's own, but for numbers that others only read.
+        self._disk: Disk | None = None
+        self._unwritten = b""
+        self._at = 0
+        self._problem = ""
+        self._n_written = 0
+        self._t_written = self._t_synced = self._t_tried = self._t_caught_up = clock()
+        self._t_told_slow = self._t_told_lost = -float("inf")
+        self.error: Exception | None = None
+
+    # -- any thread ------------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """Where the session goes."""
+        return self._folder
+
+    @property
+    def written(self) -> Written:
+        """What has been recorded so far."""
+        lost = self._n_samples_lost, self._n_messages_lost
+        return Written(self._folder, self._at, self._n_written, *lost, self._problem)
+
+    def start(self) -> None:
+        """Make folder and file, as far as that can be, and begin to write; problems are `news`."""
+        self._unwritten = self._streams.encode(())
+        if self._write():
+            self._tell(STARTED, {})
+        self._thread.start()
+
+    def tap(self, source: Source) -> RecordedSource:
+        """Return a source that gives the same and is recorded."""
+        return RecordedSource(source, self)
+
+    def take(self, item: Item) -> None:
+        """Queue an item, or count it as lost where there is no memory for it."""
+        n_bytes = bytes_of(item)
+        with self._lock:
+            # What says which stream it is must not be missing from the file, and is never many.
+            if self._n_queued + n_bytes <= self._max_bytes or isinstance(item, Opened):
+                self._queue.append((item, n_bytes))
+                self._n_queued += n_bytes
+            elif isinstance(item, Chunk):
+                self._n_samples_lost += len(item.t_lsl)
+            else:
+                self._n_messages_lost += 1
+
+    def send(self, message: Message) -> None:
+        """Take a message; see `Sink.send`."""
+        self.take(message)
+        if isinstance(message, Prediction) and self._clock() - self._t_written >= WRITE_S:
+            self._wake.set()
+
+    def poll(self) -> bool:
+        """Return False: nobody here needs a hello."""
+        return False
+
+    def news(self) -> Sequence[News]:
+        """Take what there is to tell since the last call."""
+        self._look_for_trouble(self._clock())
+        if not self._news:
+            return ()
+        with self._lock:
+            told, self._news = self._news, []
+        return told
+
+    def close(self) -> None:
+        """Write what is left, footers and the end of `session.json`; may be called more than once.
+
+        A disk that does not answer is waited for `CLOSE_S` seconds.
+        """
+        self._stopping = True
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(CLOSE_S)
+            if self._thread.is_alive():
+                self._problem = f"the disk has not answered for {CLOSE_S:g} s"
+
+    def _tell(self, kind: str, data: dict[str, str | int | float | bool | None]) -> None:
+        with self._lock:
+            self._news.append(News(kind, str(self._folder), data))
+
+    def _look_for_trouble(self, t_now: float) -> None:
+        behind_s = t_now - self._t_caught_up
+        if behind_s > SLOW_S and not self._problem and t_now - self._t_told_slow > TOLD_S:
+            self._t_told_slow = t_now
+            self._tell(SLOW, {"behind_s": behind_s, "waiting_mb": self._n_queued / 2**20})
+        lost = self._n_samples_lost, self._n_messages_lost
+        if lost != self._told and t_now - self._t_told_lost > TOLD_S:
+            self._told, self._t_told_lost = lost, t_now
+            self._tell(LOST, {"n_samples": lost[0], "n_messages": lost[1]})
+
+    # -- the writer's thread ---------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._wake.wait(LATEST_S)
+                self._wake.clear()
+                self._write_all()
+            self._finish()
+        except Exception as error:  # not the disk. Told like one that fails: decoding goes on without
+            self.error = error
+            self._fail(f"{type(error).__name__}: {error}")
+        finally:
+            if self._disk is not None:
+                with suppress(OSError):
+                    self._disk.close()
+
+    def _write_all(self) -> None:
+        """Write everything queued, batch by batch, until a write fails."""
+        if self._problem and self._clock() - self._t_tried < RETRY_S and not self._stopping:
+            return
+        is_written = self._write()
+        while is_written and (batch := self._next_batch()):
+            self._unwritten = self._streams.encode(item for item, _ in batch)
+            is_written = self._write()
+            with self._lock:
+                self._n_queued -= sum(n_bytes for _, n_bytes in batch)
+        if is_written and self._sync():
+            self._t_caught_up = self._clock()
+            if self._problem:
+                self._problem = ""
+                self._tell(RESUMED, {"n_samples_lost": self._n_samples_lost})
+
+    def _next_batch(self) -> list[tuple[Item, int]]:
+        batch, n_bytes = [], 0
+        with self._lock:
+            while self._queue and n_bytes < BATCH_BYTES:
+                batch.append(self._queue.popleft())
+                n_bytes += batch[-1][1]
+        return batch
+
+    def _write(self) -> bool:
+        """Write what is encoded, if anything is, and say whether that went well; else it stays for the next try."""
+        self._t_tried = self._clock()
+        try:
+            if self._disk is None:
+                self._disk = self._open()
+            if self._unwritten:
+                self._disk.write(self._at, self._unwritten)
+        except OSError as error:
+            self._fail(error.strerror or str(error))
+            return False
+        self._at += len(self._unwritten)
+        self._unwritten = b""
+        self._n_written = self._streams.n_samples
+        self._t_written = self._clock()
+        return True
+
+    def _open(self) -> Disk:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._save_record()
+        return self._open_disk(self._folder / XDF_NAME)
+
+    def _sync(self) -> bool:
+        """Have the disk keep what is written, where that is due, and say whether that went well."""
+        is_due = self._clock() - self._t_synced >= SYNC_S or self._stopping or self._problem
+        if not is_due or self._disk is None:
+            return True
+        try:
+            self._disk.sync()
+            self._t_synced = self._clock()
+            self._keep_record()
+        except OSError as error:
+            self._fail(error.strerror or str(error))
+            return False
+        return True
+
+    def _fail(self, reason: str) -> None:
+        is_news = reason != self._problem
+        self._problem = reason
+        if is_news:
+            self._tell(FAILED, {"reason": reason})
+
+    # -- session.json ----------------------------------------------------------------------------------
+
+    def _keep_record(self) -> None:
+        """Write `session.json` again when there is more to say."""
+        known = msgspec.structs.replace(
+            self._record, session=self._streams.session, streams=tuple(self._streams.opened)
+        )
+        if known != self._record:
+            self._record = known
+            self._save_record()
+
+    def _save_record(self) -> None:
+        write_session_json(self._folder, self._record)
+
+    def _finish(self) -> None:
+        """Last writes, once; a session without a sample leaves nothing behind."""
+        self._write_all()
+        if not self._problem:
+            self._unwritten = self._streams.end()
+            if self._write():
+                self._sync()
+        left = [item for item, _ in self._queue]
+        self._n_samples_lost += sum(len(item.t_lsl) for item in left if isinstance(item, Chunk))
+        self._n_samples_lost += self._streams.n_samples - self._n_written
+        self._n_messages_lost += sum(not isinstance(item, Chunk) for item in left)
+        with suppress(OSError):
+            if self._streams.n_samples or self._problem:
+                self._save_end()
+            elif self._disk is not None:
+                self._remove()
+
+    def _save_end(self) -> None:
+        ended = Ended(
+            utc=utc_now().isoformat(),
+            n_samples=self._n_written,
+            n_samples_lost=self._n_samples_lost,
+            n_messages_lost=self._n_messages_lost,
+            n_bytes=self._at,
+        )
+        self._record = msgspec.structs.replace(self._record, ended=ended)
+        self._save_record()
+
+    def _remove(self) -> None:
+        for name in (XDF_NAME, JSON_NAME):
+            (self._folder / name).unlink(missing_ok=True)
+        self._folder.rmdir()

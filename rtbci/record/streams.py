@@ -1,0 +1,203 @@
+"""Which streams a session's file has, and what goes into each."""
+
+import zlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from rtbci.clock import Clock, now
+from rtbci.publish.codec import encode
+from rtbci.publish.messages import Hello, Message, Prediction
+from rtbci.record.items import ClockOffset, Item, Opened
+from rtbci.record.xdf_format import FORMATS
+from rtbci.record.xdf_headers import header_of, lsl_header, parse_xml, stream_header, stream_of
+from rtbci.record.xdf_scan import CHECKSUM_NAME
+from rtbci.record.xdf_write import Samples, XdfWriter
+from rtbci.stream.source import Channel, Chunk, Marker
+
+__all__ = ["CLOCK_NAME", "MARKERS_NAME", "OWN_TYPE", "PROBS_NAME", "SessionStreams", "topic_stream"]
+
+OWN_TYPE = "rtbci"
+"""Type of the streams that no other program has a use for: messages, clock, checksums."""
+MARKERS_NAME = "rtbci-markers"
+PROBS_NAME = "rtbci-probabilities"
+CLOCK_NAME = "rtbci-clock-offset"
+NO_DECISION = -1.0
+IRREGULAR = 0.0
+
+
+def topic_stream(topic: str) -> str:
+    """Name of the stream that keeps the messages of a topic."""
+    return f"rtbci-{topic}"
+
+
+class SessionStreams:
+    """Turns what happens in a run into the bytes of an XDF file, to be appended one after the other.
+
+    Parameters
+    ----------
+    start : datetime
+        Calendar time, for the file's header.
+    clock : Clock
+        Stamps of the checksums, seconds of the local LSL clock.
+
+    Attributes
+    ----------
+    session : str
+        Id of the run, once a message has said it.
+    opened : list of str
+        Names of the streams of samples.
+    n_samples : int
+        Samples so far.
+
+    Notes
+    -----
+    One thread. Whatever `encode` and `end` return has to be written: places and counts go on from there.
+    """
+
+    def __init__(self, start: datetime, clock: Clock = now) -> None:
+        self._clock = clock
+        self._writer = XdfWriter()
+        self._ids: list[int] = []
+        self._own: dict[str, int] = {}
+        self._signals: dict[str, int] = {}
+        self._signal = 0  # the one that samples go to now
+        self._format: npt.DTypeLike = np.float64
+        self._classes: tuple[str, ...] = ()
+        self._probs = 0
+        self._head = self._writer.begin(start)
+        self._n_bytes = self._n_vouched = self._crc = 0
+        self.session = ""
+        self.opened: list[str] = []
+        self.n_samples = 0
+
+    def encode(self, items: Iterable[Item]) -> bytes:
+        """Return what a batch of items adds to the file, ended by a boundary and a checksum; may be empty."""
+        chunks: list[Samples] = []
+        texts: dict[str, list[tuple[float, str]]] = {}
+        parts: list[bytes] = [self._head]
+        self._head = b""
+        offsets: list[ClockOffset] = []
+        messages: list[Message] = []
+        for item in items:
+            if isinstance(item, Chunk):
+                chunks.append((item.data.astype(self._format, copy=False), item.t_lsl))
+            elif isinstance(item, Marker):
+                texts.setdefault(MARKERS_NAME, []).append(item)
+            elif isinstance(item, ClockOffset):
+                offsets.append(item)
+            elif isinstance(item, Opened):
+                parts.append(self._flush(chunks))
+                chunks = []
+                parts.append(self._open_signal(item))
+            else:
+                messages.append(item)
+                text = encode(item).decode()
+                texts.setdefault(topic_stream(item.topic), []).append((item.t_sent, text))
+        parts += [self._flush(chunks), self._flush_offsets(offsets), self._flush_probs(messages)]
+        for name, samples in texts.items():
+            parts += [self._text_stream(name), self._writer.texts(self._own[name], samples)]
+        return self._seal(b"".join(parts))
+
+    def end(self) -> bytes:
+        """Return the footers."""
+        checksum = self._own.get(CHECKSUM_NAME)
+        footers = b"".join(self._writer.close_stream(i) for i in self._ids if i != checksum)
+        sealed = self._seal(footers)
+        return sealed + (self._writer.close_stream(self._own[CHECKSUM_NAME]) if sealed else b"")
+
+    # -- streams ---------------------------------------------------------------------------------------
+
+    def _open_signal(self, opened: Opened) -> bytes:
+        """Begin a stream of samples, or go on with the one that had the same header before it was lost."""
+        info = opened.info
+        # What changes at every start of the same stream (its LSL uid, its creation) makes no new one.
+        key = header_of(info)
+        xml = lsl_header(opened.xml, info) or key
+        format = stream_of(0, parse_xml(xml, info.name), info.name).format
+        key += format
+        self._format = FORMATS[format]
+        if key in self._signals:
+            self._signal = self._signals[key]
+            return b""
+        self._signal, header = self._begin_stream(xml)
+        self._signals[key] = self._signal
+        self.opened.append(info.name)
+        return header
+
+    def _begin_stream(self, xml: str) -> tuple[int, bytes]:
+        """Header, and the clock offset of every stream here: 0, stamps are of the recorder's clock already."""
+        stream_id, header = self._writer.open_stream(xml)
+        self._ids.append(stream_id)
+        return stream_id, header + self._writer.clock_offset(stream_id, self._clock(), 0.0)
+
+    def _own_stream(self, name: str, xml: str) -> bytes:
+        if name in self._own:
+            return b""
+        self._own[name], header = self._begin_stream(xml)
+        return header
+
+    def _text_stream(self, name: str) -> bytes:
+        type = "Markers" if name == MARKERS_NAME else OWN_TYPE
+        channels = [Channel(name.removeprefix("rtbci-"), "", type)]
+        return self._own_stream(name, stream_header(name, type, IRREGULAR, "string", channels=channels))
+
+    # -- samples ---------------------------------------------------------------------------------------
+
+    def _flush(self, chunks: Sequence[Samples]) -> bytes:
+        self.n_samples += sum(len(t_lsl) for _, t_lsl in chunks)
+        return self._writer.samples(self._signal, chunks) if chunks else b""
+
+    def _flush_offsets(self, offsets: Sequence[ClockOffset]) -> bytes:
+        if not offsets:
+            return b""
+        channels = [Channel("offset", "s", OWN_TYPE)]
+        header = self._own_stream(
+            CLOCK_NAME, stream_header(CLOCK_NAME, OWN_TYPE, IRREGULAR, "double64", channels=channels)
+        )
+        values = np.array([[one.offset_s] for one in offsets])
+        stamps = np.array([one.t_lsl for one in offsets])
+        return header + self._writer.samples(self._own[CLOCK_NAME], [(values, stamps)])
+
+    def _flush_probs(self, messages: Sequence[Message]) -> bytes:
+        """Probabilities as numbers, stamped with the end of their window, so that EEG programs can draw them."""
+        parts: list[bytes] = []
+        for message in messages:
+            self.session = self.session or message.session
+            if isinstance(message, Hello) and message.classes != self._classes:
+                parts.append(self._open_probs(message))
+            elif isinstance(message, Prediction) and message.probs is not None and self._probs:
+                decided = message.decision
+                index = NO_DECISION if decided is None else float(message.classes.index(decided))
+                values, stamp = np.array([[*message.probs, index]]), np.array([message.t_window[1]])
+                parts.append(self._writer.samples(self._probs, [(values, stamp)]))
+        return b"".join(parts)
+
+    def _open_probs(self, hello: Hello) -> bytes:
+        self._classes = hello.classes
+        channels = [Channel(label, "probability", "Predictions") for label in hello.classes]
+        channels.append(Channel("decision", "index", "Predictions"))
+        about = {key: getattr(hello, key) for key in ("paradigm", "window_s", "hop_s", "delay_s", "rtbci")}
+        xml = stream_header(PROBS_NAME, "Predictions", IRREGULAR, "float32", channels=channels, desc=about)
+        self._probs, header = self._begin_stream(xml)
+        return header
+
+    # -- checksums -------------------------------------------------------------------------------------
+
+    def _seal(self, content: bytes) -> bytes:
+        """Append a boundary and the checksum of everything since the last one."""
+        if not content:
+            return b""
+        content = self._text_stream_first(content) + self._writer.boundary()
+        stop = self._n_bytes + len(content)
+        crc = zlib.crc32(content, self._crc)
+        text = f"{self._n_vouched} {stop} {crc}"
+        seal = self._writer.texts(self._own[CHECKSUM_NAME], [(self._clock(), text)])
+        self._n_vouched, self._crc = stop, zlib.crc32(seal)
+        self._n_bytes = stop + len(seal)
+        return content + seal
+
+    def _text_stream_first(self, content: bytes) -> bytes:
+        return content + self._text_stream(CHECKSUM_NAME)

@@ -1,0 +1,73 @@
+"""A source whose chunks and markers are recorded as they pass, before anything decodes them."""
+
+from collections.abc import Sequence
+from typing import Protocol, Self
+
+from rtbci.record.items import ClockOffset, Item, Opened
+from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
+
+__all__ = ["RecordedSource", "Takes"]
+
+
+class Takes(Protocol):
+    """What items are given to; never waits."""
+
+    def take(self, item: Item) -> None:
+        """Take an item, or count it as lost."""
+        ...
+
+
+class RecordedSource:
+    """A `Source` that gives what another one gives, and hands all of it to a recorder.
+
+    Parameters
+    ----------
+    source : Source
+        Opened and closed with this one. Where it has an attribute ``xml``, that describes the stream in the
+        file; where it has ``clock_offset_s``, every change of it is recorded.
+    recorder : Takes
+        Chunks are not copied: neither the decoder nor the recorder writes to them.
+    """
+
+    def __init__(self, source: Source, recorder: Takes) -> None:
+        self._source, self._recorder = source, recorder
+        self._offset_s: float | None = None
+
+    @property
+    def info(self) -> StreamInfo:
+        """Metadata of the stream."""
+        return self._source.info
+
+    def open(self) -> None:
+        """Open the source; see `Source.open`."""
+        self._source.open()
+        self._recorder.take(Opened(self._source.info, str(getattr(self._source, "xml", ""))))
+
+    def close(self) -> None:
+        """Close the source; may be called more than once."""
+        self._source.close()
+
+    def pull(self, timeout_s: float) -> Chunk:
+        """Return what the source returns; see `Source.pull`."""
+        chunk = self._source.pull(timeout_s)
+        if len(chunk.t_lsl):
+            offset_s = getattr(self._source, "clock_offset_s", None)
+            if offset_s != self._offset_s and offset_s is not None:
+                self._offset_s = offset_s
+                self._recorder.take(ClockOffset(float(chunk.t_lsl[0]), offset_s))
+            self._recorder.take(chunk)
+        return chunk
+
+    def pull_markers(self) -> Sequence[Marker]:
+        """Return the source's markers; see `Source.pull_markers`."""
+        markers = self._source.pull_markers()
+        for marker in markers:
+            self._recorder.take(marker)
+        return markers
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

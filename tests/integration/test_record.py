@@ -1,0 +1,204 @@
+"""`rtbci run` records: real streams, real kills."""
+
+import importlib.util
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import mne
+import msgspec
+import numpy as np
+import pylsl
+import pytest
+import pyxdf
+
+from rtbci.publish.messages import Prediction
+from rtbci.recipes import read_paradigm
+from rtbci.record.export import export_session
+from rtbci.record.recorder import XDF_NAME
+from rtbci.record.repair import repair_xdf
+from rtbci.record.session_json import read_session_json, recipe_sha256
+from rtbci.record.sessions import list_sessions
+from rtbci.record.signal import chunks_of, main_stream, stream_info_of
+from rtbci.record.streams import topic_stream
+from rtbci.record.xdf_read import read_xdf_file
+from rtbci.replay.read import read_recordings
+from rtbci.runtime.decoder import Decoder
+from tests.integration.live_runs import Process, SignalOutlet, rtbci_run, wait_for
+from tests.tiny import LABELS, write_paradigm
+
+pytestmark = pytest.mark.net
+
+
+@pytest.fixture
+def paradigm(tmp_path: Path) -> Path:
+    return write_paradigm(tmp_path / "tiny")
+
+
+def _folder(run: Process) -> Path:
+    (line,) = [line for line in run.said if line.startswith("record:")]
+    return Path(line.removeprefix("record:").partition("  (")[0].strip())
+
+
+def _wait_recorded(run: Process, n_bytes: int) -> Path:
+    run.wait_line("state: running")
+    run.wait_line("record:")
+    path = _folder(run) / XDF_NAME
+    wait_for(lambda: path.stat().st_size > n_bytes, "a recording of some seconds")
+    return path
+
+
+def test_a_run_is_recorded_and_its_chunks_give_the_same_predictions(paradigm: Path, tmp_path: Path) -> None:
+    with (
+        SignalOutlet(chunk=7) as outlet,
+        rtbci_run(
+            "--paradigm",
+            paradigm,
+            "--user",
+            "ada",
+            "--source-id",
+            outlet.source_id,
+            "--record",
+            tmp_path / "d",
+        ) as run,
+    ):
+        path = _wait_recorded(run, 60_000)
+        status, said = run.end()
+    assert status == 0, said
+    assert "recorded " in said
+    assert "NOT" not in said
+    (kept,) = list_sessions(tmp_path / "d")
+    assert kept.folder == path.parent
+    assert kept.folder.name.endswith("-tiny-ada")
+    record = read_session_json(kept.folder)
+    assert record.ended is not None
+    assert record.ended.n_samples_lost == record.ended.n_messages_lost == 0
+    assert record.recipe_sha256 == recipe_sha256(read_paradigm(str(paradigm)))
+
+    file = read_xdf_file(path)
+    assert not file.damages
+    recorded = main_stream(file, "x")
+    assert len(recorded.t_s) == record.ended.n_samples
+    i_first = round((recorded.t_s[0] - outlet.t0) * outlet.rate_hz)
+    rows = outlet.rows[i_first : i_first + len(recorded.t_s)]
+    np.testing.assert_array_equal(recorded.values, rows)
+    np.testing.assert_allclose(
+        recorded.t_s, outlet.stamps(i_first, i_first + len(rows)), rtol=0, atol=2e-4
+    )  # clock correction on loopback
+    (theirs,) = [
+        one
+        for one in pyxdf.load_xdf(str(path), dejitter_timestamps=False)[0]
+        if one["info"]["type"] == ["EEG"]
+    ]
+    np.testing.assert_array_equal(theirs["time_series"], rows)
+    np.testing.assert_array_equal(theirs["time_stamps"], recorded.t_s)
+    described = theirs["info"]["desc"][0]["channels"][0]["channel"]
+    assert [one["label"][0] for one in described] == list(LABELS)
+    assert [one["unit"][0] for one in described] == ["microvolts"] * 3
+    assert theirs["info"]["uid"]  # the stream's own XML, as LSL gives it
+
+    published = file.named(topic_stream("prediction"))
+    assert published is not None
+    predictions = [msgspec.json.decode(text, type=Prediction) for text in published.texts]
+    assert [one.seq for one in predictions] == list(range(len(predictions)))
+    with Decoder(str(paradigm)) as decoder:
+        decoder.open(stream_info_of(recorded))
+        verdicts = [one for chunk in chunks_of(recorded) for one in decoder.push(chunk.data, chunk.t_lsl)]
+    # Windows that came all at once at the start may have been skipped; the others are here, to the last bit.
+    of_window = {verdict.estimate.t_window: verdict for verdict in verdicts}
+    assert len(predictions) > 20
+    for prediction in predictions:
+        probs = of_window[prediction.t_window].estimate.probs
+        assert (None if probs is None else tuple(probs.tolist())) == prediction.probs
+
+    statuses = file.named(topic_stream("status"))
+    assert statuses is not None
+    assert json.loads(statuses.texts[-1])["state"] == "stopped"
+    offsets = file.named("rtbci-clock-offset")
+    assert offsets is not None
+    assert len(offsets.t_s) >= 1
+    (recording,) = read_recordings(path)
+    np.testing.assert_array_equal(recording.data, rows)
+
+    if importlib.util.find_spec("edfio") is not None:
+        export_session(path.parent, "edf", tmp_path / "a.edf")
+        raw: Any = mne.io.read_raw_edf(tmp_path / "a.edf", verbose="ERROR")
+        np.testing.assert_allclose(1e6 * raw.get_data()[:, : len(rows)].T, rows, rtol=0, atol=0.01)
+
+
+def test_a_killed_run_has_lost_less_than_a_second(paradigm: Path, tmp_path: Path) -> None:
+    with (
+        SignalOutlet() as outlet,
+        rtbci_run("--paradigm", paradigm, "--source-id", outlet.source_id, "--record", tmp_path / "d") as run,
+    ):
+        path = _wait_recorded(run, 40_000)
+        t_killed = pylsl.local_clock()
+        run.end(signal.SIGKILL)
+    file = read_xdf_file(path)
+    recorded = main_stream(file, "x")
+    assert t_killed - recorded.t_s[-1] < 1.0
+    i_first = round((recorded.t_s[0] - outlet.t0) * outlet.rate_hz)
+    np.testing.assert_array_equal(recorded.values, outlet.rows[i_first : i_first + len(recorded.t_s)])
+    assert read_session_json(path.parent).ended is None
+    repair_xdf(path)
+    streams, _ = pyxdf.load_xdf(str(path))
+    assert all("footer" in one for one in streams)
+
+
+def test_without_a_place_to_record_it_says_so_and_decodes(paradigm: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with (
+        SignalOutlet() as outlet,
+        rtbci_run(
+            "--paradigm", paradigm, "--source-id", outlet.source_id, "--record", tmp_path / "file"
+        ) as run,
+    ):
+        run.wait_line("record:")
+        run.wait_line("NOT RECORDING, tried again every second: ")
+        run.wait_line("state: running")
+        status, said = run.end()
+    assert status == 0, said
+    assert "NOT RECORDING (" in said
+    assert "NOT recorded: " in said
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder(paradigm: Path, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d").chmod(stat.S_IRUSR | stat.S_IXUSR)
+    with (
+        SignalOutlet() as outlet,
+        rtbci_run("--paradigm", paradigm, "--source-id", outlet.source_id, "--record", tmp_path / "d") as run,
+    ):
+        run.wait_line("NOT RECORDING, tried again every second: ")
+        run.wait_line("state: running")
+        run.end()
+
+
+def test_it_can_be_turned_off(paradigm: Path, tmp_path: Path) -> None:
+    with (
+        SignalOutlet() as outlet,
+        rtbci_run(
+            "--paradigm", paradigm, "--source-id", outlet.source_id, XDG_DATA_HOME=str(tmp_path / "data")
+        ) as run,
+    ):
+        run.wait_line("record:  off")
+        run.wait_line("state: running")
+        run.end()
+    assert not (tmp_path / "data" / "rtbci" / "sessions").exists()
+
+
+@pytest.mark.slow
+def test_20_kills_at_random_moments() -> None:
+    tool = Path(__file__).parents[2] / "tools" / "kill_recording.py"
+    command = [sys.executable, str(tool), "--kills", "20", "--seed", "7"]
+    end = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert end.returncode == 0, end.stdout + end.stderr
+    result = json.loads(end.stdout)
+    assert result["kills"] == 20
+    assert result["lost_s"]["max"] < 1.0

@@ -1,0 +1,182 @@
+import csv
+import importlib.util
+import warnings
+from pathlib import Path
+from typing import Any
+
+import mne
+import numpy as np
+import pytest
+
+from rtbci.errors import ConfigError, FileFormatError, MissingPackageError, UnitError
+from rtbci.record import export as module
+from rtbci.record.export import export_session
+from rtbci.record.signal import (
+    chunks_of,
+    decisions_of,
+    gaps_of,
+    main_stream,
+    markers_of,
+    on_grid,
+    stream_info_of,
+)
+from rtbci.record.xdf_read import read_xdf_file
+from tests.unit.record.samples import INFO, START, make_session, write_session
+
+MADE = make_session(n_batches=60, seed=2, gap=True)
+N_GAP = 750
+
+needs_edfio = pytest.mark.skipif(
+    importlib.util.find_spec("edfio") is None, reason="edfio is not installed; pip install edfio"
+)
+needs_bids = pytest.mark.skipif(
+    importlib.util.find_spec("mne_bids") is None or importlib.util.find_spec("edfio") is None,
+    reason="mne-bids is not installed; pip install mne-bids edfio",
+)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Path:
+    return write_session(tmp_path / "sessions" / "20260102T030405Z-tiny-ada", MADE)
+
+
+def table(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def _gap_at() -> int:
+    return MADE.counts[29]
+
+
+def test_the_signal_on_a_regular_grid(session: Path) -> None:
+    path = session / "session.xdf"
+    signal = on_grid(read_xdf_file(path), path)
+    at = _gap_at()
+    assert signal.data.shape == (len(MADE.data) + N_GAP, 3)
+    np.testing.assert_array_equal(signal.data[:at], MADE.data[:at])
+    np.testing.assert_array_equal(signal.data[at : at + N_GAP], 0.0)
+    np.testing.assert_array_equal(signal.data[at + N_GAP :], MADE.data[at:])
+    (gap,) = signal.gaps
+    assert gap.t_s == pytest.approx(at / 250)
+    assert gap.gap_s == pytest.approx(3.0)
+    assert signal.t0_lsl == 100.0
+    cues = [marker for marker in signal.markers if marker.value.startswith("cue")]
+    ends_s = [MADE.t_lsl[n - 1] - 100.0 for n in MADE.counts]
+    np.testing.assert_allclose([cue.t_lsl for cue in cues], np.array(ends_s) - 0.01, atol=1e-9)
+    decisions = [marker for marker in signal.markers if marker.value == "decision/left_hand"]
+    np.testing.assert_allclose([one.t_lsl for one in decisions], ends_s, atol=1e-9)
+
+
+def test_what_a_session_holds(session: Path) -> None:
+    file = read_xdf_file(session / "session.xdf")
+    signal = main_stream(file, "x")
+    assert stream_info_of(signal) == INFO
+    assert [len(chunk.t_lsl) for chunk in chunks_of(signal)] == MADE.sizes
+    np.testing.assert_array_equal(np.concatenate([chunk.data for chunk in chunks_of(signal)]), MADE.data)
+    ((i, gap_s),) = gaps_of(signal)
+    assert i == _gap_at()
+    assert gap_s == pytest.approx(3.0)
+    assert len(markers_of(file)) == len(decisions_of(file)) == 60
+
+
+@needs_edfio
+@pytest.mark.parametrize(("format", "atol_uv"), [("edf", 0.01), ("bdf", 1e-4)])
+def test_mne_reads_an_export_back_the_same(
+    session: Path, tmp_path: Path, format: str, atol_uv: float
+) -> None:
+    target = tmp_path / f"out.{format}"
+    assert export_session(session, format, target) == [target]
+    raw: Any = mne.io.read_raw(target, preload=True, verbose="ERROR")
+    at, n = _gap_at(), len(MADE.data)
+    data_uv = 1e6 * raw.get_data(picks=[0, 1]).T
+    np.testing.assert_allclose(data_uv[:at], MADE.data[:at, :2], rtol=0, atol=atol_uv)
+    np.testing.assert_allclose(data_uv[at + N_GAP : n + N_GAP], MADE.data[at:, :2], rtol=0, atol=atol_uv)
+    assert raw.ch_names[0] == "Fc5."
+    assert raw.info["sfreq"] == 250.0
+    assert raw.info["meas_date"] == START
+    cues = [one for one in raw.annotations if one["description"].startswith("cue-")]
+    assert [one["description"] for one in cues] == [f"cue-{i}" for i in range(60)]
+    onsets = np.array([MADE.t_lsl[n - 1] - 100.0 for n in MADE.counts]) - 0.01
+    np.testing.assert_allclose([one["onset"] for one in cues], onsets, atol=1e-3)
+    (gap,) = [one for one in raw.annotations if one["description"] == "BAD_gap"]
+    assert gap["duration"] == pytest.approx(3.0)
+    with pytest.raises(FileFormatError, match="is there already"):
+        export_session(session, format, target)
+
+
+@needs_bids
+def test_a_bids_data_set(session: Path, tmp_path: Path) -> None:
+    import mne_bids
+
+    (written,) = export_session(session, "bids", tmp_path / "bids")
+    assert written.name == "sub-ada_ses-20260102T030405Z_task-tiny_eeg.edf"
+    path = mne_bids.get_bids_path_from_fname(written)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        raw = mne_bids.read_raw_bids(path, verbose="ERROR")
+    at = _gap_at()
+    np.testing.assert_allclose(1e6 * raw.get_data(picks=[0])[0, :at], MADE.data[:at, 0], rtol=0, atol=0.01)
+    assert "cue-3" in set(raw.annotations.description)
+    with pytest.raises(FileFormatError, match="is there already"):
+        export_session(session, "bids", tmp_path / "bids")
+
+
+def test_csv_gives_every_number_back(session: Path, tmp_path: Path) -> None:
+    written = export_session(session, "csv", tmp_path / "csv")
+    assert [path.name for path in written] == ["samples.csv", "probabilities.csv", "markers.csv"]
+    rows = table(written[0])
+    assert rows[0] == ["t_lsl", *INFO.labels]
+    values = np.array(rows[1:], float)
+    np.testing.assert_array_equal(values[:, 0], MADE.t_lsl)
+    np.testing.assert_array_equal(values[:, 1:], MADE.data)
+    markers = table(written[2])
+    assert [row[1] for row in markers[1:]] == [f"cue-{i}" for i in range(60)]
+    probs = table(written[1])
+    assert probs[0] == ["t_lsl", "left_hand", "right_hand", "decision"]
+    with pytest.raises(FileFormatError, match="cannot be written"):
+        export_session(session, "csv", tmp_path / "csv")
+
+
+def test_errors(session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="format is 'gdf', need one of bids, edf, bdf, csv"):
+        export_session(session, "gdf", tmp_path / "x")
+    with pytest.raises(UnitError, match="unit 'furlong' is unknown"):
+        module._raw(session, "furlong")
+
+    def absent(name: str, *args: Any) -> None:
+        return None
+
+    monkeypatch.setattr(importlib.util, "find_spec", absent)
+    with pytest.raises(MissingPackageError, match="needs edfio, which is not installed; pip install edfio"):
+        export_session(session, "edf", tmp_path / "x.edf")
+    with pytest.raises(MissingPackageError, match="pip install mne-bids edfio"):
+        export_session(session, "bids", tmp_path / "x")
+
+
+def test_a_file_without_a_signal(tmp_path: Path) -> None:
+    path = tmp_path / "a.xdf"
+    from rtbci.record.streams import SessionStreams
+
+    path.write_bytes(SessionStreams(START, lambda: 1.0).encode(()))
+    with pytest.raises(FileFormatError, match="1 streams, none with samples at a regular rate"):
+        on_grid(read_xdf_file(path), path)
+
+
+def test_a_grid_that_would_be_mostly_zeros_is_refused(tmp_path: Path) -> None:
+    from rtbci.record.items import Opened
+    from rtbci.record.streams import SessionStreams
+    from rtbci.stream.source import Chunk
+
+    streams = SessionStreams(START, lambda: 1.0)
+    content = streams.encode([Opened(INFO, "")])
+    for t0 in (0.0, 1e5):
+        content += streams.encode([Chunk(np.zeros((500, 3)), t0 + np.arange(500) / 250.0)])
+    path = tmp_path / "a.xdf"
+    path.write_bytes(content)
+    with pytest.raises(FileFormatError, match="mostly zeros; export it as csv"):
+        on_grid(read_xdf_file(path), path)
+
+
+def test_labels_that_come_twice() -> None:
+    assert module._unique(("A", "A", "", "B")) == ["A", "A-2", "3", "B"]

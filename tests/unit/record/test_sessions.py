@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+
+from rtbci.errors import FileFormatError
+from rtbci.files import unfinished
+from rtbci.recipes import read_paradigm
+from rtbci.record.session_json import (
+    JSON_NAME,
+    Ended,
+    describe_session,
+    read_session_json,
+    recipe_sha256,
+    write_session_json,
+)
+from rtbci.record.sessions import find_session, list_sessions, new_session_folder, sessions_root, xdf_of
+from tests.tiny import write_paradigm
+from tests.unit.record.samples import START, record, write_session
+
+
+def test_folders_are_named_by_start_paradigm_and_user_and_never_shared(tmp_path: Path) -> None:
+    first = new_session_folder(tmp_path, START, "motor/imagery", "ada")
+    assert first == tmp_path / "20260102T030405Z-motor_imagery-ada"
+    first.mkdir()
+    assert new_session_folder(tmp_path, START, "motor/imagery", "ada").name.endswith("-ada-2")
+
+
+def test_sessions_are_found_by_path_name_and_last(tmp_path: Path) -> None:
+    assert list_sessions(tmp_path / "none") == []
+    with pytest.raises(FileFormatError, match="there are no sessions"):
+        find_session("last", tmp_path)
+    first = write_session(tmp_path / "20260101T000000Z-a-b")
+    second = write_session(tmp_path / "20260102T000000Z-a-b")
+    (second / JSON_NAME).write_text("broken")
+    (tmp_path / "else").mkdir()
+    kept = list_sessions(tmp_path)
+    assert [one.folder for one in kept] == [first, second]
+    assert kept[0].record == record()
+    assert kept[1].record is None
+    assert kept[0].n_bytes > 1000
+    assert find_session("last", tmp_path) == second
+    assert find_session(first.name, tmp_path) == find_session(first, tmp_path) == first
+    assert xdf_of(first) == xdf_of(first / "session.xdf") == find_session(first / "session.xdf", tmp_path)
+    with pytest.raises(FileFormatError, match="nope: no such session, need a session's folder"):
+        find_session("nope", tmp_path)
+
+
+def test_the_default_is_the_users_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert sessions_root() == tmp_path / "rtbci" / "sessions"
+
+
+def test_session_json_is_written_whole_and_read_back(tmp_path: Path) -> None:
+    ended = Ended(utc="u", n_samples=1, n_samples_lost=2, n_messages_lost=3, n_bytes=4)
+    for one in (record(), record(ended=ended, session="s", streams=("amp",))):
+        write_session_json(tmp_path, one)
+        assert read_session_json(tmp_path) == one
+    assert not unfinished(tmp_path / JSON_NAME).exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read"),
+        ("", "is no session's description"),
+        ("[" * 100_000, "is no session's description"),
+        ('{"schema_version": 1}', "is no session's description"),
+    ],
+)
+def test_session_json_that_cannot_be_read(tmp_path: Path, text: str | None, said: str) -> None:
+    if text is not None:
+        (tmp_path / JSON_NAME).write_text(text)
+    with pytest.raises(FileFormatError, match=said):
+        read_session_json(tmp_path)
+
+
+def test_session_json_of_a_later_version(tmp_path: Path) -> None:
+    write_session_json(tmp_path, record(schema_version=2))
+    with pytest.raises(FileFormatError, match="is of version 2, need 1"):
+        read_session_json(tmp_path)
+
+
+def test_a_session_says_what_it_was_recorded_with(tmp_path: Path) -> None:
+    from rtbci.config import RunConfig
+    from rtbci.runtime.decoder import Decoder
+
+    paradigm = write_paradigm(tmp_path)
+    config = RunConfig(paradigm=str(paradigm), user="ada")
+    with Decoder(str(paradigm)) as decoder:
+        (network,) = [one.network_id for one in decoder.sessions.values()]
+        described = describe_session(config, decoder, START, 5.0)
+    (engine,) = described.engines
+    assert (engine.network_id, engine.engine_id, engine.backend) == (network, network, "onnxruntime")
+    assert (described.paradigm, described.user, described.profile) == ("tiny", "ada", None)
+    assert described.config["stream"]["timeout_s"] == 10.0
+    assert {"rtbci", "numpy", "onnxruntime", "python"} <= set(described.versions)
+    write_session_json(tmp_path, described)
+    assert read_session_json(tmp_path) == described
+
+
+def test_the_recipes_hash_is_of_what_it_says(tmp_path: Path) -> None:
+    one, same, other = (
+        read_paradigm(str(write_paradigm(tmp_path / name, hop_s=hop_s)))
+        for name, hop_s in (("a", 0.0625), ("b", 0.0625), ("c", 0.125))
+    )
+    assert recipe_sha256(one) == recipe_sha256(same) != recipe_sha256(other)
