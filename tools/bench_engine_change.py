@@ -1,9 +1,9 @@
 """How late decisions are while an engine is prepared beside a run and put in use, against the same run without.
 
-    python tools/bench_engine_change.py --engine openvino --runs 5 --seconds 20
+    OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python tools/bench_engine_change.py --engine openvino --runs 5 --seconds 20
 
 Decodes the synthetic amplifier in real time. Runs with and without a change take turns; each change is prepared with an
-empty cache, so that building and checking are in it.
+empty cache, so that building and checking are in it. One thread for matrices, as `rtbci run` has it.
 """
 
 import argparse
@@ -48,10 +48,11 @@ class Kept:
 
 
 class Lateness(NamedTuple):
-    """Of predictions with probabilities: what they are called, and their ages in milliseconds."""
+    """Of predictions with probabilities: what they are called, their ages, and the time of the encoder, in milliseconds."""
 
     name: str
     ages_ms: list[float]
+    encode_ms: list[float]
 
 
 def main() -> None:
@@ -64,12 +65,12 @@ def main() -> None:
     options = parser.parse_args()
     import_backend(options.engine)
     without, before, after = (
-        Lateness("without a change", []),
-        Lateness("until it", []),
-        Lateness("from it on", []),
+        Lateness("without a change", [], []),
+        Lateness("until it", [], []),
+        Lateness("from it on", [], []),
     )
     for _ in range(options.runs):
-        without.ages_ms.extend(ages_ms(play(options, changing=False).predictions))
+        keep(without, play(options, changing=False).predictions)
         kept = play(options, changing=True)
         for event in kept.engine_events:
             print(
@@ -77,13 +78,18 @@ def main() -> None:
             )
         changed = [one.engine.backend != "onnxruntime" for one in kept.predictions]
         i_change = changed.index(True) if True in changed else len(changed)
-        before.ages_ms.extend(ages_ms(kept.predictions[:i_change]))
-        after.ages_ms.extend(ages_ms(kept.predictions[i_change:]))
-    print("| predictions | number | age p50 ms | p99 ms | max ms |\n|---|---|---|---|---|")
+        keep(before, kept.predictions[:i_change])
+        keep(after, kept.predictions[i_change:])
+    print(
+        "| predictions | number | age p50 ms | p99 ms | max ms | encode p50 ms |\n|---|---|---|---|---|---|"
+    )
     for one in (without, before, after):
         if one.ages_ms:
             p50, p99 = np.percentile(one.ages_ms, [50, 99])
-            print(f"| {one.name} | {len(one.ages_ms)} | {p50:.2f} | {p99:.2f} | {max(one.ages_ms):.2f} |")
+            print(
+                f"| {one.name} | {len(one.ages_ms)} | {p50:.2f} | {p99:.2f} | {max(one.ages_ms):.2f} "
+                f"| {np.median(one.encode_ms):.2f} |"
+            )
 
 
 def play(options: argparse.Namespace, *, changing: bool) -> Kept:
@@ -111,9 +117,11 @@ def play(options: argparse.Namespace, *, changing: bool) -> Kept:
     return kept
 
 
-def ages_ms(predictions: list[Prediction]) -> list[float]:
+def keep(where: Lateness, predictions: list[Prediction]) -> None:
     """Of those that were decoded."""
-    return [one.age_ms for one in predictions if one.probs is not None]
+    decoded = [one for one in predictions if one.probs is not None]
+    where.ages_ms.extend(one.age_ms for one in decoded)
+    where.encode_ms.extend(one.trace_ms.encode for one in decoded)
 
 
 if __name__ == "__main__":

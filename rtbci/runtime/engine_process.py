@@ -31,6 +31,8 @@ __all__ = ["EngineProcess", "import_backend"]
 
 CHILD = (sys.executable, "-m", "rtbci.runtime.engine_child")
 KILL_S = 2.0
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Threads that the gate's reference would take from the run; without it decisions came seconds late on two cores."""
 
 PACKAGES = {"openvino": ("openvino",), "torch": ("torch", "rtbci.backends.torch")}
 """What runs engines that need no building, where it is not there anyway."""
@@ -177,6 +179,7 @@ class EngineProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                env=ONE_THREAD | os.environ,
                 start_new_session=True,
             )
         assert popen.stdin is not None
