@@ -4,6 +4,7 @@ import gc
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from typing import Protocol
 
 import numpy as np
 
@@ -24,10 +25,29 @@ from rtbci.runtime.requests import RequestHandler
 from rtbci.runtime.telemetry import Report, Telemetry, channels_found, hello_of, profile_ref
 from rtbci.runtime.use_watch import UseWatch
 from rtbci.runtime.watch import StreamWatch
-from rtbci.stream.acquire import Acquisition
+from rtbci.stream.acquire import Acquisition, Ahead
+from rtbci.stream.acquire import Sink as ChunkSink
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
 
 __all__ = ["LiveRun", "Report", "SourceFactory"]
+
+class Acquiring(Protocol):
+    """What a run needs of an `Acquisition`; a simulation has one without a thread."""
+
+    t_last_received: float | None
+
+    @property
+    def info(self) -> StreamInfo: ...
+    def start(self) -> None: ...
+    def wait(self, timeout_s: float, n_samples: int = 1) -> bool: ...
+    def stop(self, timeout_s: float | None = None) -> None: ...
+
+
+class AcquisitionFactory(Protocol):
+    """Makes what drains a source and hands its chunks to `sink`."""
+
+    def __call__(self, source: Source, *, clock: Clock, sink: ChunkSink, ahead: Ahead | None) -> Acquiring: ...
+
 
 SourceFactory = Callable[[StreamInfo | None], Source]
 """Makes the source; is given the metadata of the stream that was lost, None at the start."""
@@ -65,6 +85,8 @@ class LiveRun:
         Time in seconds of the local LSL clock.
     watch : ProfileWatch, optional
         New profiles that it tells of are put in use between two hops.
+    acquire : callable
+        Makes what drains the source; see `rtbci.chaos.simulate` for another than `Acquisition`.
 
     Notes
     -----
@@ -83,7 +105,9 @@ class LiveRun:
         control: Control | None = None,
         clock: Clock = now,
         watch: ProfileWatch | None = None,
+        acquire: AcquisitionFactory = Acquisition,
     ) -> None:
+        self._acquire = acquire
         self._config, self._decoder, self._make_source = config, decoder, make_source
         self._control, self._clock = control, clock
         self._t_start = clock()
@@ -129,7 +153,7 @@ class LiveRun:
             self._send_status()
             while not self._is_over(stop):
                 source = self._make_source(self._info)
-                acquisition = Acquisition(
+                acquisition = self._acquire(
                     source, clock=self._clock, sink=self._receive, ahead=self._rehearsal
                 )
                 self._acquisition, self._is_connected = acquisition, False
@@ -152,7 +176,7 @@ class LiveRun:
                     acquisition.stop(OPENING_STOP_S)
         return self._telemetry.report(self._clock())
 
-    def _watch_over(self, acquisition: Acquisition, stop: threading.Event) -> None:
+    def _watch_over(self, acquisition: Acquiring, stop: threading.Event) -> None:
         """Look after one connection from the calling thread, until it is lost; decoding needs none of it."""
         while not self._is_over(stop):
             acquisition.wait(POLL_S)  # for what stopped the thread; the samples go to `_receive`
