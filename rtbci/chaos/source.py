@@ -70,7 +70,7 @@ class FaultyStreams:
         Raises
         ------
         EOFError
-            When the source has ended and all is sent.
+            When the source has ended; what was held back is lost with it.
         """
         wait_s = min(timeout_s, PULL_S, self._deliveries.t_next - self._clock())
         injection = self._injector.push(self._source.pull(max(0.0, wait_s)))

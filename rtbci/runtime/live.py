@@ -4,7 +4,6 @@ import gc
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Protocol
 
 import numpy as np
 
@@ -25,29 +24,10 @@ from rtbci.runtime.requests import RequestHandler
 from rtbci.runtime.telemetry import Report, Telemetry, channels_found, hello_of, profile_ref
 from rtbci.runtime.use_watch import UseWatch
 from rtbci.runtime.watch import StreamWatch
-from rtbci.stream.acquire import Acquisition, Ahead
-from rtbci.stream.acquire import Sink as ChunkSink
+from rtbci.stream.acquire import Acquiring, Acquisition, AcquisitionFactory
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
 
 __all__ = ["LiveRun", "Report", "SourceFactory"]
-
-class Acquiring(Protocol):
-    """What a run needs of an `Acquisition`; a simulation has one without a thread."""
-
-    t_last_received: float | None
-
-    @property
-    def info(self) -> StreamInfo: ...
-    def start(self) -> None: ...
-    def wait(self, timeout_s: float, n_samples: int = 1) -> bool: ...
-    def stop(self, timeout_s: float | None = None) -> None: ...
-
-
-class AcquisitionFactory(Protocol):
-    """Makes what drains a source and hands its chunks to `sink`."""
-
-    def __call__(self, source: Source, *, clock: Clock, sink: ChunkSink, ahead: Ahead | None) -> Acquiring: ...
-
 
 SourceFactory = Callable[[StreamInfo | None], Source]
 """Makes the source; is given the metadata of the stream that was lost, None at the start."""
