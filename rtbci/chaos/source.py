@@ -1,23 +1,32 @@
 """Any source with faults, as a receiver would see it: what LSL does, in this process and on any clock."""
 
 from collections.abc import Callable
-from typing import Self
+from dataclasses import replace
+from typing import Protocol, Self
 
 import numpy as np
 
 from rtbci.chaos.deliveries import Deliveries
-from rtbci.chaos.flow import Appear, Disappear, Injected, Samples
+from rtbci.chaos.flow import Action, Appear, Disappear, Injected, Samples
 from rtbci.chaos.injector import Injector
 from rtbci.chaos.scenario import Scenario
 from rtbci.clock import Clock, now
 from rtbci.errors import StreamError, StreamLostError, StreamNotFoundError
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
 
-__all__ = ["FaultySource", "FaultyStreams"]
+__all__ = ["FaultySource", "FaultyStreams", "Receiver"]
 
 PULL_S = 0.1
 BUFFER_S = 60.0
 """What a receiver keeps while nobody pulls, as the LSL source asks of liblsl."""
+
+
+class Receiver(Protocol):
+    """Somebody who is given what the streams do."""
+
+    def receive(self, action: Action) -> None:
+        """Take one action; called when it is due."""
+        ...
 
 
 class FaultyStreams:
@@ -32,6 +41,8 @@ class FaultyStreams:
         Seconds of the local LSL clock, on which the source stamps.
     log : callable, optional
         Is given a record of each fault as it is injected.
+    name, source_id : str
+        Of the faulty stream; empty: the source's.
 
     Attributes
     ----------
@@ -52,13 +63,16 @@ class FaultyStreams:
         *,
         clock: Clock = now,
         log: Callable[[Injected], None] | None = None,
+        name: str = "",
+        source_id: str = "",
     ) -> None:
+        self._name, self._source_id = name, source_id
         self._source, self._scenario, self._clock, self._log = source, scenario, clock, log
         self._deliveries = Deliveries()
         self.records: list[Injected] = []
         self.there: dict[int, StreamInfo] = {}
         self._markers: list[Marker] = []
-        self._receivers: list[FaultySource] = []
+        self._receivers: list[Receiver] = []
 
     def receiver(self, lost: StreamInfo | None = None, timeout_s: float = 2.0) -> "FaultySource":
         """Return a source for one connection: of the stream that was lost, or of the only one there is."""
@@ -91,11 +105,11 @@ class FaultyStreams:
             for receiver in list(self._receivers):
                 receiver.receive(action)
 
-    def connect(self, receiver: "FaultySource") -> None:
+    def connect(self, receiver: Receiver) -> None:
         """Give what is sent from now on to a receiver."""
         self._receivers.append(receiver)
 
-    def disconnect(self, receiver: "FaultySource") -> None:
+    def disconnect(self, receiver: Receiver) -> None:
         """Give it no more."""
         self._receivers = [one for one in self._receivers if one is not receiver]
 
@@ -111,7 +125,9 @@ class FaultyStreams:
 
     def __enter__(self) -> Self:
         self._source.open()
-        self._injector = Injector(self._scenario, self._source.info)
+        info = self._source.info
+        info = replace(info, name=self._name or info.name, source_id=self._source_id or info.source_id)
+        self._injector = Injector(self._scenario, info)
         self._deliveries.push([self._injector.start])
         self._deliver()
         return self
@@ -209,7 +225,7 @@ class FaultySource:
         """Return the markers that came since the last call."""
         return self._streams.take_markers()
 
-    def receive(self, action: Appear | Disappear | Samples) -> None:
+    def receive(self, action: Action) -> None:
         """Take what the streams do; called by `FaultyStreams`."""
         if isinstance(action, Samples):
             if action.life == self._life and not self._has_changed:

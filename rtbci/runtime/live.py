@@ -41,7 +41,7 @@ OVERFLOW_S = 30.0
 """A gap behind which samples are this much older than usual was made here: liblsl keeps 60 s for us."""
 STATUS_S = 1.0
 LISTENERS_S = 0.1
-RETRY_S = 1.0
+RETRY_S = 0.25
 MIN_QUALITY = 0.5
 """With fewer than half of the channels usable there is no decision."""
 
@@ -199,7 +199,7 @@ class LiveRun:
             self._rehearsal.open(info.rate_hz, window.hop_s)
         self._quality = SignalQuality(info.labels, self._decoder.read, self._decoder.gains_uv, info.rate_hz)
         self._use.reset()
-        self._lag_s = np.inf
+        self._lag_s, self._n_duplicates_told = np.inf, 0
         self._watch.opened(t_now)
         self._outbox.announce(hello_of(self._decoder))
         if came_back:
@@ -229,7 +229,7 @@ class LiveRun:
             else:
                 self._break(piece, t_taken)
         # What can wait comes after the decision.
-        self._intake.note(chunk, t_taken)
+        self._intake.note(t_taken)
         self._rehearsal.push(float(chunk.t_lsl[-1]), t_taken, len(chunk.t_lsl), self._decoder.n_needed)
 
     def _rehearse(self) -> None:
@@ -245,6 +245,8 @@ class LiveRun:
             self._start_anew("not_finite", at.t_lsl, {"n_samples": telemetry.n_not_finite})
             return
         telemetry.n_gaps += 1
+        if at.gap_s < 0:
+            self._lag_s = np.inf  # another clock: how old its data usually is has to be learnt anew
         if t_taken - at.t_lsl - self._lag_s > OVERFLOW_S and at.gap_s > 0:
             telemetry.n_overflow += round(at.gap_s * self._intake.rate_hz)
             self._start_anew("overflow", at.t_lsl, {"gap_s": at.gap_s, "n_samples": telemetry.n_overflow})
@@ -336,7 +338,14 @@ class LiveRun:
             self._send_status()
             if self._info is not None:
                 self._intake.check_rate(t_now)
+                self._say_duplicates(t_now)
             self._say_missing(t_now)
+
+    def _say_duplicates(self, t_now: float) -> None:
+        """Once a second, how many samples have come twice, when there are more."""
+        if (n := self._intake.n_duplicates) > self._n_duplicates_told:
+            self._outbox.event("duplicates", t_now, "", {"n_samples": n})
+        self._n_duplicates_told = n
 
     def _say_missing(self, t_now: float) -> None:
         """Once a second without data, a prediction that says so."""
