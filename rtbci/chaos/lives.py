@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from rtbci.chaos.flow import Action, Appear, Disappear, Flow, Note, Samples
 from rtbci.chaos.scenario import Twin, Vanish
-from rtbci.chaos.schedule import Occurrence, Part, Schedule
+from rtbci.chaos.schedule import EDGE_S, Occurrence, Part, Schedule
 from rtbci.stream.source import Channel, Chunk, StreamInfo
 
 __all__ = ["Lives", "TwinFault"]
@@ -143,16 +143,19 @@ class _Interpolation:
         n_stop = int((float(flow.t_s[-1]) - self._t0_s) * self._rate_hz + 1e-6) + 1
         t_s = self._t0_s + np.arange(self._n, n_stop) / self._rate_hz
         self._n = max(self._n, n_stop)
+        # A time that is one of a sample's, but for rounding, must not depend on which samples came together.
+        near = known.t_s[np.clip(np.searchsorted(known.t_s, t_s - EDGE_S), 0, len(known.t_s) - 1)]
+        t_s = np.where(np.abs(near - t_s) <= EDGE_S, near, t_s)
         right = np.clip(np.searchsorted(known.t_s, t_s), 1, len(known.t_s) - 1)
         step_s = known.t_s[right] - known.t_s[right - 1]
-        inside = step_s <= self._longest_s
+        inside = (step_s <= self._longest_s) | (known.t_s[right] == t_s)
         right, t_s, step_s = right[inside], t_s[inside], step_s[inside]
         weight = np.clip((t_s - known.t_s[right - 1]) / np.where(step_s > 0, step_s, 1.0), 0.0, 1.0)
+        made = []
         with np.errstate(invalid="ignore"):  # between two infinities there is no number
-            made = [
-                left + (weight[:, None] if left.ndim == 2 else weight) * (here - left)
-                for left, here in ((array[right - 1], array[right]) for array in known)
-            ]
+            for array in known:
+                share = weight[:, None] if array.ndim == 2 else weight
+                made.append(np.where(share == 1.0, array[right], array[right - 1] * (1.0 - share) + array[right] * share))
         return Flow(*made)._replace(t_s=t_s)
 
 

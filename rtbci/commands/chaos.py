@@ -44,7 +44,7 @@ def chaos(request: Request, console: Console, out: Console) -> None:
             source,
             scenario,
             name=request.name,
-            source_id=f"rtbci-chaos-{request.name}",
+            source_id=request.name,
             log=tell,
             consume=request.consume or PUBLISH_ADDRESS,
         )

@@ -223,9 +223,10 @@ class LiveRun:
         if not len(chunk.t_lsl):
             return
         self._watch.received(t_taken)
-        for piece in self._intake.push(chunk):
+        pieces = self._intake.push(chunk)
+        for i, piece in enumerate(pieces, 1):
             if isinstance(piece, Chunk):
-                self._push(piece, t_taken)
+                self._push(piece, t_taken, i == len(pieces))
             else:
                 self._break(piece, t_taken)
         # What can wait comes after the decision.
@@ -253,23 +254,27 @@ class LiveRun:
         else:
             self._start_anew("gap", at.t_lsl, {"gap_s": at.gap_s})
 
-    def _push(self, chunk: Chunk, t_taken: float) -> None:
+    def _push(self, chunk: Chunk, t_taken: float, is_newest: bool) -> None:
         verdicts = self._decoder.push(chunk.data, chunk.t_lsl)
         if verdicts:
-            for verdict in self._skip_backlog(verdicts, t_taken):
+            for verdict in self._skip_backlog(verdicts, t_taken, is_newest):
                 self._publish(verdict, t_taken)
         if self._quality is not None and self._quality.push(chunk.data):
             self._quality.look()
 
-    def _skip_backlog(self, verdicts: list[Verdict], t_taken: float) -> list[Verdict]:
-        """Keep only the newest of several windows when they come later than this stream's data usually do."""
+    def _skip_backlog(self, verdicts: list[Verdict], t_taken: float, is_newest: bool) -> list[Verdict]:
+        """Keep only the newest of several windows when they come later than this stream's data usually do.
+
+        Of windows in front of a break that came with them there is no newest.
+        """
         lag_s = t_taken - verdicts[-1].estimate.t_window[1]
         first_lag_s = t_taken - verdicts[0].estimate.t_window[1]
         self._lag_s = min(self._lag_s, lag_s)
-        if len(verdicts) == 1 or first_lag_s - self._lag_s <= self._config.watch.max_backlog_s:
+        n_keep = 1 if is_newest else 0
+        if len(verdicts) == n_keep or first_lag_s - self._lag_s <= self._config.watch.max_backlog_s:
             return verdicts
-        self._telemetry.n_skipped += len(verdicts) - 1
-        return verdicts[-1:]
+        self._telemetry.n_skipped += len(verdicts) - n_keep
+        return verdicts[-1:] if is_newest else []
 
     def _publish(self, verdict: Verdict, t_taken: float) -> None:
         estimate = verdict.estimate
