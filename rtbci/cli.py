@@ -284,9 +284,7 @@ def amp(
 @app.command()
 def chaos(
     scenario: Annotated[str, typer.Argument(help="Scenario by name or path; 'list' shows those there are.")],
-    from_: Annotated[
-        str, typer.Option("--from", help="Recording, name of an LSL stream, or 'amp'.")
-    ] = "amp",
+    from_: Annotated[str, typer.Option("--from", help="Recording, name of an LSL stream, or 'amp'.")] = "amp",
     name: Annotated[str, typer.Option(help="Name of the faulty LSL stream.")] = "rtbci-chaos",
     seed: Annotated[int | None, typer.Option(min=0, help="Of the faults [the scenario's].")] = None,
     duration: Annotated[
@@ -305,7 +303,9 @@ def chaos(
         command.show_scenarios(_console(stderr=False))
         return
     command.chaos(
-        command.Request(scenario, from_, name, seed, duration, log, consume), _console(), _console(stderr=False)
+        command.Request(scenario, from_, name, seed, duration, log, consume),
+        _console(),
+        _console(stderr=False),
     )
 
 

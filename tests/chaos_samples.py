@@ -12,12 +12,25 @@ from rtbci.chaos.simulate import SimulatedClock
 from rtbci.stream.source import Channel, Chunk, FloatArray, StreamInfo
 from rtbci.stream.synthetic import SyntheticSource
 
-__all__ = ["INFO", "RATE_HZ", "T0_LSL", "all_samples", "infos", "inject", "make_synthetic", "scenario", "signal"]
+__all__ = [
+    "INFO",
+    "RATE_HZ",
+    "T0_LSL",
+    "all_samples",
+    "infos",
+    "inject",
+    "make_synthetic",
+    "scenario",
+    "signal",
+]
 
 RATE_HZ = 250.0
 T0_LSL = 700.0
 INFO = StreamInfo(
-    "s", "s-id", RATE_HZ, (*(Channel(label, "uV") for label in ("C3", "CZ", "C4")), Channel("INDEX", "", "MISC"))
+    "s",
+    "s-id",
+    RATE_HZ,
+    (*(Channel(label, "uV") for label in ("C3", "CZ", "C4")), Channel("INDEX", "", "MISC")),
 )
 
 
@@ -50,13 +63,19 @@ def inject(
     return actions, records
 
 
-def all_samples(actions: Sequence[Action], life: int | None = None) -> tuple[FloatArray, FloatArray, FloatArray]:
+def all_samples(
+    actions: Sequence[Action], life: int | None = None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Samples, stamps and times of sending, of one life or all; the channels must be the same throughout."""
     kept = [one for one in actions if isinstance(one, Samples) and life in (None, one.life)]
     if not kept:
         return np.empty((0, 4)), np.empty(0), np.empty(0)
     data = np.concatenate([one.chunk.data for one in kept])
-    return data, np.concatenate([one.chunk.t_lsl for one in kept]), np.concatenate([one.t_due for one in kept])
+    return (
+        data,
+        np.concatenate([one.chunk.t_lsl for one in kept]),
+        np.concatenate([one.t_due for one in kept]),
+    )
 
 
 def make_synthetic(clock: SimulatedClock) -> SyntheticSource:

@@ -14,8 +14,6 @@ from rtbci.stream.source import Channel, Chunk, StreamInfo
 __all__ = ["Lives", "TwinFault"]
 
 
-
-
 class Lives:
     """The stream itself, destroyed and made anew by each occurrence of any `Vanish`.
 
@@ -60,7 +58,11 @@ class Lives:
         was_there, self._away = self._away is None, (i_fault, part.occurrence)
         if part.is_new:
             settings = self._faults[i_fault][0]
-            changes = {"source_id": settings.source_id, "labels": settings.labels, "rate_hz": settings.rate_hz}
+            changes = {
+                "source_id": settings.source_id,
+                "labels": settings.labels,
+                "rate_hz": settings.rate_hz,
+            }
             self._notes[i_fault](part, flow, changes)
         return [Disappear(float(flow.t_source[first]), self.life)] if was_there else []
 
@@ -155,7 +157,11 @@ class _Interpolation:
         with np.errstate(invalid="ignore"):  # between two infinities there is no number
             for array in known:
                 share = weight[:, None] if array.ndim == 2 else weight
-                made.append(np.where(share == 1.0, array[right], array[right - 1] * (1.0 - share) + array[right] * share))
+                made.append(
+                    np.where(
+                        share == 1.0, array[right], array[right - 1] * (1.0 - share) + array[right] * share
+                    )
+                )
         return Flow(*made)._replace(t_s=t_s)
 
 

@@ -96,6 +96,7 @@ class _Judge:
         yield self._named()
         yield self._rate()
         yield self._age()
+        yield self._skipped()
         yield self._ending()
 
     def _recovery(self) -> Promise | None:
@@ -143,7 +144,11 @@ class _Judge:
             during = [one for one in self._predictions if t_from <= one.t_sent < t_to]
             n += len(during)
             wrong += sum(one.why != "poor_signal" for one in during)
-        return Promise("poor_signal while electrodes are off", not wrong, f"{n} windows, {wrong} wrong") if n else None
+        return (
+            Promise("poor_signal while electrodes are off", not wrong, f"{n} windows, {wrong} wrong")
+            if n
+            else None
+        )
 
     def _named(self) -> Promise | None:
         """Single bad electrodes are told while they are bad, and not when they are good again."""
@@ -164,7 +169,9 @@ class _Judge:
         """The rate that the stamps show is told, to 20 millionths."""
         off_ppm = []
         for record in self._records(("drift",)):
-            if (record.length_s or 0.0) < METERED_S or any(isinstance(f, Vanish) for f in self._scenario.faults):
+            if (record.length_s or 0.0) < METERED_S or any(
+                isinstance(f, Vanish) for f in self._scenario.faults
+            ):
                 continue
             told = [one.rate_hz for one in self._statuses() if one.t_sent < self._until(record)]
             measured_hz = told[-1].measured if told and told[-1] else None
@@ -186,6 +193,14 @@ class _Judge:
         seen = f"oldest {oldest_s:.2f} s, {report.n_skipped if report else 0} windows skipped"
         return Promise(f"no window older than {limit_s:.2f} s decoded as now", oldest_s <= limit_s, seen)
 
+    def _skipped(self) -> Promise | None:
+        """Windows are only skipped when they are late."""
+        held_s = max((one.length_s or 0.0 for one in self._records(("burst",))), default=0.0)
+        report = self._outcome.report
+        if report is None or held_s + self._window.hop_s + CHUNK_S > self._watch.max_backlog_s:
+            return None
+        return Promise("no window in time is skipped", report.n_skipped == 0, f"{report.n_skipped} skipped")
+
     def _ending(self) -> Promise:
         """How it ends: running, or refused, or lost for good."""
         error, states = self._outcome.error, [one.state for one in self._statuses()]
@@ -196,8 +211,12 @@ class _Judge:
         if self._is_replaced:
             t_gone = min(record.t_lsl for record in self._records(("vanish",)))
             later = [one for one in self._full if one.t_window[1] > t_gone]
-            return Promise("another device is not decoded", not later and before == "lost", f"{before} to the end")
-        return Promise("the run goes on", error is None and before in ("running", "recovering"), f"{error or before}")
+            return Promise(
+                "another device is not decoded", not later and before == "lost", f"{before} to the end"
+            )
+        return Promise(
+            "the run goes on", error is None and before in ("running", "recovering"), f"{error or before}"
+        )
 
     # -- what was injected -------------------------------------------------------------------------------
 

@@ -53,9 +53,7 @@ class ChaosRelay:
         clock: Clock = now,
     ) -> None:
         self._clock = clock
-        self._streams = FaultyStreams(
-            source, scenario, clock=clock, log=log, name=name, source_id=source_id
-        )
+        self._streams = FaultyStreams(source, scenario, clock=clock, log=log, name=name, source_id=source_id)
         self._streams.connect(self)
         self._consumers = Consumers(scenario.consumers, consume)
         self._outlets: dict[int, Outlet] = {}

@@ -59,9 +59,7 @@ class SteppedAcquisition:
     `ahead` is not asked: nothing gets cold in simulated time.
     """
 
-    def __init__(
-        self, source: Source, *, clock: Clock, sink: ChunkSink, ahead: Ahead | None = None
-    ) -> None:
+    def __init__(self, source: Source, *, clock: Clock, sink: ChunkSink, ahead: Ahead | None = None) -> None:
         self._source, self._clock, self._sink = source, clock, sink
         self._is_open = False
         self.t_last_received: float | None = None

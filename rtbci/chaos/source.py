@@ -250,7 +250,9 @@ class FaultySource:
 
     def _found(self) -> dict[int, StreamInfo]:
         there = self._streams.there
-        return {life: info for life, info in there.items() if not self._wanted or info.source_id == self._wanted}
+        return {
+            life: info for life, info in there.items() if not self._wanted or info.source_id == self._wanted
+        }
 
     def __enter__(self) -> Self:
         self.open()

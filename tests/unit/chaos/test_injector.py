@@ -46,7 +46,11 @@ def same(actions: list[Action], wanted: list[Action]) -> None:
             np.testing.assert_array_equal(array, other)
 
 
-@given(cuts=st.lists(st.integers(0, 1250), max_size=30), seed=st.integers(0, 1000), which=st.sets(st.integers(0, 14)))
+@given(
+    cuts=st.lists(st.integers(0, 1250), max_size=30),
+    seed=st.integers(0, 1000),
+    which=st.sets(st.integers(0, 14)),
+)
 @settings(max_examples=60, deadline=None)
 def test_any_chunking_gives_the_same(cuts: list[int], seed: int, which: set[int]) -> None:
     what, chunk = scenario(*(ALL[i] for i in sorted(which)), seed=seed), signal(5.0)
@@ -143,7 +147,9 @@ def test_saturation_flat_and_line_noise() -> None:
 
 def test_burst_and_jitter_change_only_when_samples_come() -> None:
     chunk = signal(3.0)
-    data, t_lsl, t_due = all_samples(inject(scenario({"kind": "burst", "start_s": 1.0, "length_s": 0.5}), chunk)[0])
+    data, t_lsl, t_due = all_samples(
+        inject(scenario({"kind": "burst", "start_s": 1.0, "length_s": 0.5}), chunk)[0]
+    )
     np.testing.assert_array_equal(data, chunk.data)
     np.testing.assert_array_equal(t_lsl, chunk.t_lsl)
     np.testing.assert_allclose(t_due[250:375], T0_LSL + 1.5)
