@@ -1,5 +1,6 @@
 """Scenarios and streams for tests of the faults."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ def inject(
     actions: list[Action] = [injector.start]
     records: list[Injected] = []
     edges = [0, *sorted(cuts), len(chunk.t_lsl)]
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in itertools.pairwise(edges):
         done = injector.push(Chunk(chunk.data[first:last], chunk.t_lsl[first:last]))
         actions += done.actions
         records += done.records

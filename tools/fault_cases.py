@@ -36,7 +36,7 @@ MORE: dict[str, list[dict[str, Any]]] = {
     "stamps back by 0.1 s": [{"kind": "clock_jump", "start_s": 9.0, "offset_s": -0.1}],
     "bursts behind a clock that was set back": [
         {"kind": "clock_jump", "start_s": 6.0, "offset_s": -5.0},
-        {"kind": "burst", "start_s": 15.0, "length_s": 0.13},
+        {"kind": "burst", "start_s": 15.0, "length_s": 0.19},
     ],
     "one sample twice": [{"kind": "duplicate", "start_s": 9.0, "length_s": 0.004}],
     "all samples twice": [{"kind": "duplicate", "start_s": 0.0, "length_s": 30.0}],

@@ -1,5 +1,6 @@
 """Streams that come and go: destroyed and made anew, and twins of the same name."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -187,4 +188,4 @@ def _runs(values: npt.NDArray[np.int_]) -> Iterator[tuple[int, int]]:
     """Begin and end of each run of equal values."""
     if len(values):
         edges = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), len(values)]
-        yield from zip(edges[:-1], edges[1:], strict=True)
+        yield from itertools.pairwise(edges)

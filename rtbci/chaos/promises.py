@@ -197,7 +197,7 @@ class _Judge:
         """Windows are only skipped when they are late."""
         held_s = max((one.length_s or 0.0 for one in self._records(("burst",))), default=0.0)
         report = self._outcome.report
-        if report is None or held_s + self._window.hop_s + CHUNK_S > self._watch.max_backlog_s:
+        if report is None or held_s + CHUNK_S > self._watch.max_backlog_s:
             return None
         return Promise("no window in time is skipped", report.n_skipped == 0, f"{report.n_skipped} skipped")
 

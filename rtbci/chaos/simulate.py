@@ -59,7 +59,14 @@ class SteppedAcquisition:
     `ahead` is not asked: nothing gets cold in simulated time.
     """
 
-    def __init__(self, source: Source, *, clock: Clock, sink: ChunkSink, ahead: Ahead | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        clock: Clock,
+        sink: ChunkSink,
+        ahead: Ahead | None = None,  # noqa: ARG002
+    ) -> None:
         self._source, self._clock, self._sink = source, clock, sink
         self._is_open = False
         self.t_last_received: float | None = None
@@ -72,7 +79,7 @@ class SteppedAcquisition:
     def start(self) -> None:
         """Nothing: the source is opened by the first `wait`."""
 
-    def wait(self, timeout_s: float, n_samples: int = 1) -> bool:
+    def wait(self, timeout_s: float, n_samples: int = 1) -> bool:  # noqa: ARG002
         """Hand over what comes in the next `timeout_s` seconds; what the source raises is raised here."""
         t_end = self._clock() + timeout_s
         if not self._is_open:
@@ -87,7 +94,7 @@ class SteppedAcquisition:
                 self._sink(chunk, markers)
         return False
 
-    def stop(self, _timeout_s: float | None = None) -> None:
+    def stop(self, timeout_s: float | None = None) -> None:  # noqa: ARG002
         """Close the source."""
         self._source.close()
 

@@ -31,6 +31,9 @@ class WatchedDecoder(Decoder):
     n_broken = n_not_finite = n_starts = 0
     fill_s = 0.0
     _rate_first_hz = 0.0
+    _newest: FloatArray = np.empty(0)
+    _n_fed = 0
+    _is_full = False
 
     def open(self, info: StreamInfo, unit: str = "") -> ChannelMap:
         """Take a stream; see `Decoder.open`."""
@@ -60,6 +63,6 @@ class WatchedDecoder(Decoder):
         return verdicts
 
     def _begin(self) -> None:
-        self._newest: FloatArray = np.empty(0)
+        self._newest = np.empty(0)
         self._n_fed, self._is_full = 0, False
         self.n_starts += 1

@@ -39,24 +39,24 @@ class Ahead(Protocol):
 
 
 class Acquiring(Protocol):
-    """What a run needs of an `Acquisition`; runs in simulated time have one without a thread."""
+    """What a run needs of an `Acquisition`, and says so there; runs in simulated time have one without a thread."""
 
     t_last_received: float | None
 
     @property
-    def info(self) -> StreamInfo: ...
+    def info(self) -> StreamInfo: ...  # noqa: D102 - as of Acquisition, like all that follow
 
-    def start(self) -> None: ...
+    def start(self) -> None: ...  # noqa: D102
 
-    def wait(self, timeout_s: float, n_samples: int = 1) -> bool: ...
+    def wait(self, timeout_s: float, n_samples: int = 1) -> bool: ...  # noqa: D102
 
-    def stop(self, timeout_s: float | None = None) -> None: ...
+    def stop(self, timeout_s: float | None = None) -> None: ...  # noqa: D102
 
 
 class AcquisitionFactory(Protocol):
     """Makes what drains a source and hands its chunks to `sink`."""
 
-    def __call__(self, source: Source, *, clock: Clock, sink: Sink, ahead: Ahead | None) -> Acquiring: ...
+    def __call__(self, source: Source, *, clock: Clock, sink: Sink, ahead: Ahead | None) -> Acquiring: ...  # noqa: D102
 
 
 class Acquisition:

@@ -13,6 +13,7 @@ from rtbci.chaos.simulate import simulate
 from rtbci.chaos.watched import WatchedDecoder
 from rtbci.config import RunConfig
 from rtbci.runtime import intake, live
+from rtbci.runtime.quality import SignalQuality
 from rtbci.runtime.watch import StreamWatch
 from rtbci.stream.health import GapDetector
 from rtbci.stream.source import Chunk
@@ -91,7 +92,7 @@ def test_a_recovery_that_takes_too_long(broken: Any, monkeypatch: pytest.MonkeyP
 
 
 def test_electrodes_that_are_off_and_not_told(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live.SignalQuality, "push", lambda *_: False)
+    monkeypatch.setattr(SignalQuality, "push", lambda *_: False)
     times = {"start_s": 3.0, "length_s": 4.0}
     assert "poor_signal" in broken(scenario({"kind": "flat", **times}, duration_s=10.0))
     assert "bad" in broken(scenario({"kind": "flat", "n_channels": 1, **times}, duration_s=10.0))
@@ -109,5 +110,5 @@ def test_windows_in_time_that_are_skipped(broken: Any, monkeypatch: pytest.Monke
         return verdicts[-1:]
 
     monkeypatch.setattr(live.LiveRun, "_skip_backlog", none)
-    what = scenario({"kind": "burst", "start_s": 3.0, "length_s": 0.13}, duration_s=8.0)
+    what = scenario({"kind": "burst", "start_s": 3.0, "length_s": 0.19}, duration_s=8.0)
     assert "no" in broken(what)

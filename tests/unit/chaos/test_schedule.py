@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -34,7 +36,7 @@ def test_random_ones_have_the_rate_and_the_lengths_that_were_asked_for() -> None
     assert 0.1 <= min(lengths_s) < 0.12
     assert 0.48 < max(lengths_s) <= 0.5
     ends = [(one.occurrence.start_s, one.occurrence.stop_s) for one in found]
-    assert all(stop <= start for (_, stop), (start, _) in zip(ends[:-1], ends[1:], strict=True))
+    assert all(stop <= start for (_, stop), (start, _) in itertools.pairwise(ends))
 
 
 def test_each_occurrence_has_random_numbers_of_its_own() -> None:

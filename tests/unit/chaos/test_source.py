@@ -42,10 +42,10 @@ def test_it_goes_on_with_a_stream_that_is_back_as_it_was() -> None:
 
 def test_nothing_comes_before_its_time() -> None:
     clock = SimulatedClock()
-    with streams(scenario({"kind": "burst", "start_s": 1.0, "length_s": 1.0}), clock) as world:
-        with world.receiver() as source:
-            assert len(pull_for(source, clock, 1.9)) == 250
-            assert len(pull_for(source, clock, 0.2)) >= 270
+    what = scenario({"kind": "burst", "start_s": 1.0, "length_s": 1.0})
+    with streams(what, clock) as world, world.receiver() as source:
+        assert len(pull_for(source, clock, 1.9)) == 250
+        assert len(pull_for(source, clock, 0.2)) >= 270
 
 
 def test_another_description_ends_the_connection() -> None:
