@@ -53,9 +53,9 @@ class Consumers:
                 self.n_read += 1
 
     def __enter__(self) -> Self:
-        self._context = zmq.Context()
+        self._context = context = zmq.Context()
         for _ in self._every_s:
-            socket = self._context.socket(zmq.SUB)
+            socket = context.socket(zmq.SUB)
             self._sockets.append(socket)
             socket.setsockopt(zmq.LINGER, 0)
             socket.setsockopt(zmq.RCVHWM, HIGH_WATER)

@@ -105,7 +105,7 @@ class _Judge:
         for record, t_back in self._interruptions():
             if self._is_refused or self._is_replaced or not self._is_left_alone(record, t_back):
                 continue
-            sent = next((one.t_sent for one in self._full if one.t_sent >= t_back), np.inf)
+            sent = self._full_again(record, t_back)
             gone_s = record.length_s or 0.0
             looked_for = record.kind in ("vanish", "burst") and gone_s > self._watch.lost_s
             late_s.append(sent - t_back - (OPEN_S + RETRY_S if looked_for else 0.0))
@@ -115,6 +115,15 @@ class _Judge:
         limit_s = self._window.length_s + self._window.hop_s + CHUNK_S
         text = f"decoding again within {limit_s:.2f} s of good data"
         return Promise(text, max(late_s) <= limit_s, f"{n} times, longest {max(late_s):.2f} s")
+
+    def _full_again(self, record: Injected, t_back: float) -> float:
+        """When the first full window of good data was sent; one from before the fault may still come behind it."""
+        t_from, t_seen = t_back, t_back + 2 * self._window.hop_s + CHUNK_S + OPEN_S + RETRY_S
+        if record.kind != "burst":
+            # Where there is none, the fault was on a channel that is not read, and nothing was interrupted.
+            empty = [one.t_sent for one in self._predictions if one.probs is None]
+            t_from = next((t for t in empty if t_back <= t <= t_seen), t_back)
+        return next((one.t_sent for one in self._full if one.t_sent >= t_from), np.inf)
 
     def _missing(self) -> Promise | None:
         """While nothing comes, messages say so."""
