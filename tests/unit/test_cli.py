@@ -10,7 +10,19 @@ import typer
 from rtbci import cli
 from rtbci.errors import ConfigError, RtbciError
 
-COMMANDS = ("run", "calibrate", "replay", "amp", "chaos", "listen", "demo", "streams", "doctor", "eval", "profile")
+COMMANDS = (
+    "run",
+    "calibrate",
+    "replay",
+    "amp",
+    "chaos",
+    "listen",
+    "demo",
+    "streams",
+    "doctor",
+    "eval",
+    "profile",
+)
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *args: str) -> object:
