@@ -304,6 +304,34 @@ def amp(
 
 
 @app.command()
+def chaos(
+    scenario: Annotated[str, typer.Argument(help="Scenario by name or path; 'list' shows those there are.")],
+    from_: Annotated[str, typer.Option("--from", help="Recording, name of an LSL stream, or 'amp'.")] = "amp",
+    name: Annotated[str, typer.Option(help="Name of the faulty LSL stream.")] = "rtbci-chaos",
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the faults [the scenario's].")] = None,
+    duration: Annotated[
+        float | None, typer.Option(help="Stop after this many seconds (default: never).")
+    ] = None,
+    log: Annotated[Path | None, typer.Option(help="Write every fault here, one line of JSON each.")] = None,
+    consume: Annotated[
+        str | None,
+        typer.Option(help="Where the run publishes that slow subscribers bother [tcp://127.0.0.1:5571]."),
+    ] = None,
+) -> None:
+    """Offer a stream that misbehaves: dropouts, bursts, wrong clocks, losses, as a scenario says."""
+    from rtbci.commands import chaos as command
+
+    if scenario == "list":
+        command.show_scenarios(_console(stderr=False))
+        return
+    command.chaos(
+        command.Request(scenario, from_, name, seed, duration, log, consume),
+        _console(),
+        _console(stderr=False),
+    )
+
+
+@app.command()
 def listen(
     address: Annotated[str | None, typer.Argument(help="ZMQ address [tcp://127.0.0.1:5571].")] = None,
     json: Annotated[bool, typer.Option("--json", help="One line of JSON per message.")] = False,

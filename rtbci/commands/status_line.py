@@ -26,6 +26,7 @@ SAID = {
     "gap": "gap in the stream, starting anew",
     "overflow": "decoder was late, samples dropped, starting anew",
     "not_finite": "samples that are not finite (NaN or Inf), left out",
+    "duplicates": "samples come twice, left out",
     "profile_swapped": "profile swapped",
     "adaptation_on": "adaptation is on",
     "adaptation_rolled_back": "adaptation taken back",

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from rtbci.errors import RateError
 from rtbci.stream.health import GapDetector, RateMeter
-from rtbci.stream.source import Chunk, StreamInfo
+from rtbci.stream.source import Chunk, FloatArray, StreamInfo
 
 __all__ = ["MAX_RATE_ERROR", "RATE_SETTLED_S", "Break", "Intake"]
 
@@ -48,6 +48,11 @@ class Intake:
     t_now : float
         Time of the connection, in seconds; the rate is believed `RATE_SETTLED_S` later.
 
+    Attributes
+    ----------
+    n_duplicates : int
+        Samples left out because they came twice.
+
     Notes
     -----
     One owner. `push` stands between a sample and its decision, `note` comes after it.
@@ -57,6 +62,9 @@ class Intake:
         self._info, self._read, self._t_metered = info, read, t_now
         self._gaps, self._meter = GapDetector(info.rate_hz), RateMeter(info.rate_hz)
         self._has_gap = False
+        self._newest: Chunk | None = None  # the last sample so far
+        self._t_fresh: FloatArray = np.empty(0)  # stamps of the newest chunk without duplicates
+        self.n_duplicates = 0
         self._i_unbroken = 0  # in the newest chunk, the first sample behind its last gap
 
     @property
@@ -70,11 +78,12 @@ class Intake:
         return self._meter.rate_hz
 
     def push(self, chunk: Chunk) -> list[Chunk | Break]:
-        """Return the pieces of a chunk and the breaks between them, in order; nothing is copied."""
+        """Return the pieces of a chunk and the breaks between them, in order; duplicates are left out."""
+        chunk = self._fresh(chunk)
         gaps = self._gaps.push(chunk.t_lsl)
         self._has_gap, self._i_unbroken = bool(gaps), 0
-        # One sum tells of any that is not finite; which one is only looked for then.
-        if not gaps and math.isfinite(np.add.reduce(chunk.data, None)):
+        # One sum of squares (no infinity minus infinity) tells of any that is not finite; which one is only looked for then.
+        if not gaps and math.isfinite(np.vdot(chunk.data, chunk.data)):
             return [chunk]
         pieces: list[Chunk | Break] = []
         for i, gap_s in gaps:
@@ -83,12 +92,12 @@ class Intake:
             self._i_unbroken = i
         return pieces + self._finite(chunk, self._i_unbroken, len(chunk.t_lsl))
 
-    def note(self, chunk: Chunk, t_taken: float) -> None:
+    def note(self, t_taken: float) -> None:
         """Measure the rate on the chunk that was pushed last."""
         if self._has_gap:
             self._meter.reset()  # samples that are missing are no slow clock
             self._t_metered = t_taken
-        self._meter.push(chunk.t_lsl[self._i_unbroken :])
+        self._meter.push(self._t_fresh[self._i_unbroken :])
 
     def check_rate(self, t_now: float) -> None:
         """Refuse a stream whose stamps show another rate than it states.
@@ -106,6 +115,23 @@ class Intake:
                 f"stream '{self._info.name}': states {nominal_hz:g} Hz but its stamps show {measured_hz:.2f} Hz, need "
                 f"agreement within {100 * MAX_RATE_ERROR:g} %; correct the rate in the program that sends it"
             )
+
+    def _fresh(self, chunk: Chunk) -> Chunk:
+        """Leave out samples that have stamp and values of the one before: some radios and programs send twice."""
+        data, t_lsl = chunk
+        self._t_fresh, before = t_lsl, self._newest
+        if not len(t_lsl):
+            return chunk
+        self._newest = Chunk(data[-1:].copy(), t_lsl[-1:])
+        if before is None:
+            before = Chunk(data[:1], t_lsl[:1] - 1.0)
+        if t_lsl[0] != before.t_lsl[0] and (t_lsl[1:] != t_lsl[:-1]).all():
+            return chunk
+        earlier = np.concatenate((before.data, data[:-1]))
+        same = (np.concatenate((before.t_lsl, t_lsl[:-1])) == t_lsl) & (earlier == data).all(axis=1)
+        self.n_duplicates += int(same.sum())
+        self._t_fresh = t_lsl[~same]
+        return Chunk(data[~same], self._t_fresh)
 
     def _finite(self, chunk: Chunk, first: int, last: int) -> list[Chunk | Break]:
         """Cut the samples from `first` up to, not including, `last` at those that are not finite."""

@@ -26,7 +26,7 @@ from rtbci.runtime.requests import RequestHandler
 from rtbci.runtime.telemetry import Report, Telemetry, channels_found, hello_of, profile_ref
 from rtbci.runtime.use_watch import UseWatch
 from rtbci.runtime.watch import StreamWatch
-from rtbci.stream.acquire import Acquisition
+from rtbci.stream.acquire import Acquiring, Acquisition, AcquisitionFactory
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
 
 __all__ = ["LiveRun", "Report", "SourceFactory"]
@@ -43,7 +43,7 @@ OVERFLOW_S = 30.0
 """A gap behind which samples are this much older than usual was made here: liblsl keeps 60 s for us."""
 STATUS_S = 1.0
 LISTENERS_S = 0.1
-RETRY_S = 1.0
+RETRY_S = 0.25
 MIN_QUALITY = 0.5
 """With fewer than half of the channels usable there is no decision."""
 
@@ -72,6 +72,8 @@ class LiveRun:
         Started and closed by its owner.
     news : callable
         What else there is to tell, for instance by a recorder; each becomes an event.
+    acquire : callable
+        Makes what drains the source; see `rtbci.chaos.simulate` for another than `Acquisition`.
 
     Notes
     -----
@@ -92,7 +94,9 @@ class LiveRun:
         watch: ProfileWatch | None = None,
         change: EngineChange | None = None,
         news: Callable[[], Sequence[News]] = tuple,
+        acquire: AcquisitionFactory = Acquisition,
     ) -> None:
+        self._acquire = acquire
         self._config, self._decoder, self._make_source = config, decoder, make_source
         self._control, self._clock, self._news = control, clock, news
         self._t_start = clock()
@@ -141,7 +145,7 @@ class LiveRun:
                 pass
             while not self._is_over(stop):
                 source = self._make_source(self._info)
-                acquisition = Acquisition(
+                acquisition = self._acquire(
                     source, clock=self._clock, sink=self._receive, ahead=self._rehearsal
                 )
                 self._acquisition, self._is_connected = acquisition, False
@@ -164,7 +168,7 @@ class LiveRun:
                     acquisition.stop(OPENING_STOP_S)
         return self._telemetry.report(self._clock())
 
-    def _watch_over(self, acquisition: Acquisition, stop: threading.Event) -> None:
+    def _watch_over(self, acquisition: Acquiring, stop: threading.Event) -> None:
         """Look after one connection from the calling thread, until it is lost; decoding needs none of it."""
         while not self._is_over(stop):
             acquisition.wait(POLL_S)  # for what stopped the thread; the samples go to `_receive`
@@ -207,7 +211,7 @@ class LiveRun:
             self._rehearsal.open(info.rate_hz, window.hop_s)
         self._quality = SignalQuality(info.labels, self._decoder.read, self._decoder.gains_uv, info.rate_hz)
         self._use.reset()
-        self._lag_s = np.inf
+        self._lag_s, self._n_duplicates_told = np.inf, 0
         self._watch.opened(t_now)
         self._outbox.announce(hello_of(self._decoder))
         if came_back:
@@ -231,13 +235,14 @@ class LiveRun:
         if not len(chunk.t_lsl):
             return
         self._watch.received(t_taken)
-        for piece in self._intake.push(chunk):
+        pieces = self._intake.push(chunk)
+        for i, piece in enumerate(pieces, 1):
             if isinstance(piece, Chunk):
-                self._push(piece, t_taken)
+                self._push(piece, t_taken, i == len(pieces))
             else:
                 self._break(piece, t_taken)
         # What can wait comes after the decision.
-        self._intake.note(chunk, t_taken)
+        self._intake.note(t_taken)
         self._rehearsal.push(float(chunk.t_lsl[-1]), t_taken, len(chunk.t_lsl), self._decoder.n_needed)
 
     def _rehearse(self) -> None:
@@ -253,29 +258,35 @@ class LiveRun:
             self._start_anew("not_finite", at.t_lsl, {"n_samples": telemetry.n_not_finite})
             return
         telemetry.n_gaps += 1
+        if at.gap_s < 0:
+            self._lag_s = np.inf  # another clock: how old its data usually is has to be learnt anew
         if t_taken - at.t_lsl - self._lag_s > OVERFLOW_S and at.gap_s > 0:
             telemetry.n_overflow += round(at.gap_s * self._intake.rate_hz)
             self._start_anew("overflow", at.t_lsl, {"gap_s": at.gap_s, "n_samples": telemetry.n_overflow})
         else:
             self._start_anew("gap", at.t_lsl, {"gap_s": at.gap_s})
 
-    def _push(self, chunk: Chunk, t_taken: float) -> None:
+    def _push(self, chunk: Chunk, t_taken: float, is_newest: bool) -> None:
         verdicts = self._decoder.push(chunk.data, chunk.t_lsl)
         if verdicts:
-            for verdict in self._skip_backlog(verdicts, t_taken):
+            for verdict in self._skip_backlog(verdicts, t_taken, is_newest):
                 self._publish(verdict, t_taken)
         if self._quality is not None and self._quality.push(chunk.data):
             self._quality.look()
 
-    def _skip_backlog(self, verdicts: list[Verdict], t_taken: float) -> list[Verdict]:
-        """Keep only the newest of several windows when they come later than this stream's data usually do."""
+    def _skip_backlog(self, verdicts: list[Verdict], t_taken: float, is_newest: bool) -> list[Verdict]:
+        """Keep only the newest of several windows when they come later than this stream's data usually do.
+
+        Of windows in front of a break that came with them there is no newest.
+        """
         lag_s = t_taken - verdicts[-1].estimate.t_window[1]
         first_lag_s = t_taken - verdicts[0].estimate.t_window[1]
         self._lag_s = min(self._lag_s, lag_s)
-        if len(verdicts) == 1 or first_lag_s - self._lag_s <= self._config.watch.max_backlog_s:
+        n_keep = 1 if is_newest else 0
+        if len(verdicts) == n_keep or first_lag_s - self._lag_s <= self._config.watch.max_backlog_s:
             return verdicts
-        self._telemetry.n_skipped += len(verdicts) - 1
-        return verdicts[-1:]
+        self._telemetry.n_skipped += len(verdicts) - n_keep
+        return verdicts[-1:] if is_newest else []
 
     def _publish(self, verdict: Verdict, t_taken: float) -> None:
         estimate = verdict.estimate
@@ -347,10 +358,16 @@ class LiveRun:
             self._send_status()
             if self._info is not None:
                 self._intake.check_rate(t_now)
+                self._say_duplicates(t_now)
             self._say_missing(t_now)
 
     def _change_engine(self) -> bool:
         return self._change is not None and self._change.advance(self._outbox)
+    def _say_duplicates(self, t_now: float) -> None:
+        """Once a second, how many samples have come twice, when there are more."""
+        if (n := self._intake.n_duplicates) > self._n_duplicates_told:
+            self._outbox.event("duplicates", t_now, "", {"n_samples": n})
+        self._n_duplicates_told = n
 
     def _say_missing(self, t_now: float) -> None:
         """Once a second without data, a prediction that says so."""

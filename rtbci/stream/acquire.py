@@ -16,7 +16,7 @@ from rtbci.clock import Clock, now
 from rtbci.errors import StreamError
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
 
-__all__ = ["THREAD_NAME", "Acquisition", "Ahead", "Sink"]
+__all__ = ["THREAD_NAME", "Acquiring", "Acquisition", "AcquisitionFactory", "Ahead", "Sink"]
 
 THREAD_NAME = "rtbci-acquire"
 Sink = Callable[[Chunk, Sequence[Marker]], None]
@@ -36,6 +36,27 @@ class Ahead(Protocol):
     def rehearse(self) -> None:
         """Do it; called in the acquisition thread, between two pulls."""
         ...
+
+
+class Acquiring(Protocol):
+    """What a run needs of an `Acquisition`, and says so there; runs in simulated time have one without a thread."""
+
+    t_last_received: float | None
+
+    @property
+    def info(self) -> StreamInfo: ...  # noqa: D102 - as of Acquisition, like all that follow
+
+    def start(self) -> None: ...  # noqa: D102
+
+    def wait(self, timeout_s: float, n_samples: int = 1) -> bool: ...  # noqa: D102
+
+    def stop(self, timeout_s: float | None = None) -> None: ...  # noqa: D102
+
+
+class AcquisitionFactory(Protocol):
+    """Makes what drains a source and hands its chunks to `sink`."""
+
+    def __call__(self, source: Source, *, clock: Clock, sink: Sink, ahead: Ahead | None) -> Acquiring: ...  # noqa: D102
 
 
 class Acquisition:

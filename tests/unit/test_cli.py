@@ -15,6 +15,7 @@ COMMANDS = (
     "calibrate",
     "replay",
     "amp",
+    "chaos",
     "listen",
     "demo",
     "streams",

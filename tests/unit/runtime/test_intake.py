@@ -96,7 +96,7 @@ def test_a_rate_that_is_not_the_stated_one_is_refused_once_it_is_known() -> None
     for i in range(0, 1100, 10):
         given = chunk((i + np.arange(10)) / 92.9)
         one.push(given)
-        one.note(given, float(given.t_lsl[-1]))
+        one.note(float(given.t_lsl[-1]))
     one.check_rate(RATE_SETTLED_S - 0.1)
     with pytest.raises(RateError, match=r"states 100 Hz but its stamps show 92\.9"):
         one.check_rate(RATE_SETTLED_S)
@@ -109,6 +109,27 @@ def test_a_gap_is_no_slow_clock() -> None:
     for i in range(0, 1200, 10):
         given = chunk(t_lsl[i : i + 10])
         one.push(given)
-        one.note(given, float(given.t_lsl[-1]))
+        one.note(float(given.t_lsl[-1]))
     assert one.measured_hz == pytest.approx(RATE_HZ)
     one.check_rate(float(t_lsl[-1]))
+
+
+def test_samples_that_come_twice_are_left_out() -> None:
+    data, t_lsl = np.arange(240.0).reshape(80, 3), np.arange(80) / RATE_HZ
+    i = np.repeat(np.arange(80), [1, 3, 1, 2] * 20)
+    one = intake()
+    kept = []
+    for start in range(0, len(i), 4):
+        part = i[start : start + 4]
+        kept += [piece for piece in one.push(Chunk(data[part], t_lsl[part])) if isinstance(piece, Chunk)]
+        one.note(float(t_lsl[part[-1]]))
+    assert np.concatenate([piece.t_lsl for piece in kept]).tolist() == t_lsl.tolist()
+    assert one.n_duplicates == len(i) - 80
+    assert one.measured_hz == pytest.approx(RATE_HZ, rel=0.02)
+
+
+def test_samples_that_only_share_a_stamp_are_no_duplicates() -> None:
+    given = chunk(np.repeat(np.arange(5) / RATE_HZ * 4, 4))
+    one = intake()
+    assert sum(len(piece.t_lsl) for piece in one.push(given) if isinstance(piece, Chunk)) == 20
+    assert one.n_duplicates == 0

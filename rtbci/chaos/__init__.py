@@ -1,0 +1,1 @@
+"""Streams that misbehave on purpose: seeded faults, an LSL relay that sends them, and runs in simulated time."""

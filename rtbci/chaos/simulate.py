@@ -1,0 +1,175 @@
+"""A live run against a scenario in simulated time: the whole run, no network, no thread, no waiting."""
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from rtbci.chaos.flow import Injected
+from rtbci.chaos.scenario import Scenario
+from rtbci.chaos.source import FaultyStreams
+from rtbci.clock import Clock
+from rtbci.config import RunConfig
+from rtbci.errors import RtbciError
+from rtbci.publish.messages import Message
+from rtbci.publish.sink import Sink
+from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.live import LiveRun, Report
+from rtbci.stream.acquire import Ahead
+from rtbci.stream.acquire import Sink as ChunkSink
+from rtbci.stream.source import Source, StreamInfo
+
+__all__ = ["Outcome", "SimulatedClock", "SteppedAcquisition", "simulate"]
+
+T_START_LSL = 1000.0
+OPEN_S = 0.25
+"""How long one look for the stream takes in simulated time; the run looks again by itself."""
+
+
+class SimulatedClock:
+    """A clock that goes on only when somebody waits for it."""
+
+    def __init__(self, t_start_lsl: float = T_START_LSL) -> None:
+        self.t_lsl = t_start_lsl
+
+    def __call__(self) -> float:
+        """Return the time, in seconds."""
+        return self.t_lsl
+
+    def sleep_until(self, t_lsl: float, _clock: Clock | None = None) -> None:
+        """Let the time be `t_lsl`, unless it is later already; stands for `rtbci.clock.sleep_until`."""
+        self.t_lsl = max(self.t_lsl, t_lsl)
+
+
+class _Stop(threading.Event):
+    """An event whose waiting takes simulated time."""
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        super().__init__()
+        self._sim = clock
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self.is_set():
+            self._sim.sleep_until(self._sim() + (timeout or 0.0))
+        return self.is_set()
+
+
+class SteppedAcquisition:
+    """Stands for `rtbci.stream.acquire.Acquisition`: drains the source in the calling thread, while it waits.
+
+    `ahead` is not asked: nothing gets cold in simulated time.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        clock: Clock,
+        sink: ChunkSink,
+        ahead: Ahead | None = None,  # noqa: ARG002
+    ) -> None:
+        self._source, self._clock, self._sink = source, clock, sink
+        self._is_open = False
+        self.t_last_received: float | None = None
+
+    @property
+    def info(self) -> StreamInfo:
+        """Metadata of the source."""
+        return self._source.info
+
+    def start(self) -> None:
+        """Nothing: the source is opened by the first `wait`."""
+
+    def wait(self, timeout_s: float, n_samples: int = 1) -> bool:  # noqa: ARG002
+        """Hand over what comes in the next `timeout_s` seconds; what the source raises is raised here."""
+        t_end = self._clock() + timeout_s
+        if not self._is_open:
+            self._source.open()
+            self._is_open = True
+        while (left_s := t_end - self._clock()) > 0:
+            chunk = self._source.pull(left_s)
+            markers = self._source.pull_markers()
+            if len(chunk.t_lsl):
+                self.t_last_received = self._clock()
+            if len(chunk.t_lsl) or markers:
+                self._sink(chunk, markers)
+        return False
+
+    def stop(self, timeout_s: float | None = None) -> None:  # noqa: ARG002
+        """Close the source."""
+        self._source.close()
+
+
+class Outcome(NamedTuple):
+    """What a run made of a scenario.
+
+    Parameters
+    ----------
+    records : list of Injected
+        What was done to the stream.
+    messages : list of Message
+        What the run published.
+    report : Report or None
+        Its own summary; None when it ended with `error`.
+    error : RtbciError or None
+        Why it gave up.
+    t_start_lsl : float
+        Stamp of the source's first sample, in seconds.
+    """
+
+    records: list[Injected]
+    messages: list[Message]
+    report: Report | None
+    error: RtbciError | None
+    t_start_lsl: float
+
+
+class _Keep:
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def send(self, message: Message) -> None:
+        self.messages.append(message)
+
+    def poll(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+def simulate(
+    scenario: Scenario,
+    decoder: Decoder,
+    make_source: Callable[[SimulatedClock], Source],
+    config: RunConfig,
+    sinks: Iterable[Sink] = (),
+) -> Outcome:
+    """Run a decoder on a faulty stream for the scenario's duration.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    decoder : Decoder
+        Of the configuration's paradigm; stays open.
+    make_source : callable
+        Makes the stream without faults, paced by the clock that it is given.
+    config : RunConfig
+        Its `duration_s` is the scenario's.
+    sinks : iterable of Sink
+        More receivers of the messages, in this thread.
+    """
+    clock, kept = SimulatedClock(), _Keep()
+    config = config.model_copy(update={"duration_s": scenario.duration_s})
+    report: Report | None = None
+    error: RtbciError | None = None
+    with FaultyStreams(make_source(clock), scenario, clock=clock) as streams:
+
+        def connect(lost: StreamInfo | None) -> Source:
+            return streams.receiver(lost, OPEN_S)
+
+        run = LiveRun(config, decoder, connect, [kept, *sinks], clock=clock, acquire=SteppedAcquisition)
+        try:
+            report = run.run(_Stop(clock))
+        except RtbciError as refused:
+            error = refused
+    return Outcome(streams.records, kept.messages, report, error, T_START_LSL)
