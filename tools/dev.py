@@ -1,7 +1,7 @@
 """Set up and run, from a fresh clone, with nothing but Python 3.11 or newer.
 
     python3 tools/dev.py demo        # the main job, without hardware
-    python3 tools/dev.py test        # the tests
+    python3 tools/dev.py test        # the tests, in a process for each core; -n 0 for one alone
     python3 tools/dev.py lint        # format, lint and types
     python3 tools/dev.py rtbci ...   # any rtbci command
 
@@ -21,6 +21,7 @@ VENV = Path(os.environ.get("RTBCI_VENV", ROOT / ".venv"))
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 EXTRAS = {"demo": "", "rtbci": "", "test": "test", "lint": "lint"}
+MAX_PROCESSES = 4  # tests that wait for real time run one after another, so more would wait for these
 LINT = (
     ["ruff", "format", "--check", "."],
     ["ruff", "check", "."],
@@ -44,7 +45,7 @@ def main() -> int:
     if command == "rtbci":
         return run(str(BIN / "rtbci"), *rest)
     if command == "test":
-        return run(str(PYTHON), "-m", "pytest", *rest)
+        return run(str(PYTHON), "-m", "pytest", *in_processes(), *rest)
     return max(run(str(PYTHON), "-m", *tool) for tool in LINT)
 
 
@@ -62,6 +63,19 @@ def install(extra: str) -> None:
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--editable", target], check=True)
     done.write_text(wanted)
+
+
+def in_processes() -> list[str]:
+    """Options of pytest that spread the tests over the cores; where one is given again, the last one counts."""
+    affinity = getattr(
+        os, "sched_getaffinity", None
+    )  # what this process may use, which may be less than there is
+    n_cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    n_processes = min(n_cores, MAX_PROCESSES) if n_cores > 1 else 0
+    if n_processes:  # else each of them would start as many threads as there are cores
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+    return ["-n", str(n_processes)]
 
 
 def run(*command: str) -> int:

@@ -62,7 +62,7 @@ def lsl() -> Iterator[Source]:
 FACTORIES = [
     recording,
     synthetic,
-    synthetic_realtime,
+    pytest.param(synthetic_realtime, marks=pytest.mark.clock),
     pytest.param(lsl, marks=pytest.mark.net),
 ]
 

@@ -28,6 +28,7 @@ def check_row(predictions: list[Prediction], hop_s: float) -> None:
     assert all(one.probs is not None for one in predictions[first:])
 
 
+@pytest.mark.net
 @pytest.mark.slow
 def test_twenty_generations_in_a_row(tmp_path: Path) -> None:
     recipe = read_paradigm("motor_imagery")

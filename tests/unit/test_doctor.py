@@ -52,6 +52,7 @@ def test_every_finding_is_one_line_and_bad_ones_have_a_remedy(quick: Path) -> No
         assert finding.remedy or finding.verdict == "ok"
 
 
+@pytest.mark.net
 def test_a_free_port_and_one_in_use(quick: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

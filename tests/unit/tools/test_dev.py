@@ -53,7 +53,7 @@ def test_it_installs_once_and_again_when_the_project_changes(
 ) -> None:
     assert call(monkeypatch, "test", "-q") == 0
     assert ran[0][-2:] == ["--editable", f"{dev.ROOT}[test]"]
-    assert ran[1][1:] == ["-m", "pytest", "-q"]
+    assert ran[1][1:] == ["-m", "pytest", *dev.in_processes(), "-q"]
     assert call(monkeypatch, "test") == 0
     assert len(ran) == 3
     done = dev.VENV / ".installed-test"

@@ -52,7 +52,7 @@ def test_one_fold_of_another_size_from_a_pretrained_start_becomes_a_decoder(
 ) -> None:
     data = tmp_path / "data" / "eegmmidb"
     data.mkdir(parents=True)
-    for subject in range(1, 9):
+    for subject in range(1, 5):
         write_subject(data, subject, n_runs=1, n_trials=6, trial_s=8.5)
     whole, alone = tmp_path / "whole", tmp_path / "alone"
     given = f"--folds 2 --only-fold 0 --epochs 1 --power-epochs 1 --data {tmp_path / 'data'}".split()
@@ -77,7 +77,7 @@ def test_one_fold_of_another_size_from_a_pretrained_start_becomes_a_decoder(
         "fold 0 of 2",
         "against the encoder of `motor_imagery`",
         "--start",
-        "8 subjects",
+        "4 subjects",
     ):
         assert text in card
     assert (tmp_path / "light" / "results.md").exists()  # and not in docs/
@@ -88,7 +88,7 @@ def test_from_recordings_to_a_decoder_that_runs(tmp_path: Path) -> None:
     data = tmp_path / "data" / "eegmmidb"
     data.mkdir(parents=True)
     for subject in range(1, 5):
-        write_subject(data, subject, n_runs=2, n_trials=10, trial_s=8.5)
+        write_subject(data, subject, n_runs=2, n_trials=4, trial_s=8.5)
 
     def train(out: Path) -> None:
         arguments = (
