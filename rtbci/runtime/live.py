@@ -363,6 +363,7 @@ class LiveRun:
 
     def _change_engine(self) -> bool:
         return self._change is not None and self._change.advance(self._outbox)
+
     def _say_duplicates(self, t_now: float) -> None:
         """Once a second, how many samples have come twice, when there are more."""
         if (n := self._intake.n_duplicates) > self._n_duplicates_told:
