@@ -52,6 +52,9 @@ class TorchVariant(TorchSession):
         self.backend = "torch.compile" if is_compiled else "torch"
         self._encoder = self._encoder.to(device).eval()
         self._ids = self._ids.to(device)
+        if is_compiled:
+            # Else the ninth shape or size in one process runs uncompiled, and nothing says so.
+            self._torch.compiler.reset()
         mode = "reduce-overhead" if device == "cuda" else "default"
         encode: Callable[..., Any] = self._encoder.encode_patches
         self._encode = self._torch.compile(encode, mode=mode) if is_compiled else encode
