@@ -184,8 +184,9 @@ class EngineProcess:
             )
         assert popen.stdin is not None
         # Left open: its end tells the child that we have gone.
-        popen.stdin.write(msgspec.json.encode(request) + b"\n")
-        popen.stdin.flush()
+        with suppress(BrokenPipeError):  # it has ended already: its status says so
+            popen.stdin.write(msgspec.json.encode(request) + b"\n")
+            popen.stdin.flush()
         return popen
 
     @staticmethod

@@ -232,7 +232,10 @@ def test_unknown_engine(run: Call) -> None:
 def test_unknown_back_end(run: Call) -> None:
     status, said = run("--engine", "tensorflow")
     assert status == 2
-    assert "engine.backend: got 'tensorflow', input should be 'onnxruntime' or 'torch'" in said
+    assert (
+        "engine.backend: got 'tensorflow', input should be 'auto', 'onnxruntime', 'openvino', 'torch', 'onnxruntime-cuda', 'tensorrt' or 'tensorrt_rtx'"
+        in said
+    )
 
 
 def test_misspelt_keys_are_told_all_at_once(call: Call, tmp_path: Path) -> None:

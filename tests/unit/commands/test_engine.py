@@ -54,7 +54,8 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> dict[str, FakeCompiler]:
 
 
 def fits(text: str) -> bool:
-    return all(len(line.rstrip()) <= 80 for line in text.splitlines())
+    """All lines but those with a folder, which is as long as it is."""
+    return all(len(line.rstrip()) <= 80 for line in text.splitlines() if not line.startswith("cache: "))
 
 
 def test_list(call: Call, no_gpu: dict[str, FakeCompiler]) -> None:
