@@ -206,7 +206,10 @@ class EngineProcess:
     def _end(self, popen: "subprocess.Popen[bytes]") -> None:
         for pipe in (popen.stdin, popen.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(
+                    BrokenPipeError
+                ):  # what a child that ended early did not read; it is closed all the same
+                    pipe.close()
         try:
             popen.wait(KILL_S)
         except subprocess.TimeoutExpired:
