@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.data_paths import data_dir, needs_data
+from tests.integration.live_runs import wait_for
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 
@@ -37,6 +38,9 @@ def test_listen(tmp_path: Path) -> None:
     demo = [sys.executable, "-m", "rtbci.cli", "demo", "--seconds", "30", "--pub", address]
     with subprocess.Popen(demo, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
+            wait_for(
+                (tmp_path / "demo").exists, "the demo's socket"
+            )  # the example gives up after 5 s of silence
             said = run(str(EXAMPLES / "listen.py"), address, "20")
         finally:
             process.terminate()

@@ -20,8 +20,9 @@ from tests.integration.publish_fixtures import ANY_PORT, HELLO, poll_until_hello
 
 pytestmark = pytest.mark.net
 CODE = """
-import sys
+import signal, sys
 from rtbci.listen import listen
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 sys.exit(listen(sys.argv[1], as_json="json" in sys.argv) == 0)
 """
 

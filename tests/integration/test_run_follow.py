@@ -50,8 +50,9 @@ def test_twenty_generations_in_a_row(tmp_path: Path) -> None:
                 f"swap {generation}",
             )
             if generation == 10:
-                broken = write_generation(tmp_path, base)
-                (broken / "profile.json").write_text("{")
+                aside = write_generation(tmp_path / "aside", base)
+                (aside / "profile.json").write_text("{")
+                broken = aside.rename(tmp_path / "ada" / "0011")  # broken from the first look at it
                 wait_for(lambda: run.kept.events("profile_refused"), "the refusal of a broken profile")
                 (broken / "profile.json").unlink()
             wait_for(
