@@ -4,6 +4,7 @@ As on a GPU, what is put on a stream happens later: here when the stream is wait
 """
 
 import ctypes
+import gc
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -12,6 +13,19 @@ import numpy as np
 
 SUCCESS = 0
 N_OUT = 6
+
+
+def collect_garbage() -> None:
+    """Collect all garbage, also where another thread is at it: then `gc.collect` returns at once, with 0.
+
+    A process of pytest-xdist has such a thread, which waits for the next tests.
+    """
+    while True:
+        certain: list[object] = []
+        certain.append(certain)
+        del certain
+        if gc.collect():
+            return
 
 
 class Status(int):

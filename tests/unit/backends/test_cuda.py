@@ -1,11 +1,9 @@
-import gc
-
 import numpy as np
 import pytest
 
 from rtbci.backends.cuda import Cuda, Gpu, find_gpu
 from rtbci.errors import EngineError, MissingPackageError
-from tests.fake_gpu import FakeRuntime
+from tests.fake_gpu import FakeRuntime, collect_garbage
 
 
 @pytest.fixture
@@ -49,11 +47,11 @@ def test_pinned_memory_lives_as_long_as_any_view_of_it(runtime: FakeRuntime) -> 
     assert not array.any()
     view = array[1:, :2]
     del array
-    gc.collect()
+    collect_garbage()
     view[...] = 5.0
     assert "cudaFreeHost" not in runtime.calls
     del view
-    gc.collect()
+    collect_garbage()
     assert runtime.calls.count("cudaFreeHost") == 1
     assert not runtime.blocks
 

@@ -1,4 +1,3 @@
-import gc
 import re
 import sys
 from hashlib import sha256
@@ -11,7 +10,7 @@ from rtbci.backends.cuda import Cuda
 from rtbci.backends.tensorrt_engine import describe_engine
 from rtbci.backends.tensorrt_session import TensorRTSession
 from rtbci.errors import EngineError
-from tests.fake_gpu import FakeRuntime, FakeTensorRT, network
+from tests.fake_gpu import FakeRuntime, FakeTensorRT, collect_garbage, network
 
 ENGINE = b"engine"
 
@@ -136,7 +135,7 @@ def test_result_is_a_view_that_outlives_the_session_and_is_not_written_to(trt: F
         y[...] = 0.0
     session.close()
     del session
-    gc.collect()
+    collect_garbage()
     np.testing.assert_array_equal(y, network(x))
 
 
@@ -152,7 +151,7 @@ def test_close_frees_everything_and_refuses_further_runs(trt: FakeTensorRT) -> N
     with pytest.raises(EngineError, match="session is closed"):
         session.run(patches(1))
     del session
-    gc.collect()
+    collect_garbage()
     assert not trt.runtime.blocks
 
 
@@ -190,7 +189,7 @@ def test_what_fails_while_opening_leaves_nothing_behind(trt: FakeTensorRT) -> No
     trt.runtime.fails.add("cudaGraphInstantiate")
     with pytest.raises(EngineError, match="cudaGraphInstantiate failed"):
         opened(trt)
-    gc.collect()
+    collect_garbage()
     assert not trt.runtime.blocks
     assert trt.runtime.calls.count("cudaStreamDestroy") == 3
 
