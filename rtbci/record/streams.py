@@ -5,13 +5,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 
 from rtbci.clock import Clock, now
 from rtbci.publish.codec import encode
 from rtbci.publish.messages import Hello, Message, Prediction
 from rtbci.record.items import ClockOffset, Item, Opened
-from rtbci.record.xdf_format import FORMATS
 from rtbci.record.xdf_headers import header_of, lsl_header, parse_xml, stream_header, stream_of
 from rtbci.record.xdf_scan import CHECKSUM_NAME
 from rtbci.record.xdf_write import Samples, XdfWriter
@@ -64,7 +62,6 @@ class SessionStreams:
         self._own: dict[str, int] = {}
         self._signals: dict[str, int] = {}
         self._signal = 0  # the one that samples go to now
-        self._format: npt.DTypeLike = np.float64
         self._classes: tuple[str, ...] = ()
         self._probs = 0
         self._head = self._writer.begin(start)
@@ -83,7 +80,7 @@ class SessionStreams:
         messages: list[Message] = []
         for item in items:
             if isinstance(item, Chunk):
-                chunks.append((item.data.astype(self._format, copy=False), item.t_lsl))
+                chunks.append((item.data, item.t_lsl))
             elif isinstance(item, Marker):
                 texts.setdefault(MARKERS_NAME, []).append(item)
             elif isinstance(item, ClockOffset):
@@ -116,9 +113,7 @@ class SessionStreams:
         # What changes at every start of the same stream (its LSL uid, its creation) makes no new one.
         key = header_of(info)
         xml = lsl_header(opened.xml, info) or key
-        format = stream_of(0, parse_xml(xml, info.name), info.name).format
-        key += format
-        self._format = FORMATS[format]
+        key += stream_of(0, parse_xml(xml, info.name), info.name).format
         if key in self._signals:
             self._signal = self._signals[key]
             return b""
@@ -133,30 +128,33 @@ class SessionStreams:
         self._ids.append(stream_id)
         return stream_id, header + self._writer.clock_offset(stream_id, self._clock(), 0.0)
 
-    def _own_stream(self, name: str, xml: str) -> bytes:
+    def _own_stream(self, name: str, format: str, channel: Channel) -> bytes:
+        """Begin a stream of one channel, the first time that it is needed."""
         if name in self._own:
             return b""
+        xml = stream_header(name, channel.type, IRREGULAR, format, channels=[channel])
         self._own[name], header = self._begin_stream(xml)
         return header
 
     def _text_stream(self, name: str) -> bytes:
         type = "Markers" if name == MARKERS_NAME else OWN_TYPE
-        channels = [Channel(name.removeprefix("rtbci-"), "", type)]
-        return self._own_stream(name, stream_header(name, type, IRREGULAR, "string", channels=channels))
+        return self._own_stream(name, "string", Channel(name.removeprefix("rtbci-"), "", type))
 
     # -- samples ---------------------------------------------------------------------------------------
 
     def _flush(self, chunks: Sequence[Samples]) -> bytes:
         self.n_samples += sum(len(t_lsl) for _, t_lsl in chunks)
-        return self._writer.samples(self._signal, chunks) if chunks else b""
+        return self._numbers(self._signal, chunks)
+
+    def _numbers(self, stream_id: int, chunks: Sequence[Samples]) -> bytes:
+        return (
+            self._writer.samples(stream_id, chunks) if chunks else b""
+        )  # without any there may be no stream yet
 
     def _flush_offsets(self, offsets: Sequence[ClockOffset]) -> bytes:
         if not offsets:
             return b""
-        channels = [Channel("offset", "s", OWN_TYPE)]
-        header = self._own_stream(
-            CLOCK_NAME, stream_header(CLOCK_NAME, OWN_TYPE, IRREGULAR, "double64", channels=channels)
-        )
+        header = self._own_stream(CLOCK_NAME, "double64", Channel("offset", "s", OWN_TYPE))
         values = np.array([[one.offset_s] for one in offsets])
         stamps = np.array([one.t_lsl for one in offsets])
         return header + self._writer.samples(self._own[CLOCK_NAME], [(values, stamps)])
@@ -164,16 +162,17 @@ class SessionStreams:
     def _flush_probs(self, messages: Sequence[Message]) -> bytes:
         """Probabilities as numbers, stamped with the end of their window, so that EEG programs can draw them."""
         parts: list[bytes] = []
+        probs: list[Samples] = []
         for message in messages:
             self.session = self.session or message.session
             if isinstance(message, Hello) and message.classes != self._classes:
-                parts.append(self._open_probs(message))
+                parts += [self._numbers(self._probs, probs), self._open_probs(message)]
+                probs = []
             elif isinstance(message, Prediction) and message.probs is not None and self._probs:
                 decided = message.decision
                 index = NO_DECISION if decided is None else float(message.classes.index(decided))
-                values, stamp = np.array([[*message.probs, index]]), np.array([message.t_window[1]])
-                parts.append(self._writer.samples(self._probs, [(values, stamp)]))
-        return b"".join(parts)
+                probs.append((np.array([[*message.probs, index]]), np.array([message.t_window[1]])))
+        return b"".join([*parts, self._numbers(self._probs, probs)])
 
     def _open_probs(self, hello: Hello) -> bytes:
         self._classes = hello.classes
@@ -190,7 +189,7 @@ class SessionStreams:
         """Append a boundary and the checksum of everything since the last one."""
         if not content:
             return b""
-        content = self._text_stream_first(content) + self._writer.boundary()
+        content += self._text_stream(CHECKSUM_NAME) + self._writer.boundary()
         stop = self._n_bytes + len(content)
         crc = zlib.crc32(content, self._crc)
         text = f"{self._n_vouched} {stop} {crc}"
@@ -198,6 +197,3 @@ class SessionStreams:
         self._n_vouched, self._crc = stop, zlib.crc32(seal)
         self._n_bytes = stop + len(seal)
         return content + seal
-
-    def _text_stream_first(self, content: bytes) -> bytes:
-        return content + self._text_stream(CHECKSUM_NAME)
