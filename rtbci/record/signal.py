@@ -10,6 +10,7 @@ from rtbci.errors import FileFormatError
 from rtbci.publish.messages import Event
 from rtbci.record.streams import OWN_TYPE, topic_stream
 from rtbci.record.xdf_format import FORMATS
+from rtbci.record.xdf_headers import info_of
 from rtbci.record.xdf_read import StreamData, XdfFile
 from rtbci.stream.health import GapDetector
 from rtbci.stream.source import Chunk, FloatArray, Marker, StreamInfo
@@ -84,21 +85,7 @@ def main_stream(file: XdfFile, where: str) -> StreamData:
 
 def stream_info_of(data: StreamData) -> StreamInfo:
     """Metadata of a stream, as its source gave it to the decoder."""
-    header, stream = data.header, data.stream
-
-    def text(*paths: str) -> str:
-        return next((found for path in paths if (found := (header.findtext(path) or "").strip())), "")
-
-    return StreamInfo(
-        name=stream.name,
-        source_id=text("source_id"),
-        rate_hz=stream.rate_hz,
-        channels=data.channels,
-        type=stream.type,
-        manufacturer=text("desc/manufacturer", "desc/acquisition/manufacturer"),
-        reference=text("desc/reference/label", "desc/reference"),
-        hostname=text("hostname"),
-    )
+    return info_of(data.header, data.stream)
 
 
 def chunks_of(data: StreamData) -> list[Chunk]:

@@ -15,6 +15,7 @@ __all__ = [
     "file_header",
     "footer_xml",
     "header_of",
+    "info_of",
     "labels_of",
     "lsl_header",
     "parse_xml",
@@ -100,6 +101,24 @@ def labels_of(root: ET.Element, n_channels: int, stream_type: str) -> tuple[Chan
             _text(one, "type") or stream_type,
         )
         for i, one in enumerate(listed)
+    )
+
+
+def info_of(root: ET.Element, stream: XdfStream) -> StreamInfo:
+    """Metadata that a stream's header describes; name, type and rate as `stream` has them."""
+
+    def text(*paths: str) -> str:
+        return next((found for path in paths if (found := _text(root, path))), "")
+
+    return StreamInfo(
+        name=stream.name,
+        source_id=text("source_id"),
+        rate_hz=stream.rate_hz,
+        channels=labels_of(root, stream.n_channels, stream.type),
+        type=stream.type,
+        manufacturer=text("desc/manufacturer", "desc/acquisition/manufacturer"),
+        reference=text("desc/reference/label", "desc/reference"),
+        hostname=text("hostname"),
     )
 
 

@@ -2,26 +2,40 @@
 
 import io
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from xml.etree import ElementTree as ET
 
 import numpy as np
 
 from rtbci.errors import FileFormatError
 from rtbci.record.repair import said_damages, sound_parts
 from rtbci.record.streams import OWN_TYPE, PROBS_NAME
+from rtbci.record.xdf_format import XdfStream
+from rtbci.record.xdf_headers import info_of
 from rtbci.record.xdf_read import mapped
 from rtbci.record.xdf_scan import survey
 from rtbci.replay.recording import Recording, source_id_of
-from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
+from rtbci.stream.source import FloatArray, Marker
 
 __all__ = ["read_xdf"]
 
 MAX_FILE_BYTES = 1024**3
 RATE_TOLERANCE = 0.01
 """A nominal rate further off the measured one than this share is replaced by the measured one."""
+
+
+class _Stream(NamedTuple):
+    """What the header of a stream says, and what pyxdf made of its samples: texts are lists of lists."""
+
+    described: XdfStream
+    header: ET.Element
+    values: Any
+    t_s: FloatArray
+    measured_hz: float
 
 
 def read_xdf(path: Path) -> list[Recording]:
@@ -55,7 +69,7 @@ def read_xdf(path: Path) -> list[Recording]:
     return [recordings[0].noted(*notes), *recordings[1:]]
 
 
-def _load(path: Path, notes: list[str]) -> list[dict[str, Any]]:
+def _load(path: Path, notes: list[str]) -> list[_Stream]:
     """All streams that are sound; pyxdf itself believes whatever lengths and counts a file states."""
     import pyxdf
 
@@ -65,7 +79,16 @@ def _load(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     if found.damages:
         notes.append(said_damages(found.damages))
     streams, _ = pyxdf.load_xdf(path if content is None else io.BytesIO(content))
-    return list(streams)
+    return [
+        _Stream(
+            found.streams[one["info"]["stream_id"]],
+            found.headers[one["info"]["stream_id"]],
+            one["time_series"],
+            np.asarray(one["time_stamps"], float),
+            float(one["info"]["effective_srate"]),
+        )
+        for one in streams
+    ]
 
 
 @contextmanager
@@ -101,34 +124,25 @@ def _as_format_error(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _is_about_decoding(stream: Mapping[str, Any]) -> bool:
+def _is_about_decoding(stream: _Stream) -> bool:
     """Whether a session of ours has it beside what was received: messages, probabilities, checksums."""
-    return _text(stream["info"], "type") == OWN_TYPE or _text(stream["info"], "name") == PROBS_NAME
+    return stream.described.type == OWN_TYPE or stream.described.name == PROBS_NAME
 
 
-def _is_regular(stream: Mapping[str, Any]) -> bool:
-    return (
-        isinstance(stream["time_series"], np.ndarray)
-        and _nominal_rate(stream) > 0
-        and len(stream["time_stamps"]) > 0
-    )
+def _is_regular(stream: _Stream) -> bool:
+    return isinstance(stream.values, np.ndarray) and stream.described.rate_hz > 0 and len(stream.t_s) > 0
 
 
-def _nominal_rate(stream: Mapping[str, Any]) -> float:
-    return float(_text(stream["info"], "nominal_srate") or 0)
-
-
-def _markers(stream: Mapping[str, Any], notes: list[str]) -> list[Marker]:
+def _markers(stream: _Stream, notes: list[str]) -> list[Marker]:
     """Markers of an irregular stream: its strings, or its numbers where it has one channel."""
-    values, times = stream["time_series"], np.asarray(stream["time_stamps"], float)
-    name = _text(stream["info"], "name")
+    values, name = stream.values, stream.described.name
     if len(values) == 0:
         notes.append(f"stream {name!r} is empty and was left out")
         return []
     if isinstance(values, np.ndarray) and values.shape[1] > 1:
         notes.append(f"stream {name!r} has {values.shape[1]} channels without a rate and was left out")
         return []
-    return [Marker(float(t), _marker_text(row)) for t, row in zip(times, values, strict=True)]
+    return [Marker(float(t), _marker_text(row)) for t, row in zip(stream.t_s, values, strict=True)]
 
 
 def _marker_text(row: Any) -> str:
@@ -137,67 +151,34 @@ def _marker_text(row: Any) -> str:
     return ",".join(str(part) for part in row)
 
 
-def _note_merged(streams: list[dict[str, Any]], notes: list[str]) -> None:
-    names = [_text(stream["info"], "name") for stream in streams if len(stream["time_series"])]
+def _note_merged(streams: list[_Stream], notes: list[str]) -> None:
+    names = [stream.described.name for stream in streams if len(stream.values)]
     if len(names) > 1:
         notes.append(f"markers of {len(names)} streams are sent as one: {', '.join(names)}")
 
 
-def _recording(path: Path, stream: Mapping[str, Any], markers: list[Marker]) -> Recording:
-    info, stamps = stream["info"], np.asarray(stream["time_stamps"], float)
-    order = np.argsort(stamps, kind="stable")
-    stamps, data = stamps[order], np.asarray(stream["time_series"], np.float64)[order]
-    name = _text(info, "name") or path.stem
-    rate_hz, notes = _rate(stream, name)
-    desc = _child(info, "desc")
-    acquisition = _child(desc, "acquisition")
-    described = StreamInfo(
-        name=name,
-        type=_text(info, "type") or "EEG",
-        source_id=source_id_of(path, name),
+def _recording(path: Path, stream: _Stream, markers: list[Marker]) -> Recording:
+    order = np.argsort(stream.t_s, kind="stable")
+    stamps, data = stream.t_s[order], np.asarray(stream.values, np.float64)[order]
+    said = stream.described
+    described = said._replace(name=said.name or path.stem, type=said.type or "EEG")
+    rate_hz, notes = _rate(stream, described.name)
+    info = replace(
+        info_of(stream.header, described),
         rate_hz=rate_hz,
-        channels=_channels(desc, data.shape[1], _text(info, "type") or "EEG"),
-        manufacturer=_text(acquisition, "manufacturer") or _text(desc, "manufacturer"),
-        reference=_text(_child(desc, "reference"), "label"),
+        source_id=source_id_of(path, described.name),
+        hostname="",  # it is sent from here
     )
     t0_s = float(stamps[0])
     t_s: FloatArray | None = stamps - t0_s
-    return Recording(described, data, tuple(Marker(t - t0_s, v) for t, v in markers), t_s, t0_s, notes)
+    return Recording(info, data, tuple(Marker(t - t0_s, v) for t, v in markers), t_s, t0_s, notes)
 
 
-def _rate(stream: Mapping[str, Any], name: str) -> tuple[float, tuple[str, ...]]:
-    nominal = _nominal_rate(stream)
-    effective = float(stream["info"].get("effective_srate") or 0)
+def _rate(stream: _Stream, name: str) -> tuple[float, tuple[str, ...]]:
+    nominal, measured = stream.described.rate_hz, stream.measured_hz
     n_few = 3  # too few samples to measure a rate
-    if len(stream["time_stamps"]) < n_few or effective <= 0 or abs(effective / nominal - 1) <= RATE_TOLERANCE:
+    if len(stream.t_s) < n_few or measured <= 0 or abs(measured / nominal - 1) <= RATE_TOLERANCE:
         return nominal, ()
-    return effective, (
-        f"stream {name!r}: nominally {nominal:g} Hz, by its stamps {effective:.2f} Hz; the latter is stated",
+    return measured, (
+        f"stream {name!r}: nominally {nominal:g} Hz, by its stamps {measured:.2f} Hz; the latter is stated",
     )
-
-
-def _channels(desc: Mapping[str, Any], n_channels: int, stream_type: str) -> tuple[Channel, ...]:
-    listed = _child(desc, "channels").get("channel") or []
-    if len(listed) != n_channels:
-        return tuple(Channel(f"CH{i + 1}", "", stream_type) for i in range(n_channels))
-    return tuple(
-        Channel(
-            _text(one, "label") or _text(one, "name") or f"CH{i + 1}",
-            _text(one, "unit"),
-            _text(one, "type") or stream_type,
-        )
-        for i, one in enumerate(listed)
-    )
-
-
-def _child(node: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """First child element of that name, or an empty one; pyxdf gives lists of everything."""
-    found = node.get(name) or [{}]
-    first = found[0] if isinstance(found, list) else found
-    return first if isinstance(first, Mapping) else {}
-
-
-def _text(node: Mapping[str, Any], name: str) -> str:
-    found = node.get(name) or [""]
-    first = found[0] if isinstance(found, list) else found
-    return str(first).strip() if first is not None and not isinstance(first, Mapping) else ""

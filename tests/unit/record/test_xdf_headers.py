@@ -10,13 +10,14 @@ from rtbci.record.xdf_headers import (
     file_header,
     footer_xml,
     header_of,
+    info_of,
     labels_of,
     lsl_header,
     parse_xml,
     stream_header,
     stream_of,
 )
-from rtbci.stream.source import Channel
+from rtbci.stream.source import Channel, StreamInfo
 from tests.unit.record.samples import INFO, START
 
 BOMB = (
@@ -83,6 +84,22 @@ def test_impossible_headers(old: str, new: str, said: str) -> None:
 def test_labels_that_are_not_described() -> None:
     xml = stream_header("s", "EEG", 1.0, "int8", channels=[Channel("A")])
     assert [one.label for one in labels_of(parse_xml(xml, "x"), 2, "EEG")] == ["CH1", "CH2"]
+
+
+def test_a_header_gives_back_the_metadata_that_it_was_made_of() -> None:
+    root = parse_xml(header_of(INFO), "x")
+    assert info_of(root, stream_of(1, root, "x")) == INFO
+    root = parse_xml(header_of(StreamInfo("s", "", 1.0, (Channel("A"),))), "x")
+    info = info_of(root, stream_of(1, root, "x")._replace(name="said", type="EOG"))
+    assert (info.name, info.type, info.channels[0].type, info.reference) == ("said", "EOG", "EEG", "")
+
+
+def test_metadata_where_other_programs_put_them() -> None:
+    theirs = "<reference>A1</reference><acquisition><manufacturer>amps</manufacturer></acquisition><channels><channel>"
+    xml = stream_header("s", "EEG", 1.0, "int8", channels=[Channel("A")])
+    root = parse_xml(xml.replace("<channels><channel>", theirs), "x")
+    info = info_of(root, stream_of(1, root, "x"))
+    assert (info.manufacturer, info.reference) == ("amps", "A1")
 
 
 def test_the_xml_of_a_stream_is_taken_where_it_agrees_with_what_is_decoded() -> None:
