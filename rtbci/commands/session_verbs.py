@@ -1,5 +1,6 @@
 """What `rtbci session` does."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,9 @@ def export(name: str, root: Path | None, format: str, target: Path, unit: str, o
 
 
 def _state(session: Path, record: SessionRecord | None) -> str:
-    if is_being_written(xdf_of(session)):
-        return "recording"
+    with suppress(OSError):  # it could not be made, or is somebody else's: its description says more
+        if is_being_written(xdf_of(session)):
+            return "recording"
     if record is None:
         return "no description"
     if record.ended is None:

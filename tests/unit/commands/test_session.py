@@ -45,6 +45,13 @@ def test_list(call: Any, root: Path) -> None:
     assert [one["state"] for one in json.loads(said)] == ["ended", "cut short"]
 
 
+def test_list_where_a_file_could_not_be_made(call: Any, root: Path) -> None:
+    (root / "20260102T000000Z-tiny-ada" / "session.xdf").unlink()
+    status, said = call("list")
+    assert status == 0
+    assert said.splitlines()[2].split()[-4:] == ["0.0", "cut", "short", "20260102T000000Z-tiny-ada"]
+
+
 def test_list_of_nothing(call: Any, tmp_path: Path) -> None:
     assert call("list", "--in", tmp_path / "none", inside=False) == (
         0,
