@@ -1,6 +1,7 @@
 """Files that a reader sees whole or not at all, and that are on the disk when it says so."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 __all__ = ["sync_folder", "unfinished", "write_synced", "write_whole"]
@@ -25,10 +26,10 @@ def unfinished(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
 
 
-def write_synced(path: Path, content: bytes) -> None:
-    """Write a file and have the disk keep it."""
+def write_synced(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write a file, at once or part by part, and have the disk keep it."""
     with path.open("wb") as file:
-        file.write(content)
+        file.writelines([content] if isinstance(content, bytes) else content)
         file.flush()
         os.fsync(file.fileno())
 

@@ -1,6 +1,5 @@
 """Make a valid XDF file of everything that is sound in a damaged one."""
 
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rtbci.errors import FileFormatError
-from rtbci.files import sync_folder, unfinished
+from rtbci.files import sync_folder, unfinished, write_synced
 from rtbci.record.disk import is_being_written
 from rtbci.record.xdf_format import MAGIC, Tag, XdfStream, chunk_bytes
 from rtbci.record.xdf_headers import DECLARATION, Footer
@@ -72,10 +71,7 @@ def repair_xdf(path: Path) -> Repaired:
 
 def _write(path: Path, parts: Iterable[bytes]) -> None:
     try:
-        with path.open("wb") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
+        write_synced(path, parts)
     except OSError:
         path.unlink(missing_ok=True)
         raise
@@ -101,7 +97,6 @@ def said_damages(damages: Sequence[Damage], n_most: int = 3) -> str:
 def sound_parts(data: Buffer, found: Survey) -> Iterator[bytes]:
     """The bytes of a valid file with everything sound of `data`, with footers and checksums of its own."""
     yield MAGIC
-    pieces = iter(found.pieces)
     at, crc, n_vouched = len(MAGIC), zlib.crc32(MAGIC), 0
     checksum = next((i for i, one in found.streams.items() if one.name == CHECKSUM_NAME), None)
     if not any(piece.tag == Tag.FILE_HEADER for piece in found.pieces):
@@ -109,7 +104,7 @@ def sound_parts(data: Buffer, found: Survey) -> Iterator[bytes]:
         at, crc = at + len(FILE_HEADER), zlib.crc32(FILE_HEADER, crc)
     footers = {stream_id: Footer(None, None, 0) for stream_id in found.streams}
     t_last_s = 0.0
-    for part, piece in _parts(data, found, pieces, footers, checksum):
+    for part, piece in _parts(data, found, footers, checksum):
         yield part
         at, crc = at + len(part), zlib.crc32(part, crc)
         if piece is not None and piece.tag == Tag.SAMPLES:
@@ -121,10 +116,10 @@ def sound_parts(data: Buffer, found: Survey) -> Iterator[bytes]:
 
 
 def _parts(
-    data: Buffer, found: Survey, pieces: Iterator[Piece], footers: dict[int, Footer], checksum: int | None
+    data: Buffer, found: Survey, footers: dict[int, Footer], checksum: int | None
 ) -> Iterator[tuple[bytes, Piece | None]]:
     """Sound chunks as they are, but for footers, which are made anew, and checksums, which are left out."""
-    for piece in pieces:
+    for piece in found.pieces:
         if piece.tag == Tag.STREAM_FOOTER or (piece.tag == Tag.SAMPLES and piece.stream_id == checksum):
             continue
         if piece.tag == Tag.BOUNDARY:

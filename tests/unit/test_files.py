@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from rtbci.files import unfinished, write_whole
+from rtbci.files import unfinished, write_synced, write_whole
 
 
 def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,3 +20,8 @@ def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.
         write_whole(path, b"third")
     assert path.read_bytes() == b"second"
     assert unfinished(path).name == ".a.json.new"
+
+
+def test_a_file_is_written_part_by_part(tmp_path: Path) -> None:
+    write_synced(tmp_path / "a", (bytes([65 + i]) * i for i in range(4)))
+    assert (tmp_path / "a").read_bytes() == b"BCCDDD"
