@@ -27,9 +27,10 @@ import pyxdf
 from rtbci.clock import now, sleep_until, utc_now
 from rtbci.publish.messages import EngineRef, Prediction, ProfileRef, Quality, Trace
 from rtbci.record.items import Opened
-from rtbci.record.recorder import XDF_NAME, SessionRecorder
+from rtbci.record.recorder import SessionRecorder
 from rtbci.record.repair import repair_xdf
 from rtbci.record.session_json import SessionRecord, read_session_json
+from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.record.xdf_read import StreamData, read_xdf_file
 from rtbci.stream.source import Channel, Chunk, Marker, StreamInfo
 
@@ -135,7 +136,7 @@ def _record(folder: Path, handed: Handed, rate_hz: float, n_channels: int) -> No
 
 
 def _judge(folder: Path, after_s: float, n: int, rate_hz: float) -> Kill:
-    path = folder / XDF_NAME
+    path = folder / SESSION_XDF
     if not n:
         return Kill(after_s, 0.0, 0, "")  # killed before the first chunk
     n_first, problem = _read(path, n)

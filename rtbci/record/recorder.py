@@ -21,9 +21,8 @@ from rtbci.record.tap import RecordedSource
 from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.stream.source import Chunk, Source
 
-__all__ = ["XDF_NAME", "SessionRecorder", "Written"]
+__all__ = ["SessionRecorder", "Written"]
 
-XDF_NAME = SESSION_XDF
 WRITE_S = 0.2
 """Written this often, right after a decision, when the next one is farthest."""
 LATEST_S = 0.4
@@ -250,7 +249,7 @@ class SessionRecorder:
     def _open(self) -> Disk:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._save_record()
-        return self._open_disk(self._folder / XDF_NAME)
+        return self._open_disk(self._folder / SESSION_XDF)
 
     def _sync(self) -> bool:
         """Have the disk keep what is written, where that is due, and say whether that went well."""
@@ -315,6 +314,6 @@ class SessionRecorder:
         self._save_record()
 
     def _remove(self) -> None:
-        for name in (XDF_NAME, JSON_NAME):
+        for name in (SESSION_XDF, JSON_NAME):
             (self._folder / name).unlink(missing_ok=True)
         self._folder.rmdir()

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from platformdirs import user_data_path
 
 from rtbci.errors import FileFormatError
-from rtbci.record.recorder import XDF_NAME
 from rtbci.record.session_json import JSON_NAME, SessionRecord, read_session_json
+from rtbci.record.xdf_format import SESSION_XDF
 
 __all__ = ["KeptSession", "find_session", "list_sessions", "new_session_folder", "sessions_root", "xdf_of"]
 
@@ -44,7 +44,7 @@ def list_sessions(root: Path) -> list[KeptSession]:
     return [
         _kept(folder)
         for folder in sorted(root.iterdir())
-        if (folder / JSON_NAME).is_file() or (folder / XDF_NAME).is_file()
+        if (folder / JSON_NAME).is_file() or (folder / SESSION_XDF).is_file()
     ]
 
 
@@ -62,7 +62,7 @@ def find_session(name: str | Path, root: Path) -> Path:
             return sessions[-1].folder
         raise FileFormatError(f"{root}: there are no sessions; `rtbci run` records one")
     for path in (given, root / given):
-        if path.is_file() or (path / XDF_NAME).is_file():
+        if path.is_file() or (path / SESSION_XDF).is_file():
             return path
     raise FileFormatError(
         f"{name}: no such session, need a session's folder, an XDF file, its name in {root}, or 'last'; "
@@ -72,7 +72,7 @@ def find_session(name: str | Path, root: Path) -> Path:
 
 def xdf_of(session: Path) -> Path:
     """The XDF file of a session's folder; a file stands for itself."""
-    return session / XDF_NAME if session.is_dir() else session
+    return session / SESSION_XDF if session.is_dir() else session
 
 
 def _kept(folder: Path) -> KeptSession:
@@ -80,5 +80,5 @@ def _kept(folder: Path) -> KeptSession:
         record = read_session_json(folder)
     except FileFormatError:
         record = None
-    xdf = folder / XDF_NAME
+    xdf = folder / SESSION_XDF
     return KeptSession(folder, record, xdf.stat().st_size if xdf.is_file() else 0)

@@ -20,12 +20,12 @@ import pyxdf
 from rtbci.publish.messages import Prediction
 from rtbci.recipes import read_paradigm
 from rtbci.record.export import export_session
-from rtbci.record.recorder import XDF_NAME
 from rtbci.record.repair import repair_xdf
 from rtbci.record.session_json import read_session_json, recipe_sha256
 from rtbci.record.sessions import list_sessions
 from rtbci.record.signal import chunks_of, main_stream, stream_info_of
 from rtbci.record.streams import topic_stream
+from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.record.xdf_read import read_xdf_file
 from rtbci.replay.read import read_recordings
 from rtbci.runtime.decoder import Decoder
@@ -48,7 +48,7 @@ def _folder(run: Process) -> Path:
 def _wait_recorded(run: Process, n_bytes: int) -> Path:
     run.wait_line("state: running")
     run.wait_line("record:")
-    path = _folder(run) / XDF_NAME
+    path = _folder(run) / SESSION_XDF
     wait_for(lambda: path.stat().st_size > n_bytes, "a recording of some seconds")
     return path
 

@@ -11,9 +11,10 @@ import pytest
 from rtbci.errors import FileFormatError
 from rtbci.record.disk import SyncedFile
 from rtbci.record.items import Opened
-from rtbci.record.recorder import SLOW_S, XDF_NAME, SessionRecorder
+from rtbci.record.recorder import SLOW_S, SessionRecorder
 from rtbci.record.session_json import read_session_json
 from rtbci.record.streams import topic_stream
+from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.record.xdf_read import StreamData, read_xdf_file
 from rtbci.stream.source import Chunk, Marker
 from tests.tiny import MemorySource
@@ -102,7 +103,7 @@ class Bench:
         return [news.kind for news in self.recorder.news()]
 
     def signal(self) -> StreamData:
-        file = read_xdf_file(self.recorder.folder / XDF_NAME)
+        file = read_xdf_file(self.recorder.folder / SESSION_XDF)
         assert not file.damages
         found = file.named("amp")
         assert found is not None
@@ -131,13 +132,13 @@ def test_what_was_given_is_in_the_file(bench: Bench) -> None:
     signal = bench.signal()
     assert signal.chunks.tolist() == [1, 2, 3, 4, 5]
     assert signal.values[:, 0].tolist() == list(range(15))
-    file = read_xdf_file(recorder.folder / XDF_NAME)
+    file = read_xdf_file(recorder.folder / SESSION_XDF)
     predictions = file.named(topic_stream("prediction"))
     assert predictions is not None
     assert len(predictions.texts) == 5
     written = recorder.written
     assert (written.n_samples, written.n_samples_lost, written.problem) == (15, 0, "")
-    assert written.n_bytes == (recorder.folder / XDF_NAME).stat().st_size
+    assert written.n_bytes == (recorder.folder / SESSION_XDF).stat().st_size
     kept = read_session_json(recorder.folder)
     assert kept.ended is not None
     assert (kept.session, kept.streams, kept.ended.n_samples) == ("s-1", ("amp",), 15)
@@ -147,7 +148,7 @@ def test_what_was_given_is_in_the_file(bench: Bench) -> None:
 def test_a_session_without_samples_leaves_nothing(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "sessions" / "s")
     bench.recorder.send(hello())
-    assert (tmp_path / "sessions" / "s" / XDF_NAME).is_file()
+    assert (tmp_path / "sessions" / "s" / SESSION_XDF).is_file()
     bench.recorder.close()
     assert list((tmp_path / "sessions").iterdir()) == []
 
@@ -296,11 +297,11 @@ def test_an_error_of_our_own_is_told_and_does_not_reach_the_decoder(bench: Bench
 def test_an_existing_file_is_never_written_over(tmp_path: Path) -> None:
     folder = tmp_path / "s"
     folder.mkdir()
-    (folder / XDF_NAME).write_bytes(b"precious")
+    (folder / SESSION_XDF).write_bytes(b"precious")
     bench = Bench(folder)
     assert bench.recorder.written.problem
     bench.recorder.close()
-    assert (folder / XDF_NAME).read_bytes() == b"precious"
+    assert (folder / SESSION_XDF).read_bytes() == b"precious"
 
 
 def test_two_recorders_do_not_mix(tmp_path: Path) -> None:
@@ -326,7 +327,7 @@ def test_a_tapped_source_gives_the_same_and_is_recorded(bench: Bench) -> None:
         np.testing.assert_array_equal(one.data, other.data)
     bench.recorder.close()
     assert bench.signal().chunks.tolist() == [1, 4, 2]
-    file = read_xdf_file(bench.recorder.folder / XDF_NAME)
+    file = read_xdf_file(bench.recorder.folder / SESSION_XDF)
     offsets, markers = file.named("rtbci-clock-offset"), file.named("rtbci-markers")
     assert offsets is not None
     assert markers is not None

@@ -13,9 +13,10 @@ from rtbci.config import RunConfig
 from rtbci.publish.messages import Prediction
 from rtbci.record.disk import SyncedFile
 from rtbci.record.news import News
-from rtbci.record.recorder import XDF_NAME, SessionRecorder
+from rtbci.record.recorder import SessionRecorder
 from rtbci.record.signal import chunks_of, main_stream
 from rtbci.record.streams import topic_stream
+from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.record.xdf_read import read_xdf_file
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun
@@ -53,7 +54,7 @@ def test_everything_published_and_received_is_recorded(config: RunConfig, tmp_pa
     data, t_lsl = eeg(1000), np.arange(1000) / 250.0
     recorder = SessionRecorder(tmp_path / "s", record(), START)
     kept = run(config, recorder, [*cut(data, t_lsl, 7), Marker(2.0, "T1"), *cut(data, t_lsl + 4.0, 9)])
-    file = read_xdf_file(tmp_path / "s" / XDF_NAME)
+    file = read_xdf_file(tmp_path / "s" / SESSION_XDF)
     signal = main_stream(file, "x")
     np.testing.assert_array_equal(signal.values, np.concatenate([data, data]))
     assert [len(chunk.t_lsl) for chunk in chunks_of(signal)][:3] == [7, 7, 7]
