@@ -11,7 +11,7 @@ from rtbci.errors import EngineError
 if TYPE_CHECKING:  # what is measured in a process of its own shall not grow by it
     from rtbci.recipes import EngineRecipe
 
-__all__ = ["check_input", "check_network", "first_line", "read_onnx"]
+__all__ = ["check_input", "check_network", "read_onnx"]
 
 
 def read_onnx(path: Path) -> bytes:
@@ -69,8 +69,3 @@ def check_input(where: str, x: Float32Array, shape: tuple[int, ...], free_batch:
         batch = "n" if free_batch else shape[0]
         need = f"need ({', '.join(map(str, (batch, *shape[1:])))}) float32"
         raise EngineError(f"{where}: input is {x.shape} {x.dtype}, {need}")
-
-
-def first_line(error: Exception) -> str:
-    """First line of a library's message, or its class where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtbci.backends.onnx_file import check_input, check_network, first_line, read_onnx
+from rtbci.backends.onnx_file import check_input, check_network, read_onnx
 from rtbci.errors import EngineError
 from rtbci.recipes import read_engine
 
@@ -56,8 +56,3 @@ def test_only_the_batch_may_differ_and_only_where_it_is_free(
 def test_another_type_is_refused() -> None:
     with pytest.raises(EngineError, match=r"here: input is \(1, 3\) int64, need \(n, 3\) float32"):
         check_input("here", np.zeros((1, 3), np.int64), (1, 3), True)  # pyright: ignore[reportArgumentType]
-
-
-def test_a_message_without_text_is_named_by_its_class() -> None:
-    assert first_line(ValueError("one\ntwo")) == "one"
-    assert first_line(ValueError()) == "ValueError"
