@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,6 +23,7 @@ from rtbci.clock import now
 from rtbci.encoder.sizes import SIZES
 from rtbci.errors import EngineError, RtbciError
 from rtbci.recipes import EngineRecipe
+from rtbci.versions import installed_versions
 
 __all__ = ["BenchPlan", "BenchResult", "BenchRow", "bench_engine"]
 
@@ -174,7 +174,15 @@ def bench_engine(
                 for one, s in sessions.items()
             ]  # fmt: skip
     return BenchResult(
-        name, kind, shape, plan.n_threads, cpu_name(), os.cpu_count() or 0, _versions(), rows, absent
+        name,
+        kind,
+        shape,
+        plan.n_threads,
+        cpu_name(),
+        os.cpu_count() or 0,
+        installed_versions(PACKAGES),
+        rows,
+        absent,
     )
 
 
@@ -258,16 +266,6 @@ def _calls(sessions: Mapping[str, Session], shape: tuple[int, ...]) -> dict[str,
 
 def _noise(shape: tuple[int, ...]) -> Float32Array:
     return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-
-
-def _versions() -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _tell_of(tell: Callable[[str], None], engine: str, what: str) -> None:

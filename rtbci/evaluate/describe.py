@@ -3,7 +3,6 @@
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from rtbci.evaluate.assign import Assignment, profile_sha256, read_assigned
@@ -14,6 +13,7 @@ from rtbci.evaluate.record import DecoderUsed, EyeCheck
 from rtbci.evaluate.subject import Judged
 from rtbci.evaluate.trials import LONGEST_TRIAL_S, ONSET_S, TRIAL_S, Track
 from rtbci.recipes import ParadigmRecipe
+from rtbci.versions import installed_versions
 
 __all__ = ["data", "decoders", "paradigm", "settings", "versions", "warnings_of"]
 
@@ -22,13 +22,9 @@ VERSIONS_OF = ("rtbci", "numpy", "scipy", "onnxruntime", "scikit-learn")
 
 def versions() -> dict[str, str]:
     """Versions of Python, of rtbci and of the libraries that numbers depend on."""
-    found = {"python": platform.python_version()}
-    for name in VERSIONS_OF:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    installed = installed_versions(VERSIONS_OF)
+    found = {name: installed.get(name, "not installed") for name in VERSIONS_OF}
+    return {"python": platform.python_version()} | found
 
 
 def settings(plan: Plan, track: Track) -> dict[str, Any]:

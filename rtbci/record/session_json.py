@@ -4,7 +4,6 @@ import hashlib
 import platform
 import sys
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from rtbci.errors import FileFormatError
 from rtbci.files import write_whole
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.decoder import Decoder
+from rtbci.versions import installed_versions
 
 __all__ = [
     "JSON_NAME",
@@ -210,10 +210,5 @@ def _profile(decoder: Decoder) -> ProfileUsed | None:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": sys.version.split()[0], "platform": platform.platform()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    here = {"python": sys.version.split()[0], "platform": platform.platform()}
+    return here | installed_versions(PACKAGES)
