@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import NoReturn
 
 import filelock
 import pytest
@@ -20,7 +21,7 @@ def test_a_folder_that_cannot_be_made_is_a_reason(tmp_path: Path) -> None:
 
 def test_a_file_system_without_locks_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Without(filelock.FileLock):
-        def acquire(self, *_args: object, **_settings: object) -> filelock.AcquireReturnProxy:
+        def acquire(self, *_args: object, **_settings: object) -> NoReturn:
             raise NotImplementedError("FileSystem does not appear to support flock")
 
     monkeypatch.setattr(kept, "FileLock", Without)
