@@ -10,12 +10,12 @@ from rtbci.backends import compiled, gated, open_engine, usable
 from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.cuda import Gpu
 from rtbci.backends.onnxruntime import OrtSession
-from rtbci.backends.session import Float32Array, Precision
+from rtbci.backends.session import Float32Array, Precision, Session
 from rtbci.backends.tensorrt_build import Built
 from rtbci.backends.tensorrt_progress import Progress
 from rtbci.errors import EngineError, MissingPackageError
 
-__all__ = ["GPU", "FakeCompiler", "FakeSession", "give_gpu"]
+__all__ = ["GPU", "AlteredSession", "FakeCompiler", "FakeSession", "give_gpu"]
 
 GPU = Gpu("Test GPU", "SM89", "13.0")
 HEAD = b"engine: "
@@ -35,6 +35,39 @@ class FakeSession(OrtSession):
     def run(self, x: Float32Array) -> Float32Array:
         y: Float32Array = self._change(super().run(x))
         return y
+
+
+class AlteredSession:
+    """A session whose output is changed.
+
+    Parameters
+    ----------
+    inner : Session
+        Computes.
+    change : callable
+        From an input and its output to another output.
+    precision : str, optional
+        What it says that it computes in; as `inner` by default.
+    """
+
+    def __init__(
+        self,
+        inner: Session,
+        change: Callable[[Float32Array, Float32Array], Any],
+        precision: Precision | None = None,
+    ) -> None:
+        self._inner, self._change = inner, change
+        self.precision: Precision = precision or inner.precision
+        self.backend, self.device = inner.backend, inner.device
+        self.network_id, self.engine_id = inner.network_id, inner.engine_id
+        self.input_shape, self.output_shape = inner.input_shape, inner.output_shape
+
+    def run(self, x: Float32Array) -> Float32Array:
+        y: Float32Array = self._change(x, self._inner.run(x).copy())
+        return y
+
+    def close(self) -> None:
+        self._inner.close()
 
 
 class FakeCompiler:

@@ -12,6 +12,7 @@ processor time that it took. `--engines` times a new patch of engines that are s
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ import torch
 from rtbci.backends.export import onnx_bytes
 from rtbci.backends.onnxruntime import OrtSession
 from rtbci.backends.session import Float32Array
+from rtbci.backends.timing import Timing, take_turns
 from rtbci.encoder.checkpoint import describe
 from rtbci.encoder.dare import DareEncoder, channel_ids
 from rtbci.encoder.features import StreamingEncoder
@@ -45,28 +47,11 @@ def open_both(name: str) -> tuple[OrtSession, Callable[[Float32Array], torch.Ten
     return OrtSession(onnx_bytes(*describe(encoder, LABELS, "uV"))), eager
 
 
-def times_ms(call: Callable[[Float32Array], object], x: Float32Array) -> np.ndarray:
-    """Milliseconds of each call in one round."""
-    call(x)
-    taken: list[float] = []
-    t_end = time.perf_counter() + ROUND_S
-    while not taken or time.perf_counter() < t_end:
-        t_start = time.perf_counter()
-        call(x)
-        taken.append(1e3 * (time.perf_counter() - t_start))
-    return np.array(taken)
-
-
-def bench(name: str, n_patches: int, n_rounds: int) -> dict[str, tuple[float, float]]:
-    """Median over rounds of p50 and p99, for both back ends."""
+def bench(name: str, n_patches: int, n_rounds: int) -> dict[str, Timing]:
+    """Times of both back ends."""
     session, eager = open_both(name)
     x = np.random.default_rng(0).standard_normal((n_patches, len(LABELS), 64)).astype(np.float32)
-    rounds: dict[str, list[np.ndarray]] = {"ort": [], "eager": []}
-    for _ in range(n_rounds):
-        for backend, call in (("ort", session.run), ("eager", eager)):
-            rounds[backend].append(np.percentile(times_ms(call, x), [50, 99]))
-    medians = {backend: np.median(rows, axis=0) for backend, rows in rounds.items()}
-    return {backend: (float(p50), float(p99)) for backend, (p50, p99) in medians.items()}
+    return take_turns({"ort": partial(session.run, x), "eager": partial(eager, x)}, n_rounds, ROUND_S)
 
 
 def table(n_rounds: int) -> None:
@@ -75,26 +60,23 @@ def table(n_rounds: int) -> None:
     for name in SIZES:
         for n_patches, what in ((1, "new patch"), (N_PATCHES, "full window")):
             result = bench(name, n_patches, n_rounds)
-            (ort50, ort99), (eager50, eager99) = result["ort"], result["eager"]
+            ort, eager = result["ort"], result["eager"]
             print(
-                f"| {name} | {what} | {ort50:.3f} / {ort99:.3f} | {eager50:.3f} / {eager99:.3f} "
-                f"| {eager50 / ort50:.1f} |",
+                f"| {name} | {what} | {ort.p50_ms:.3f} / {ort.p99_ms:.3f} "
+                f"| {eager.p50_ms:.3f} / {eager.p99_ms:.3f} | {eager.p50_ms / ort.p50_ms:.1f} |",
                 flush=True,
             )
 
 
 def engine_times(names: Sequence[str], n_rounds: int) -> dict[str, tuple[float, float]]:
     """Median over rounds of p50 and p99 of one patch, in milliseconds, for each engine."""
-    recipes = {name: read_engine(name) for name in names}
-    sessions = {name: OrtSession(recipe.onnx_path) for name, recipe in recipes.items()}
-    rounds: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    for _ in range(n_rounds):
-        for name, session in sessions.items():
-            shape = (1, len(recipes[name].input.channels), recipes[name].input.n_samples)
-            x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-            rounds[name].append(np.percentile(times_ms(session.run, x), [50, 99]))
-    medians = {name: np.median(rows, axis=0) for name, rows in rounds.items()}
-    return {name: (float(p50), float(p99)) for name, (p50, p99) in medians.items()}
+    calls = {}
+    for name in names:
+        session = OrtSession(read_engine(name).onnx_path)
+        x = np.random.default_rng(0).standard_normal(session.input_shape).astype(np.float32)
+        calls[name] = partial(session.run, x)
+    timings = take_turns(calls, n_rounds, ROUND_S)
+    return {name: (timing.p50_ms, timing.p99_ms) for name, timing in timings.items()}
 
 
 def core_share(name: str, seconds: float) -> None:

@@ -1,7 +1,5 @@
 """Who takes part in a benchmark, and engines of random weights to bench."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -10,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from rtbci.backends.apart import NO_ANSWER, measure_apart
 from rtbci.backends.registry import BACKENDS, find_checkpoint, open_session
 from rtbci.backends.session import Precision, Session
 from rtbci.errors import EngineError, MissingPackageError
@@ -126,19 +125,8 @@ def _open_torch(
 
 
 def _memory_mb(path: Path, backend: str, n_threads: int) -> float | None:
-    command = [
-        sys.executable,
-        "-m",
-        "rtbci.backends.measured_apart",
-        "memory",
-        str(path),
-        str(n_threads),
-        backend,
-    ]
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=TIMEOUT_S, check=True, stdin=subprocess.DEVNULL
-        )
-        return msgspec.json.decode(done.stdout.splitlines()[-1], type=float | None)
-    except (OSError, subprocess.SubprocessError, msgspec.MsgspecError, IndexError):
+        answer = measure_apart("memory", path, n_threads, backend, timeout_s=TIMEOUT_S)
+        return msgspec.json.decode(answer, type=float | None)
+    except NO_ANSWER:
         return None

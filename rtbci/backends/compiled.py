@@ -8,6 +8,7 @@ from rtbci.backends.cache import EngineCache
 from rtbci.backends.cache_entry import CachedEngine, EngineKey
 from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.cuda import Gpu, find_gpu
+from rtbci.backends.onnx_file import check_network, read_onnx
 from rtbci.backends.session import Precision, Session
 from rtbci.backends.tensorrt_build import CURRENT
 from rtbci.backends.tensorrt_progress import Progress
@@ -51,18 +52,8 @@ def read_network(recipe: EngineRecipe) -> bytes:
     EngineError
         When it cannot be read, or is not the file that the recipe names.
     """
-    try:
-        data = recipe.onnx_path.read_bytes()
-    except OSError as error:
-        raise EngineError(
-            f"{recipe.onnx_path}: {error.strerror}, need an ONNX file; export or install it again"
-        ) from None
-    network_id = sha256(data).hexdigest()
-    if recipe.onnx_sha256 and network_id != recipe.onnx_sha256:
-        raise EngineError(
-            f"engine '{recipe.name}': {recipe.onnx_path} has sha256 {network_id[:12]}..., its recipe says "
-            f"{recipe.onnx_sha256[:12]}...; install it again"
-        )
+    data = read_onnx(recipe.onnx_path)
+    check_network(recipe, sha256(data).hexdigest())
     return data
 
 

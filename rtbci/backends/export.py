@@ -1,7 +1,6 @@
 """From an encoder to an ONNX file: fixed electrode layout, free batch, and a header that says what it is."""
 
 import json
-import os
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +10,7 @@ from rtbci.backends.dare_graph import OPSET, dare_graph
 from rtbci.encoder.checkpoint import CheckpointInfo, Unit, Weights, describe, read_weights
 from rtbci.encoder.sizes import RATE_HZ
 from rtbci.errors import EngineError, MissingPackageError
+from rtbci.files import write_whole
 
 if TYPE_CHECKING:
     from rtbci.encoder.dare import DareEncoder
@@ -126,7 +126,5 @@ def onnx_metadata(path: Path) -> dict[str, str]:
 
 
 def _write(path: Path, data: bytes) -> str:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(data)
-    os.replace(partial, path)
+    write_whole(path, data)
     return sha256(data).hexdigest()

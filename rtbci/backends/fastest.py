@@ -3,16 +3,17 @@
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
 from platformdirs import user_cache_path
 
+from rtbci.backends.apart import NO_ANSWER, measure_apart
 from rtbci.backends.onnx_file import read_onnx
+from rtbci.backends.usable import version_of
+from rtbci.errors import MissingPackageError
 from rtbci.files import write_whole
 
 __all__ = ["CANDIDATES", "Fastest", "cpu_name", "fastest_backend"]
@@ -118,10 +119,10 @@ def _file(folder: Path, key: dict[str, str]) -> Path:
     return folder / f"{sha256(msgspec.json.encode(key, order='sorted')).hexdigest()[:32]}.json"
 
 
-def _version(package: str) -> str:
+def _version(backend: str) -> str:
     try:
-        return version(package)
-    except PackageNotFoundError:
+        return version_of(backend)
+    except MissingPackageError:
         return ""
 
 
@@ -146,17 +147,10 @@ def _measure(
     path: Path, n_threads: int, candidates: Sequence[str], tell: Callable[[str], None]
 ) -> dict[str, float] | None:
     """Milliseconds by back end, from a process of its own; empty when it was ended, None when it failed."""
-    command = [sys.executable, "-m", "rtbci.backends.measured_apart", "race", str(path), str(n_threads)]
     try:
-        done = subprocess.run(
-            [*command, *candidates],
-            capture_output=True,
-            timeout=TIMEOUT_S,
-            check=True,
-            stdin=subprocess.DEVNULL,
-        )
-        return msgspec.json.decode(done.stdout.splitlines()[-1], type=dict[str, float])
-    except (OSError, subprocess.SubprocessError, msgspec.MsgspecError, IndexError) as error:
+        answer = measure_apart("race", path, n_threads, *candidates, timeout_s=TIMEOUT_S)
+        return msgspec.json.decode(answer, type=dict[str, float])
+    except NO_ANSWER as error:
         tell(f"{path.parent.name}: measuring back ends failed ({error}); using {DEFAULT}")
         crashed = isinstance(error, subprocess.CalledProcessError) and error.returncode < 0
         return {} if crashed else None

@@ -10,9 +10,9 @@ from importlib.util import find_spec
 
 import msgspec
 import numpy as np
-from safetensors.numpy import load_file
 
 from rtbci.backends.gate_windows import gate_windows
+from rtbci.backends.golden import read_golden, run_each
 from rtbci.backends.registry import open_session
 from rtbci.backends.session import Float32Array, Precision, Session
 from rtbci.errors import EngineError
@@ -28,9 +28,7 @@ __all__ = [
     "compare_windows",
     "has_torch_weights",
     "open_reference",
-    "read_golden",
     "reference_name",
-    "run_each",
     "tolerance_of",
 ]
 
@@ -188,31 +186,6 @@ def open_reference(recipe: EngineRecipe) -> Session:
     return open_session(recipe.onnx_path, "torch" if reference_name(recipe) == TORCH else "onnxruntime")
 
 
-def read_golden(recipe: EngineRecipe) -> tuple[Float32Array, Float32Array] | None:
-    """Golden input and output, shapes (n, ...); None when the recipe has none.
-
-    Raises
-    ------
-    EngineError
-        When they cannot be read, or one is not finite.
-    """
-    if recipe.golden is None:
-        return None
-    path = recipe.folder / recipe.golden
-    try:
-        golden = load_file(path)
-        x, y = golden["input"], golden["output"]
-    except Exception as error:  # OSError, KeyError, or the file format's own
-        raise EngineError(
-            f"{path}: cannot be read ({error}), need golden numbers; install it again"
-        ) from None
-    if len(x) != len(y) or not len(x) or not np.isfinite(x).all() or not np.isfinite(y).all():
-        raise EngineError(
-            f"{path}: {len(x)} inputs and {len(y)} outputs, need as many, finite; install it again"
-        )
-    return x, y
-
-
 def check_session(
     session: Session, recipe: EngineRecipe, reference: Session, name: str, max_batch: int | None = None
 ) -> GateReport:
@@ -237,9 +210,11 @@ def check_session(
         When either cannot be run, or golden numbers cannot be read.
     """
     allowed = tolerance_of(recipe, session.precision)
+    max_batch = max_batch or recipe.max_batch
+    windows = gate_windows(recipe, session.input_shape)
     rows = [
         compare_windows(kind, run_each(session, x), run_each(reference, x), allowed)
-        for kind, x in gate_windows(recipe, session.input_shape).items()
+        for kind, x in windows.items()
     ]
     golden = read_golden(recipe)
     if golden is not None:
@@ -255,13 +230,8 @@ def check_session(
         max_abs=allowed.max_abs,
         cosine=allowed.cosine,
         windows=tuple(rows),
-        faults=tuple(_faults(session, recipe, reference, allowed, max_batch or recipe.max_batch)),
+        faults=tuple(_faults(session, reference, windows["noise"][: min(N_BATCH, max_batch)], allowed)),
     )
-
-
-def run_each(session: Session, x: Float32Array) -> Float32Array:
-    """Outputs of single calls, shape (n, ...): how a stream uses a session."""
-    return np.concatenate([session.run(np.ascontiguousarray(one[np.newaxis])).copy() for one in x])
 
 
 def compare_windows(name: str, got: Float32Array, wanted: Float32Array, allowed: Tolerance) -> WindowRow:
@@ -302,11 +272,8 @@ def _cosines(a: FloatArray, b: FloatArray) -> FloatArray:
     return np.asarray(np.where(both_zero, 1.0, np.minimum(cosines, 1.0)))
 
 
-def _faults(
-    session: Session, recipe: EngineRecipe, reference: Session, allowed: Tolerance, max_batch: int
-) -> Iterator[str]:
-    """What a difference of numbers does not show."""
-    x = gate_windows(recipe, session.input_shape)["noise"][: min(N_BATCH, max_batch)]
+def _faults(session: Session, reference: Session, x: Float32Array, allowed: Tolerance) -> Iterator[str]:
+    """What a difference of numbers does not show; `x` is what is run as one batch."""
     broken = x[:1].copy()
     broken[0, x.shape[1] // 2, x.shape[2] // 3] = np.nan
     clean = session.run(x[:1]).copy()

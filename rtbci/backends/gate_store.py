@@ -6,10 +6,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import msgspec
-from filelock import FileLock
 
 from rtbci.backends.gate import GateReport
-from rtbci.files import write_whole
+from rtbci.backends.kept import keep
 
 __all__ = ["GateKey", "GateStore", "contract_id"]
 
@@ -88,12 +87,8 @@ class GateStore:
         """Remember a report."""
         path = self._path(key)
         content = msgspec.json.encode(_Remembered(key, report, _digest(report)))
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_suffix(".lock")):
-                write_whole(path, msgspec.json.format(content))
-        except OSError as error:
-            self._told(f"engine cache: the gate's report cannot be kept ({error.strerror or error})")
+        if why := keep(path, msgspec.json.format(content)):
+            self._told(f"engine cache: the gate's report cannot be kept ({why})")
 
     def reports(self) -> list[tuple[GateKey, GateReport]]:
         """All reports that can be read."""

@@ -80,8 +80,7 @@ def gate_of(
 
 
 def _key(session: Session, max_batch: int, reference: str, contract: str) -> GateKey:
-    on_gpu = session.backend in BACKENDS and BACKENDS[session.backend].kind == "gpu"
-    gpu = find_gpu() if on_gpu else None
+    gpu = find_gpu() if BACKENDS[session.backend].kind == "gpu" else None
     return GateKey(
         engine_id=session.engine_id,
         network_id=session.network_id,

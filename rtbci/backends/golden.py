@@ -1,7 +1,6 @@
 """Whether an engine still gives the numbers that it gave when it was made."""
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from rtbci.backends.registry import open_session
@@ -10,7 +9,7 @@ from rtbci.clock import now
 from rtbci.errors import EngineError
 from rtbci.recipes import EngineRecipe
 
-__all__ = ["check_golden", "golden_difference"]
+__all__ = ["check_golden", "golden_difference", "read_golden", "run_each"]
 
 N_TIMED = 20
 MAX_ABS = 1e-5
@@ -41,16 +40,15 @@ def golden_difference(recipe: EngineRecipe, backend: str = "onnxruntime") -> tup
     EngineError
         When the recipe has no golden numbers or they cannot be read.
     """
-    if recipe.golden is None:
+    golden = _load(recipe)
+    if golden is None:
         raise EngineError(f"{recipe.folder}: names no golden numbers, need them for a check; export it again")
-    inputs, wanted = _read(recipe)
     session = open_session(recipe.onnx_path, backend)
     try:
-        got = np.concatenate([session.run(np.ascontiguousarray(one[None])).copy() for one in inputs])
-        took_ms = [_timed_ms(session.run, inputs[:1]) for _ in range(N_TIMED)]
+        difference = _difference(session, *golden)
+        took_ms = [_timed_ms(session.run, golden[0][:1]) for _ in range(N_TIMED)]
     finally:
         session.close()
-    difference = float(np.abs(got.reshape(wanted.shape) - wanted).max())
     return difference, _allowed(recipe), float(np.median(took_ms))
 
 
@@ -62,16 +60,45 @@ def check_golden(session: Session, recipe: EngineRecipe) -> None:
     EngineError
         When it does not, or the golden numbers cannot be read. A recipe without golden numbers is not checked.
     """
-    if recipe.golden is None:
+    golden = _load(recipe)
+    if golden is None:
         return
-    inputs, wanted = _read(recipe)
-    got = np.concatenate([session.run(np.ascontiguousarray(one[None])).copy() for one in inputs])
-    difference = float(np.abs(got.reshape(wanted.shape) - wanted).max())
+    difference = _difference(session, *golden)
     if not difference <= _allowed(recipe):  # not-a-number too
         raise EngineError(
             f"engine '{recipe.name}': on {session.backend} its golden output differs by {difference:.2g}, need at most "
             f"{_allowed(recipe):g}; `rtbci engine check {recipe.name}` shows all numbers"
         )
+
+
+def read_golden(recipe: EngineRecipe) -> tuple[Float32Array, Float32Array] | None:
+    """Golden input and output, shapes (n, ...); None when the recipe has none.
+
+    Raises
+    ------
+    EngineError
+        When they cannot be read, or one is not finite.
+    """
+    golden = _load(recipe)
+    if golden is None:
+        return None
+    x, y = golden
+    if len(x) != len(y) or not len(x) or not np.isfinite(x).all() or not np.isfinite(y).all():
+        raise EngineError(
+            f"{recipe.folder / (recipe.golden or '')}: {len(x)} inputs and {len(y)} outputs, need as many, finite; "
+            "install it again"
+        )
+    return x, y
+
+
+def run_each(session: Session, x: Float32Array) -> Float32Array:
+    """Outputs of single calls, shape (n, ...): how a stream uses a session."""
+    return np.concatenate([session.run(np.ascontiguousarray(one[np.newaxis])).copy() for one in x])
+
+
+def _difference(session: Session, x: Float32Array, wanted: Float32Array) -> float:
+    """Largest absolute difference of a session's outputs from those that are wanted."""
+    return float(np.abs(run_each(session, x).reshape(wanted.shape) - wanted).max())
 
 
 def _timed_ms(run, x) -> float:  # type: ignore[no-untyped-def]
@@ -85,10 +112,15 @@ def _allowed(recipe: EngineRecipe) -> float:
     return MAX_ABS if allowed is None else allowed.max_abs
 
 
-def _read(recipe: EngineRecipe) -> tuple[Float32Array, Float32Array]:
-    path = recipe.folder / (recipe.golden or "")
+def _load(recipe: EngineRecipe) -> tuple[Float32Array, Float32Array] | None:
+    """As they stand in the file: who compares with them finds out what is not finite."""
+    if recipe.golden is None:
+        return None
+    path = recipe.folder / recipe.golden
     try:
         golden = load_file(path)
         return golden["input"], golden["output"]
-    except (OSError, KeyError, ValueError, SafetensorError) as error:
-        raise EngineError(f"{path}: cannot be read ({error}); install it again") from None
+    except Exception as error:  # OSError, KeyError, or the file format's own
+        raise EngineError(
+            f"{path}: cannot be read ({error}), need golden numbers; install it again"
+        ) from None

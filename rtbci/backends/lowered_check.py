@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from rtbci.backends.gate import WindowRow, compare_windows, open_reference, run_each, tolerance_of
+from rtbci.backends.gate import WindowRow, compare_windows, open_reference, tolerance_of
 from rtbci.backends.gate_windows import gate_windows
+from rtbci.backends.golden import run_each
 from rtbci.backends.session import Float32Array, Precision
 from rtbci.errors import EngineError
 from rtbci.recipes import EngineRecipe

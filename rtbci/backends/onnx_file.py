@@ -1,13 +1,17 @@
 """What back ends that run an ONNX file have in common: reading it, and refusing an input."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rtbci.backends.session import Float32Array
 from rtbci.errors import EngineError
 
-__all__ = ["check_input", "first_line", "read_onnx"]
+if TYPE_CHECKING:  # what is measured in a process of its own shall not grow by it
+    from rtbci.recipes import EngineRecipe
+
+__all__ = ["check_input", "check_network", "read_onnx"]
 
 
 def read_onnx(path: Path) -> bytes:
@@ -24,6 +28,21 @@ def read_onnx(path: Path) -> bytes:
         raise EngineError(
             f"{path}: {error.strerror}, need an ONNX file; export or install it again"
         ) from None
+
+
+def check_network(recipe: "EngineRecipe", network_id: str) -> None:
+    """Refuse an ONNX file of another sha256 than its recipe names.
+
+    Raises
+    ------
+    EngineError
+        When it is another file. A recipe that names none takes any.
+    """
+    if recipe.onnx_sha256 and network_id != recipe.onnx_sha256:
+        raise EngineError(
+            f"engine '{recipe.name}': {recipe.onnx_path} has sha256 {network_id[:12]}..., its recipe says "
+            f"{recipe.onnx_sha256[:12]}...; install it again"
+        )
 
 
 def check_input(where: str, x: Float32Array, shape: tuple[int, ...], free_batch: bool) -> None:
@@ -50,8 +69,3 @@ def check_input(where: str, x: Float32Array, shape: tuple[int, ...], free_batch:
         batch = "n" if free_batch else shape[0]
         need = f"need ({', '.join(map(str, (batch, *shape[1:])))}) float32"
         raise EngineError(f"{where}: input is {x.shape} {x.dtype}, {need}")
-
-
-def first_line(error: Exception) -> str:
-    """First line of a library's message, or its class where it has none."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

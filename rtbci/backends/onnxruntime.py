@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from rtbci.backends.onnx_file import check_input, first_line, read_onnx
+from rtbci.backends.onnx_file import check_input, read_onnx
 from rtbci.backends.session import Float32Array, Precision
+from rtbci.backends.words import first_line
 from rtbci.errors import EngineError
 
 __all__ = ["OrtSession", "load_session"]

@@ -19,6 +19,7 @@ from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.session import Precision, Session
 from rtbci.backends.tensorrt_progress import Progress
 from rtbci.backends.usable import what_is_there
+from rtbci.backends.words import words_of
 from rtbci.errors import ConfigError, EngineError, MissingPackageError, RtbciError
 from rtbci.recipes import EngineRecipe, ParadigmRecipe
 
@@ -113,13 +114,12 @@ def open_engine(
             failures.append(_Failure(backend, error))
             if not request.fallback:
                 break
-            told(f"engine '{recipe.name}': {backend} cannot be used: {_words(error)}")
+            told(f"engine '{recipe.name}': {backend} cannot be used: {words_of(error)}")
             continue
         if failures:
-            reasons = "; ".join(f"{one.backend}: {_words(one.error)}" for one in failures)
             told(
                 f"engine '{recipe.name}': runs on {session.backend} in {session.precision}, and not on "
-                f"{failures[0].backend}; {reasons}"
+                f"{failures[0].backend}; {_reasons(failures)}"
             )
         return session
     raise _why_none(recipe, failures)
@@ -240,17 +240,16 @@ def _check_report(report: GateReport) -> None:
         )
 
 
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, RtbciError) else f"{type(error).__name__}: {error}"
+def _reasons(failures: Sequence[_Failure]) -> str:
+    return "; ".join(f"{one.backend}: {words_of(one.error)}" for one in failures)
 
 
 def _why_none(recipe: EngineRecipe, failures: Sequence[_Failure]) -> Exception:
     if len(failures) == 1 and isinstance(failures[0].error, RtbciError):
         return failures[0].error
-    reasons = "; ".join(f"{one.backend}: {_words(one.error)}" for one in failures)
     kind = (
         MissingPackageError
         if all(isinstance(one.error, MissingPackageError) for one in failures)
         else EngineError
     )
-    return kind(f"engine '{recipe.name}': no back end can be used: {reasons}")
+    return kind(f"engine '{recipe.name}': no back end can be used: {_reasons(failures)}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from rtbci.backends.words import first_line
 from rtbci.errors import EngineError, MissingPackageError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _parse(model: bytes) -> "ModelProto":
         onnx.checker.check_model(parsed)
     except Exception as error:  # protobuf's and onnx's classes share no base
         raise EngineError(
-            f"lower_precision: {_first_line(error)}, need a whole ONNX file; export it again"
+            f"lower_precision: {first_line(error)}, need a whole ONNX file; export it again"
         ) from None
     return parsed
 
@@ -108,7 +109,7 @@ def _checked(parsed: "ModelProto") -> bytes:
         onnx.checker.check_model(parsed, full_check=True)
     except Exception as error:  # onnx's classes share no base
         raise EngineError(
-            f"lower_precision: the lowered network is not valid ({_first_line(error)}); use fp32"
+            f"lower_precision: the lowered network is not valid ({first_line(error)}); use fp32"
         ) from error
     data: bytes = parsed.SerializeToString(deterministic=True)
     return data
@@ -315,7 +316,7 @@ def _array(tensor: Any) -> np.ndarray[Any, Any]:
         return np.asarray(numpy_helper.to_array(tensor))
     except Exception as error:  # onnx's classes share no base
         raise EngineError(
-            f"lower_precision: weights '{tensor.name}' cannot be read ({_first_line(error)}), "
+            f"lower_precision: weights '{tensor.name}' cannot be read ({first_line(error)}), "
             "need them inside the ONNX file; save it without external data"
         ) from None
 
@@ -326,7 +327,3 @@ def _cast_constant(tensor: Any, name: str, to: int) -> Any:
 
     kind = np.float16 if to == TensorProto.FLOAT16 else ml_dtypes.bfloat16
     return numpy_helper.from_array(_array(tensor).astype(kind), name)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

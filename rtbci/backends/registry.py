@@ -24,16 +24,17 @@ class Backend(NamedTuple):
         The command line that installs it.
     kind : {'cpu', 'gpu'}
         What it runs on.
-    compiles : bool
-        Whether an engine must be built before it can run; such a one is opened by
-        `rtbci.backends.open_engine.open_engine`.
     """
 
     opener: Callable[[Path, int], Session] | None
     package: str
     install: str
     kind: Literal["cpu", "gpu"] = "cpu"
-    compiles: bool = False
+
+    @property
+    def compiles(self) -> bool:
+        """Whether an engine must be built first; such a one is opened by `rtbci.backends.open_engine.open_engine`."""
+        return self.opener is None
 
 
 def open_session(path: Path | str, backend: str = "onnxruntime", n_threads: int = 1) -> Session:
@@ -143,7 +144,7 @@ BACKENDS: dict[str, Backend] = {
     "openvino": Backend(_open_openvino, "openvino", "pip install 'rtbci[openvino]'"),
     "torch": Backend(_open_torch, "torch and onnx", "pip install 'rtbci[train]'"),
     "onnxruntime-cuda": Backend(_open_onnxruntime_cuda, "onnxruntime-gpu", INSTALL_CUDA, "gpu"),
-    "tensorrt": Backend(None, "tensorrt", "pip install 'rtbci[tensorrt]'", "gpu", True),
-    "tensorrt_rtx": Backend(None, "tensorrt_rtx", "pip install 'rtbci[tensorrt-rtx]'", "gpu", True),
+    "tensorrt": Backend(None, "tensorrt", "pip install 'rtbci[tensorrt]'", "gpu"),
+    "tensorrt_rtx": Backend(None, "tensorrt_rtx", "pip install 'rtbci[tensorrt-rtx]'", "gpu"),
 }
 """All back ends by name."""

@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rtbci.backends.registry import BACKENDS
 from rtbci.errors import EngineError, MissingPackageError
 
 __all__ = ["MODULES", "Api", "TensorRTBackend", "load_api"]
@@ -17,7 +18,6 @@ MODULES: dict[str, tuple[str, ...]] = {
 }
 """Modules that a back end may come in, the first that is there being taken. The bindings alone are enough."""
 
-EXTRAS = {"tensorrt": "tensorrt", "tensorrt_rtx": "tensorrt-rtx"}
 TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT for RTX"}
 
 LOG = logging.getLogger("rtbci.backends.tensorrt")
@@ -78,18 +78,10 @@ def load_api(backend: str) -> Api:
         else:
             return Api(backend, module, str(module.__version__), TITLES[backend])  # type: ignore[arg-type]
     why = f"cannot be loaded ({'; '.join(reasons)})" if reasons else "is not installed"
-    raise MissingPackageError(
-        f"{backend}: {TITLES[backend]} {why}; pip install 'rtbci[{EXTRAS[backend]}]'"
-    ) from None
+    raise MissingPackageError(f"{backend}: {TITLES[backend]} {why}; {BACKENDS[backend].install}") from None
 
 
 def _logger_class(trt: Any) -> Any:
-    levels = {
-        trt.ILogger.INTERNAL_ERROR: logging.ERROR,
-        trt.ILogger.ERROR: logging.ERROR,
-        trt.ILogger.WARNING: logging.WARNING,
-    }
-
     class Logger(trt.ILogger):  # type: ignore[misc]
         """Called by TensorRT, from any of its threads."""
 
@@ -99,9 +91,8 @@ def _logger_class(trt: Any) -> Any:
 
         def log(self, severity: Any, message: str) -> None:
             """Keep errors, pass everything on."""
-            level = levels.get(severity, logging.DEBUG)
-            if level == logging.ERROR:
+            if severity in (trt.ILogger.INTERNAL_ERROR, trt.ILogger.ERROR):
                 self.errors.append(" ".join(message.split()))
-            LOG.log(logging.DEBUG, "%s", message)
+            LOG.debug("%s", message)
 
     return Logger

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from rtbci.backends.tensorrt_api import Api, load_api
+from rtbci.backends.tensorrt_api import Api
 from rtbci.errors import EngineError
 
-__all__ = ["EngineDescription", "EngineTensor", "OpenedEngine", "describe_engine"]
+__all__ = ["EngineDescription", "EngineTensor", "OpenedEngine"]
 
 
 @dataclass(frozen=True)
@@ -38,24 +38,6 @@ class EngineDescription:
     batches: tuple[tuple[int, int], ...]
 
 
-def describe_engine(data: bytes, backend: str) -> EngineDescription:
-    """Open an engine and read its inputs and outputs.
-
-    Raises
-    ------
-    EngineError
-        When it is not an engine of this version of `backend`, or is for another GPU; and on a machine without a
-        GPU: TensorRT makes a CUDA stream before it reads more than an engine's header.
-    MissingPackageError
-        When the back end is not installed.
-    """
-    opened = OpenedEngine(data, load_api(backend))
-    try:
-        return opened.description
-    finally:
-        opened.close()
-
-
 class OpenedEngine:
     """An engine in the GPU's memory.
 
@@ -78,7 +60,8 @@ class OpenedEngine:
     Raises
     ------
     EngineError
-        See `describe_engine`.
+        When it is not an engine of this version of the package, or is for another GPU; and on a machine without a
+        GPU: TensorRT makes a CUDA stream before it reads more than an engine's header.
     """
 
     def __init__(self, data: bytes, api: Api) -> None:

@@ -78,7 +78,9 @@ class BuildShares:
                 begin, end = 0.0, 1.0
             else:
                 width = (around.end - around.begin) / around.n_steps
-                i_step = min(int((around.at - around.begin) / width + 1e-9), around.n_steps - 1)
+                # A phase that came late into a step got nothing of it, and its own phases get nothing either.
+                i_step = int((around.at - around.begin) / width + 1e-9) if width else 0
+                i_step = min(i_step, around.n_steps - 1)
                 begin = around.at
                 end = begin + (around.begin + (i_step + 1) * width - begin) / 2
             self._phases[name] = _Phase(begin, end, max(n_steps, 1), parent, begin)

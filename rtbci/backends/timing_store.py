@@ -5,9 +5,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from filelock import FileLock
-
-from rtbci.files import write_whole
+from rtbci.backends.kept import keep
 
 __all__ = ["TimingStore"]
 
@@ -46,12 +44,8 @@ class TimingStore:
     def write(self, name: str, data: bytes) -> None:
         """Keep a blob; one of that name is replaced."""
         path = self._path(name)
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_suffix(".lock")):
-                write_whole(path, sha256(data).digest() + data)
-        except OSError as error:
-            self._told(f"engine cache: timings cannot be kept in {path} ({error.strerror or error})")
+        if why := keep(path, sha256(data).digest() + data):
+            self._told(f"engine cache: timings cannot be kept in {path} ({why})")
 
     def _path(self, name: str) -> Path:
         return self._folder / sha256(name.encode()).hexdigest()[:32]

@@ -14,9 +14,10 @@ from rtbci.backends.gated import gate_of
 from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.session import Precision, Session
 from rtbci.backends.usable import Usable, what_is_there
+from rtbci.backends.words import words_of
 from rtbci.commands.engine_progress import BuildProgress
 from rtbci.commands.profile_output import Output, table_of
-from rtbci.errors import ConfigError, RtbciError
+from rtbci.errors import ConfigError
 from rtbci.recipes import EngineRecipe, list_recipes, read_engine
 
 __all__ = ["check"]
@@ -93,8 +94,7 @@ def _results(
         except (
             Exception
         ) as error:  # whatever a library raises is a finding; the other engines are checked all the same
-            words = str(error) if isinstance(error, RtbciError) else f"{type(error).__name__}: {error}"
-            yield _Result(recipe.name, one.backend, precision, None, words, True)
+            yield _Result(recipe.name, one.backend, precision, None, words_of(error), True)
 
 
 def _report(recipe: EngineRecipe, backend: str, precision: Precision, console: Console) -> GateReport:

@@ -6,7 +6,6 @@ in no fixed order, and the same weights shall give the same file.
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from rtbci.backends.session import Float32Array
 from rtbci.encoder.sizes import MLP_RATIO, PATCH_SAMPLES, RATE_HZ, SIZES, EncoderSize, PowerPath
 from rtbci.encoder.vocabulary import CHANNELS, channel_indices
 from rtbci.errors import ChannelError, EngineError
+from rtbci.files import write_whole
 
 if TYPE_CHECKING:
     from rtbci.encoder.dare import DareEncoder
@@ -191,9 +191,7 @@ def write_checkpoint(
     tensors = {name: value.astype(dtype) for name, value in weights.items()}
     header = {"format": FORMAT_VERSION, "encoder": "dare", **asdict(info)}
     data = save(tensors, {HEADER_KEY: json.dumps(header, sort_keys=True)})
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(data)
-    os.replace(partial, path)
+    write_whole(path, data)
     return info
 
 

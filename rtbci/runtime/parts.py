@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rtbci.backends.changeable import ChangeableSession
+from rtbci.backends.onnx_file import check_network
 from rtbci.clock import Clock
-from rtbci.errors import ConfigError, EngineError, ProfileError, RateError
+from rtbci.errors import ConfigError, ProfileError, RateError
 from rtbci.probe.adapt import Adaptation
 from rtbci.probe.branches import Branch, WindowBranch, open_branches
 from rtbci.probe.fusion import Fusion
@@ -209,11 +210,7 @@ class Parts:
         self._engines[branch.name] = recipe
         session = self._opener(recipe, backend, n_threads)
         self._sessions[branch.name] = ChangeableSession(session)
-        if recipe.onnx_sha256 and session.network_id != recipe.onnx_sha256:
-            raise EngineError(
-                f"engine '{recipe.name}': {recipe.onnx_path} has sha256 {session.network_id[:12]}..., its recipe says "
-                f"{recipe.onnx_sha256[:12]}...; install it again"
-            )
+        check_network(recipe, session.network_id)
 
     def _make(self, profile: Profile | None) -> tuple[list[Branch], Fusion]:
         meanings = {name: engine.output.meaning for name, engine in self._engines.items()}

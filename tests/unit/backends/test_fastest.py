@@ -1,11 +1,12 @@
 import subprocess
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rtbci.backends import fastest
+from rtbci.backends import fastest, usable
 from rtbci.backends.fastest import Fastest, cpu_name, fastest_backend
 from rtbci.errors import EngineError
 from rtbci.recipes import list_recipes, read_engine
@@ -133,6 +134,23 @@ def test_the_default_alone_needs_no_measuring(
     del versions["openvino"]
     assert find().backend == "onnxruntime"
     assert child.n_started == 0
+
+
+def test_onnxruntime_for_gpus_alone_is_onnxruntime(
+    find: Callable[..., Fastest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(name: str) -> str:
+        if name == "onnxruntime":
+            raise metadata.PackageNotFoundError(name)
+        return {"onnxruntime-gpu": "1.2", "openvino": "2.3"}[name]
+
+    child = Child()
+    monkeypatch.setattr(subprocess, "run", child.run)
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr(usable, "find_spec", lambda name: name)
+    found = find()
+    assert (found.key["version onnxruntime"], found.backend) == ("1.2", "openvino")
+    assert child.n_started == 1
 
 
 def test_a_folder_that_cannot_be_written_is_told(child: Child, tmp_path: Path) -> None:

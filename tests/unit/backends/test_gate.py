@@ -3,34 +3,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
 
 from rtbci.backends import gate
-from rtbci.backends.gate import check_session, open_reference, read_golden, reference_name, tolerance_of
+from rtbci.backends.gate import check_session, open_reference, reference_name, tolerance_of
 from rtbci.backends.gate_windows import N_OF_EACH, gate_windows
 from rtbci.backends.registry import open_session
-from rtbci.backends.session import Float32Array, Precision, Session
-from rtbci.errors import EngineError
+from rtbci.backends.session import Float32Array, Session
 from rtbci.recipes import EngineRecipe, list_recipes, read_engine
+from tests.engine_stand_ins import AlteredSession
 from tests.tiny import write_engine
-
-
-class Altered:
-    """A session whose output is changed by a function of input and output."""
-
-    def __init__(self, inner: Session, change: Any, precision: Precision = "fp32") -> None:
-        self._inner, self._change = inner, change
-        self.precision: Precision = precision
-        self.backend, self.device = "altered", "cpu"
-        self.network_id, self.engine_id = inner.network_id, "e" * 64
-        self.input_shape, self.output_shape = inner.input_shape, inner.output_shape
-
-    def run(self, x: Float32Array) -> Float32Array:
-        y: Float32Array = self._change(x, self._inner.run(x).copy())
-        return y
-
-    def close(self) -> None:
-        self._inner.close()
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +80,7 @@ class Sticky:
     ],
 )
 def test_what_is_wrong_is_found(recipe: EngineRecipe, session: Session, change: Any, words: str) -> None:
-    report = check_session(Altered(session, change), recipe, session, "itself")
+    report = check_session(AlteredSession(session, change), recipe, session, "itself")
     assert not report.passed
     assert any(words in reason for reason in report.reasons), report.reasons
 
@@ -110,7 +91,7 @@ def test_cosine_counts_where_the_largest_difference_would_pass(
     allowed = {"fp16": {"max_abs": 10.0, "cosine": 0.999}}
     loose = EngineRecipe.model_validate(recipe.model_dump(by_alias=True) | {"tolerance": allowed})
     loose = loose.model_copy(update={"folder": recipe.folder})
-    turned = Altered(session, lambda _x, y: np.roll(y, 1, axis=-1), "fp16")
+    turned = AlteredSession(session, lambda _x, y: np.roll(y, 1, axis=-1), "fp16")
     report = check_session(turned, loose, session, "itself")
     assert not report.passed
     assert report.cosine == 0.999
@@ -118,7 +99,7 @@ def test_cosine_counts_where_the_largest_difference_would_pass(
 
 
 def test_a_batch_is_not_asked_of_an_engine_for_one(recipe: EngineRecipe, session: Session) -> None:
-    one_at_a_time = Altered(session, lambda x, y: y if len(x) == 1 else 1 / 0)
+    one_at_a_time = AlteredSession(session, lambda x, y: y if len(x) == 1 else 1 / 0)
     assert check_session(one_at_a_time, recipe, session, "itself", max_batch=1).passed
 
 
@@ -143,17 +124,6 @@ def test_without_torch_onnx_runtime_is_the_reference(
 def test_tolerances(recipe: EngineRecipe) -> None:
     assert tolerance_of(recipe, "fp32") is recipe.tolerance["fp32"]
     assert tolerance_of(recipe.model_copy(update={"tolerance": {}}), "bf16").cosine == 0.995
-
-
-def test_golden_numbers_that_cannot_be_used(recipe: EngineRecipe, tmp_path: Path) -> None:
-    golden = load_file(recipe.folder / "golden.safetensors")
-    moved = recipe.model_copy(update={"folder": tmp_path})
-    with pytest.raises(EngineError, match="cannot be read"):
-        read_golden(moved)
-    golden["output"][0, 0, 0] = np.inf
-    save_file(golden, tmp_path / "golden.safetensors")
-    with pytest.raises(EngineError, match="need as many, finite"):
-        read_golden(moved)
 
 
 @pytest.mark.parametrize("unit", ["uV", "whitened"])

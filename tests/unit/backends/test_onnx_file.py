@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtbci.backends.onnx_file import check_input, first_line, read_onnx
+from rtbci.backends.onnx_file import check_input, check_network, read_onnx
 from rtbci.errors import EngineError
+from rtbci.recipes import read_engine
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -13,6 +14,17 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_onnx(tmp_path / "absent.onnx")
     (tmp_path / "e.onnx").write_bytes(b"content")
     assert read_onnx(tmp_path / "e.onnx") == b"content"
+
+
+def test_another_network_than_the_recipe_names_is_refused() -> None:
+    recipe = read_engine("dare_nano")
+    assert recipe.onnx_sha256
+    check_network(recipe, recipe.onnx_sha256)
+    with pytest.raises(
+        EngineError, match=r"has sha256 0{12}\.\.\., its recipe says [0-9a-f]{12}\.\.\.; install"
+    ):
+        check_network(recipe, "0" * 64)
+    check_network(recipe.model_copy(update={"onnx_sha256": None}), "0" * 64)
 
 
 @pytest.mark.parametrize(
@@ -44,8 +56,3 @@ def test_only_the_batch_may_differ_and_only_where_it_is_free(
 def test_another_type_is_refused() -> None:
     with pytest.raises(EngineError, match=r"here: input is \(1, 3\) int64, need \(n, 3\) float32"):
         check_input("here", np.zeros((1, 3), np.int64), (1, 3), True)  # pyright: ignore[reportArgumentType]
-
-
-def test_a_message_without_text_is_named_by_its_class() -> None:
-    assert first_line(ValueError("one\ntwo")) == "one"
-    assert first_line(ValueError()) == "ValueError"

@@ -12,8 +12,9 @@ from onnx import TensorProto, helper
 
 from rtbci.backends.export import onnx_bytes
 from rtbci.backends.precision import lower_precision
+from rtbci.backends.tensorrt_api import load_api
 from rtbci.backends.tensorrt_build import Target, build_engine, known_capabilities
-from rtbci.backends.tensorrt_engine import describe_engine
+from rtbci.backends.tensorrt_engine import OpenedEngine
 from rtbci.encoder.checkpoint import describe
 from rtbci.encoder.dare import DareEncoder
 from rtbci.errors import EngineError
@@ -170,9 +171,9 @@ def test_opening_reads_the_header_before_it_needs_a_gpu(model: bytes) -> None:
     """Without a GPU a whole engine gets as far as CUDA; with one it is described."""
     data = build_engine(model, "tensorrt_rtx", max_batch=4, target=AMPERE).data
     with pytest.raises(EngineError, match="magicTag"):
-        describe_engine(b"x" * len(data), "tensorrt_rtx")
+        OpenedEngine(b"x" * len(data), load_api("tensorrt_rtx"))
     try:
-        found = describe_engine(data, "tensorrt_rtx")
+        found = OpenedEngine(data, load_api("tensorrt_rtx")).description
     except EngineError as error:
         assert re.search("magicTag|Serialization", str(error)) is None  # noqa: PT017  either outcome is right
         assert re.search("cudaError|compute capability", str(error))  # noqa: PT017

@@ -54,3 +54,15 @@ def test_without_a_callback_the_build_goes_on() -> None:
     monitor.phase_start("all", None, 1)
     assert monitor.step_complete("all", 0)
     assert monitor.failure is None
+
+
+def test_a_step_of_many_phases_has_room_for_phases_within_them() -> None:
+    shares = BuildShares()
+    shares.start("build", None, 1)
+    told: list[float] = []
+    for _ in range(80):  # each takes half of what is left: nothing is left behind fifty
+        told += [shares.start("layer", "build", 2), shares.start("tactic", "layer", 3)]
+        told += [shares.step("tactic", 1), shares.finish("tactic"), shares.finish("layer")]
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    assert shares.finish("build") == 1.0

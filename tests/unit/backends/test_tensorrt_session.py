@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from rtbci.backends.cuda import Cuda
-from rtbci.backends.tensorrt_engine import describe_engine
+from rtbci.backends.tensorrt_api import load_api
+from rtbci.backends.tensorrt_engine import OpenedEngine
 from rtbci.backends.tensorrt_session import TensorRTSession
 from rtbci.errors import EngineError
 from tests.fake_gpu import FakeRuntime, FakeTensorRT, collect_garbage, network
@@ -202,7 +203,7 @@ def test_failure_during_a_run_is_an_error_with_cudas_name(trt: FakeTensorRT) -> 
 
 
 def test_description_names_inputs_outputs_types_and_batches(trt: FakeTensorRT) -> None:
-    found = describe_engine(ENGINE, str(trt.backend))
+    found = OpenedEngine(ENGINE, load_api(str(trt.backend))).description
     assert [(one.name, one.dtype, one.shape) for one in found.inputs] == [("x", "float32", (-1, 5, 64))]
     assert [(one.name, one.dtype, one.shape) for one in found.outputs] == [("y", "float32", (-1, 1, 6))]
     assert found.batches == ((1, 1), (1, 8))
