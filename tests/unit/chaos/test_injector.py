@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rtbci.chaos.flow import Action, Appear, Disappear, Samples
@@ -51,6 +51,9 @@ def same(actions: list[Action], wanted: list[Action]) -> None:
     seed=st.integers(0, 1000),
     which=st.sets(st.integers(0, 14)),
 )
+@example(
+    cuts=[946], seed=334, which=set(range(14))
+)  # away for two reasons, and the second is left when the cut comes
 @settings(max_examples=60, deadline=None)
 def test_any_chunking_gives_the_same(cuts: list[int], seed: int, which: set[int]) -> None:
     what, chunk = scenario(*(ALL[i] for i in sorted(which)), seed=seed), signal(5.0)
