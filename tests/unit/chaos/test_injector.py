@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from rtbci.chaos.clock_faults import ClockFault
 from rtbci.chaos.flow import Action, Appear, Disappear, Samples
 from rtbci.chaos.injector import Injector
 from rtbci.chaos.scenario import list_scenarios, read_scenario
@@ -250,3 +251,16 @@ def test_channels_that_are_not_there_are_refused() -> None:
 def test_empty_chunks_are_legal() -> None:
     injector = Injector(scenario(*ALL), INFO)
     assert injector.push(Chunk(np.empty((0, 4)), np.empty(0))) == ([], [])
+
+
+def test_a_clock_that_is_wrong_again_and_again_takes_no_longer_every_time() -> None:
+    for fault in ({"kind": "drift", "ppm": 100.0}, {"kind": "clock_jump", "offset_s": 1.0}):
+        what = scenario({"per_minute": 60.0, "length_s": 0.1, **fault})
+        injector, chunk = Injector(what, INFO), signal(1.0)
+        (clock,) = [one for one, _ in injector._in_flow if isinstance(one, ClockFault)]
+        n_begun, n_held = 0, []
+        for i in range(100):
+            n_begun += len(injector.push(Chunk(chunk.data, chunk.t_lsl + i)).records)
+            n_held.append(len(clock._begun))
+        assert n_begun > 50
+        assert max(n_held) < 10
