@@ -12,12 +12,13 @@ __all__ = ["BurstFault", "ClockFault", "InOrder", "JitterFault"]
 class ClockFault:
     """Adds what a wrong clock adds to the stamps.
 
-    Every occurrence is remembered: what a clock has gained stays, unless the fault says otherwise.
+    What a clock has gained stays, unless the fault says otherwise.
     """
 
     def __init__(self, settings: Drift | ClockJump | ClockReset, schedule: Schedule) -> None:
         self._settings, self._schedule = settings, schedule
-        self._begun: dict[Occurrence, float] = {}  # in their order, with the offset that a reset made
+        self._begun: dict[Occurrence, float] = {}  # in their order, with the offset that each made
+        self._gained_s = 0.0  # by all before those
 
     def push(self, flow: Flow, note: Note) -> Flow:
         """Return the samples with other stamps."""
@@ -26,18 +27,21 @@ class ClockFault:
                 did = self._begin(part, flow)
                 self._begun[part.occurrence] = did.get("offset_s", 0.0)
                 note(part, flow, did)
-        t_lsl = flow.t_lsl.copy()
+        gained_s = np.full(len(flow.t_s), self._gained_s)
         for occurrence, offset_s in self._begun.items():
             since_s = flow.t_s - occurrence.start_s
             lasts_s = occurrence.stop_s - occurrence.start_s
             inside = (since_s >= -EDGE_S) & (since_s < lasts_s - EDGE_S)
             if isinstance(self._settings, Drift):
-                t_lsl += 1e-6 * self._settings.ppm * np.clip(since_s, 0.0, lasts_s)
+                gained_s += 1e-6 * self._settings.ppm * np.clip(since_s, 0.0, lasts_s)
             elif isinstance(self._settings, ClockJump):
-                t_lsl += offset_s * inside
+                gained_s += offset_s * inside
             else:  # a later reset replaces an earlier one
-                t_lsl = np.where(inside, flow.t_lsl + offset_s, t_lsl)
-        return flow._replace(t_lsl=t_lsl)
+                gained_s = np.where(inside, offset_s, gained_s)
+        if len(gained_s) and all(one.stop_s <= flow.t_s[-1] or np.isinf(one.stop_s) for one in self._begun):
+            # Nothing changes any more: not to be added up again for every chunk to come.
+            self._begun, self._gained_s = {}, float(gained_s[-1])
+        return flow._replace(t_lsl=flow.t_lsl + gained_s)
 
     def _begin(self, part: Part, flow: Flow) -> dict[str, float]:
         if isinstance(self._settings, Drift):

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
 import numpy as np
 
@@ -46,11 +47,11 @@ class Deliveries:
                 self._samples.pop(event.life, None)
         yield from self._samples_before(t_now, "right")
 
-    def _samples_before(self, t_lsl: float, side: str) -> Iterator[Samples]:
+    def _samples_before(self, t_lsl: float, side: Literal["left", "right"]) -> Iterator[Samples]:
         for life, waiting in self._samples.items():
             while waiting:
                 t_due, (data, stamps) = waiting[0].t_due, waiting[0].chunk
-                n = int(np.searchsorted(t_due, t_lsl, "left" if side == "left" else "right"))
+                n = int(np.searchsorted(t_due, t_lsl, side))
                 if not n:
                     break
                 yield Samples(t_due[:n], life, Chunk(data[:n], stamps[:n]))

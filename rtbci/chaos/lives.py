@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from rtbci.chaos.flow import Action, Appear, Disappear, Flow, Note, Samples
 from rtbci.chaos.scenario import Twin, Vanish
-from rtbci.chaos.schedule import EDGE_S, Occurrence, Part, Schedule
+from rtbci.chaos.schedule import EDGE_S, Occurrence, Schedule
 from rtbci.stream.source import Channel, Chunk, StreamInfo
 
 __all__ = ["Lives", "TwinFault"]
@@ -40,32 +40,24 @@ class Lives:
     def push(self, flow: Flow) -> list[Action]:
         """Return what becomes of the next samples."""
         owners = np.full(len(flow.t_s), -1)
-        parts: dict[int, tuple[int, Part]] = {}
-        for i_fault, (_, schedule) in enumerate(self._faults):
+        causes: list[tuple[int, Occurrence]] = []
+        for i_fault, (settings, schedule) in enumerate(self._faults):
             for part in schedule.parts(flow.t_s):
-                parts[key := len(parts)] = (i_fault, part)
-                owners[part.first : part.last] = key
+                if part.is_new:  # also where the stream is away already
+                    did = settings.model_dump(include={"source_id", "labels", "rate_hz"})
+                    self._notes[i_fault](part, flow, did)
+                owners[part.first : part.last] = len(causes)
+                causes.append((i_fault, part.occurrence))
         actions: list[Action] = []
         for first, last in _runs(owners):
-            owner = parts.get(int(owners[first]))
-            if owner is not None:
-                actions += self._be_away(flow, first, *owner)
+            if owners[first] >= 0:
+                if self._away is None:
+                    actions.append(Disappear(float(flow.t_source[first]), self.life))
+                self._away = causes[owners[first]]
             else:
                 actions += self._come_back(float(flow.t_source[first]))
                 actions += self._send(flow.take(slice(first, last)))
         return actions
-
-    def _be_away(self, flow: Flow, first: int, i_fault: int, part: Part) -> list[Action]:
-        was_there, self._away = self._away is None, (i_fault, part.occurrence)
-        if part.is_new:
-            settings = self._faults[i_fault][0]
-            changes = {
-                "source_id": settings.source_id,
-                "labels": settings.labels,
-                "rate_hz": settings.rate_hz,
-            }
-            self._notes[i_fault](part, flow, changes)
-        return [Disappear(float(flow.t_source[first]), self.life)] if was_there else []
 
     def _come_back(self, t_due: float) -> list[Action]:
         if self._away is None:

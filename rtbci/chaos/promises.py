@@ -10,6 +10,7 @@ from rtbci.chaos.scenario import ArrivalJitter, ClockJump, ClockReset, Drift, Sc
 from rtbci.chaos.simulate import OPEN_S, Outcome
 from rtbci.chaos.watched import WatchedDecoder
 from rtbci.config import WatchSettings
+from rtbci.errors import ChannelError
 from rtbci.publish.messages import Prediction, Status
 from rtbci.runtime.live import POLL_S, RETRY_S
 
@@ -101,7 +102,7 @@ class _Judge:
 
     def _recovery(self) -> Promise | None:
         """From the first good sample to the next full window."""
-        late_s, n = [], 0
+        late_s = []
         for record, t_back in self._interruptions():
             if self._is_refused or self._is_replaced or not self._is_left_alone(record, t_back):
                 continue
@@ -109,12 +110,11 @@ class _Judge:
             gone_s = record.length_s or 0.0
             looked_for = record.kind in ("vanish", "burst") and gone_s > self._watch.lost_s
             late_s.append(sent - t_back - (OPEN_S + RETRY_S if looked_for else 0.0))
-            n += 1
-        if not n:
+        if not late_s:
             return None
         limit_s = self._window.length_s + self._window.hop_s + CHUNK_S
         text = f"decoding again within {limit_s:.2f} s of good data"
-        return Promise(text, max(late_s) <= limit_s, f"{n} times, longest {max(late_s):.2f} s")
+        return Promise(text, max(late_s) <= limit_s, f"{len(late_s)} times, longest {max(late_s):.2f} s")
 
     def _full_again(self, record: Injected, t_back: float) -> float:
         """When the first full window of good data was sent; one from before the fault may still come behind it."""
@@ -146,8 +146,7 @@ class _Judge:
         """No decision while most electrodes are flat or at the rails."""
         wrong = n = 0
         for record in self._records(("flat", "saturation")):
-            fault = self._scenario.faults[record.fault]
-            if getattr(fault, "n_channels", None) or getattr(fault, "channels", ()):
+            if self._is_of_some(record):
                 continue
             t_from, t_to = record.t_lsl + LOOK_S, self._until(record)
             during = [one for one in self._predictions if t_from <= one.t_sent < t_to]
@@ -163,8 +162,7 @@ class _Judge:
         """Single bad electrodes are told while they are bad, and not when they are good again."""
         wrong = n = 0
         for record in self._records(("flat", "saturation", "line_noise")):
-            fault = self._scenario.faults[record.fault]
-            if not (getattr(fault, "n_channels", None) or getattr(fault, "channels", ())):
+            if not self._is_of_some(record):
                 continue
             bad, t_to = set(str(record.data["channels"]).split(",")), self._until(record)
             during = [one for one in self._full if record.t_lsl + LOOK_S <= one.t_window[1] < t_to]
@@ -215,7 +213,7 @@ class _Judge:
         error, states = self._outcome.error, [one.state for one in self._statuses()]
         before = next((state for state in reversed(states) if state != "stopped"), "")
         if self._is_refused:
-            kept = type(error).__name__ == "ChannelError"
+            kept = isinstance(error, ChannelError)
             return Promise("refused with the reason", kept, str(error).split("\n")[0])
         if self._is_replaced:
             t_gone = min(record.t_lsl for record in self._records(("vanish",)))
@@ -239,6 +237,11 @@ class _Judge:
 
     def _records(self, kinds: Sequence[str]) -> list[Injected]:
         return [one for one in self._outcome.records if one.kind in kinds]
+
+    def _is_of_some(self, record: Injected) -> bool:
+        """Whether a fault is one of single channels, not of all electrodes."""
+        fault = self._scenario.faults[record.fault]
+        return bool(getattr(fault, "n_channels", None) or getattr(fault, "channels", ()))
 
     def _until(self, record: Injected) -> float:
         t_end = np.inf if record.length_s is None else record.t_lsl + record.length_s

@@ -4,8 +4,6 @@ import math
 import threading
 from collections.abc import Callable
 
-import numpy as np
-
 from rtbci.chaos.consumers import Consumers
 from rtbci.chaos.flow import Action, Appear, Disappear, Injected, Samples
 from rtbci.chaos.injector import TWIN_LIVES
@@ -89,9 +87,7 @@ class ChaosRelay:
         elif isinstance(action, Disappear):
             self._outlets.pop(action.life).close()
         elif isinstance(action, Samples):
-            # liblsl takes a stamp of 0 for "now"
-            stamps = np.where(action.chunk.t_lsl == 0.0, math.ulp(0.0), action.chunk.t_lsl)
-            self._outlets[action.life].push(action.chunk.data, stamps)
+            self._outlets[action.life].push(action.chunk.data, action.chunk.t_lsl)
 
     def _send_markers(self) -> None:
         markers = self._streams.take_markers()

@@ -1,7 +1,7 @@
 """A live run against a scenario in simulated time: the whole run, no network, no thread, no waiting."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from rtbci.chaos.flow import Injected
@@ -11,11 +11,9 @@ from rtbci.clock import Clock
 from rtbci.config import RunConfig
 from rtbci.errors import RtbciError
 from rtbci.publish.messages import Message
-from rtbci.publish.sink import Sink
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun, Report
-from rtbci.stream.acquire import Ahead
-from rtbci.stream.acquire import Sink as ChunkSink
+from rtbci.stream.acquire import Ahead, Sink
 from rtbci.stream.source import Source, StreamInfo
 
 __all__ = ["Outcome", "SimulatedClock", "SteppedAcquisition", "simulate"]
@@ -64,7 +62,7 @@ class SteppedAcquisition:
         source: Source,
         *,
         clock: Clock,
-        sink: ChunkSink,
+        sink: Sink,
         ahead: Ahead | None = None,  # noqa: ARG002
     ) -> None:
         self._source, self._clock, self._sink = source, clock, sink
@@ -142,7 +140,6 @@ def simulate(
     decoder: Decoder,
     make_source: Callable[[SimulatedClock], Source],
     config: RunConfig,
-    sinks: Iterable[Sink] = (),
 ) -> Outcome:
     """Run a decoder on a faulty stream for the scenario's duration.
 
@@ -155,8 +152,6 @@ def simulate(
         Makes the stream without faults, paced by the clock that it is given.
     config : RunConfig
         Its `duration_s` is the scenario's.
-    sinks : iterable of Sink
-        More receivers of the messages, in this thread.
     """
     clock, kept = SimulatedClock(), _Keep()
     config = config.model_copy(update={"duration_s": scenario.duration_s})
@@ -167,7 +162,7 @@ def simulate(
         def connect(lost: StreamInfo | None) -> Source:
             return streams.receiver(lost, OPEN_S)
 
-        run = LiveRun(config, decoder, connect, [kept, *sinks], clock=clock, acquire=SteppedAcquisition)
+        run = LiveRun(config, decoder, connect, [kept], clock=clock, acquire=SteppedAcquisition)
         try:
             report = run.run(_Stop(clock))
         except RtbciError as refused:

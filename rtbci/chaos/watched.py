@@ -6,10 +6,10 @@ from rtbci.runtime.decoder import Decoder, Verdict
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo
+from rtbci.stream.synthetic import INDEX_LABEL
 
-__all__ = ["INDEX_LABEL", "WatchedDecoder"]
+__all__ = ["WatchedDecoder"]
 
-INDEX_LABEL = "INDEX"
 STEP_TOLERANCE = 1e-3
 
 

@@ -85,14 +85,12 @@ class Outlet:
             Seconds of the local LSL clock.
         """
         if len(t_lsl):
-            self._samples.push_chunk(data, t_lsl.tolist())
+            self._samples.push_chunk(data, [_stamp(t) for t in t_lsl.tolist()])
 
     def push_markers(self, markers: Sequence[Marker]) -> None:
         """Send markers, each with its own stamp; before the samples that they belong to."""
         for marker in markers:
-            # liblsl takes a stamp of 0 for "now"
-            stamp = marker.t_lsl if marker.t_lsl != 0.0 else math.ulp(0.0)
-            self._markers.push_sample([marker.value], stamp)
+            self._markers.push_sample([marker.value], _stamp(marker.t_lsl))
 
     @property
     def has_consumers(self) -> tuple[bool, bool]:
@@ -108,6 +106,11 @@ class Outlet:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _stamp(t_lsl: float) -> float:
+    """The same time for liblsl, which takes 0 for "now"."""
+    return t_lsl if t_lsl != 0.0 else math.ulp(0.0)
 
 
 def _describe(desc: Any, info: StreamInfo, extra: Mapping[str, str]) -> None:

@@ -62,7 +62,8 @@ class Intake:
         self._info, self._read, self._t_metered = info, read, t_now
         self._gaps, self._meter = GapDetector(info.rate_hz), RateMeter(info.rate_hz)
         self._has_gap = False
-        self._newest: Chunk | None = None  # the last sample so far
+        # The newest chunk with samples; before the first, one that nothing is equal to.
+        self._newest = Chunk(np.full((1, info.n_channels), np.nan), np.full(1, np.nan))
         self._t_fresh: FloatArray = np.empty(0)  # stamps of the newest chunk without duplicates
         self.n_duplicates = 0
         self._i_unbroken = 0  # in the newest chunk, the first sample behind its last gap
@@ -82,7 +83,7 @@ class Intake:
         chunk = self._fresh(chunk)
         gaps = self._gaps.push(chunk.t_lsl)
         self._has_gap, self._i_unbroken = bool(gaps), 0
-        # One sum of squares (no infinity minus infinity) tells of any that is not finite; which one is only looked for then.
+        # One sum of squares (no infinity minus infinity) tells of any that is not finite; only then is it looked for.
         if not gaps and math.isfinite(np.vdot(chunk.data, chunk.data)):
             return [chunk]
         pieces: list[Chunk | Break] = []
@@ -122,13 +123,13 @@ class Intake:
         self._t_fresh, before = t_lsl, self._newest
         if not len(t_lsl):
             return chunk
-        self._newest = Chunk(data[-1:].copy(), t_lsl[-1:])
-        if before is None:
-            before = Chunk(data[:1], t_lsl[:1] - 1.0)
-        if t_lsl[0] != before.t_lsl[0] and (t_lsl[1:] != t_lsl[:-1]).all():
+        self._newest = chunk
+        # 1 µs: no stamp comes twice, nor that of the sample before.
+        if len({float(before.t_lsl[-1]), *t_lsl.tolist()}) > len(t_lsl):
             return chunk
-        earlier = np.concatenate((before.data, data[:-1]))
-        same = (np.concatenate((before.t_lsl, t_lsl[:-1])) == t_lsl) & (earlier == data).all(axis=1)
+        earlier = np.concatenate((before.data[-1:], data[:-1]))
+        same = np.concatenate((before.t_lsl[-1:], t_lsl[:-1])) == t_lsl
+        same &= ((earlier == data) | (np.isnan(earlier) & np.isnan(data))).all(axis=1)
         self.n_duplicates += int(same.sum())
         self._t_fresh = t_lsl[~same]
         return Chunk(data[~same], self._t_fresh)

@@ -15,6 +15,7 @@ from rtbci.publish.messages import Quality, Scalar, Status, Why
 from rtbci.publish.outbox import Decoded, Outbox
 from rtbci.publish.sink import Sink
 from rtbci.record.news import News
+from rtbci.runtime.backlog import Backlog
 from rtbci.runtime.decoder import Decoder, Verdict
 from rtbci.runtime.engine_change import EngineChange
 from rtbci.runtime.intake import Break, Intake
@@ -39,8 +40,6 @@ OPENING_STOP_S = 1.0
 TICK_S = 0.05
 TICK_LATE_S = 0.15
 """All that is no decision is done right after one, when the next is farthest; without decisions this often."""
-OVERFLOW_S = 30.0
-"""A gap behind which samples are this much older than usual was made here: liblsl keeps 60 s for us."""
 STATUS_S = 1.0
 LISTENERS_S = 0.1
 RETRY_S = 0.25
@@ -211,7 +210,8 @@ class LiveRun:
             self._rehearsal.open(info.rate_hz, window.hop_s)
         self._quality = SignalQuality(info.labels, self._decoder.read, self._decoder.gains_uv, info.rate_hz)
         self._use.reset()
-        self._lag_s, self._n_duplicates_told = np.inf, 0
+        self._backlog = Backlog(self._config.watch.max_backlog_s)
+        self._n_duplicates_told = 0
         self._watch.opened(t_now)
         self._outbox.announce(hello_of(self._decoder))
         if came_back:
@@ -258,9 +258,7 @@ class LiveRun:
             self._start_anew("not_finite", at.t_lsl, {"n_samples": telemetry.n_not_finite})
             return
         telemetry.n_gaps += 1
-        if at.gap_s < 0:
-            self._lag_s = np.inf  # another clock: how old its data usually is has to be learnt anew
-        if t_taken - at.t_lsl - self._lag_s > OVERFLOW_S and at.gap_s > 0:
+        if self._backlog.lost(at, t_taken):
             telemetry.n_overflow += round(at.gap_s * self._intake.rate_hz)
             self._start_anew("overflow", at.t_lsl, {"gap_s": at.gap_s, "n_samples": telemetry.n_overflow})
         else:
@@ -269,24 +267,12 @@ class LiveRun:
     def _push(self, chunk: Chunk, t_taken: float, is_newest: bool) -> None:
         verdicts = self._decoder.push(chunk.data, chunk.t_lsl)
         if verdicts:
-            for verdict in self._skip_backlog(verdicts, t_taken, is_newest):
+            kept = self._backlog.keep(verdicts, t_taken, is_newest)
+            self._telemetry.n_skipped += len(verdicts) - len(kept)
+            for verdict in kept:
                 self._publish(verdict, t_taken)
         if self._quality is not None and self._quality.push(chunk.data):
             self._quality.look()
-
-    def _skip_backlog(self, verdicts: list[Verdict], t_taken: float, is_newest: bool) -> list[Verdict]:
-        """Keep only the newest of several windows when they come later than this stream's data usually do.
-
-        Of windows in front of a break that came with them there is no newest.
-        """
-        lag_s = t_taken - verdicts[-1].estimate.t_window[1]
-        first_lag_s = t_taken - verdicts[0].estimate.t_window[1]
-        self._lag_s = min(self._lag_s, lag_s)
-        n_keep = 1 if is_newest else 0
-        if len(verdicts) == n_keep or first_lag_s - self._lag_s <= self._config.watch.max_backlog_s:
-            return verdicts
-        self._telemetry.n_skipped += len(verdicts) - n_keep
-        return verdicts[-1:] if is_newest else []
 
     def _publish(self, verdict: Verdict, t_taken: float) -> None:
         estimate = verdict.estimate

@@ -22,8 +22,6 @@ BUFFER_S = 60
 """What liblsl keeps while nobody pulls; the acquisition thread pulls all the time."""
 CORRECT_S = 5.0
 """liblsl measures the clock offset every two seconds in the background; this often it is read."""
-SILENT_S = 0.1
-"""liblsl needs longer to reconnect: only behind a jump of the stamps by more can it have done so."""
 CONNECT_S = 5.0
 """A stream that has answered to its name should answer to a connection within this."""
 
@@ -119,7 +117,7 @@ class LslSource:
             ) from error
         self._inlet = inlet
         self._dtype_is_float64 = inlet.np_dtype == np.float64
-        self._t_corrected, self._t_newest = 0.0, np.inf
+        self._t_corrected = 0.0
         self._nothing = Chunk(np.empty((0, self._info.n_channels)), np.empty(0))
         if self._marker_name is not None:
             self._markers = MarkerInlet(self._info, self._marker_name, self._clock)
@@ -164,9 +162,8 @@ class LslSource:
                 f"LslSource: stream '{self.info.name}' has gone and has no source id to find it again by; "
                 "start its program again, then this one"
             ) from error
-        if abs(t_lsl[0] - self._t_newest) > SILENT_S and inlet.was_clock_reset():
+        if inlet.was_clock_reset():  # liblsl says so when it has reconnected; 0.4 µs
             self._check_description()
-        self._t_newest = t_lsl[-1]
         if abs(t_lsl[-1] - self._t_corrected) > CORRECT_S:
             self._correct_clock(float(t_lsl[-1]))
         t_lsl += self.clock_offset_s

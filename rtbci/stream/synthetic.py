@@ -15,8 +15,10 @@ from rtbci.errors import StreamError
 from rtbci.stream.pacing import ChunkPace, SleepUntil
 from rtbci.stream.source import Channel, Chunk, FloatArray, Marker, StreamInfo
 
-__all__ = ["SyntheticSource"]
+__all__ = ["INDEX_LABEL", "SyntheticSource"]
 
+INDEX_LABEL = "INDEX"
+"""Of a channel that holds the number of each sample, so that a decoder can be watched."""
 _CORNERS_HZ = (0.5, 2.0, 8.0, 32.0)
 """Corner frequencies of first-order noises of equal variance, whose sum falls about as 1/f between them."""
 _BLOCK = 256
@@ -71,7 +73,7 @@ class SyntheticSource:
     ) -> None:
         channels = tuple(Channel(label, "microvolts") for label in labels)
         if index_channel:
-            channels += (Channel("INDEX", "", "MISC"),)
+            channels += (Channel(INDEX_LABEL, "", "MISC"),)
         self._info = StreamInfo(name, source_id, rate_hz, channels, manufacturer="rtbci")
         self._n_eeg = len(labels)
         self._seed = seed

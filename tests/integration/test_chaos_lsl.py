@@ -16,7 +16,7 @@ from rtbci.chaos.simulate import simulate
 from rtbci.chaos.watched import WatchedDecoder
 from rtbci.clock import now
 from rtbci.config import RunConfig
-from rtbci.errors import ChannelError
+from rtbci.errors import ChannelError, StreamLostError
 from rtbci.publish.messages import Prediction
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.stream.lsl import LslSource
@@ -118,6 +118,20 @@ def test_another_order_of_channels_is_mapped_anew(tmp_path: Path) -> None:
     states = run.kept.states
     assert states[-4:] == ["lost", "recovering", "running", "stopped"]
     assert run.error is None
+
+
+@pytest.mark.slow
+def test_what_has_waited_across_a_reconnection_is_not_taken_for_the_same_stream() -> None:
+    # Samples of both streams come with one pull, those of the first in front.
+    what = scenario({**VANISH, "labels": "permuted"})
+    with relaying(what) as relay, LslSource(source_id=relay.name, markers=None) as source:
+        assert len(source.pull(PATIENCE_S).t_lsl)
+        wait_for(lambda: relay.records, "the fault")
+        n_before = source._inlet.samples_available()
+        assert n_before
+        wait_for(lambda: source._inlet.samples_available() > n_before + 100, "samples of the second stream")
+        with pytest.raises(StreamLostError, match="is back and describes itself otherwise"):
+            source.pull(0.0)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import pytest
 from pylsl.util import LostError
 
 from rtbci.clock import now
+from rtbci.replay.outlet import Outlet
 from rtbci.replay.play import LOOP_MARKER, Player
 from rtbci.replay.read import read_recordings
 from rtbci.replay.recording import Recording
@@ -170,6 +171,19 @@ def test_gaps_are_kept_in_time_and_in_stamps() -> None:
         receiver.pull_for(6.0, 200)
     np.testing.assert_allclose(np.array(receiver.stamps) - receiver.stamps[0], t_s, atol=1e-9)
     assert np.diff(receiver.arrived).max() == pytest.approx(0.7, abs=0.15)
+
+
+def test_a_stamp_of_0_is_no_other_time() -> None:
+    recording = counting(3)
+    with Outlet(recording.info) as outlet:
+        receiver = Receiver(recording.info.source_id)
+        outlet.push_markers([Marker(0.0, "now?")])
+        outlet.push(recording.data, np.array([-0.005, 0.0, 0.005]))
+        receiver.pull_for(6.0, 3)
+    assert receiver.stamps == pytest.approx([-0.005, 0.0, 0.005], abs=1e-12)
+    ((t_lsl, value),) = receiver.marks
+    assert t_lsl == pytest.approx(0.0, abs=1e-12)
+    assert value == "now?"
 
 
 def test_a_loop_goes_on_with_a_marker_at_the_seam() -> None:

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from rtbci.chaos.clock_faults import ClockFault
 from rtbci.chaos.flow import Action, Appear, Disappear, Samples
 from rtbci.chaos.injector import Injector
 from rtbci.chaos.scenario import list_scenarios, read_scenario
@@ -51,6 +52,9 @@ def same(actions: list[Action], wanted: list[Action]) -> None:
     seed=st.integers(0, 1000),
     which=st.sets(st.integers(0, 14)),
 )
+@example(
+    cuts=[946], seed=334, which=set(range(14))
+)  # away for two reasons, and the second is left when the cut comes
 @settings(max_examples=60, deadline=None)
 def test_any_chunking_gives_the_same(cuts: list[int], seed: int, which: set[int]) -> None:
     what, chunk = scenario(*(ALL[i] for i in sorted(which)), seed=seed), signal(5.0)
@@ -247,3 +251,16 @@ def test_channels_that_are_not_there_are_refused() -> None:
 def test_empty_chunks_are_legal() -> None:
     injector = Injector(scenario(*ALL), INFO)
     assert injector.push(Chunk(np.empty((0, 4)), np.empty(0))) == ([], [])
+
+
+def test_a_clock_that_is_wrong_again_and_again_takes_no_longer_every_time() -> None:
+    for fault in ({"kind": "drift", "ppm": 100.0}, {"kind": "clock_jump", "offset_s": 1.0}):
+        what = scenario({"per_minute": 60.0, "length_s": 0.1, **fault})
+        injector, chunk = Injector(what, INFO), signal(1.0)
+        (clock,) = [one for one, _ in injector._in_flow if isinstance(one, ClockFault)]
+        n_begun, n_held = 0, []
+        for i in range(100):
+            n_begun += len(injector.push(Chunk(chunk.data, chunk.t_lsl + i)).records)
+            n_held.append(len(clock._begun))
+        assert n_begun > 50
+        assert max(n_held) < 10

@@ -12,7 +12,8 @@ from rtbci.chaos.scenario import Scenario
 from rtbci.chaos.simulate import simulate
 from rtbci.chaos.watched import WatchedDecoder
 from rtbci.config import RunConfig
-from rtbci.runtime import intake, live
+from rtbci.runtime import intake
+from rtbci.runtime.backlog import Backlog
 from rtbci.runtime.quality import SignalQuality
 from rtbci.runtime.watch import StreamWatch
 from rtbci.stream.health import GapDetector
@@ -60,7 +61,7 @@ def test_samples_that_are_not_finite_and_decoded(broken: Any, monkeypatch: pytes
 
 
 def test_a_backlog_decoded_as_now(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live.LiveRun, "_skip_backlog", lambda _self, verdicts, *_: verdicts)
+    monkeypatch.setattr(Backlog, "keep", lambda _self, verdicts, *_: verdicts)
     found = broken(scenario({"kind": "burst", "start_s": 3.0, "length_s": 1.0}, duration_s=8.0))
     assert found["no"].seen.startswith("oldest 0.9")
 
@@ -105,10 +106,6 @@ def test_a_rate_that_is_not_measured(broken: Any, monkeypatch: pytest.MonkeyPatc
 
 
 def test_windows_in_time_that_are_skipped(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(self: Any, verdicts: list[Any], *_: Any) -> list[Any]:
-        self._telemetry.n_skipped += len(verdicts) - 1
-        return verdicts[-1:]
-
-    monkeypatch.setattr(live.LiveRun, "_skip_backlog", none)
+    monkeypatch.setattr(Backlog, "keep", lambda _self, verdicts, *_: verdicts[-1:])
     what = scenario({"kind": "burst", "start_s": 3.0, "length_s": 0.19}, duration_s=8.0)
     assert "no" in broken(what)

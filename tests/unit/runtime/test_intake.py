@@ -133,3 +133,15 @@ def test_samples_that_only_share_a_stamp_are_no_duplicates() -> None:
     one = intake()
     assert sum(len(piece.t_lsl) for piece in one.push(given) if isinstance(piece, Chunk)) == 20
     assert one.n_duplicates == 0
+
+
+def test_samples_that_come_twice_are_left_out_also_where_a_channel_that_nobody_reads_is_no_number() -> None:
+    given = chunk(np.arange(8) / RATE_HZ)
+    given.data[:, 2] = np.nan
+    i = np.repeat(np.arange(8), 2)
+    one = intake()
+    pieces = one.push(Chunk(given.data[i[:5]], given.t_lsl[i[:5]]))
+    pieces += one.push(Chunk(given.data[i[5:]], given.t_lsl[i[5:]]))
+    kept = [piece for piece in pieces if isinstance(piece, Chunk)]
+    assert np.concatenate([piece.t_lsl for piece in kept]).tolist() == given.t_lsl.tolist()
+    assert one.n_duplicates == 8

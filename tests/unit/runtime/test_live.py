@@ -21,7 +21,7 @@ from rtbci.errors import ChannelError, RateError, StreamError, StreamLostError, 
 from rtbci.listen_board import prediction_line
 from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.recipes import read_paradigm
-from rtbci.runtime import live
+from rtbci.runtime import backlog, live
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun, Report
 from rtbci.runtime.score import Score
@@ -227,7 +227,7 @@ def test_a_gap_that_we_made_by_being_late_counts_as_overflow(
     kept, report = play(paradigm, [*before, *late])
     assert (report.n_gaps, report.n_overflow) == (1, 0)  # back in time: a clock reset, no samples lost
 
-    monkeypatch.setattr(live, "OVERFLOW_S", -1e9)  # every gap is late now
+    monkeypatch.setattr(backlog, "OVERFLOW_S", -1e9)  # every gap is late now
     kept, report = play(paradigm, [*items(data, t_lsl), *items(data, t_lsl + 8.0)])
     assert report.n_gaps == 1
     [event] = kept.events("overflow")
