@@ -91,11 +91,18 @@ class FakeRuntime:
     def cudaHostAlloc(self, n_bytes: int, flags: int) -> tuple[Any, ...]:
         return self._allocate("cudaHostAlloc", n_bytes)
 
+    def _work_off(self) -> None:
+        work, self.pending = self.pending, []
+        for one in work:
+            one()
+
     def cudaFree(self, pointer: int) -> tuple[Any, ...]:
+        self._work_off()  # as CUDA waits: what is on the stream may read and write this memory
         del self.blocks[pointer]
         return self._called("cudaFree")
 
     def cudaFreeHost(self, pointer: int) -> tuple[Any, ...]:
+        self._work_off()
         del self.blocks[pointer]
         return self._called("cudaFreeHost")
 
@@ -109,9 +116,7 @@ class FakeRuntime:
         return self._called("cudaMemcpyAsync")
 
     def cudaStreamSynchronize(self, stream: int) -> tuple[Any, ...]:
-        work, self.pending = self.pending, []
-        for one in work:
-            one()
+        self._work_off()
         return self._called("cudaStreamSynchronize")
 
     def cudaStreamBeginCapture(self, stream: int, mode: int) -> tuple[Any, ...]:
