@@ -1,9 +1,11 @@
 """`rtbci profile`: the users' decoders on this computer. What it does is imported when it is called."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from rtbci.commands.options import Json, output_of
 
 __all__ = ["app"]
 
@@ -15,14 +17,7 @@ app = typer.Typer(
 
 Name = Annotated[str, typer.Argument(help="USER, USER@GENERATION, 'population' or a profile's folder.")]
 Paradigm = Annotated[str, typer.Option(help="Recipe by name or folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable, on standard output.")]
 DEFAULT = "motor_imagery"
-
-
-def _output(json: bool) -> Any:
-    from rtbci.commands.profile_output import Output
-
-    return Output(json)
 
 
 @app.command("list")
@@ -33,7 +28,7 @@ def list_(
     """List all users' profiles: generation, date, trials, accuracy, and which one is in use."""
     from rtbci.commands import profile_verbs as verbs
 
-    verbs.list_profiles(paradigm, _output(json))
+    verbs.list_profiles(paradigm, output_of(json))
 
 
 @app.command()
@@ -41,7 +36,7 @@ def show(name: Name, paradigm: Paradigm = DEFAULT, json: Json = False) -> None:
     """Show one profile, and whether it fits the paradigm as it is now."""
     from rtbci.commands import profile_verbs as verbs
 
-    verbs.show(name, paradigm, _output(json))
+    verbs.show(name, paradigm, output_of(json))
 
 
 @app.command()
@@ -49,7 +44,7 @@ def compare(first: Name, second: Name, paradigm: Paradigm = DEFAULT, json: Json 
     """Say what two profiles differ in."""
     from rtbci.commands import profile_verbs as verbs
 
-    verbs.compare(first, second, paradigm, _output(json))
+    verbs.compare(first, second, paradigm, output_of(json))
 
 
 @app.command()
@@ -63,7 +58,7 @@ def export(
     """Write a profile as one portable file."""
     from rtbci.commands import profile_verbs as verbs
 
-    verbs.export(name, file, paradigm, _output(json), force=force)
+    verbs.export(name, file, paradigm, output_of(json), force=force)
 
 
 @app.command("import")
@@ -76,14 +71,15 @@ def import_(
     """Check an exported profile and make it its user's newest."""
     from rtbci.commands import profile_verbs as verbs
 
-    verbs.import_file(file, user, paradigm, _output(json))
+    verbs.import_file(file, user, paradigm, output_of(json))
 
 
 @app.command()
 def rollback(
     user: Annotated[str, typer.Argument(help="Whose.")],
     to: Annotated[
-        int | None, typer.Option(help="Generation [the newest sound one that differs from the one in use].")
+        int | None,
+        typer.Option(help="Generation [the newest sound one that differs from the one in use]."),
     ] = None,
     paradigm: Paradigm = DEFAULT,
     json: Json = False,
@@ -91,7 +87,7 @@ def rollback(
     """Make an older generation the newest, by writing it again; nothing is lost."""
     from rtbci.commands import profile_verbs as verbs
 
-    verbs.rollback(user, to, paradigm, _output(json))
+    verbs.rollback(user, to, paradigm, output_of(json))
 
 
 @app.command()
@@ -104,4 +100,4 @@ def delete(
     """Delete a generation, or a user's profiles, for good."""
     from rtbci.commands import profile_verbs as verbs
 
-    verbs.delete(name, paradigm, _output(json), sure=yes)
+    verbs.delete(name, paradigm, output_of(json), sure=yes)
