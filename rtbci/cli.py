@@ -111,15 +111,17 @@ def run(
         bool | None, typer.Option(help="Wait until the engine is built and checked before starting.")
     ] = None,
     engine_recipe: Annotated[
-        str | None, typer.Option(help="Engine by name or folder [the paradigm's].")
+        str | None, typer.Option(help="Engine by name or folder (default: the paradigm's).")
     ] = None,
     pub: Address = None,
-    control: Annotated[str | None, typer.Option(help="ZMQ address of the control socket [...:5572].")] = None,
+    control: Annotated[
+        str | None, typer.Option(help="ZMQ address of the control socket (default: tcp://127.0.0.1:5572).")
+    ] = None,
     format: Annotated[str | None, typer.Option(help="json or msgpack (default: json).")] = None,
     lsl_outlet: Annotated[bool | None, typer.Option(help="Offer predictions as an LSL stream too.")] = None,
     insecure: Annotated[bool | None, typer.Option(help="Allow addresses that the network reaches.")] = None,
     record: Annotated[
-        str | None, typer.Option(help="Folder for recordings [sessions, in the user's data folder].")
+        str | None, typer.Option(help="Folder for recordings (default: sessions in the user's data folder).")
     ] = None,
     no_record: Annotated[bool, typer.Option("--no-record", help="Do not record this run.")] = False,
     config: Config = None,
@@ -175,9 +177,11 @@ def calibrate(
         list[str] | None, typer.Option(help="Marker text to class, TEXT=CLASS; repeat it.")
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(help="Accepted trials of each class [the protocol's].")
+        int | None, typer.Option(help="Accepted trials of each class (default: the protocol's).")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Order of the cues [the protocol's].")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Order of the cues (default: the protocol's).")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on with the user's newest calibration.")] = False,
     anyway: Annotated[bool, typer.Option(help="Write the profile even when it is at chance.")] = False,
     false_per_minute: Annotated[
@@ -194,7 +198,7 @@ def calibrate(
     ] = "rtbci-cues",
     protocol: Annotated[Path | None, typer.Option(help="Another protocol.toml.")] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Where the report goes [into the profile's folder].")
+        Path | None, typer.Option(help="Where the report goes (default: the profile's folder).")
     ] = None,
     config: Config = None,
 ) -> None:
@@ -239,7 +243,9 @@ for _command in (replay, amp, chaos):
 
 @app.command()
 def listen(
-    address: Annotated[str | None, typer.Argument(help="ZMQ address [tcp://127.0.0.1:5571].")] = None,
+    address: Annotated[
+        str | None, typer.Argument(help="ZMQ address (default: tcp://127.0.0.1:5571).")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One line of JSON per message.")] = False,
     topic: Annotated[
         list[str] | None, typer.Option(help="prediction, status, event, hello (default: all).")

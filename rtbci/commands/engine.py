@@ -36,7 +36,7 @@ def build(
     backend: Annotated[
         str, typer.Option(help="tensorrt or tensorrt_rtx (default: the one that is there).")
     ] = "",
-    precision: Annotated[str, typer.Option(help="fp32, fp16 or bf16 [the recipe's first].")] = "",
+    precision: Annotated[str, typer.Option(help="fp32, fp16 or bf16 (default: the recipe's first).")] = "",
     batch: Annotated[int, typer.Option(min=1, help="Most patches or windows in one call.")] = 1,
     target: Annotated[
         str, typer.Option(help="GPUs to build for, as SM86,SM89 (default: the one that is here).")

@@ -46,7 +46,9 @@ def evaluate(
     ] = "later",
     jobs: Annotated[int, typer.Option(help="Processes.")] = 1,
     ray: Annotated[str, typer.Option(help="Address of a Ray cluster, or 'local' for two workers here.")] = "",
-    engine: Annotated[str, typer.Option(help="Back end: onnxruntime or torch.")] = "onnxruntime",
+    engine: Annotated[
+        str, typer.Option(help="Back end, one of those of rtbci run, or auto.")
+    ] = "onnxruntime",
     compare: Annotated[
         tuple[Path, Path] | None, typer.Option(help="Two JSON files: paired tests, second against first.")
     ] = None,

@@ -24,10 +24,12 @@ Config = Annotated[
     str | None, typer.Option(help="TOML file, or the name of one that comes with rtbci (lab).")
 ]
 Address = Annotated[
-    str | None, typer.Option("--pub", help="ZMQ address to publish on [tcp://127.0.0.1:5571].")
+    str | None, typer.Option("--pub", help="ZMQ address to publish on (default: tcp://127.0.0.1:5571).")
 ]
 ParadigmName = Annotated[str | None, typer.Option(help="Recipe by name or folder (default: motor_imagery).")]
-StreamName = Annotated[str | None, typer.Option(help="Name of the LSL stream [the only EEG stream].")]
+StreamName = Annotated[
+    str | None, typer.Option(help="Name of the LSL stream (default: the only EEG stream).")
+]
 SourceId = Annotated[str | None, typer.Option(help="source_id of the LSL stream.")]
 Unit = Annotated[str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")]
 Ignore = Annotated[str | None, typer.Option(help="Electrodes to treat as missing, as C5,T7 (default: none).")]

@@ -64,8 +64,10 @@ def export(
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="What `rtbci profile export` wrote.")],
-    user: Annotated[str, typer.Option(help="For this user [the file's].")] = "",
-    paradigm: Annotated[str | None, typer.Option(help="Recipe by name or folder [the file's].")] = None,
+    user: Annotated[str, typer.Option(help="For this user (default: the file's).")] = "",
+    paradigm: Annotated[
+        str | None, typer.Option(help="Recipe by name or folder (default: the file's).")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Check an exported profile and make it its user's newest."""
@@ -79,7 +81,7 @@ def rollback(
     user: Annotated[str, typer.Argument(help="Whose.")],
     to: Annotated[
         int | None,
-        typer.Option(help="Generation [the newest sound one that differs from the one in use]."),
+        typer.Option(help="Generation (default: the newest sound one that differs from the one in use)."),
     ] = None,
     paradigm: Paradigm = DEFAULT,
     json: Json = False,

@@ -18,7 +18,7 @@ app = typer.Typer(
 Session = Annotated[str, typer.Argument(help="A session's folder or name, an XDF file, or 'last'.")]
 Root = Annotated[
     Path | None,
-    typer.Option("--in", help="Folder of sessions [in the user's data folder]."),
+    typer.Option("--in", help="Folder of sessions (default: sessions in the user's data folder)."),
 ]
 
 

@@ -19,7 +19,7 @@ def replay(
     loop: Annotated[bool, typer.Option(help="Begin again at the end.")] = False,
     start: Annotated[float, typer.Option(help="Where to begin, in seconds of the file.")] = 0.0,
     chunk: Annotated[int, typer.Option(help="Samples sent together.")] = 8,
-    name: Annotated[str | None, typer.Option(help="Name of the LSL stream [the file's].")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the LSL stream (default: the file's).")] = None,
     wait: Annotated[bool, typer.Option(help="Begin when somebody receives.")] = False,
 ) -> None:
     """Play a recording as LSL streams: samples and markers."""
@@ -83,14 +83,14 @@ def chaos(
     scenario: Annotated[str, typer.Argument(help="Scenario by name or path; 'list' shows those there are.")],
     from_: Annotated[str, typer.Option("--from", help="Recording, name of an LSL stream, or 'amp'.")] = "amp",
     name: Annotated[str, typer.Option(help="Name of the faulty LSL stream.")] = "rtbci-chaos",
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the faults [the scenario's].")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the faults (default: the scenario's).")] = None,
     duration: Annotated[
         float | None, typer.Option(help="Stop after this many seconds (default: never).")
     ] = None,
     log: Annotated[Path | None, typer.Option(help="Write every fault here, one line of JSON each.")] = None,
     consume: Annotated[
         str | None,
-        typer.Option(help="Where the run publishes that slow subscribers bother [tcp://127.0.0.1:5571]."),
+        typer.Option(help="Address of the run that slow subscribers bother (default: tcp://127.0.0.1:5571)."),
     ] = None,
 ) -> None:
     """Offer a stream that misbehaves: dropouts, bursts, wrong clocks, losses, as a scenario says."""
