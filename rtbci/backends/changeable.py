@@ -2,8 +2,9 @@
 
 import threading
 
+from rtbci.backends.faults import words_of
 from rtbci.backends.session import Float32Array, Precision, Session
-from rtbci.errors import EngineError, RtbciError
+from rtbci.errors import EngineError
 
 __all__ = ["ChangeableSession"]
 
@@ -104,7 +105,7 @@ class ChangeableSession:
     def _give_up(self, error: Exception) -> None:
         failed = self._session
         self._take(self._first)
-        self.failure = str(error) if isinstance(error, RtbciError) else f"{type(error).__name__}: {error}"
+        self.failure = words_of(error)
         failed.close()
 
     def _take(self, session: Session) -> None:

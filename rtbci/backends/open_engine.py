@@ -13,6 +13,7 @@ from rtbci.backends.cache import EngineCache
 from rtbci.backends.compiled import open_compiled, read_network
 from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.cuda import find_gpu
+from rtbci.backends.faults import words_of
 from rtbci.backends.gate import GateReport
 from rtbci.backends.gated import gate_of
 from rtbci.backends.registry import BACKENDS, open_session
@@ -113,10 +114,10 @@ def open_engine(
             failures.append(_Failure(backend, error))
             if not request.fallback:
                 break
-            told(f"engine '{recipe.name}': {backend} cannot be used: {_words(error)}")
+            told(f"engine '{recipe.name}': {backend} cannot be used: {words_of(error)}")
             continue
         if failures:
-            reasons = "; ".join(f"{one.backend}: {_words(one.error)}" for one in failures)
+            reasons = "; ".join(f"{one.backend}: {words_of(one.error)}" for one in failures)
             told(
                 f"engine '{recipe.name}': runs on {session.backend} in {session.precision}, and not on "
                 f"{failures[0].backend}; {reasons}"
@@ -240,14 +241,10 @@ def _check_report(report: GateReport) -> None:
         )
 
 
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, RtbciError) else f"{type(error).__name__}: {error}"
-
-
 def _why_none(recipe: EngineRecipe, failures: Sequence[_Failure]) -> Exception:
     if len(failures) == 1 and isinstance(failures[0].error, RtbciError):
         return failures[0].error
-    reasons = "; ".join(f"{one.backend}: {_words(one.error)}" for one in failures)
+    reasons = "; ".join(f"{one.backend}: {words_of(one.error)}" for one in failures)
     kind = (
         MissingPackageError
         if all(isinstance(one.error, MissingPackageError) for one in failures)

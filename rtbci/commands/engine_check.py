@@ -9,6 +9,7 @@ from rich.table import Table
 from rtbci.backends.cache import EngineCache
 from rtbci.backends.compiled import open_compiled
 from rtbci.backends.compilers import COMPILERS, BuildOptions
+from rtbci.backends.faults import words_of
 from rtbci.backends.gate import GateReport, has_torch_weights
 from rtbci.backends.gated import gate_of
 from rtbci.backends.registry import BACKENDS, open_session
@@ -17,7 +18,7 @@ from rtbci.backends.usable import Usable, what_is_there
 from rtbci.commands.engine_progress import BuildProgress
 from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output, table_of
-from rtbci.errors import ConfigError, RtbciError
+from rtbci.errors import ConfigError
 from rtbci.recipes import EngineRecipe, list_recipes, read_engine
 
 __all__ = ["check"]
@@ -91,11 +92,9 @@ def _results(
             yield _Result(
                 recipe.name, one.backend, precision, _report(recipe, one.backend, precision, console)
             )
-        except (
-            Exception
-        ) as error:  # whatever a library raises is a finding; the other engines are checked all the same
-            words = str(error) if isinstance(error, RtbciError) else f"{type(error).__name__}: {error}"
-            yield _Result(recipe.name, one.backend, precision, None, words, True)
+        except Exception as error:
+            # Whatever a library raises is a finding; the other engines are checked all the same.
+            yield _Result(recipe.name, one.backend, precision, None, words_of(error), True)
 
 
 def _report(recipe: EngineRecipe, backend: str, precision: Precision, console: Console) -> GateReport:
