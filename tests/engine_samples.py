@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from rtbci.backends.onnxruntime import OrtSession
 from rtbci.backends.session import Float32Array, Precision, Session
@@ -9,7 +10,7 @@ from rtbci.errors import EngineError, RtbciError
 from rtbci.recipes import EngineRecipe
 from rtbci.runtime.engine_change import PreparedEngine, Told
 
-__all__ = ["CompiledSession", "HeldPreparer", "SteppedClock"]
+__all__ = ["Altered", "CompiledSession", "HeldPreparer", "SteppedClock"]
 
 BACKEND = "compiled"
 
@@ -73,6 +74,30 @@ class CompiledSession:
 
     def close(self) -> None:
         self.is_closed = True
+        self._inner.close()
+
+
+class Altered:
+    """A session whose output is changed by a function of input and output."""
+
+    backend, device = "altered", "cpu"
+
+    def __init__(
+        self,
+        inner: Session,
+        change: Callable[[Any, Any], Any],
+        precision: Precision = "fp32",
+    ) -> None:
+        self._inner, self._change = inner, change
+        self.precision: Precision = precision
+        self.network_id, self.engine_id = inner.network_id, "e" * 64
+        self.input_shape, self.output_shape = inner.input_shape, inner.output_shape
+
+    def run(self, x: Float32Array) -> Float32Array:
+        y: Float32Array = self._change(x, self._inner.run(x).copy())
+        return y
+
+    def close(self) -> None:
         self._inner.close()
 
 

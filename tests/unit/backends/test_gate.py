@@ -9,28 +9,11 @@ from rtbci.backends import gate
 from rtbci.backends.gate import check_session, open_reference, read_golden, reference_name, tolerance_of
 from rtbci.backends.gate_windows import N_OF_EACH, gate_windows
 from rtbci.backends.registry import open_session
-from rtbci.backends.session import Float32Array, Precision, Session
+from rtbci.backends.session import Float32Array, Session
 from rtbci.errors import EngineError
 from rtbci.recipes import EngineRecipe, list_recipes, read_engine
+from tests.engine_samples import Altered
 from tests.tiny import write_engine
-
-
-class Altered:
-    """A session whose output is changed by a function of input and output."""
-
-    def __init__(self, inner: Session, change: Any, precision: Precision = "fp32") -> None:
-        self._inner, self._change = inner, change
-        self.precision: Precision = precision
-        self.backend, self.device = "altered", "cpu"
-        self.network_id, self.engine_id = inner.network_id, "e" * 64
-        self.input_shape, self.output_shape = inner.input_shape, inner.output_shape
-
-    def run(self, x: Float32Array) -> Float32Array:
-        y: Float32Array = self._change(x, self._inner.run(x).copy())
-        return y
-
-    def close(self) -> None:
-        self._inner.close()
 
 
 @pytest.fixture(scope="module")

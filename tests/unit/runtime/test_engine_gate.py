@@ -6,28 +6,11 @@ import numpy as np
 import pytest
 
 from rtbci.backends.registry import open_session
-from rtbci.backends.session import Float32Array, Precision, Session
+from rtbci.backends.session import Float32Array, Session
 from rtbci.recipes import EngineRecipe, list_recipes, read_engine, read_paradigm
 from rtbci.runtime.engine_gate import MAX_PROB, check_decisions, paradigm_files, paradigms_of
+from tests.engine_samples import Altered
 from tests.tiny import write_paradigm
-
-
-class Altered:
-    """A session whose output is changed."""
-
-    def __init__(self, inner: Session, change: Callable[[Any], Any]) -> None:
-        self._inner, self._change = inner, change
-        self.precision: Precision = inner.precision
-        self.backend, self.device = inner.backend, inner.device
-        self.network_id, self.engine_id = inner.network_id, inner.engine_id
-        self.input_shape, self.output_shape = inner.input_shape, inner.output_shape
-
-    def run(self, x: Float32Array) -> Float32Array:
-        y: Float32Array = self._change(self._inner.run(x))
-        return y
-
-    def close(self) -> None:
-        self._inner.close()
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +53,7 @@ def test_other_features_lead_to_other_decisions(
     recipe: EngineRecipe, session: Session, change: Callable[[Any], Any]
 ) -> None:
     paradigms = [one for one in paradigms_of(recipe) if one.name == "motor_imagery"]
-    (row,) = check_decisions(Altered(session, change), session, recipe, paradigms)
+    (row,) = check_decisions(Altered(session, lambda _x, y: change(y)), session, recipe, paradigms)
     assert not row.passed
     assert not row.max_prob <= MAX_PROB
 
@@ -79,7 +62,9 @@ def test_rounding_to_bf16_is_no_other_decision(recipe: EngineRecipe, session: Se
     def rounded(y: Float32Array) -> Float32Array:
         return (np.ascontiguousarray(y).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
 
-    for row in check_decisions(Altered(session, rounded), session, recipe, paradigms_of(recipe)):
+    for row in check_decisions(
+        Altered(session, lambda _x, y: rounded(y)), session, recipe, paradigms_of(recipe)
+    ):
         assert row.passed
         assert 0 < row.max_prob <= MAX_PROB
 
@@ -93,7 +78,7 @@ def test_a_whole_window_engine_of_your_own(tmp_path: Path) -> None:
     (row,) = check_decisions(session, session, recipe, [paradigm])
     assert row.passed
     assert row.n_decisions > 0
-    turned = Altered(session, lambda y: y[:, ::-1])
+    turned = Altered(session, lambda _x, y: y[:, ::-1])
     (row,) = check_decisions(turned, session, recipe, [paradigm])
     assert not row.passed
     assert row.n_labels_differ > 0
