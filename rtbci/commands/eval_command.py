@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from rtbci.commands.options import console_of
+from rtbci.commands.profile import DEFAULT_PARADIGM
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
-    paradigm: Annotated[str, typer.Option(help="Recipe by name or folder.")] = "motor_imagery",
+    paradigm: Annotated[str, typer.Option(help="Recipe by name or folder.")] = DEFAULT_PARADIGM,
     data: Annotated[
         list[str] | None, typer.Option(help="Folder, file (repeat it for more), or moabb:NAME.")
     ] = None,

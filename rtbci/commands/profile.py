@@ -7,7 +7,7 @@ import typer
 
 from rtbci.commands.options import Json, output_of
 
-__all__ = ["app"]
+__all__ = ["DEFAULT_PARADIGM", "app"]
 
 app = typer.Typer(
     help="Users' profiles: list, show, compare, export, import, roll back, delete.",
@@ -17,7 +17,7 @@ app = typer.Typer(
 
 Name = Annotated[str, typer.Argument(help="USER, USER@GENERATION, 'population' or a profile's folder.")]
 Paradigm = Annotated[str, typer.Option(help="Recipe by name or folder.")]
-DEFAULT = "motor_imagery"
+DEFAULT_PARADIGM = "motor_imagery"
 
 
 @app.command("list")
@@ -32,7 +32,7 @@ def list_(
 
 
 @app.command()
-def show(name: Name, paradigm: Paradigm = DEFAULT, json: Json = False) -> None:
+def show(name: Name, paradigm: Paradigm = DEFAULT_PARADIGM, json: Json = False) -> None:
     """Show one profile, and whether it fits the paradigm as it is now."""
     from rtbci.commands import profile_verbs as verbs
 
@@ -40,7 +40,7 @@ def show(name: Name, paradigm: Paradigm = DEFAULT, json: Json = False) -> None:
 
 
 @app.command()
-def compare(first: Name, second: Name, paradigm: Paradigm = DEFAULT, json: Json = False) -> None:
+def compare(first: Name, second: Name, paradigm: Paradigm = DEFAULT_PARADIGM, json: Json = False) -> None:
     """Say what two profiles differ in."""
     from rtbci.commands import profile_verbs as verbs
 
@@ -51,7 +51,7 @@ def compare(first: Name, second: Name, paradigm: Paradigm = DEFAULT, json: Json 
 def export(
     name: Name,
     file: Annotated[Path, typer.Argument(help="Where to write it, as u01.zip.")],
-    paradigm: Paradigm = DEFAULT,
+    paradigm: Paradigm = DEFAULT_PARADIGM,
     force: Annotated[bool, typer.Option(help="Replace the file if it is there.")] = False,
     json: Json = False,
 ) -> None:
@@ -83,7 +83,7 @@ def rollback(
         int | None,
         typer.Option(help="Generation (default: the newest sound one that differs from the one in use)."),
     ] = None,
-    paradigm: Paradigm = DEFAULT,
+    paradigm: Paradigm = DEFAULT_PARADIGM,
     json: Json = False,
 ) -> None:
     """Make an older generation the newest, by writing it again; nothing is lost."""
@@ -96,7 +96,7 @@ def rollback(
 def delete(
     name: Annotated[str, typer.Argument(help="USER@GENERATION, or USER for everything of that user.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    paradigm: Paradigm = DEFAULT,
+    paradigm: Paradigm = DEFAULT_PARADIGM,
     json: Json = False,
 ) -> None:
     """Delete a generation, or a user's profiles, for good."""
