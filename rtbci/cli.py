@@ -8,8 +8,21 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from rtbci.commands.engine import app as engine_app
+from rtbci.commands.eval_command import evaluate
+from rtbci.commands.options import (
+    Address,
+    Config,
+    Ignore,
+    ParadigmName,
+    SourceId,
+    StreamName,
+    Unit,
+    console_of,
+    names_of,
+)
 from rtbci.commands.profile import app as profile_app
 from rtbci.commands.session import app as session_app
+from rtbci.commands.signal_commands import amp, chaos, replay, streams
 from rtbci.errors import RtbciError
 
 __all__ = ["app", "main"]
@@ -32,18 +45,6 @@ app = typer.Typer(
 app.add_typer(engine_app, name="engine")
 app.add_typer(profile_app, name="profile")
 app.add_typer(session_app, name="session")
-
-Config = Annotated[
-    str | None, typer.Option(help="TOML file, or the name of one that comes with rtbci (lab).")
-]
-Address = Annotated[
-    str | None, typer.Option("--pub", help="ZMQ address to publish on [tcp://127.0.0.1:5571].")
-]
-ParadigmName = Annotated[str | None, typer.Option(help="Recipe by name or folder (default: motor_imagery).")]
-StreamName = Annotated[str | None, typer.Option(help="Name of the LSL stream [the only EEG stream].")]
-SourceId = Annotated[str | None, typer.Option(help="source_id of the LSL stream.")]
-Unit = Annotated[str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")]
-Ignore = Annotated[str | None, typer.Option(help="Electrodes to treat as missing, as C5,T7 (default: none).")]
 
 
 def _version(wanted: bool) -> None:
@@ -110,15 +111,17 @@ def run(
         bool | None, typer.Option(help="Wait until the engine is built and checked before starting.")
     ] = None,
     engine_recipe: Annotated[
-        str | None, typer.Option(help="Engine by name or folder [the paradigm's].")
+        str | None, typer.Option(help="Engine by name or folder (default: the paradigm's).")
     ] = None,
     pub: Address = None,
-    control: Annotated[str | None, typer.Option(help="ZMQ address of the control socket [...:5572].")] = None,
+    control: Annotated[
+        str | None, typer.Option(help="ZMQ address of the control socket (default: tcp://127.0.0.1:5572).")
+    ] = None,
     format: Annotated[str | None, typer.Option(help="json or msgpack (default: json).")] = None,
     lsl_outlet: Annotated[bool | None, typer.Option(help="Offer predictions as an LSL stream too.")] = None,
     insecure: Annotated[bool | None, typer.Option(help="Allow addresses that the network reaches.")] = None,
     record: Annotated[
-        str | None, typer.Option(help="Folder for recordings [sessions, in the user's data folder].")
+        str | None, typer.Option(help="Folder for recordings (default: sessions in the user's data folder).")
     ] = None,
     no_record: Annotated[bool, typer.Option("--no-record", help="Do not record this run.")] = False,
     config: Config = None,
@@ -137,7 +140,7 @@ def run(
         "stream.source_id": source_id,
         "stream.markers": markers,
         "stream.unit": unit,
-        "stream.ignore": _names(ignore),
+        "stream.ignore": None if ignore is None else names_of(ignore),
         "stream.wait": wait,
         "stream.timeout_s": timeout,
         "engine.backend": engine,
@@ -155,7 +158,7 @@ def run(
     settings = read_config(config, flags)
     from rtbci.commands import run as command
 
-    command.run(settings, _console())
+    command.run(settings, console_of())
 
 
 @app.command()
@@ -174,9 +177,11 @@ def calibrate(
         list[str] | None, typer.Option(help="Marker text to class, TEXT=CLASS; repeat it.")
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(help="Accepted trials of each class [the protocol's].")
+        int | None, typer.Option(help="Accepted trials of each class (default: the protocol's).")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Order of the cues [the protocol's].")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Order of the cues (default: the protocol's).")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on with the user's newest calibration.")] = False,
     anyway: Annotated[bool, typer.Option(help="Write the profile even when it is at chance.")] = False,
     false_per_minute: Annotated[
@@ -193,7 +198,7 @@ def calibrate(
     ] = "rtbci-cues",
     protocol: Annotated[Path | None, typer.Option(help="Another protocol.toml.")] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Where the report goes [into the profile's folder].")
+        Path | None, typer.Option(help="Where the report goes (default: the profile's folder).")
     ] = None,
     config: Config = None,
 ) -> None:
@@ -210,7 +215,7 @@ def calibrate(
             "stream.source_id": source_id,
             "stream.markers": markers,
             "stream.unit": unit,
-            "stream.ignore": _names(ignore),
+            "stream.ignore": None if ignore is None else names_of(ignore),
         },
     )
     from rtbci.commands import calibrate as command
@@ -229,111 +234,18 @@ def calibrate(
         protocol=protocol,
         cue_stream=cue_stream,
     )
-    command.calibrate(settings, request, _console(stderr=False))
+    command.calibrate(settings, request, console_of(stderr=False))
 
 
-@app.command()
-def replay(
-    file: Annotated[
-        Path | None, typer.Argument(help="EDF, BDF, GDF, BrainVision, EEGLAB, FIF, XDF, CSV, ...")
-    ] = None,
-    dataset: Annotated[str | None, typer.Option(help="Public data set, as eegbci:7 (downloads it).")] = None,
-    speed: Annotated[str, typer.Option(help="Times real time, or 'max'.")] = "1",
-    loop: Annotated[bool, typer.Option(help="Begin again at the end.")] = False,
-    start: Annotated[float, typer.Option(help="Where to begin, in seconds of the file.")] = 0.0,
-    chunk: Annotated[int, typer.Option(help="Samples sent together.")] = 8,
-    name: Annotated[str | None, typer.Option(help="Name of the LSL stream [the file's].")] = None,
-    wait: Annotated[bool, typer.Option(help="Begin when somebody receives.")] = False,
-) -> None:
-    """Play a recording as LSL streams: samples and markers."""
-    from rtbci.commands import replay as command
-
-    command.replay(
-        file,
-        dataset,
-        _console(),
-        speed=command.speed_of(speed),
-        loop=loop,
-        start_s=start,
-        chunk=chunk,
-        name=name,
-        wait=wait,
-    )
-
-
-@app.command()
-def amp(
-    brainflow: Annotated[
-        str | None, typer.Option(help="A BrainFlow board (cyton, muse-2, synthetic, ...).")
-    ] = None,
-    param: Annotated[
-        list[str] | None, typer.Option(help="BrainFlow parameter, as serial_port=/dev/ttyUSB0.")
-    ] = None,
-    channels: Annotated[
-        str | None, typer.Option(help="Electrodes, comma separated (default: 10-20 + sensorimotor).")
-    ] = None,
-    rate: Annotated[float, typer.Option(help="Sampling rate, Hz.")] = 250.0,
-    seed: Annotated[int, typer.Option(help="Same seed, same signal.")] = 0,
-    line: Annotated[float, typer.Option(help="Frequency of the mains, Hz; 0: none.")] = 50.0,
-    keys: Annotated[bool, typer.Option(help="Arrow keys say what the user imagines.")] = False,
-    follow: Annotated[
-        str, typer.Option(help="Marker stream whose cues the user follows, as rtbci-cues of a calibration.")
-    ] = "",
-    chunk: Annotated[int, typer.Option(help="Samples sent together.")] = 8,
-    name: Annotated[str, typer.Option(help="Name of the LSL stream.")] = "rtbci-amp",
-) -> None:
-    """Stream a synthetic amplifier (left and right hand imagery), or a BrainFlow board."""
-    from rtbci.commands import amp as command
-
-    if brainflow is not None:
-        pairs = [pair.partition("=") for pair in param or []]
-        params = {key: value for key, _, value in pairs}
-        command.brainflow_amp(_console(), brainflow, params)
-        return
-    command.synthetic_amp(
-        _console(),
-        channels=[label.strip() for label in channels.split(",")] if channels else [],
-        rate_hz=rate,
-        seed=seed,
-        line_hz=line,
-        keys=keys,
-        follow=follow,
-        chunk=chunk,
-        name=name,
-    )
-
-
-@app.command()
-def chaos(
-    scenario: Annotated[str, typer.Argument(help="Scenario by name or path; 'list' shows those there are.")],
-    from_: Annotated[str, typer.Option("--from", help="Recording, name of an LSL stream, or 'amp'.")] = "amp",
-    name: Annotated[str, typer.Option(help="Name of the faulty LSL stream.")] = "rtbci-chaos",
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the faults [the scenario's].")] = None,
-    duration: Annotated[
-        float | None, typer.Option(help="Stop after this many seconds (default: never).")
-    ] = None,
-    log: Annotated[Path | None, typer.Option(help="Write every fault here, one line of JSON each.")] = None,
-    consume: Annotated[
-        str | None,
-        typer.Option(help="Where the run publishes that slow subscribers bother [tcp://127.0.0.1:5571]."),
-    ] = None,
-) -> None:
-    """Offer a stream that misbehaves: dropouts, bursts, wrong clocks, losses, as a scenario says."""
-    from rtbci.commands import chaos as command
-
-    if scenario == "list":
-        command.show_scenarios(_console(stderr=False))
-        return
-    command.chaos(
-        command.Request(scenario, from_, name, seed, duration, log, consume),
-        _console(),
-        _console(stderr=False),
-    )
+for _command in (replay, amp, chaos):
+    app.command()(_command)
 
 
 @app.command()
 def listen(
-    address: Annotated[str | None, typer.Argument(help="ZMQ address [tcp://127.0.0.1:5571].")] = None,
+    address: Annotated[
+        str | None, typer.Argument(help="ZMQ address (default: tcp://127.0.0.1:5571).")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One line of JSON per message.")] = False,
     topic: Annotated[
         list[str] | None, typer.Option(help="prediction, status, event, hello (default: all).")
@@ -363,25 +275,10 @@ def demo(
     settings = read_config(config, {})
     from rtbci.commands import demo as command
 
-    command.demo(settings, _console(stderr=False), seconds=seconds, seed=seed, address=pub)
+    command.demo(settings, console_of(stderr=False), seconds=seconds, seed=seed, address=pub)
 
 
-@app.command()
-def streams(
-    wait: Annotated[float, typer.Option(help="How long to look, in seconds.")] = 1.0,
-) -> None:
-    """List the LSL streams on the network: labels, rate, unit, age."""
-    from rtbci.stream.lsl_list import list_streams
-    from rtbci.stream.streams_table import streams_table
-
-    found = list_streams(wait)
-    console = _console(stderr=False)
-    if not found:
-        console.print(
-            "no LSL stream answered; start one with `rtbci amp` or `rtbci replay FILE`, or wait longer"
-        )
-        raise typer.Exit(3)
-    console.print(streams_table(found))
+app.command()(streams)
 
 
 @app.command()
@@ -390,76 +287,11 @@ def doctor(config: Config = None) -> None:
     from rtbci.commands import doctor as command
     from rtbci.config import read_config
 
-    if not command.doctor(read_config(config, {}), _console(stderr=False)):
+    if not command.doctor(read_config(config, {}), console_of(stderr=False)):
         raise typer.Exit(1)
 
 
-@app.command("eval")
-def evaluate(
-    paradigm: Annotated[str, typer.Option(help="Recipe by name or folder.")] = "motor_imagery",
-    data: Annotated[
-        list[str] | None, typer.Option(help="Folder, file (repeat it for more), or moabb:NAME.")
-    ] = None,
-    files: Annotated[list[str] | None, typer.Argument(help="More files, after --data FILE.")] = None,
-    track: Annotated[
-        str, typer.Option(help="A: from the cue on; B: imagery only, the one that counts.")
-    ] = "B",
-    k: Annotated[str, typer.Option(help="Trials a class to calibrate on, as 0,5,10.")] = "0",
-    json: Annotated[
-        Path | None, typer.Option(help="Write everything here; a table beside it as .md.")
-    ] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write the tables here.")] = None,
-    plots: Annotated[Path | None, typer.Option(help="Draw into this folder.")] = None,
-    profile: Annotated[str, typer.Option(help="Profile by path or user, or 'population'.")] = "population",
-    folds: Annotated[
-        Path | None, typer.Option(help="Folder of fold*/ with a profile and subjects.json each.")
-    ] = None,
-    seen: Annotated[bool, typer.Option(help="Judge people that the profile was trained on too.")] = False,
-    dataset: Annotated[str, typer.Option(help="Name of the data set, as in a profile's trained_on.")] = "",
-    subjects: Annotated[str, typer.Option(help="Only these, as S001,S002 (default: all).")] = "",
-    channels: Annotated[
-        str,
-        typer.Option(
-            help="Give the decoder only these: C3,CZ,C4, or a cap: 10-20, motor-8, motor-3 (default: all)."
-        ),
-    ] = "",
-    calibrator: Annotated[
-        str, typer.Option(help="scale_bias, refit, or package.module:attribute.")
-    ] = "scale_bias",
-    remaining: Annotated[
-        str, typer.Option(help="Judge trials 'later' than calibration, or 'all' others.")
-    ] = "later",
-    jobs: Annotated[int, typer.Option(help="Processes.")] = 1,
-    ray: Annotated[str, typer.Option(help="Address of a Ray cluster, or 'local' for two workers here.")] = "",
-    engine: Annotated[str, typer.Option(help="Back end: onnxruntime or torch.")] = "onnxruntime",
-    compare: Annotated[
-        tuple[Path, Path] | None, typer.Option(help="Two JSON files: paired tests, second against first.")
-    ] = None,
-) -> None:
-    """Judge a decoder on recordings with cues: the running decoder, on people it has not seen."""
-    from rtbci.commands import eval as command
-
-    if compare is not None:
-        command.compare_files(compare[0], compare[1], _console(stderr=False), markdown)
-        return
-    plan = command.plan_of(
-        paradigm=paradigm,
-        places=[*(data or []), *(files or [])],
-        track=track,
-        ks=k,
-        profile=profile,
-        folds=folds,
-        allow_seen=seen,
-        data_set=dataset,
-        subjects=subjects,
-        calibrator=calibrator,
-        remaining=remaining,
-        n_jobs=jobs,
-        ray=ray,
-        backend=engine,
-        channels=channels,
-    )
-    command.judge(plan, _console(stderr=False), json=json, markdown_file=markdown, plots=plots)
+app.command("eval")(evaluate)
 
 
 def main() -> NoReturn:
@@ -469,8 +301,8 @@ def main() -> NoReturn:
     except RtbciError as error:
         if "--debug" in sys.argv:
             raise
-        _console().print("[bold red]error:[/] ", end="")
-        _console().print(str(error), markup=False, highlight=False)
+        console_of().print("[bold red]error:[/] ", end="")
+        console_of().print(str(error), markup=False, highlight=False)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -481,17 +313,6 @@ def _one_thread() -> None:
     """Matrices here are small: threads of a BLAS would only wait for each other. Before numpy is loaded."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-
-
-def _names(text: str | None) -> list[str] | None:
-    """Names between commas; None where nothing was given."""
-    return None if text is None else [name for part in text.split(",") if (name := part.strip())]
-
-
-def _console(stderr: bool = True) -> Any:
-    from rich.console import Console
-
-    return Console(stderr=stderr, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ class CompiledSession:
         self.network_id, self.engine_id = self._inner.network_id, "c0de" * 16
         self.input_shape, self.output_shape = self._inner.input_shape, self._inner.output_shape
         self._spend, self._first_s, self._run_s, self._gain = spend, first_s, run_s, gain
-        self.error: EngineError | None = None
+        self.error: Exception | None = None
         self.n_runs = 0
         self.is_closed = False
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from rtbci.backends.session import Float32Array, Precision, Session
 from rtbci.backends.tensorrt_build import Built
 from rtbci.backends.tensorrt_progress import Progress
 from rtbci.errors import EngineError, MissingPackageError
+from tests.tiny import write_engine
 
-__all__ = ["GPU", "AlteredSession", "FakeCompiler", "FakeSession", "give_gpu"]
+__all__ = ["GPU", "AlteredSession", "FakeCompiler", "FakeSession", "give_gpu", "write_compilable"]
 
 GPU = Gpu("Test GPU", "SM89", "13.0")
 HEAD = b"engine: "
@@ -108,6 +110,14 @@ class FakeCompiler:
 
     def open(self, data: bytes, network_id: str, precision: Precision, max_batch: int) -> FakeSession:
         return FakeSession(data, self.backend, network_id, precision, self.change)
+
+
+def write_compilable(folder: Path) -> Path:
+    """Write an engine that may be compiled in fp32 and fp16, and that no paradigm names: the gate takes a moment."""
+    file = write_engine(folder) / "recipe.toml"
+    head = 'precisions = ["fp32", "fp16"]\nmax_batch = 1\nonnx ='
+    file.write_text(file.read_text().replace("onnx =", head))
+    return folder
 
 
 def give_gpu(monkeypatch: pytest.MonkeyPatch, gpu: Gpu | None = GPU) -> dict[str, FakeCompiler]:

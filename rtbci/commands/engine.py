@@ -1,9 +1,11 @@
 """`rtbci engine`: what can be compiled, and whether it is right. What it does is imported when it is called."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from rtbci.commands.options import Json, names_of, output_of
 
 __all__ = ["app"]
 
@@ -18,13 +20,6 @@ cache_app = typer.Typer(
 app.add_typer(cache_app, name="cache")
 
 Name = Annotated[str, typer.Argument(help="Engine by name or folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable, on standard output.")]
-
-
-def _output(json: bool) -> Any:
-    from rtbci.commands.profile_output import Output
-
-    return Output(json, fit=True)
 
 
 @app.command("list")
@@ -32,7 +27,7 @@ def list_(json: Json = False) -> None:
     """List engines, back ends that can be used here, and compiled engines."""
     from rtbci.commands import engine_list as verbs
 
-    verbs.list_engines(_output(json))
+    verbs.list_engines(output_of(json, fit=True))
 
 
 @app.command()
@@ -41,7 +36,7 @@ def build(
     backend: Annotated[
         str, typer.Option(help="tensorrt or tensorrt_rtx (default: the one that is there).")
     ] = "",
-    precision: Annotated[str, typer.Option(help="fp32, fp16 or bf16 [the recipe's first].")] = "",
+    precision: Annotated[str, typer.Option(help="fp32, fp16 or bf16 (default: the recipe's first).")] = "",
     batch: Annotated[int, typer.Option(min=1, help="Most patches or windows in one call.")] = 1,
     target: Annotated[
         str, typer.Option(help="GPUs to build for, as SM86,SM89 (default: the one that is here).")
@@ -62,12 +57,12 @@ def build(
         backend=backend,
         precision=precision,
         batch=batch,
-        targets=[name.strip().upper() for name in target.split(",") if name.strip()],
+        targets=names_of(target.upper()),
         hardware_compatible=hardware_compatible,
         version_compatible=version_compatible,
         out=out,
     )
-    verbs.build(name, request, _output(json))
+    verbs.build(name, request, output_of(json, fit=True))
 
 
 @app.command()
@@ -82,7 +77,7 @@ def check(
     """Compare engines with the reference, and show by how much they differ."""
     from rtbci.commands import engine_check as verbs
 
-    if not verbs.check(names or [], _parts(backend), _parts(precision), _output(json)):
+    if not verbs.check(names or [], names_of(backend), names_of(precision), output_of(json, fit=True)):
         raise typer.Exit(6)
 
 
@@ -109,8 +104,8 @@ def bench(
     from rtbci.commands import engine_bench as verbs
 
     plan = BenchPlan(n_rounds=rounds, batches=_numbers(batches), n_threads=threads, memory=memory)
-    request = verbs.BenchRequest(names or [], _parts(backend), _parts(precision), plan, out, markdown)
-    verbs.bench(request, _output(json))
+    request = verbs.BenchRequest(names or [], names_of(backend), names_of(precision), plan, out, markdown)
+    verbs.bench(request, output_of(json, fit=True))
 
 
 @cache_app.command("show")
@@ -118,7 +113,7 @@ def cache_show(json: Json = False) -> None:
     """Show compiled engines, each read and verified."""
     from rtbci.commands import engine_list as verbs
 
-    verbs.show_cache(_output(json))
+    verbs.show_cache(output_of(json, fit=True))
 
 
 @cache_app.command("clear")
@@ -128,16 +123,12 @@ def cache_clear(
     """Remove all compiled engines and what is remembered of them; they are built again when needed."""
     from rtbci.commands import engine_list as verbs
 
-    verbs.clear_cache(_output(json), sure=yes)
-
-
-def _parts(text: str) -> list[str]:
-    return [name for part in text.split(",") if (name := part.strip())]
+    verbs.clear_cache(output_of(json, fit=True), sure=yes)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
     try:
-        numbers = tuple(int(part) for part in _parts(text))
+        numbers = tuple(int(part) for part in names_of(text))
     except ValueError:
         numbers = ()
     if not numbers or min(numbers) < 1:

@@ -1,13 +1,12 @@
 """`rtbci engine bench`: how fast engines are, on every back end that can be used here, in one run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
-from rich.console import Console
 
 from rtbci.backends.bench import BenchPlan, BenchResult, bench_engine
 from rtbci.backends.bench_contenders import Contender, torch_on_gpu
@@ -17,10 +16,10 @@ from rtbci.backends.compiled import open_compiled
 from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.usable import what_is_there
-from rtbci.commands.profile_output import Output
+from rtbci.commands.options import console_of, teller_of
+from rtbci.commands.profile_output import Output, write_result
 from rtbci.encoder.sizes import PATCH_SAMPLES, RATE_HZ, SIZES
-from rtbci.errors import ConfigError, FileFormatError
-from rtbci.files import write_whole
+from rtbci.errors import ConfigError
 from rtbci.recipes import EngineInput, EngineOutput, EngineRecipe, list_recipes, read_engine
 from rtbci.stream.caps import CAPS
 
@@ -73,20 +72,21 @@ def bench(request: BenchRequest, out: Output) -> None:
     engines = [
         name if name in SIZES else read_engine(name) for name in request.names or list_recipes("engines")
     ]
-    console = Console(stderr=True, soft_wrap=True)
+    told = teller_of(console_of())
     with TemporaryDirectory() as folder:
-        results = [_bench(engine, request, Path(folder), console) for engine in engines]
-    _write(request.file, msgspec.json.format(msgspec.json.encode(results)))
-    _write(request.markdown, bench_markdown(results).encode() + b"\n")
+        results = [_bench(engine, request, Path(folder), told) for engine in engines]
+    if request.file is not None:
+        write_result(request.file, msgspec.json.format(msgspec.json.encode(results)))
+    if request.markdown is not None:
+        write_result(request.markdown, bench_markdown(results).encode() + b"\n")
     absent = [f"not measured: {name}: {why}" for result in results for name, why in result.absent.items()]
     where = [f"{results[0].cpu}, {results[0].n_cores} cores"]
     out.result(results, *(bench_table(result) for result in results), *where, *dict.fromkeys(absent))
 
 
-def _bench(engine: EngineRecipe | str, request: BenchRequest, folder: Path, console: Console) -> BenchResult:
-    def told(text: str) -> None:
-        console.print(text, markup=False, highlight=False)
-
+def _bench(
+    engine: EngineRecipe | str, request: BenchRequest, folder: Path, told: Callable[[str], None]
+) -> BenchResult:
     wanted = request.backends
     plain = [
         name for name in wanted if name == "torch.compile" or (name in BACKENDS and name not in COMPILERS)
@@ -96,13 +96,13 @@ def _bench(engine: EngineRecipe | str, request: BenchRequest, folder: Path, cons
 
     def others(path: Path) -> list[Contender]:
         recipe = _recipe_of(path, engine, max(request.plan.batches)) if isinstance(engine, str) else engine
-        return _on_gpu(recipe, request, cache, console)
+        return _on_gpu(recipe, request, cache, told)
 
     return bench_engine(engine, plain if wanted else None, request.plan, others=others, told=told)
 
 
 def _on_gpu(
-    recipe: EngineRecipe, request: BenchRequest, cache: EngineCache, console: Console
+    recipe: EngineRecipe, request: BenchRequest, cache: EngineCache, told: Callable[[str], None]
 ) -> list[Contender]:
     """What runs on the GPU: all that is named, else what can be used here."""
     there = {one.backend for one in what_is_there() if one.can_run and BACKENDS[one.backend].kind == "gpu"}
@@ -114,15 +114,8 @@ def _on_gpu(
             if request.precisions and precision not in request.precisions:
                 continue
             if backend in COMPILERS:
-                open_ = partial(
-                    open_compiled,
-                    recipe,
-                    backend,
-                    precision,
-                    BuildOptions(largest),
-                    cache,
-                    partial(console.print, markup=False, highlight=False),
-                )
+                options = BuildOptions(largest)
+                open_ = partial(open_compiled, recipe, backend, precision, options, cache, told)
                 found.append(Contender(f"{backend} {precision}", open_))
             elif backend == TORCH_GPU:
                 found += torch_on_gpu(recipe.onnx_path, precision)
@@ -145,14 +138,3 @@ def _recipe_of(path: Path, size: str, max_batch: int) -> EngineRecipe:
         output=EngineOutput(name="features", meaning="features", shape=(dims.n_summary, dims.n_features)),
     )
     return recipe.model_copy(update={"folder": path.parent})
-
-
-def _write(path: Path | None, content: bytes) -> None:
-    if path is None:
-        return
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise FileFormatError(
-            f"{path}: cannot be written ({error.strerror or error}); give another path"
-        ) from None

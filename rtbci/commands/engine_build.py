@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from rich.console import Console
-
 from rtbci.backends.cache import EngineCache
 from rtbci.backends.cache_entry import CachedEngine
 from rtbci.backends.compiled import Plan, build_compiled, plan_of
@@ -17,9 +15,9 @@ from rtbci.backends.lowered_check import check_lowered
 from rtbci.backends.session import Precision
 from rtbci.backends.tensorrt_build import Target
 from rtbci.commands.engine_progress import BuildProgress
-from rtbci.commands.profile_output import Output
+from rtbci.commands.options import console_of, teller_of
+from rtbci.commands.profile_output import Output, write_result
 from rtbci.errors import ConfigError, EngineError, FileFormatError, MissingPackageError, RtbciError
-from rtbci.files import write_whole
 from rtbci.recipes import EngineRecipe, read_engine
 
 __all__ = ["BuildRequest", "build"]
@@ -67,11 +65,8 @@ def build(name: str, request: BuildRequest, out: Output) -> None:
         When no back end that compiles is installed.
     """
     recipe = read_engine(name)
-    console = Console(stderr=True, soft_wrap=True)
-
-    def told(text: str) -> None:
-        console.print(text, markup=False, highlight=False)
-
+    console = console_of()
+    told = teller_of(console)
     plan = _plan(recipe, request)
     key = plan.key
     cache = EngineCache(told=told)
@@ -80,7 +75,7 @@ def build(name: str, request: BuildRequest, out: Output) -> None:
     with BuildProgress(console) as progress:
         built = build_compiled(plan, cache, told, progress)
     if request.out is not None:
-        _write(request.out, built.data)
+        write_result(request.out, built.data)
     elif built.folder is None:
         raise FileFormatError(
             f"engine '{recipe.name}': built, and could not be kept in {cache.root} (see above); need room and rights there, "
@@ -165,15 +160,6 @@ def _check_on_gpu(
         return _Checked([f"it agrees with {report.reference}"], report)
     reasons = "; ".join(report.reasons)
     return _Checked([], report, f"engine '{recipe.name}': does not agree with {report.reference}: {reasons}")
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        write_whole(path, data)
-    except OSError as error:
-        raise FileFormatError(
-            f"{path}: cannot be written ({error.strerror or error}); give another --out"
-        ) from None
 
 
 def _lines(built: CachedEngine, file: Path | None) -> list[str]:

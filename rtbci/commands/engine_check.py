@@ -16,6 +16,7 @@ from rtbci.backends.session import Precision, Session
 from rtbci.backends.usable import Usable, what_is_there
 from rtbci.backends.words import words_of
 from rtbci.commands.engine_progress import BuildProgress
+from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output, table_of
 from rtbci.errors import ConfigError
 from rtbci.recipes import EngineRecipe, list_recipes, read_engine
@@ -55,7 +56,7 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
     if unknown := [name for name in backends if name not in BACKENDS]:
         raise ConfigError(f"check: no back end {', '.join(unknown)}, have {', '.join(BACKENDS)}")
     recipes = [read_engine(name) for name in names or list_recipes("engines")]
-    console = Console(stderr=True, soft_wrap=True)
+    console = console_of()
     usable = [one for one in what_is_there() if not backends or one.backend in backends]
     results = [
         result
@@ -91,16 +92,13 @@ def _results(
             yield _Result(
                 recipe.name, one.backend, precision, _report(recipe, one.backend, precision, console)
             )
-        except (
-            Exception
-        ) as error:  # whatever a library raises is a finding; the other engines are checked all the same
+        except Exception as error:
+            # Whatever a library raises is a finding; the other engines are checked all the same.
             yield _Result(recipe.name, one.backend, precision, None, words_of(error), True)
 
 
 def _report(recipe: EngineRecipe, backend: str, precision: Precision, console: Console) -> GateReport:
-    def told(text: str) -> None:
-        console.print(text, markup=False, highlight=False)
-
+    told = teller_of(console)
     cache = EngineCache(told=told)
     session = _open(recipe, backend, precision, cache, console)
     try:
@@ -115,15 +113,8 @@ def _open(
     if backend not in COMPILERS:
         return open_session(recipe.onnx_path, backend)
     with BuildProgress(console) as progress:
-        return open_compiled(
-            recipe,
-            backend,
-            precision,
-            BuildOptions(),
-            cache,
-            lambda text: console.print(text, markup=False, highlight=False),
-            progress=progress,
-        )
+        told = teller_of(console)
+        return open_compiled(recipe, backend, precision, BuildOptions(), cache, told, progress=progress)
 
 
 def _row(report: GateReport) -> Sequence[str]:

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from rtbci.backends.cache import EngineCache, KeptEngine
 from rtbci.backends.gate import GateReport
 from rtbci.backends.gate_store import GateStore
 from rtbci.backends.usable import Usable, what_is_there
+from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output, table_of
 from rtbci.errors import ConfigError, FileFormatError
 from rtbci.recipes import EngineRecipe, list_recipes, read_engine
@@ -63,8 +63,7 @@ def clear_cache(out: Output, *, sure: bool) -> None:
     FileFormatError
         When some could not be removed.
     """
-    console = Console(stderr=True, soft_wrap=True)
-    cache = EngineCache(told=lambda text: console.print(text, markup=False, highlight=False))
+    cache = EngineCache(told=teller_of(console_of()))
     n = len(cache.entries(deep=False))
     if not sure:
         if not sys.stdin.isatty():

@@ -13,6 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from rtbci.commands.options import names_of
 from rtbci.errors import ConfigError
 from rtbci.evaluate.compare import compare
 from rtbci.evaluate.data import MOABB_PREFIX, open_data
@@ -44,7 +45,7 @@ def numbers_of(text: str) -> tuple[int, ...]:
         When one is no number.
     """
     try:
-        return tuple(int(part) for part in text.split(",") if part.strip())
+        return tuple(int(part) for part in names_of(text))
     except ValueError as error:
         raise ConfigError(f"--k: got '{text}', need numbers with commas between; as 0,5,10") from error
 
@@ -88,7 +89,7 @@ def plan_of(
         is_named=bool(data_set) or any(place.startswith(MOABB_PREFIX) for place in places),
         calibrator=calibrator,
         remaining="later" if remaining == "later" else "all",
-        subjects=tuple(name.strip() for name in subjects.split(",") if name.strip()),
+        subjects=tuple(names_of(subjects)),
         n_jobs=n_jobs,
         ray=ray,
         backend=backend,

@@ -1,6 +1,7 @@
 """Where `rtbci profile` and `rtbci engine` say things: tables and sentences for people, or one JSON value."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -8,7 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Output", "table_of"]
+from rtbci.errors import FileFormatError
+from rtbci.files import write_whole
+
+__all__ = ["Output", "table_of", "write_result"]
 
 
 class Output:
@@ -41,6 +45,22 @@ class Output:
                 self._console.print(one, markup=False, highlight=False)
             else:
                 self._console.print(one, soft_wrap=not self._fit)
+
+
+def write_result(path: Path, content: bytes) -> None:
+    """Write a result to the file that the command line names.
+
+    Raises
+    ------
+    FileFormatError
+        When it cannot be written there.
+    """
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise FileFormatError(
+            f"{path}: cannot be written ({error.strerror or error}); give another file"
+        ) from None
 
 
 def table_of(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

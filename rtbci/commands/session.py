@@ -1,9 +1,11 @@
 """`rtbci session`: what has been recorded on this computer. What it does is imported when it is called."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from rtbci.commands.options import Json, output_of
 
 __all__ = ["app"]
 
@@ -14,14 +16,10 @@ app = typer.Typer(
 )
 
 Session = Annotated[str, typer.Argument(help="A session's folder or name, an XDF file, or 'last'.")]
-Root = Annotated[Path | None, typer.Option("--in", help="Folder of sessions [in the user's data folder].")]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable, on standard output.")]
-
-
-def _output(json: bool) -> Any:
-    from rtbci.commands.profile_output import Output
-
-    return Output(json)
+Root = Annotated[
+    Path | None,
+    typer.Option("--in", help="Folder of sessions (default: sessions in the user's data folder)."),
+]
 
 
 @app.command("list")
@@ -29,7 +27,7 @@ def list_(root: Root = None, json: Json = False) -> None:
     """List all sessions: start, paradigm, user, length, size, and whether each has ended properly."""
     from rtbci.commands import session_verbs as verbs
 
-    verbs.list_all(root, _output(json))
+    verbs.list_all(root, output_of(json))
 
 
 @app.command()
@@ -37,7 +35,7 @@ def info(session: Session, root: Root = None, json: Json = False) -> None:
     """Show what a session holds, and whether all of it can be read."""
     from rtbci.commands import session_verbs as verbs
 
-    verbs.info(session, root, _output(json))
+    verbs.info(session, root, output_of(json))
 
 
 @app.command()
@@ -45,7 +43,7 @@ def repair(session: Session, root: Root = None, json: Json = False) -> None:
     """Make a valid file of what can be read of a damaged one; the damaged one is kept."""
     from rtbci.commands import session_verbs as verbs
 
-    verbs.repair(session, root, _output(json))
+    verbs.repair(session, root, output_of(json))
 
 
 @app.command()
@@ -60,4 +58,4 @@ def export(
     """Write a session for other programs."""
     from rtbci.commands import session_verbs as verbs
 
-    verbs.export(session, root, to, out, unit, _output(json))
+    verbs.export(session, root, to, out, unit, output_of(json))

@@ -11,8 +11,9 @@ import numpy as np
 
 from rtbci.backends.cache_entry import EngineKey
 from rtbci.backends.session import Precision, Session
+from rtbci.backends.words import words_of
 from rtbci.clock import Clock, now
-from rtbci.errors import EngineError, RtbciError
+from rtbci.errors import RtbciError
 from rtbci.publish.messages import Scalar
 from rtbci.publish.outbox import Outbox
 from rtbci.recipes import EngineRecipe
@@ -149,20 +150,20 @@ class EngineChange:
         if not self._outcomes:
             self._tell_progress(outbox)
             return False
-        outcome = self._outcomes[0]
-        try:
-            if outcome.session is None:
-                raise EngineError(outcome.reason)
-            if not self._warm(outcome.session):
-                return True
-            if outcome.reason:
-                self._event(outbox, "engine_refused", outcome.branch, {"reason": outcome.reason})
-            self._use(outcome.branch, outcome.session, outbox)
-        except EngineError as error:
-            self._refuse(outcome, str(error), outbox)
-        except RuntimeError as error:  # of a library
-            self._refuse(outcome, f"{type(error).__name__}: {error}", outbox)
+        branch, session, reason = self._outcomes[0]
+        if session is not None:
+            try:
+                if not self._warm(session):
+                    return True
+                self._decoder.sessions[branch].check(session)
+            except Exception as error:  # whatever a library raises: the first engine computes on
+                session.close()
+                session, reason = None, words_of(error)
         self._outcomes.popleft()
+        if session is None or reason:
+            self._event(outbox, "engine_refused", branch, {"reason": reason})
+        if session is not None:
+            self._use(branch, session, outbox)
         self._n_warmed = 0
         return bool(self._outcomes)
 
@@ -201,9 +202,8 @@ class EngineChange:
             session = self._preparer.open(recipe, prepared)
         except RtbciError as error:
             return _Outcome(branch, None, str(error))
-        except (
-            Exception
-        ) as error:  # a run that decodes does not end because a library cannot be had: it is told
+        except Exception as error:
+            # A run that decodes does not end because a library cannot be had: it is told.
             return _Outcome(branch, None, f"engine '{recipe.name}': {type(error).__name__}: {error}")
         return _Outcome(branch, session, prepared.why_other)
 
@@ -228,11 +228,6 @@ class EngineChange:
         self._failed.discard(branch)
         outbox.announce(hello_of(self._decoder))
         self._event(outbox, "engine_changed", branch, {"from": earlier})
-
-    def _refuse(self, outcome: _Outcome, reason: str, outbox: Outbox) -> None:
-        if outcome.session is not None:
-            outcome.session.close()
-        self._event(outbox, "engine_refused", outcome.branch, {"reason": reason})
 
     def _tell_failures(self, outbox: Outbox) -> None:
         """Tell of an engine that failed while it was in use; the first one has computed since."""

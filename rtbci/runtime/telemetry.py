@@ -22,7 +22,7 @@ from rtbci.runtime.latency import RecentLatency
 from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["Report", "Telemetry", "channels_found", "engine_ref", "hello_of", "profile_ref"]
+__all__ = ["Report", "Telemetry", "channels_found", "hello_of", "profile_ref"]
 
 
 def hello_of(decoder: Decoder) -> HelloContent:
@@ -40,7 +40,7 @@ def hello_of(decoder: Decoder) -> HelloContent:
         window_s=recipe.window.length_s,
         hop_s=recipe.window.hop_s,
         delay_s=decoder.delay_s if info else 0.0,
-        engine=engine_ref(decoder),
+        engine=_engine_ref(decoder),
         profile=profile_ref(decoder),
         decision=DecisionSettings(
             threshold=decision.threshold,
@@ -62,7 +62,7 @@ def channels_found(channel_map: ChannelMap) -> dict[str, str | int]:
     }
 
 
-def engine_ref(decoder: Decoder) -> EngineRef:
+def _engine_ref(decoder: Decoder) -> EngineRef:
     """Which engine computes, the first of several; empty when no branch has one."""
     engine = decoder.engine_ref
     return EngineRef(

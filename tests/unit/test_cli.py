@@ -1,11 +1,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
 import pytest
 import typer
+from rich.text import Text
 
 from rtbci import cli
 from rtbci.errors import ConfigError, RtbciError
@@ -67,6 +69,24 @@ def test_help_of_every_command_has_a_text_for_every_option(command: str) -> None
     group: Any = typer.main.get_command(cli.app)
     for parameter in group.commands[command].params:
         assert getattr(parameter, "help", None), f"{command} {parameter.name}"
+
+
+def all_parameters() -> Iterator[tuple[str, Any]]:
+    left: list[tuple[str, Any]] = [("rtbci", typer.main.get_command(cli.app))]
+    while left:
+        path, command = left.pop()
+        left += [(f"{path} {name}", one) for name, one in getattr(command, "commands", {}).items()]
+        yield from ((f"{path} {one.name}", one) for one in command.params)
+
+
+def test_help_shows_all_of_every_text() -> None:
+    """Words in square brackets would be taken for markup, and left out."""
+    paths = []
+    for path, parameter in all_parameters():
+        assert parameter.help, path
+        assert Text.from_markup(parameter.help).plain == parameter.help, path
+        paths.append(path)
+    assert {"rtbci run stream", "rtbci engine cache clear yes", "rtbci session list root"} <= set(paths)
 
 
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,10 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from rtbci.config import RunConfig, read_config
+from rtbci.backends.registry import BACKENDS
+from rtbci.config import EngineSettings, RunConfig, read_config
 from rtbci.errors import ConfigError
 
 
@@ -79,3 +81,8 @@ def test_bad_values(tmp_path: Path, text: str, said: str) -> None:
 def test_no_such_configuration() -> None:
     with pytest.raises(ConfigError, match="nothing_like_it: no such file, need a TOML file"):
         read_config("nothing_like_it", {})
+
+
+def test_every_back_end_can_be_wished_for() -> None:
+    """They are named in the configuration again, so that it can be read without importing them."""
+    assert set(get_args(EngineSettings.model_fields["backend"].annotation)) == {"auto", *BACKENDS}

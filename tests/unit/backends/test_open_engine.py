@@ -14,8 +14,7 @@ from rtbci.backends.registry import BACKENDS
 from rtbci.backends.usable import Usable
 from rtbci.errors import ConfigError, EngineError, MissingPackageError
 from rtbci.recipes import EngineRecipe, Tolerance, read_engine
-from tests.engine_stand_ins import GPU, FakeCompiler, FakeSession, give_gpu
-from tests.tiny import write_engine
+from tests.engine_stand_ins import GPU, FakeCompiler, FakeSession, give_gpu, write_compilable
 
 
 @pytest.fixture
@@ -32,13 +31,7 @@ def cache(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> E
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> EngineRecipe:
-    """An engine of one's own, which no paradigm names: the gate takes a moment."""
-    folder = write_engine(tmp_path / "tiny")
-    text = (folder / "recipe.toml").read_text()
-    (folder / "recipe.toml").write_text(
-        text.replace("onnx =", 'precisions = ["fp32", "fp16"]\nmax_batch = 1\nonnx =')
-    )
-    return read_engine(str(folder))
+    return read_engine(str(write_compilable(tmp_path / "tiny")))
 
 
 @pytest.fixture

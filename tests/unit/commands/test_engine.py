@@ -12,8 +12,7 @@ from rtbci.backends.cache import EngineCache, engines_root
 from rtbci.commands import engine_check
 from rtbci.errors import EngineError
 from rtbci.recipes import read_engine
-from tests.engine_stand_ins import FakeCompiler, give_gpu
-from tests.tiny import write_engine
+from tests.engine_stand_ins import FakeCompiler, give_gpu, write_compilable
 
 Call = Callable[..., tuple[object, str, str]]
 
@@ -36,11 +35,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    folder = write_engine(tmp_path / "tiny")
-    text = (folder / "recipe.toml").read_text()
-    head = 'precisions = ["fp32", "fp16"]\nmax_batch = 1\nonnx ='
-    (folder / "recipe.toml").write_text(text.replace("onnx =", head))
-    return folder
+    return write_compilable(tmp_path / "tiny")
 
 
 @pytest.fixture

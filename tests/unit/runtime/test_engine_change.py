@@ -210,17 +210,29 @@ def test_a_librarys_own_error_is_told_with_its_name(paradigm: Path, clock: Stepp
     check_nothing_lost_or_late(run, plain)
 
 
+class LibraryError(Exception):
+    """As ONNX Runtime's: of no kind that Python has."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (EngineError("compiled: out of memory"), "compiled: out of memory"),
+        (RuntimeError("no kernel image"), "RuntimeError: no kernel image"),
+        (LibraryError("CUDA failure 2"), "LibraryError: CUDA failure 2"),
+    ],
+)
 def test_one_that_fails_when_it_is_first_run_is_refused(
-    paradigm: Path, clock: SteppedClock, plain: Run
+    paradigm: Path, clock: SteppedClock, plain: Run, error: Exception, said: str
 ) -> None:
     def failing(recipe: EngineRecipe) -> Session:
         session = CompiledSession(recipe)
-        session.error = EngineError("compiled: out of memory")
+        session.error = error
         return session
 
     run = Run(paradigm, HeldPreparer(failing), clock)
     run.play({1.0: run.finish_building})
-    assert run.told("engine_refused").data["reason"] == "compiled: out of memory"
+    assert run.told("engine_refused").data["reason"] == said
     assert set(run.backends) == {"onnxruntime"}
     assert run.preparer.sessions[0].is_closed  # type: ignore[attr-defined]
     check_nothing_lost_or_late(run, plain)

@@ -1,0 +1,80 @@
+"""`rtbci eval`: what it is told. What it does is imported when it is called."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rtbci.commands.options import console_of
+from rtbci.commands.profile import DEFAULT_PARADIGM
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    paradigm: Annotated[str, typer.Option(help="Recipe by name or folder.")] = DEFAULT_PARADIGM,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Folder, file (repeat it for more), or moabb:NAME.")
+    ] = None,
+    files: Annotated[list[str] | None, typer.Argument(help="More files, after --data FILE.")] = None,
+    track: Annotated[
+        str, typer.Option(help="A: from the cue on; B: imagery only, the one that counts.")
+    ] = "B",
+    k: Annotated[str, typer.Option(help="Trials a class to calibrate on, as 0,5,10.")] = "0",
+    json: Annotated[
+        Path | None, typer.Option(help="Write everything here; a table beside it as .md.")
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the tables here.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Draw into this folder.")] = None,
+    profile: Annotated[str, typer.Option(help="Profile by path or user, or 'population'.")] = "population",
+    folds: Annotated[
+        Path | None, typer.Option(help="Folder of fold*/ with a profile and subjects.json each.")
+    ] = None,
+    seen: Annotated[bool, typer.Option(help="Judge people that the profile was trained on too.")] = False,
+    dataset: Annotated[str, typer.Option(help="Name of the data set, as in a profile's trained_on.")] = "",
+    subjects: Annotated[str, typer.Option(help="Only these, as S001,S002 (default: all).")] = "",
+    channels: Annotated[
+        str,
+        typer.Option(
+            help="Give the decoder only these: C3,CZ,C4, or a cap: 10-20, motor-8, motor-3 (default: all)."
+        ),
+    ] = "",
+    calibrator: Annotated[
+        str, typer.Option(help="scale_bias, refit, or package.module:attribute.")
+    ] = "scale_bias",
+    remaining: Annotated[
+        str, typer.Option(help="Judge trials 'later' than calibration, or 'all' others.")
+    ] = "later",
+    jobs: Annotated[int, typer.Option(help="Processes.")] = 1,
+    ray: Annotated[str, typer.Option(help="Address of a Ray cluster, or 'local' for two workers here.")] = "",
+    engine: Annotated[
+        str, typer.Option(help="Back end, one of those of rtbci run, or auto.")
+    ] = "onnxruntime",
+    compare: Annotated[
+        tuple[Path, Path] | None, typer.Option(help="Two JSON files: paired tests, second against first.")
+    ] = None,
+) -> None:
+    """Judge a decoder on recordings with cues: the running decoder, on people it has not seen."""
+    from rtbci.commands import eval as command
+
+    if compare is not None:
+        command.compare_files(compare[0], compare[1], console_of(stderr=False), markdown)
+        return
+    plan = command.plan_of(
+        paradigm=paradigm,
+        places=[*(data or []), *(files or [])],
+        track=track,
+        ks=k,
+        profile=profile,
+        folds=folds,
+        allow_seen=seen,
+        data_set=dataset,
+        subjects=subjects,
+        calibrator=calibrator,
+        remaining=remaining,
+        n_jobs=jobs,
+        ray=ray,
+        backend=engine,
+        channels=channels,
+    )
+    command.judge(plan, console_of(stderr=False), json=json, markdown_file=markdown, plots=plots)

@@ -1,0 +1,64 @@
+"""What commands have in common: options, and where they say things. Imports nothing that takes long."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+__all__ = [
+    "Address",
+    "Config",
+    "Ignore",
+    "Json",
+    "ParadigmName",
+    "SourceId",
+    "StreamName",
+    "Unit",
+    "console_of",
+    "names_of",
+    "output_of",
+    "teller_of",
+]
+
+Config = Annotated[
+    str | None, typer.Option(help="TOML file, or the name of one that comes with rtbci (lab).")
+]
+Address = Annotated[
+    str | None, typer.Option("--pub", help="ZMQ address to publish on (default: tcp://127.0.0.1:5571).")
+]
+ParadigmName = Annotated[str | None, typer.Option(help="Recipe by name or folder (default: motor_imagery).")]
+StreamName = Annotated[
+    str | None, typer.Option(help="Name of the LSL stream (default: the only EEG stream).")
+]
+SourceId = Annotated[str | None, typer.Option(help="source_id of the LSL stream.")]
+Unit = Annotated[str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")]
+Ignore = Annotated[str | None, typer.Option(help="Electrodes to treat as missing, as C5,T7 (default: none).")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable, on standard output.")]
+
+
+def names_of(text: str) -> list[str]:
+    """Names between commas."""
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
+def console_of(stderr: bool = True) -> Any:
+    """A console on standard error, for what people are told; or on standard output, for results."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, soft_wrap=True)
+
+
+def teller_of(console: Any) -> Callable[[str], None]:
+    """What prints a line as it is: brackets in names are no markup."""
+
+    def tell(line: str) -> None:
+        console.print(line, markup=False, highlight=False)
+
+    return tell
+
+
+def output_of(json: bool, *, fit: bool = False) -> Any:
+    """Where a command with ``--json`` shows its result; see `rtbci.commands.profile_output.Output`."""
+    from rtbci.commands.profile_output import Output
+
+    return Output(json, fit)
