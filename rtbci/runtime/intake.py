@@ -65,6 +65,7 @@ class Intake:
         # The newest chunk with samples; before the first, one that nothing is equal to.
         self._newest = Chunk(np.full((1, info.n_channels), np.nan), np.full(1, np.nan))
         self._t_fresh: FloatArray = np.empty(0)  # stamps of the newest chunk without duplicates
+        self._stamps_packets = False
         self.n_duplicates = 0
         self._i_unbroken = 0  # in the newest chunk, the first sample behind its last gap
 
@@ -128,8 +129,12 @@ class Intake:
         if len({float(before.t_lsl[-1]), *t_lsl.tolist()}) > len(t_lsl):
             return chunk
         earlier = np.concatenate((before.data[-1:], data[:-1]))
-        same = np.concatenate((before.t_lsl[-1:], t_lsl[:-1])) == t_lsl
-        same &= ((earlier == data) | (np.isnan(earlier) & np.isnan(data))).all(axis=1)
+        alike = np.concatenate((before.t_lsl[-1:], t_lsl[:-1])) == t_lsl
+        same = alike & ((earlier == data) | (np.isnan(earlier) & np.isnan(data))).all(axis=1)
+        # A sender that gives a whole packet one stamp says nothing by it: what is alike there may be an unplugged cap.
+        self._stamps_packets |= bool((alike & ~same).any())
+        if self._stamps_packets:
+            return chunk
         self.n_duplicates += int(same.sum())
         self._t_fresh = t_lsl[~same]
         return Chunk(data[~same], self._t_fresh)

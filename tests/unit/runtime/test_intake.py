@@ -135,6 +135,19 @@ def test_samples_that_only_share_a_stamp_are_no_duplicates() -> None:
     assert one.n_duplicates == 0
 
 
+def test_a_cap_that_is_unplugged_is_no_duplicate_where_packets_have_one_stamp() -> None:
+    """Eight samples a packet: first with a signal, then with all channels at zero."""
+    one = intake()
+    t_lsl = np.repeat(np.arange(40) * 8 / RATE_HZ, 8)
+    data = np.arange(960.0).reshape(320, 3)
+    data[160:] = 0.0
+    kept = 0
+    for start in range(0, 320, 8):
+        pieces = one.push(Chunk(data[start : start + 8], t_lsl[start : start + 8]))
+        kept += sum(len(piece.t_lsl) for piece in pieces if isinstance(piece, Chunk))
+    assert (kept, one.n_duplicates) == (320, 0)
+
+
 def test_samples_that_come_twice_are_left_out_also_where_a_channel_that_nobody_reads_is_no_number() -> None:
     given = chunk(np.arange(8) / RATE_HZ)
     given.data[:, 2] = np.nan
