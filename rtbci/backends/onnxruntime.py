@@ -139,6 +139,7 @@ def load_session(
     """Open an ONNX Runtime session with our settings; an EngineError where it cannot be."""
     import onnxruntime as ort
 
+    ort.disable_telemetry_events()  # what somebody decodes, and on what, is nobody else's business
     options = ort.SessionOptions()
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1

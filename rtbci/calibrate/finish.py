@@ -1,7 +1,7 @@
 """The end of a calibration: the last fit, the decision policy, profile, record and report."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -9,6 +9,7 @@ import numpy as np
 
 from rtbci.calibrate.collector import Collected
 from rtbci.calibrate.cutter import CalibrationDecoder
+from rtbci.calibrate.drift_reference import DriftReference, with_drift
 from rtbci.calibrate.enough import advice_for
 from rtbci.calibrate.eyes import check_eyes
 from rtbci.calibrate.fit import UserFit, with_policy
@@ -53,12 +54,13 @@ def conclude(
     imagery_s: float,
     *,
     bad: Mapping[str, str],
+    drift: DriftReference,
     seed: int,
     target: float,
     false_per_min: float = FALSE_PER_MIN,
     cues: Mapping[str, float] | None = None,
 ) -> Result:
-    """Fit the decision policy on the calibration's whole stream, and write down what was found; writes no file.
+    """Fit decision policy and drift reference on the calibration's whole stream, and write down what was found; writes no file.
 
     Raises
     ------
@@ -76,6 +78,7 @@ def conclude(
         pieces = read_hops(store_folder, fit.profile.hop_samples, len(fit.profile.channels))
         spans = spans_of(pieces, decoder, fit.profile, collected.trials, imagery_s)
         fit = with_policy(fit, spans, recipe.decision, false_per_min, recipe.window.hop_s)
+        fit = replace(fit, profile=with_drift(fit.profile, drift, spans))
     return Result(fit, _record(collected, fit, decoder, bad, seed, target, dict(cues or {})))
 
 

@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 
 from rtbci.calibrate.bad_channels import find_bad_channels, mask_channels
 from rtbci.calibrate.collector import Collected, Collector
 from rtbci.calibrate.cutter import CalibrationDecoder
+from rtbci.calibrate.drift_reference import DriftReference
 from rtbci.calibrate.enough import describe
 from rtbci.calibrate.finish import FALSE_PER_MIN, Result, conclude, keep
 from rtbci.calibrate.hops import HopLog
@@ -114,6 +116,7 @@ class Calibration:
         self.collected = Collected()
         self._reject = check_settings(RejectSettings, dict(protocol.reject), "protocol, [reject]")
         self._bad: dict[str, str] = {}
+        self._drift = DriftReference()
 
     @property
     def imagery_s(self) -> float:
@@ -217,7 +220,7 @@ class Calibration:
         assert profile is not None  # checked by open_decoder
         store = stack.enter_context(TrialStore(folder, self._settings(decoder, profile), resume=resume))
         log = stack.enter_context(HopLog(folder, profile.hop_samples, len(profile.channels)))
-        decoder.keep = log.push
+        decoder.keep = partial(self._keep_hop, decoder, log)
         collector = Collector(
             decoder, profile, store, self.config.user, self._reject, self.imagery_s, self.told, fits=fits
         )
@@ -231,6 +234,18 @@ class Calibration:
             collector.resume(stored.trials)
             self.say(f"going on after {len(stored.trials)} trials")
         return collector
+
+    def _keep_hop(
+        self,
+        decoder: CalibrationDecoder,
+        log: HopLog,
+        hop: npt.NDArray[np.float32],
+        t_newest: float,
+        begins: bool,
+    ) -> None:
+        log.push(hop, t_newest, begins)
+        if begins or self._drift.is_due(t_newest):
+            self._drift.push(t_newest, decoder.recent_covariance, begins)
 
     def told(self, trial: CalibrationTrial, collected: Collected) -> None:
         """Say what became of a trial."""
@@ -261,6 +276,7 @@ class Calibration:
                 folder,
                 self.imagery_s,
                 bad=self._bad,
+                drift=self._drift,
                 seed=self.protocol.seed,
                 target=self.protocol.stopping.target_accuracy,
                 false_per_min=self.request.false_per_min,
