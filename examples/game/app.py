@@ -154,7 +154,7 @@ class Game:
         for text in self._remote.news():
             self._note, self._t_note = text, t_now
         shown = self._shown(t_now)
-        self._picture.show(happenings, shown)
+        self._picture.show(happenings)
         self._picture.draw(self._window.screen, shown, dt_s)
         pygame.display.flip()
         t_flip, t_before = self._clock(), self._t_flip
@@ -166,9 +166,12 @@ class Game:
         self._sounds.play(happenings, self._play.world.streak)
 
     def _send_cues(self, happenings: list[Happening], t_flip: float) -> None:
-        for happening in happenings if self._hands is not None else ():
+        hands = self._hands
+        if hands is None:
+            return
+        for happening in happenings:
             if happening.kind == "cue" and happening.side is not None:
-                name = self._hands.left if happening.side == "left" else self._hands.right
+                name = hands.left if happening.side == "left" else hands.right
                 self._cues.send(happening.side, name, t_flip)
             elif happening.kind == "rest":
                 self._cues.send("rest", "rest", t_flip)

@@ -6,12 +6,13 @@ from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
 import pygame
 
 from .palette import LEFT, RIGHT, SAIL, Colour, mixed, side_colour
 from .perspective import View3
 from .shapes import SUPERSAMPLED, Surface, glow, put, sprite
-from .world import LANTERN_X
+from .world import LANTERN_X, Side
 
 __all__ = ["Fleet"]
 
@@ -21,6 +22,7 @@ LEAN_DEG = 16.0
 HULL: Colour = (120, 72, 48)
 HULL_LIGHT: Colour = (176, 112, 70)
 WAKE_S = 1.6
+RISING_S = 3.0
 BUOY_EVERY = 0.8
 
 
@@ -36,6 +38,18 @@ class Spark:
     colour: Colour
 
 
+@dataclass
+class Risen:
+    """A caught lantern: from where (widths, heights of the window) to where (heights of the sky), and how far it is."""
+
+    side: Side
+    u0: float
+    v0: float
+    u1: float
+    v1: float
+    share: float = 0.0
+
+
 class Fleet:
     """Everything on the water, for one size of the window."""
 
@@ -44,6 +58,7 @@ class Fleet:
         self._rng = random.Random(3)
         self._wake: deque[tuple[float, float]] = deque(maxlen=120)  # time and place of the boat
         self._sparks: list[Spark] = []
+        self._risen: list[Risen] = []
         self._streaks = [
             (self._rng.random(), self._rng.random(), self._rng.uniform(0.6, 1.3)) for _ in range(26)
         ]
@@ -51,23 +66,38 @@ class Fleet:
         for i in range(N_LEANS):
             _boat(round(view.unit * 0.15), i)
 
-    def burst(self, side: str, x: float) -> None:
-        """Sparks where a lantern was caught."""
-        px, py, _ = self._view.at(x, 1.0)
-        for _ in range(46):
-            angle, speed = self._rng.uniform(0, 2 * math.pi), self._view.unit * self._rng.uniform(0.05, 0.45)
+    def release(self, side: Side) -> None:
+        """A lantern was caught: sparks, and it rises into the sky and stays there."""
+        x, y, _ = self._view.at(LANTERN_X * (-1 if side == "left" else 1), 1.0)
+        y -= self._view.unit * 0.05
+        for _ in range(40):
+            angle, speed = self._rng.uniform(0, 2 * math.pi), self._view.unit * self._rng.uniform(0.05, 0.4)
             colour = mixed(side_colour(side), SAIL, self._rng.random())
             rise = -self._view.unit * 0.12
-            self._sparks.append(
-                Spark(
-                    px,
-                    py - self._view.unit * 0.05,
-                    speed * math.cos(angle),
-                    speed * math.sin(angle) + rise,
-                    self._rng.uniform(0.5, 1.3),
-                    colour,
-                )
-            )
+            vx, vy = speed * math.cos(angle), speed * math.sin(angle) + rise
+            self._sparks.append(Spark(x, y, vx, vy, self._rng.uniform(0.5, 1.3), colour))
+        out = self._rng.uniform(0.12, 0.42)
+        place = (0.5 + (-out if side == "left" else out), self._rng.uniform(0.16, 0.62))
+        self._risen.append(Risen(side, x / self._view.width, y / self._view.height, *place))
+
+    def clear_sky(self) -> None:
+        """Take the lanterns of the last game out of the sky."""
+        self._risen.clear()
+
+    def draw_risen(self, onto: Surface, t_s: float, dt_s: float) -> None:
+        """Lanterns that were caught, on their way up and in the sky."""
+        view = self._view
+        for i, risen in enumerate(self._risen):
+            risen.share = min(1.0, risen.share + dt_s / RISING_S)
+            eased = risen.share * risen.share * (3 - 2 * risen.share)
+            x = (risen.u0 + eased * (risen.u1 - risen.u0)) * view.width + math.sin(
+                0.5 * t_s + i
+            ) * view.unit * 0.006
+            y = (1 - eased) * risen.v0 * view.height + eased * risen.v1 * view.horizon
+            size = max(8, 2 * round(view.unit * (0.07 - 0.047 * eased)))
+            shine = round(0.6 + 0.1 * math.sin(1.3 * t_s + 2 * i), 1)
+            put(onto, glow(2 * size, side_colour(risen.side), shine), x, y, add=True)
+            put(onto, _lantern(size, risen.side), x, y)
 
     def draw_buoys(self, onto: Surface, travelled: float) -> None:
         """Two rows of lights: round and blue on the left, square and orange on the right."""
@@ -130,14 +160,12 @@ class Fleet:
         self._blown += thrust * dt_s
         if abs(thrust) < 0.03:
             return
-        view, colour = self._view, side_colour("left" if thrust < 0 else "right")
+        view, side = self._view, "left" if thrust < 0 else "right"
         for u, v, pace in self._streaks:
             x = (u + 0.9 * self._blown * pace) % 1.0 * view.width * 1.2 - view.width * 0.1
-            y = view.horizon + (view.waterline - view.horizon) * (0.25 + 0.85 * v)
-            length = view.unit * 0.11 * abs(thrust) * pace
-            strength = abs(thrust) * (0.25 + 0.4 * v)
-            ground = (16, 28, 56)
-            pygame.draw.line(onto, mixed(ground, colour, strength), (x - length, y), (x, y), 2)
+            y = view.horizon + (view.waterline - view.horizon) * (0.15 + 0.95 * v)
+            length = max(8, round(view.unit * 0.02 * round(8 * abs(thrust) * pace)))
+            put(onto, _streak(length, side, round(abs(thrust) * (0.3 + 0.5 * v), 1)), x, y, add=True)
 
     def draw_sparks(self, onto: Surface, dt_s: float) -> None:
         """Sparks, which fall and fade."""
@@ -189,9 +217,8 @@ def _boat(size_px: int, i_lean: int) -> Surface:
         big, mixed(SAIL, (150, 140, 150), 0.35), at((0.03, -0.36), (0.03, 0.17), (0.25, 0.17), (0.17, -0.1))
     )
     for y in (-0.12, 0.03):
-        pygame.draw.line(
-            big, mixed(SAIL, (120, 110, 120), 0.35), *at((-0.22, y), (-0.03, y)), width=max(1, n // 160)
-        )
+        seam = at((-0.22, y), (-0.03, y))
+        pygame.draw.line(big, mixed(SAIL, (120, 110, 120), 0.35), seam[0], seam[1], max(1, n // 160))
     hull = at((-0.34, 0.2), (0.34, 0.2), (0.26, 0.34), (0.13, 0.4), (-0.13, 0.4), (-0.26, 0.34))
     pygame.draw.polygon(big, HULL, hull)
     pygame.draw.polygon(big, HULL_LIGHT, at((-0.36, 0.18), (0.36, 0.18), (0.33, 0.235), (-0.33, 0.235)))
@@ -200,6 +227,19 @@ def _boat(size_px: int, i_lean: int) -> Surface:
     turned = pygame.transform.rotate(big, -lean)
     turned_px = (turned.get_width() // SUPERSAMPLED, turned.get_height() // SUPERSAMPLED)
     return pygame.transform.smoothscale(turned, turned_px).convert_alpha()
+
+
+@lru_cache(maxsize=256)
+def _streak(length_px: int, side: str, strength: float) -> Surface:
+    """A breath of wind, bright in front, to add to what is there."""
+    fall = np.linspace(0.0, 1.0, length_px) ** 2 * strength
+    if side == "left":
+        fall = fall[::-1]
+    thick = np.array([0.25, 1.0, 0.4])
+    pixels = fall[:, None, None] * thick[None, :, None] * np.asarray(side_colour(side))
+    surface = Surface((length_px, len(thick))).convert()
+    pygame.surfarray.blit_array(surface, pixels.astype(np.uint8))
+    return surface
 
 
 @lru_cache(maxsize=128)

@@ -12,6 +12,7 @@ from .world import Gate
 
 __all__ = ["draw_cue", "draw_gates", "draw_hud", "score_lines"]
 
+OLD_MS = 250.0
 LINK_COLOURS: dict[str, Colour] = {"running": GOOD, "filling": RIGHT, "stale": RIGHT, "paused": MUTED}
 AIR_COLOURS: dict[str, Colour] = {"wind": INK, "breeze": INK, "calm": MUTED, "trouble": BAD}
 
@@ -30,7 +31,7 @@ def draw_hud(onto: Surface, view: View3, shown: Shown) -> None:
 def draw_cue(onto: Surface, view: View3, shown: Shown, t_s: float) -> None:
     """What to imagine: always in the middle, because gaze can be read too."""
     world = shown.play.world
-    x, y, size = view.width / 2, view.horizon * 0.83, round(view.unit * 0.1)
+    x, y, size = view.width / 2, view.horizon * 0.7, round(view.unit * 0.1)
     if world.side is None:
         if world.phase == "rest":
             put(onto, arrow(size // 2, MUTED, 0), x, y)
@@ -92,18 +93,22 @@ def _draw_line(onto: Surface, view: View3, shown: Shown) -> None:
         pygame.draw.aacircle(onto, colour, dot, max(3, round(u * 0.008)))
     else:
         pygame.draw.rect(onto, colour, (dot[0] - u * 0.008, dot[1] - u * 0.008, u * 0.016, u * 0.016))
-    for i, line in enumerate(_facts(shown), 1):
-        words = text(line, height, BAD if line.startswith("bad") else MUTED)
+    for i, (line, is_bad) in enumerate(_facts(shown), 1):
+        words = text(line, height, BAD if is_bad else MUTED)
         onto.blit(words, (right - words.get_width(), y + i * height * 1.15))
 
 
-def _facts(shown: Shown) -> list[str]:
-    prediction, facts = shown.prediction, []
+def _facts(shown: Shown) -> list[tuple[str, bool]]:
+    """Lines, and whether each is bad news."""
+    prediction = shown.prediction
+    facts: list[tuple[str, bool]] = []
     if prediction is not None and shown.link in ("running", "filling"):
         frame = "" if shown.to_frame_ms is None else f" + {shown.to_frame_ms:.0f} ms to the screen"
-        facts.append(f"age {prediction.age_ms:.0f} ms{frame}")
-        facts.append(f"signal {100 * prediction.quality.score:.0f} %")
-    facts.append(f"{shown.n_lost} lost" + (f" - {shown.cues}" if shown.cues else ""))
+        facts.append((f"age {prediction.age_ms:.0f} ms{frame}", prediction.age_ms > OLD_MS))
+        facts.append((f"signal {100 * prediction.quality.score:.0f} %", prediction.why == "poor_signal"))
+    facts.append((f"{shown.n_lost} messages lost", shown.n_lost > 0))
+    if shown.cues:
+        facts.append((shown.cues, False))
     return facts
 
 

@@ -96,7 +96,7 @@ class Feed:
 
     def read(self) -> list[Prediction]:
         """Return the predictions that came since the last call."""
-        predictions = []
+        predictions: list[Prediction] = []
         for _ in range(MAX_MESSAGES):
             try:
                 message = self._client.receive(0.0)

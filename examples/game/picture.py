@@ -35,13 +35,15 @@ class Picture:
         self._view = View3.of(width, height)
         self._sky, self._fleet = Sky(self._view), Fleet(self._view)
 
-    def show(self, happenings: list[Happening], shown: Shown) -> None:
+    def show(self, happenings: list[Happening]) -> None:
         """Take what happened since the last frame."""
         for happening in happenings:
             if happening.kind == "hit" and happening.side is not None:
-                self._fleet.burst(happening.side, shown.play.world.x)
+                self._fleet.release(happening.side)
             elif happening.kind in ("miss", "open") and happening.side is not None:
                 self._fading = (happening.side, 0.0)
+            elif happening.kind == "start":
+                self._fleet.clear_sky()
 
     def draw(self, onto: Surface, shown: Shown, dt_s: float) -> None:
         """Draw a frame, so long after the last one."""
@@ -54,6 +56,7 @@ class Picture:
             self._travelled += speed * dt_s
         x = world.x if play.mode in ("playing", "paused") else 0.0
         self._sky.draw(onto, self._t_s, self._travelled, x)
+        fleet.draw_risen(onto, self._t_s, dt_s)
         fleet.draw_buoys(onto, self._travelled)
         if world.side is not None and play.mode in ("playing", "paused"):
             fleet.draw_lantern(onto, world.side, world.progress, self._t_s)

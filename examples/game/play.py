@@ -67,7 +67,7 @@ class Play:
         if self.mode not in ("ready", "over"):
             return []
         self.mode, self.world = "playing", self._new_world()
-        return [Happening("rest")]
+        return [Happening("start"), Happening("rest")]
 
     def turn_pause(self, link: Link) -> list[Happening]:
         """Pause, or go on.

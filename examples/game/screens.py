@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import pygame
 
-from .chance import against_chance, binomial, random_points
+from .chance import Against, against_chance, binomial, random_points
 from .hud import draw_gates, score_lines
 from .messages import LINK_WORDS
 from .palette import GOOD, INK, LEFT, MUTED, RIGHT, Colour
@@ -17,6 +17,8 @@ __all__ = ["draw_screen"]
 Line = tuple[str, float, Colour]
 """A text, its height in units, its colour."""
 
+CHART = 0.2
+"""Height of the chart of the score screen, in units."""
 KEYS = "space start   -   P pause   -   M mark   -   F full screen   -   Esc quit"
 
 
@@ -126,34 +128,34 @@ def _draw_score(onto: Surface, view: View3, shown: Shown) -> None:
     if len(shown.play.all_gates) > len(world.gates):
         total = against_chance(shown.play.all_gates)
         lines.append((f"All games: {total.n_hits} of {total.n_chosen}. {total.words}", 0.03, MUTED))
-    lines += [("", 0.17, INK), ("Space plays again, Esc ends", 0.034, MUTED)]
+    lines += [("", CHART + 0.03, INK), ("Space plays again, Esc ends", 0.034, MUTED)]
     _draw_lines(onto, view, lines, 0.1, 1.45)
     top = view.height * 0.1
-    draw_gates(onto, view.width / 2, top + u * 0.22, u * 0.03, world.gates, world.n_gates)
+    draw_gates(onto, view.width / 2, top + u * 0.22, u * 0.034, world.gates, world.n_gates)
     bottom = top + u * (0.045 + 1.35 * sum(size for _, size, _ in lines[:-1]))
-    _draw_binomial(onto, view, against.n_chosen, against.n_hits, bottom)
+    _draw_binomial(onto, view, against, bottom)
 
 
-def _draw_binomial(onto: Surface, view: View3, n: int, k: int, bottom: float) -> None:
+def _draw_binomial(onto: Surface, view: View3, against: Against, bottom: float) -> None:
     """How many lanterns a coin gets in games of so many, and where this one is."""
+    n, k = against.n_chosen, against.n_hits
     if not n:
         return
     u, chances = view.unit, binomial(n)
-    step = min(u * 0.035, u * 0.9 / (n + 1))
-    left, tallest = view.width / 2 - step * (n + 1) / 2, u * 0.13
+    step, tallest = min(u * 0.05, u * 1.1 / (n + 1)), u * CHART * 0.82
+    left, ground = view.width / 2 - step * (n + 1) / 2, bottom - u * 0.085
+    every = 1 + n // 12
     for i, chance in enumerate(chances):
         height = max(2, round(tallest * chance / max(chances)))
-        colour = GOOD if i == k else (70, 84, 124)
-        pygame.draw.rect(onto, colour, (left + i * step, bottom - height - u * 0.03, step * 0.8, height))
-    x = left + (k + 0.4) * step
-    top = bottom - u * 0.03 - max(2, round(tallest * chances[k] / max(chances))) - u * 0.012
-    pygame.draw.polygon(
-        onto, GOOD, [(x, top), (x - u * 0.01, top - u * 0.018), (x + u * 0.01, top - u * 0.018)]
-    )
-    put(onto, text("you", round(u * 0.028), GOOD), x, top - u * 0.032)
-    put(
-        onto,
-        text("lanterns of a coin, in many games", round(u * 0.025), MUTED),
-        view.width / 2,
-        bottom - u * 0.008,
-    )
+        x = left + (i + 0.5) * step
+        bar = pygame.Rect(round(x - step * 0.39), round(ground - height), max(2, round(step * 0.78)), height)
+        pygame.draw.rect(onto, GOOD if i == k else (70, 84, 124), bar, border_radius=min(4, height // 2))
+        if i == k:
+            top = bar.top - u * 0.012
+            shape = [(x, top), (x - u * 0.01, top - u * 0.018), (x + u * 0.01, top - u * 0.018)]
+            pygame.draw.polygon(onto, GOOD, shape)
+            put(onto, text("you", round(u * 0.028), GOOD), x, top - u * 0.034)
+        if i % every == 0 or i == k:
+            put(onto, text(str(i), round(u * 0.026), GOOD if i == k else MUTED), x, ground + u * 0.022)
+    caption = f"Lanterns that a coin gets of {n}, in many games"
+    put(onto, text(caption, round(u * 0.027), MUTED), view.width / 2, ground + u * 0.056)

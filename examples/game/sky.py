@@ -21,7 +21,10 @@ NEAR_RIDGE: Colour = (11, 17, 38)
 MOON: Colour = (246, 240, 220)
 AURORA_SIZE = (120, 40)
 """Pixels that the northern lights are computed in, before they are scaled up."""
-N_GLINTS = 150
+N_GLINTS = 130
+N_MOONLIGHT = 34
+MOON_PLACE = (0.76, 0.33)
+"""In widths of the window and heights of the sky."""
 
 
 class Sky:
@@ -54,6 +57,7 @@ class Sky:
         for ridge, shift in zip(self._ridges, (0.006, 0.014), strict=True):
             x = -round(ridge.get_width() - self._view.width) / 2 - boat_x * shift * self._view.width
             onto.blit(ridge, (round(x), self._view.horizon - ridge.get_height() + 1))
+        self._draw_moonlight(onto, t_s)
         self._draw_glints(onto, t_s, travelled)
 
     def _paint_still(self) -> Surface:
@@ -74,7 +78,11 @@ class Sky:
         return still
 
     def _paint_moon(self, still: Surface) -> None:
-        x, y, radius = self._view.width * 0.76, self._view.horizon * 0.33, self._view.unit * 0.034
+        x, y, radius = (
+            self._view.width * MOON_PLACE[0],
+            self._view.horizon * MOON_PLACE[1],
+            self._view.unit * 0.034,
+        )
         put(still, glow(round(radius * 7), (70, 84, 120)), x, y, add=True)
         pygame.draw.aacircle(still, MOON, (round(x), round(y)), round(radius))
         for dx, dy, size in ((-0.35, -0.2, 0.22), (0.25, 0.3, 0.28), (0.3, -0.4, 0.14)):
@@ -92,7 +100,7 @@ class Sky:
             line.append((x, height * (1 - valley * (0.5 + 0.2 * sum(waves)))))
         big = Surface((width, height), pygame.SRCALPHA)
         pygame.draw.polygon(big, colour, [(0, height), *line, (width, height)])
-        pygame.draw.aalines(big, mixed(colour, (150, 180, 220), 0.25), False, line)
+        pygame.draw.aalines(big, mixed(colour, (150, 180, 220), 0.16), False, line)
         return big.convert_alpha()
 
     def _draw_aurora(self, onto: Surface, t_s: float) -> None:
@@ -113,6 +121,11 @@ class Sky:
         pygame.surfarray.blit_array(self._aurora, pixels)
         size = (self._view.width, round(self._view.horizon * 0.95))
         onto.blit(pygame.transform.smoothscale(self._aurora, size), (0, 0), special_flags=pygame.BLEND_ADD)
+        mirrored = pygame.transform.flip(self._aurora, False, True)
+        mirrored.fill((70, 78, 96), special_flags=pygame.BLEND_MULT)
+        deep = (self._view.width, round(self._view.horizon * 0.62))
+        place = (0, self._view.horizon + round(self._view.height * 0.02))
+        onto.blit(pygame.transform.smoothscale(mirrored, deep), place, special_flags=pygame.BLEND_ADD)
 
     def _draw_stars(self, onto: Surface, t_s: float) -> None:
         for u, v, phase in self._stars:
@@ -120,6 +133,18 @@ class Sky:
             radius = max(2, round(self._view.unit * 0.004 * (0.6 + phase)))
             light = glow(radius, (200, 214, 255), round(max(0.1, bright), 1))
             put(onto, light, u * self._view.width, v * self._view.horizon * 0.8, add=True)
+
+    def _draw_moonlight(self, onto: Surface, t_s: float) -> None:
+        """A path of broken light on the water under the moon."""
+        view, x_moon = self._view, self._view.width * MOON_PLACE[0]
+        for i in range(N_MOONLIGHT):
+            depth = ((i + 0.5) / N_MOONLIGHT) ** 1.7
+            y = view.horizon + 2 + depth * (view.height - view.horizon) * 0.85
+            swing = math.sin(1.3 * t_s + 2.4 * i) * math.sin(0.7 * t_s + 1.1 * i)
+            half = view.unit * (0.012 + 0.05 * depth) * (0.55 + 0.45 * math.sin(1.9 * t_s + 5.7 * i))
+            x = x_moon + swing * view.unit * 0.028 * (0.4 + depth)
+            colour = mixed(WATER_FAR, MOON, 0.5 * (1 - 0.75 * depth))
+            pygame.draw.line(onto, colour, (x - half, y), (x + half, y), 1 + round(2 * depth))
 
     def _draw_glints(self, onto: Surface, t_s: float, travelled: float) -> None:
         far = self._view.far
@@ -129,7 +154,6 @@ class Sky:
             if not -60 < x < self._view.width + 60:
                 continue
             light = (0.25 + 0.2 * math.sin(2 * t_s + 40 * phase)) * min(1.0, 1.6 * scale + 0.1)
-            near_moon = math.exp(-(((x / self._view.width - 0.76) / 0.09) ** 2))
-            colour = mixed(mixed(WATER_FAR, WATER_NEAR, scale), MOON, light * (0.35 + near_moon))
+            colour = mixed(mixed(WATER_FAR, WATER_NEAR, scale), MOON, 0.5 * light)
             half = self._view.unit * 0.035 * scale * (0.5 + phase)
             pygame.draw.line(onto, colour, (x - half, y), (x + half, y), 1 + (scale > 0.6))

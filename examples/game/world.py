@@ -22,7 +22,7 @@ SLUGGISH_S = 0.3
 """Time constant with which the boat takes up and loses speed."""
 GUST = 0.2
 """Speed that a decision adds at once."""
-HOMING_S = 0.6
+HOMING_S = 0.8
 """Time constant with which the boat returns to the middle between two lanterns."""
 POINTS = 10
 MAX_FACTOR = 5
@@ -62,9 +62,9 @@ class Gate(NamedTuple):
 
 
 class Happening(NamedTuple):
-    """Something that others act on: `cue` and `rest` for who imagines, the rest for eyes and ears."""
+    """Something that others act on: `cue` and `rest` for who imagines, the others for eyes and ears."""
 
-    kind: Literal["cue", "rest", "hit", "miss", "open", "over"]
+    kind: Literal["start", "cue", "rest", "hit", "miss", "open", "over"]
     side: Side | None = None
 
 
