@@ -20,6 +20,7 @@ from .options import Options, Report
 from .picture import Picture
 from .play import Play
 from .remote import Remote
+from .shapes import forget_fonts
 from .shown import Shown
 from .sounds import Sounds
 from .steering import CALM, Hands, find_hands, wind_of
@@ -92,7 +93,10 @@ class Game:
         self._hands: Hands | None = None
         self._wind, self._meter = CALM, Meter()
         self._note, self._t_note = "", clock() - NOTE_S
+        self._paused_decoder = False
+        stack.callback(self._leave)
         stack.callback(pygame.quit)
+        stack.callback(forget_fonts)
         self._window = Window(options.size, options.fullscreen)
         self._picture = Picture(*self._window.screen.get_size())
         self._sounds = self._open_sounds()
@@ -113,7 +117,8 @@ class Game:
         happenings += self._play.step(dt_s, self._feed.link, self._wind)
         self._wind = self._wind._replace(gust=0)  # a decision counts once
         self._show(happenings, dt_s, t_now, t_sent)
-        if self._options.seconds is not None and t_now - self._t_start >= self._options.seconds:
+        late = self._options.seconds is not None and t_now - self._t_start >= self._options.seconds
+        if late or (self._options.autostart and self._play.mode == "over"):
             self.is_over = True
         self._pacer.tick(self._options.fps)
 
@@ -122,7 +127,9 @@ class Game:
         play, world = self._play, self._play.world
         gates = play.all_gates + (world.gates if play.mode in ("playing", "paused") else [])
         against = against_chance(gates)
+        nothing = f"nothing came from {self._address}; is `rtbci run` running, and does it publish there?"
         lines = [
+            *([] if self._feed.n_predictions else [nothing]),
             f"lanterns: {against.n_hits} of {against.n_chosen}, {against.n_open} in the middle. {against.words}",
             f"points of the last game: {world.points}",
             f"predictions: {self._feed.n_predictions} read, {self._feed.n_lost} lost",
@@ -144,7 +151,8 @@ class Game:
             self._wind = wind_of(prediction, self._hands, hello.decision.threshold)
             gust = self._wind.gust or gust
         self._wind = self._wind._replace(gust=gust)
-        if self._feed.silent_s > max(0.5, SILENT_HOPS * hello.hop_s):
+        is_silent = self._feed.silent_s > max(0.5, SILENT_HOPS * hello.hop_s)
+        if is_silent and self._feed.link != "lost":  # then the decoder itself says why, once a second
             self._wind = CALM._replace(air="trouble", words="No predictions come: the boat glides")
         return predictions[-1].t_sent if predictions else None
 
@@ -210,13 +218,24 @@ class Game:
 
     def _turn_pause(self) -> list[Happening]:
         was = self._play.mode
-        happenings = self._play.turn_pause(self._feed.link)
-        if self._play.mode != was:
-            paused = self._play.mode == "paused"
-            self._remote.ask(
-                "pause" if paused else "resume", f"The decoder {'pauses' if paused else 'goes on'} too"
-            )
+        happenings = self._play.turn_pause()
+        if was == "playing":
+            self._paused_decoder = True
+            self._remote.ask("pause", "The decoder pauses too")
+        elif was == "paused":
+            self._resume_decoder()
         return happenings
+
+    def _resume_decoder(self) -> None:
+        if self._paused_decoder:
+            self._paused_decoder = False
+            self._remote.ask("resume", "The decoder goes on")
+
+    def _leave(self) -> None:
+        """Leave no decoder paused and nobody imagining."""
+        self._resume_decoder()
+        if self._hands is not None:
+            self._cues.send("rest", "rest", self._clock())
 
     def _open_sounds(self) -> Sounds:
         try:

@@ -32,8 +32,8 @@ HOP_S = 1.0 / 16
 CLASSES = ("left_hand", "right_hand")
 REACTION_S = 0.4
 """From an intent until it can be seen in the EEG."""
-STALE_S, LOST_S = 0.5, 2.0
-WINDOW_S = 2.0
+STALE_S, LOST_S = 0.5, 1.5
+WINDOW_S = 1.5
 DECISION = DecisionSettings(
     threshold=0.7, dwell_s=0.25, refractory_s=1.0, smoothing_s=0.5, source="configuration"
 )

@@ -40,6 +40,8 @@ class BrainPublisher:
     ----------
     address, control_address : str
         As bound.
+    paused : bool
+        Whether a client has asked for a pause.
     marks : list of str
         Texts that clients asked to be put into the session, which this has none of.
 
@@ -64,7 +66,7 @@ class BrainPublisher:
     ) -> None:
         self.marks: list[str] = []
         self._brain, self._hop_s, self._clock = brain, hop_s, clock
-        self._paused = self._stopped = False
+        self.paused = self._stopped = False
         self._n_predictions, self._t_start = 0, clock()
         self._failure: BaseException | None = None
         self._stop = threading.Event()
@@ -104,7 +106,7 @@ class BrainPublisher:
             is_due = self._clock() - t_status >= STATUS_S
             if decoded is None and is_due:
                 decoded = self._brain.lost_window(t_due)
-            if decoded is not None and not self._paused:
+            if decoded is not None and not self.paused:
                 self._outbox.prediction(decoded)
                 self._n_predictions += 1
             self._control.answer(self._carry_out)
@@ -120,9 +122,9 @@ class BrainPublisher:
     def _carry_out(self, request: Request) -> Mapping[str, Any]:
         match request:
             case Pause() | Resume():
-                self._paused = isinstance(request, Pause)
+                self.paused = isinstance(request, Pause)
                 self._send_status()
-                return {"paused": self._paused}
+                return {"paused": self.paused}
             case Mark():
                 self.marks.append(request.value)
                 t_lsl = self._clock()
@@ -142,7 +144,7 @@ class BrainPublisher:
         return self._outbox.status(
             StatusContent(
                 state=self._brain.watch.state,
-                paused=self._paused,
+                paused=self.paused,
                 stream=STREAM,
                 rate_hz=None,
                 latency_ms=None,

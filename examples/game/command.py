@@ -60,7 +60,10 @@ def game(
     sound: Annotated[bool, typer.Option(help="Soft tones.")] = True,
     fps: Annotated[int, typer.Option(min=10, max=240, help="Frames per second.")] = 60,
     headless: Annotated[
-        bool, typer.Option("--headless", help="No window, no sound, starts by itself: for measuring.")
+        bool,
+        typer.Option(
+            "--headless", help="No window, no sound; one game, which starts by itself: for measuring."
+        ),
     ] = False,
     seconds: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
 ) -> None:

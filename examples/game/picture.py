@@ -54,7 +54,7 @@ class Picture:
             rushing = is_on and world.side is not None and not world.hold_s
             speed = (self._view.far - 1) / world.pace.flight_s if rushing else DRIFT
             self._travelled += speed * dt_s
-        x = world.x if play.mode in ("playing", "paused") else 0.0
+        x = 0.0 if play.mode in ("waiting", "ready") else world.x
         self._sky.draw(onto, self._t_s, self._travelled, x)
         fleet.draw_risen(onto, self._t_s, dt_s)
         fleet.draw_buoys(onto, self._travelled)

@@ -69,18 +69,15 @@ class Play:
         self.mode, self.world = "playing", self._new_world()
         return [Happening("start"), Happening("rest")]
 
-    def turn_pause(self, link: Link) -> list[Happening]:
-        """Pause, or go on.
+    def turn_pause(self) -> list[Happening]:
+        """Pause; or end a pause, then the game goes on as soon as the line allows.
 
         Nothing of the lantern in sight is lost or won by a pause: the boat stands where it was, and after a while, in
         which the cue is shown again, everything goes on. So no lantern can be dodged, and chance stays chance.
         """
         if self.mode == "playing":
             return self._pause(by_player=True)
-        if self.mode == "paused" and link == "running":
-            return self._go_on()
-        if self.mode == "paused":
-            self.by_player = False  # it goes on by itself when the line is back
+        self.by_player = False
         return []
 
     def _pause(self, by_player: bool) -> list[Happening]:

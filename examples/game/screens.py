@@ -39,7 +39,7 @@ def _draw_lines(onto: Surface, view: View3, lines: list[Line], top: float, wide:
     """Lines under each other on a panel, in the middle; `top` in heights, `wide` in units."""
     u = view.unit
     height = sum(size for _, size, _ in lines) * 1.35 * u
-    ground = panel(round(min(view.width * 0.96, wide * u)), round(height + 0.09 * u), 214)
+    ground = panel(round(min(view.width * 0.96, wide * u)), round(height + 0.09 * u), 232)
     put(onto, ground, view.width / 2, view.height * top + ground.get_height() / 2)
     y = view.height * top + 0.045 * u
     for words, size, colour in lines:

@@ -7,7 +7,7 @@ import pygame
 
 from .palette import INK, PANEL, Colour
 
-__all__ = ["Surface", "arrow", "font", "glow", "panel", "put", "sprite", "text"]
+__all__ = ["Surface", "arrow", "font", "forget_fonts", "glow", "panel", "put", "sprite", "text"]
 
 Surface = pygame.Surface
 SUPERSAMPLED = 3
@@ -26,16 +26,32 @@ def text(words: str, height_px: int, colour: Colour = INK) -> Surface:
     return font(height_px).render(words, True, colour).convert_alpha()
 
 
-@lru_cache(maxsize=256)
 def glow(radius_px: int, colour: Colour, strength: float = 1.0) -> Surface:
-    """A round light to add to what is there."""
-    n = 2 * max(1, radius_px)
-    y, x = np.mgrid[:n, :n] - (n - 1) / 2
-    fall = np.clip(1 - np.hypot(x, y) / (n / 2), 0, 1) ** 2.2 * strength
-    pixels = (np.asarray(colour) * fall[..., None]).astype(np.uint8)
-    surface = Surface((n, n)).convert()
-    pygame.surfarray.blit_array(surface, pixels)
+    """A round light to add to what is there; sizes and strengths in steps, so that few are made."""
+    step = 1 if radius_px < 12 else 4
+    return _glow(max(2, radius_px // step * step), colour, round(strength, 1))
+
+
+@lru_cache(maxsize=1024)
+def _glow(radius_px: int, colour: Colour, strength: float) -> Surface:
+    surface = pygame.transform.smoothscale(_white_light(), (2 * radius_px, 2 * radius_px))
+    surface.fill(tuple(round(strength * part) for part in colour), special_flags=pygame.BLEND_MULT)
     return surface
+
+
+@lru_cache(maxsize=1)
+def _white_light() -> Surface:
+    n = 256
+    y, x = np.mgrid[:n, :n] - (n - 1) / 2
+    fall = 255 * np.clip(1 - np.hypot(x, y) / (n / 2), 0, 1) ** 2.2
+    surface = Surface((n, n)).convert()
+    pygame.surfarray.blit_array(surface, np.repeat(fall[..., None], 3, axis=2).astype(np.uint8))
+    return surface
+
+
+def forget_fonts() -> None:
+    """Let go of fonts, which do not outlive `pygame.quit`."""
+    font.cache_clear()
 
 
 def put(onto: Surface, what: Surface, x: float, y: float, *, add: bool = False) -> None:

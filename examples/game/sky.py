@@ -19,10 +19,11 @@ WATER_NEAR: Colour = (5, 9, 22)
 FAR_RIDGE: Colour = (26, 38, 74)
 NEAR_RIDGE: Colour = (11, 17, 38)
 MOON: Colour = (246, 240, 220)
-AURORA_SIZE = (120, 40)
+AURORA_SIZE = (96, 36)
 """Pixels that the northern lights are computed in, before they are scaled up."""
 N_GLINTS = 130
 N_MOONLIGHT = 34
+SHADES = 32
 MOON_PLACE = (0.76, 0.33)
 """In widths of the window and heights of the sky."""
 
@@ -44,6 +45,13 @@ class Sky:
         self._stars = [(self._rng.random(), self._rng.random() ** 1.4, self._rng.random()) for _ in range(46)]
         self._glints = [
             (self._rng.uniform(-3, 3), self._rng.random(), self._rng.random()) for _ in range(N_GLINTS)
+        ]
+        self._glint_colours = [
+            [
+                mixed(mixed(WATER_FAR, WATER_NEAR, i / SHADES), MOON, 0.5 * k / SHADES)
+                for k in range(SHADES + 1)
+            ]
+            for i in range(SHADES)
         ]
         self._aurora = Surface(AURORA_SIZE).convert()
         self._columns = np.arange(AURORA_SIZE[0]) / AURORA_SIZE[0]
@@ -154,6 +162,6 @@ class Sky:
             if not -60 < x < self._view.width + 60:
                 continue
             light = (0.25 + 0.2 * math.sin(2 * t_s + 40 * phase)) * min(1.0, 1.6 * scale + 0.1)
-            colour = mixed(mixed(WATER_FAR, WATER_NEAR, scale), MOON, 0.5 * light)
+            colour = self._glint_colours[min(SHADES - 1, int(SHADES * scale))][int(SHADES * light)]
             half = self._view.unit * 0.035 * scale * (0.5 + phase)
             pygame.draw.line(onto, colour, (x - half, y), (x + half, y), 1 + (scale > 0.6))
