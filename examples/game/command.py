@@ -71,6 +71,9 @@ def game(
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     if headless:
         os.environ["SDL_VIDEODRIVER"] = "dummy"
+    from rtbci.stream.lsl_log import quiet_liblsl
+
+    quiet_liblsl()
     from .app import run_game
 
     run_game(

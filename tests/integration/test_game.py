@@ -153,7 +153,12 @@ def test_feed_says_how_the_line_is(state: State, paused: bool, link: Link) -> No
             outbox.prediction(window())
         outbox.status(status(state, paused))
         read: list[Prediction] = []
-        wait_for(lambda: (read.extend(feed.read()), feed.status)[1], "a status")
+
+        def told() -> bool:
+            read.extend(feed.read())
+            return feed.status is not None
+
+        wait_for(told, "a status")
         assert len(read) == feed.n_predictions == 3
         assert link_of(feed) == link
         t[0] += 3.0

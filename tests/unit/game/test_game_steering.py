@@ -1,19 +1,19 @@
 from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 
 from examples.game.brain import Brain, hello_content
 from examples.game.steering import find_hands, wind_of
 from rtbci.errors import ConfigError
-from rtbci.publish.messages import Hello, HelloContent, Prediction, Quality, Why
+from rtbci.publish.messages import Hello, Prediction, Quality, Why
 from rtbci.publish.outbox import Decoded, Outbox
 from tests.unit.game.simulated import HANDS, Overheard
 
 
 def hello(classes: Sequence[str]) -> Hello:
-    content = hello_content()
-    fields = {name: getattr(content, name) for name in HelloContent.__struct_fields__}
-    return Hello(**(fields | {"classes": tuple(classes)}), v=1, session="s", seq=0, t_sent=0.0)
+    content = structs.replace(hello_content(), classes=tuple(classes))
+    return Outbox(content, [], session="s", clock=lambda: 5.0).announce(content)
 
 
 def prediction(
