@@ -117,8 +117,8 @@ def _draw_probabilities(onto: Surface, view: View3, shown: Shown) -> None:
     width, height = round(min(view.width * 0.9, u * 0.95)), round(u * 0.15)
     x, y = (view.width - width) // 2, round(view.height - height - u * 0.03)
     onto.blit(panel(width, height), (x, y))
-    reason = text(wind.words or "The boat glides", round(u * 0.036), AIR_COLOURS[wind.air])
-    put(onto, reason, view.width / 2, y + height * 0.77)
+    words, colour = _reason(shown)
+    put(onto, text(words, round(u * 0.036), colour), view.width / 2, y + height * 0.77)
     bar = pygame.Rect(
         x + round(width * 0.19), y + round(height * 0.17), round(width * 0.62), round(height * 0.3)
     )
@@ -140,6 +140,14 @@ def _draw_probabilities(onto: Surface, view: View3, shown: Shown) -> None:
         if shown.hands is not None:
             name = (shown.hands.left if is_left else shown.hands.right).replace("_", " ")
             put(onto, text(name, round(u * 0.026), MUTED), middle, bar.centery + u * 0.036)
+
+
+def _reason(shown: Shown) -> tuple[str, Colour]:
+    """Why the boat does what it does."""
+    world, wind = shown.play.world, shown.wind
+    if wind.air != "trouble" and (world.phase != "steer" or world.hold_s):
+        return ("The wind counts soon" if world.side else "At rest: no wind counts"), MUTED
+    return wind.words or "The boat glides", AIR_COLOURS[wind.air]
 
 
 def _fill(onto: Surface, bar: pygame.Rect, p: float, colour: Colour, *, is_left: bool) -> None:

@@ -19,6 +19,7 @@ WATER_NEAR: Colour = (5, 9, 22)
 FAR_RIDGE: Colour = (26, 38, 74)
 NEAR_RIDGE: Colour = (11, 17, 38)
 MOON: Colour = (246, 240, 220)
+WINDOW: Colour = (255, 196, 112)
 AURORA_SIZE = (96, 36)
 """Pixels that the northern lights are computed in, before they are scaled up."""
 N_GLINTS = 130
@@ -109,7 +110,21 @@ class Sky:
         big = Surface((width, height), pygame.SRCALPHA)
         pygame.draw.polygon(big, colour, [(0, height), *line, (width, height)])
         pygame.draw.aalines(big, mixed(colour, (150, 180, 220), 0.16), False, line)
+        if colour == NEAR_RIDGE:
+            self._paint_villages(big)
         return big.convert_alpha()
+
+    def _paint_villages(self, ridge: Surface) -> None:
+        """Windows along the shore, in two places."""
+        size = max(1, round(self._view.unit * 0.0025))
+        for middle in (0.13, 0.9):
+            for _ in range(11):
+                x = round(ridge.get_width() * (middle + self._rng.gauss(0, 0.028)))
+                y = round(ridge.get_height() - size * self._rng.uniform(1.5, 9))
+                for radius, opacity in ((4, 22), (2.4, 46), (1, 235)):
+                    light = Surface((8 * size, 8 * size), pygame.SRCALPHA)
+                    pygame.draw.circle(light, (*WINDOW, opacity), (4 * size, 4 * size), radius * size)
+                    ridge.blit(light, (x - 4 * size, y - 4 * size))
 
     def _draw_aurora(self, onto: Surface, t_s: float) -> None:
         u, v = self._columns[:, None], self._rows

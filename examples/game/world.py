@@ -22,8 +22,8 @@ SLUGGISH_S = 0.3
 """Time constant with which the boat takes up and loses speed."""
 GUST = 0.2
 """Speed that a decision adds at once."""
-HOMING_S = 0.8
-"""Time constant with which the boat returns to the middle between two lanterns."""
+HOMING_S = 1.0
+"""Time constant with which the boat returns to the middle until the wind counts again."""
 POINTS = 10
 MAX_FACTOR = 5
 
@@ -178,7 +178,7 @@ class World:
         self.thrust = max(-1.0, min(1.0, thrust)) if steering else 0.0
         self.speed += (self.thrust * SPEED - self.speed) * STEP_S / SLUGGISH_S
         self.x += self.speed * STEP_S
-        if self.phase == "rest":
+        if not steering:
             self.x -= self.x * STEP_S / HOMING_S
         if abs(self.x) > 1.0:
             self.x, self.speed = max(-1.0, min(1.0, self.x)), 0.0
@@ -192,7 +192,6 @@ class World:
         self._t_phase_s = 0.0
         if self.phase == "rest":
             self.phase = "aim"
-            self.x = self.speed = 0.0
             return [Happening("cue", self.side)]
         if self.phase == "aim":
             self.phase = "steer"
