@@ -30,13 +30,14 @@ def draw(screen: pygame.Surface, font: pygame.font.Font, prediction: Prediction 
     pygame.draw.rect(screen, TRACK, bar, border_radius=8)
     words = "nothing comes; is `rtbci run` running?"
     if prediction is not None:
-        words = prediction.decision or (prediction.why or "").replace("_", " ")
+        words = (prediction.decision or prediction.why or "").replace("_", " ")
         for i, (name, colour) in enumerate(zip(prediction.classes[:2], COLOURS, strict=False)):
             p = prediction.probs[i] if prediction.probs else 0.0
             length = round(bar.width / 2 * p)
             left = bar.centerx - length if i == 0 else bar.centerx
             pygame.draw.rect(screen, colour, (left, bar.top, length, bar.height))
-            label = font.render(f"{name.replace('_', ' ')}  {100 * p:.0f} %", True, colour)
+            percent = f"{100 * p:.0f} %" if prediction.probs else "--"
+            label = font.render(f"{name.replace('_', ' ')}  {percent}", True, colour)
             screen.blit(label, (bar.left if i == 0 else bar.right - label.get_width(), bar.top - 34))
         if prediction.decision is not None:
             pygame.draw.rect(screen, INK, bar.inflate(8, 8), width=3, border_radius=10)
@@ -47,7 +48,8 @@ def draw(screen: pygame.Surface, font: pygame.font.Font, prediction: Prediction 
 
 def main(address: str) -> None:
     """Show predictions from an address until the window is closed."""
-    pygame.init()
+    pygame.display.init()
+    pygame.font.init()
     screen = pygame.display.set_mode((800, 300), pygame.RESIZABLE)
     pygame.display.set_caption("rtbci feedback")
     font, pace, n_old, newest = pygame.font.Font(None, 28), pygame.time.Clock(), 0, None

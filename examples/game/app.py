@@ -89,7 +89,9 @@ class Game:
             Remote(options.control if publisher is None else publisher.control_address)
         )
         self._cues = _cues_of(options, brain, stack)
-        self._play = Play(options.n_gates, options.pace, random.Random(options.seed))
+        # Another stream of numbers than the stand-in's noise: sides must mean nothing to it.
+        sides_seed = None if options.seed is None else f"sides {options.seed}"
+        self._play = Play(options.n_gates, options.pace, random.Random(sides_seed))
         self._hands: Hands | None = None
         self._wind, self._meter = CALM, Meter()
         self._note, self._t_note = "", clock() - NOTE_S
@@ -148,6 +150,8 @@ class Game:
         self._hands = find_hands(hello, self._options.left, self._options.right)
         gust = 0
         for prediction in predictions:
+            if prediction.classes != hello.classes:  # of a decoder whose hello is still to come
+                continue
             self._wind = wind_of(prediction, self._hands, hello.decision.threshold)
             gust = self._wind.gust or gust
         self._wind = self._wind._replace(gust=gust)
@@ -199,6 +203,7 @@ class Game:
             address=self._address,
             note=self._note if t_now - self._t_note < NOTE_S else "",
             cues=self._cues.words,
+            cue_stream=self._options.cue_stream,
             keyboard=self._options.brain == "keyboard",
         )
 

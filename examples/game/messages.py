@@ -98,10 +98,13 @@ class Feed:
         """Return the predictions that came since the last call."""
         predictions: list[Prediction] = []
         for _ in range(MAX_MESSAGES):
+            n_malformed = self._client.n_malformed
             try:
                 message = self._client.receive(0.0)
-            except StreamError:  # nothing more is there
-                break
+            except StreamError:
+                if self._client.n_malformed > n_malformed:
+                    continue
+                break  # nothing more is there
             if message.session != self._session:  # the first, or the decoder was started again
                 self._session = message.session
                 self.hello = self.status = self.prediction = None

@@ -27,13 +27,18 @@ class Remote:
     address : str
         Of the control socket.
 
+    Raises
+    ------
+    ConfigError
+        When the address is not one.
+
     Notes
     -----
     `ask` and `news` never wait. A request that is refused or not answered is news, not an exception: the game goes on.
     """
 
     def __init__(self, address: str) -> None:
-        self._address = address
+        self._client = ControlClient(address, timeout_s=ANSWER_WITHIN_S)
         self._wishes: queue.Queue[_Wish | None] = queue.Queue()
         self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="game-remote", daemon=True)
@@ -53,7 +58,7 @@ class Remote:
         return texts
 
     def _run(self) -> None:
-        with ControlClient(self._address, timeout_s=ANSWER_WITHIN_S) as client:
+        with self._client as client:
             while (wish := self._wishes.get()) is not None:
                 try:
                     client.request(wish.cmd, **wish.fields)

@@ -78,13 +78,14 @@ def _draw_title(onto: Surface, view: View3, shown: Shown) -> None:
 
 
 def _draw_waiting(onto: Surface, view: View3, shown: Shown) -> None:
+    amp = f"rtbci amp --follow {shown.cue_stream}" if shown.cue_stream else "rtbci amp --keys"
     if shown.link not in ("nobody", "silent"):
         lines: list[Line] = [
             (LINK_WORDS[shown.link], 0.07, INK),
             (f"at {shown.address}; the game begins when it decodes", 0.036, MUTED),
         ]
         if shown.link == "waiting":
-            lines.append(("rtbci amp --follow rtbci-game-cues    is one without hardware", 0.036, LEFT))
+            lines.append((f"{amp}    is one without hardware", 0.036, LEFT))
         _draw_lines(onto, view, lines, 0.3, 1.2)
         return
     lines = [
@@ -94,7 +95,7 @@ def _draw_waiting(onto: Surface, view: View3, shown: Shown) -> None:
         ("Your EEG, or a synthetic user's: in another terminal", 0.034, MUTED),
         ("rtbci run --paradigm motor_imagery", 0.042, LEFT),
         ("and where there is no amplifier, in a third one", 0.034, MUTED),
-        ("rtbci amp --follow rtbci-game-cues", 0.042, LEFT),
+        (amp, 0.042, LEFT),
         ("No EEG at all: close this and start the game with", 0.034, MUTED),
         ("--brain keyboard", 0.042, RIGHT),
     ]

@@ -36,6 +36,8 @@ class Shown:
         A line for a few seconds; may be empty.
     cues : str
         Who gets the cues; may be empty.
+    cue_stream : str
+        Name of the markers for a synthetic user; empty: none are sent.
     keyboard : bool
         Whether the arrow keys are the brain.
     """
@@ -52,4 +54,5 @@ class Shown:
     address: str
     note: str
     cues: str
+    cue_stream: str
     keyboard: bool

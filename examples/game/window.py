@@ -61,8 +61,7 @@ class Window:
             if event.type == pygame.QUIT:
                 wishes.append("quit")
             elif event.type == pygame.VIDEORESIZE and not self._fullscreen:
-                self._size = (max(event.w, MIN_SIZE[0]), max(event.h, MIN_SIZE[1]))
-                self._open()
+                self._fit(event.w, event.h)
             elif event.type == pygame.KEYDOWN and event.key in (pygame.K_f, pygame.K_F11):
                 self._fullscreen = not self._fullscreen
                 self._open()
@@ -84,6 +83,15 @@ class Window:
         path = folder / f"fjord-lanterns-{stamp:%Y%m%dT%H%M%S%f}.png"
         pygame.image.save(self.screen, path)
         return path
+
+    def _fit(self, width: int, height: int) -> None:
+        """Draw in the size that the window has now; one that is too small to draw in is made larger."""
+        self._size = (max(width, MIN_SIZE[0]), max(height, MIN_SIZE[1]))
+        surface = pygame.display.get_surface()
+        if surface is None or surface.get_size() != self._size:
+            self._open()
+        else:
+            self.screen, self.resized = surface, True
 
     def _open(self) -> None:
         flags = pygame.FULLSCREEN if self._fullscreen else pygame.RESIZABLE
