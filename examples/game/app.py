@@ -7,8 +7,9 @@ from contextlib import ExitStack
 import pygame
 
 from rtbci.calibrate.markers_out import CueMarkers
-from rtbci.clock import Clock, now
+from rtbci.clock import Clock, cpu_s, now
 from rtbci.commands.stopping import stop_on_signals
+from rtbci.errors import StreamNotFoundError
 
 from .brain import Brain, Mishap
 from .brain_publisher import BrainPublisher
@@ -43,7 +44,7 @@ def run_game(options: Options, say: Callable[[str], None] = print, clock: Clock 
     Raises
     ------
     RtbciError
-        When an address, a class of the decoder or a setting is wrong.
+        When an address, a class of the decoder or a setting is wrong; or nothing came for a game that starts by itself.
     """
     with stop_on_signals() as stop, ExitStack() as stack:
         brain = publisher = None
@@ -56,6 +57,11 @@ def run_game(options: Options, say: Callable[[str], None] = print, clock: Clock 
         report = game.report()
     for line in report.lines:
         say(line)
+    if options.autostart and not report.n_predictions:
+        raise StreamNotFoundError(
+            f"game: nothing came from {options.address}, need a decoder that publishes there; start `rtbci run`, or "
+            f"choose --brain keyboard"
+        )
     return report
 
 
@@ -104,10 +110,11 @@ class Game:
         self._sounds = self._open_sounds()
         self._pacer = pygame.time.Clock()
         self._t_start = self._t_frame = self._t_flip = clock()
+        self._cpu_frame_s = 0.0
 
     def frame(self) -> None:
         """Read, move, draw, show; then wait until the next frame is due."""
-        t_now = self._clock()
+        t_now, self._cpu_frame_s = self._clock(), cpu_s()
         dt_s, self._t_frame = t_now - self._t_frame, t_now
         happenings = [happening for wish in self._window.wishes() for happening in self._grant(wish)]
         if self._brain is not None and self._options.brain == "keyboard":
@@ -129,9 +136,7 @@ class Game:
         play, world = self._play, self._play.world
         gates = play.all_gates + (world.gates if play.mode in ("playing", "paused") else [])
         against = against_chance(gates)
-        nothing = f"nothing came from {self._address}; is `rtbci run` running, and does it publish there?"
         lines = [
-            *([] if self._feed.n_predictions else [nothing]),
             f"lanterns: {against.n_hits} of {against.n_chosen}, {against.n_open} in the middle. {against.words}",
             f"points of the last game: {world.points}",
             f"predictions: {self._feed.n_predictions} read, {self._feed.n_lost} lost",
@@ -171,7 +176,7 @@ class Game:
         pygame.display.flip()
         t_flip, t_before = self._clock(), self._t_flip
         self._t_flip = t_flip
-        self._meter.frame(t_flip - t_now, t_flip - t_before)
+        self._meter.frame(t_flip - t_now, cpu_s() - self._cpu_frame_s, t_flip - t_before)
         if t_sent is not None and self._feed.same_clock:
             self._meter.shown(t_flip - t_sent)
         self._send_cues(happenings, t_flip)

@@ -102,7 +102,13 @@ def game(
 def main() -> NoReturn:
     """Run the game; errors are one clear line."""
     try:
-        typer.run(game)
+        app = typer.Typer(
+            add_completion=False,
+            pretty_exceptions_enable=False,
+            context_settings={"help_option_names": ["-h", "--help"]},
+        )
+        app.command()(game)
+        app(prog_name="game")
     except RtbciError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -19,6 +19,8 @@ class Spread(NamedTuple):
     n: int
 
     def __str__(self) -> str:
+        if not self.n:
+            return "nothing was measured"
         return f"p50 {self.p50_ms:.1f} ms, p99 {self.p99_ms:.1f} ms (n = {self.n})"
 
 
@@ -28,13 +30,15 @@ class Meter:
     def __init__(self) -> None:
         self.recent_ms = 0.0
         self._work_s: list[float] = []
+        self._cpu_s: list[float] = []
         self._interval_s: list[float] = []
         self._to_frame_s: list[float] = []
 
-    def frame(self, work_s: float, interval_s: float) -> None:
-        """Take a frame: how long it was worked on, and how long after the one before it was shown."""
+    def frame(self, work_s: float, cpu_s: float, interval_s: float) -> None:
+        """Take a frame: how long it was worked on, of that on a processor, and how long after the one before it was shown."""
         if len(self._work_s) < MAX_KEPT:
             self._work_s.append(work_s)
+            self._cpu_s.append(cpu_s)
             self._interval_s.append(interval_s)
 
     def shown(self, to_frame_s: float) -> None:
@@ -47,6 +51,7 @@ class Meter:
         """A report."""
         return [
             f"frame work: {spread(self._work_s)}",
+            f"of that on a processor: {spread(self._cpu_s)}",
             f"frame interval: {spread(self._interval_s)}",
             f"message to frame: {spread(self._to_frame_s)}",
         ]
