@@ -8,7 +8,7 @@ from typing import Any, Self
 import msgspec
 
 from rtbci.clock import Clock, cpu_s, now
-from rtbci.errors import ProfileError, RtbciError
+from rtbci.errors import PortInUseError, ProfileError, RtbciError
 from rtbci.publish.addresses import CONTROL_ADDRESS, PUBLISH_ADDRESS
 from rtbci.publish.control import Control
 from rtbci.publish.control_messages import Mark, Pause, Request, Resume, StatusRequest, Stop
@@ -71,7 +71,7 @@ class BrainPublisher:
         self._failure: BaseException | None = None
         self._stop = threading.Event()
         with ExitStack() as stack:
-            publisher = stack.enter_context(Publisher(address))
+            publisher = stack.enter_context(_publisher(address))
             self._control = stack.enter_context(Control(control, clock=clock))
             self._outbox = stack.enter_context(Outbox(hello_content(hop_s), [publisher], clock=clock))
             self._stack = stack.pop_all()
@@ -164,3 +164,12 @@ class BrainPublisher:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _publisher(address: str) -> Publisher:
+    try:
+        return Publisher(address)
+    except PortInUseError as error:
+        raise PortInUseError(
+            str(error).replace("--pub", "--address")
+        ) from error  # the flag has that name here

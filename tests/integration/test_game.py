@@ -180,7 +180,7 @@ def test_nothing_publishes() -> None:
 
 @pytest.mark.net
 def test_wrong_settings_are_errors() -> None:
-    with published() as (_outbox, publisher), pytest.raises(PortInUseError, match="in use"):
+    with published() as (_outbox, publisher), pytest.raises(PortInUseError, match="with --address"):
         run_game(Options(publisher.address, ANY_PORT, brain="keyboard", size=SIZE))
     with publishing() as address, pytest.raises(ConfigError, match="need one for each side"):
         run_game(Options(address, left="feet", cue_stream="", size=SIZE, seconds=PATIENCE_S))
