@@ -161,8 +161,9 @@ class Game:
             gust = self._wind.gust or gust
         self._wind = self._wind._replace(gust=gust)
         is_silent = self._feed.silent_s > max(0.5, SILENT_HOPS * hello.hop_s)
-        if is_silent and self._feed.link != "lost":  # then the decoder itself says why, once a second
-            self._wind = CALM._replace(air="trouble", words="No predictions come: the boat glides")
+        if self._feed.link == "stale" or (is_silent and self._feed.link != "lost"):
+            what = "samples" if self._feed.link == "stale" else "predictions"
+            self._wind = CALM._replace(air="trouble", words=f"No {what} come: the boat glides")
         return predictions[-1].t_sent if predictions else None
 
     def _show(self, happenings: list[Happening], dt_s: float, t_now: float, t_sent: float | None) -> None:

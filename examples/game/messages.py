@@ -83,10 +83,12 @@ class Feed:
         """How the line is."""
         if self._session is None:
             return "nobody"
+        if self.status is not None and self.status.state == "stopped":
+            return "stopped"  # nothing more comes of this session
         if self._clock() - self._t_heard > SILENT_S:
             return "silent"
         if self.status is not None:
-            if self.status.state in ("stopped", "lost", "waiting", "stale"):
+            if self.status.state in ("lost", "waiting", "stale"):
                 return self.status.state
             if self.status.paused:
                 return "paused"
