@@ -92,10 +92,10 @@ def _draw_waiting(onto: Surface, view: View3, shown: Shown) -> None:
         ("Nothing is publishing", 0.08, INK),
         (f"at {shown.address}", 0.036, MUTED),
         ("", 0.02, INK),
-        ("Your EEG, or a synthetic user's: in another terminal", 0.034, MUTED),
-        ("rtbci run --paradigm motor_imagery", 0.042, LEFT),
-        ("and where there is no amplifier, in a third one", 0.034, MUTED),
+        ("An amplifier's stream, or a synthetic user's: in another terminal", 0.034, MUTED),
         (amp, 0.042, LEFT),
+        ("and the decoder, in a third one", 0.034, MUTED),
+        ("rtbci run --paradigm motor_imagery", 0.042, LEFT),
         ("No EEG at all: close this and start the game with", 0.034, MUTED),
         ("--brain keyboard", 0.042, RIGHT),
     ]
