@@ -62,6 +62,9 @@ def test_sdist_holds_what_a_developer_needs(built: Path) -> None:
         "LICENSE",
         "tests/packaging/test_wheel.py",
         "tools/dev.py",
+        "examples/game/README.md",
+        "examples/game/world.py",
+        "examples/feedback_bar.py",
     } <= names
 
 

@@ -1,0 +1,1 @@
+"""Programs that use rtbci: a game, and a bar that shows what a decoder says."""
