@@ -93,7 +93,6 @@ def samples() -> dict[str, Message]:
             kind="decision",
             t_lsl=5312.40625,
             value="right",
-            data={"seq": 812},
         ),
         "hello": _hello(),
     }
@@ -152,7 +151,7 @@ def control_samples() -> dict[str, msgspec.Struct]:
         "control request pause": Pause(id=3),
         "control request resume": Resume(id=4),
         "control request stop": Stop(id=5),
-        "control reply": Reply(v=1, id=7, ok=True, result={}),
+        "control reply": Reply(v=1, id=7, ok=True, result={"t_lsl": 5312.41}),
         "control refusal": Reply(v=1, id=8, ok=False, error=refused),
     }
 
