@@ -40,7 +40,7 @@ class Listener:
     def __init__(self, address="tcp://127.0.0.1:5571", topics=("prediction",)):
         self.address = address
         self.hello = self.session = None
-        self.lost = dict.fromkeys(TOPICS, 0)
+        self.lost: dict[str, int] = dict.fromkeys(TOPICS, 0)
         self.malformed = 0
         self._topics = tuple(topics)
         self._next_seq, self._newest = {}, {}
@@ -86,7 +86,7 @@ class Listener:
             if message["v"] != VERSION:
                 raise ValueError(f"schema version {message['v']}")
             session, seq = message["session"], int(message["seq"])
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             # Also MessagePack, which this file does not read: start rtbci with --format json.
             self.malformed += 1
             return None, None
@@ -121,9 +121,8 @@ def main():
             if topic == "event":
                 print("event", message["kind"], message["value"], flush=True)
                 continue
-            probs = " ".join(
-                f"{label}={prob:.2f}" for label, prob in zip(message["classes"], message["probs"] or [])
-            )
+            pairs = zip(message["classes"], message["probs"] or [], strict=False)
+            probs = " ".join(f"{label}={prob:.2f}" for label, prob in pairs)
             outcome = message["decision"] or f"({message['why']})"
             print(f"{outcome:18} {probs}  lost {listener.lost['prediction']}", flush=True)
 

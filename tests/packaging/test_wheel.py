@@ -62,6 +62,9 @@ def test_sdist_holds_what_a_developer_needs(built: Path) -> None:
         "LICENSE",
         "tests/packaging/test_wheel.py",
         "tools/dev.py",
+        "clients/python/rtbci_listen.py",
+        "clients/node/package.json",
+        "docs/clients/streams/motor_imagery.jsonl",
     } <= names
 
 
