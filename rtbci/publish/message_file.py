@@ -1,5 +1,6 @@
 """Messages in a file, as they were received: lines of JSON with the time of receipt, the topic and the message."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -9,10 +10,13 @@ import msgspec
 from rtbci.clock import Clock, now
 from rtbci.errors import FileFormatError, MessageError
 from rtbci.files import LineFile
-from rtbci.publish.codec import decode
+from rtbci.publish.codec import MAX_PAYLOAD_BYTES, decode
 from rtbci.publish.messages import Hello, Message
 
 __all__ = ["FileSummary", "MessageRecorder", "Received", "read_messages", "summary_of"]
+
+MAX_LINE_BYTES = 4 * MAX_PAYLOAD_BYTES
+"""Longest line that is read; MessagePack may take more room as JSON."""
 
 
 class _Line(msgspec.Struct):
@@ -178,11 +182,13 @@ def _messages(path: Path) -> Iterator[Received | None]:
     """Messages, and None for a torn last line."""
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
+            for number in itertools.count(1):
+                if not (line := file.readline(MAX_LINE_BYTES)):
+                    return
                 try:
                     yield _parsed(line)
                 except (MessageError, *_BROKEN) as error:
-                    if not line.endswith(b"\n"):
+                    if not line.endswith(b"\n") and not file.read(1):
                         yield None
                         return
                     raise FileFormatError(

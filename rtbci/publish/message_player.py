@@ -1,7 +1,9 @@
 """Play a file of messages as a decoder would send them: a new session, times of today, a hello for whoever comes."""
 
 import threading
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -78,7 +80,8 @@ class MessagePlayer:
     def play(self, stop: threading.Event) -> bool:
         """Send the file once; False when `stop` was set first."""
         recorded = ""
-        for received in read_messages(self._path):
+        # What a recorder has appended since is left alone: its hello may not be there yet.
+        for received in islice(read_messages(self._path), self.summary.n_messages):
             message = received.message
             if message.session != recorded:
                 if not self._begin(received, is_first=not recorded, stop=stop):
@@ -130,22 +133,18 @@ class MessagePlayer:
 
     def _today(self, message: Message) -> Message:
         first = self._seq_first.setdefault(message.topic, message.seq)
-        seq, t_sent = max(0, message.seq - first), self._clock()
-        numbered = replace(message, session=self._session, seq=seq, t_sent=t_sent)
-        shift_s = self._t_due - message.t_sent
-        if isinstance(numbered, Event):
-            return replace(numbered, t_lsl=numbered.t_lsl + shift_s)
-        if isinstance(numbered, Prediction):
-            return _shifted(numbered, shift_s, late_s=t_sent - self._t_due)
-        return numbered
-
-
-def _shifted(prediction: Prediction, shift_s: float, late_s: float) -> Prediction:
-    t_start, t_end = (t_lsl + shift_s for t_lsl in prediction.t_window)
-    trace = prediction.trace_ms
-    return replace(
-        prediction,
-        t_window=(t_start, t_end),
-        age_ms=(prediction.t_sent - t_end) * 1e3,
-        trace_ms=replace(trace, send=trace.send + late_s * 1e3),
-    )
+        shift_s, t_sent = self._t_due - message.t_sent, self._clock()
+        changes: dict[str, Any] = {
+            "session": self._session,
+            "seq": max(0, message.seq - first),
+            "t_sent": t_sent,
+        }
+        if isinstance(message, Event):
+            changes["t_lsl"] = message.t_lsl + shift_s
+        elif isinstance(message, Prediction):
+            t_start, t_end = message.t_window
+            late_ms = (t_sent - self._t_due) * 1e3
+            changes["t_window"] = (t_start + shift_s, t_end + shift_s)
+            changes["age_ms"] = (t_sent - t_end - shift_s) * 1e3
+            changes["trace_ms"] = replace(message.trace_ms, send=message.trace_ms.send + late_ms)
+        return replace(message, **changes)

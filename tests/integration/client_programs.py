@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -15,7 +17,17 @@ from rtbci.publish.message_player import MessagePlayer
 from rtbci.publish.zmq_publisher import Publisher
 from tests.integration.live_runs import wait_for
 
-__all__ = ["BUILDERS", "CLIENTS", "ENDED", "N_MISSING", "STREAMS", "publishing", "saying", "short_stream"]
+__all__ = [
+    "BUILDERS",
+    "CLIENTS",
+    "ENDED",
+    "N_MISSING",
+    "STREAMS",
+    "Program",
+    "publishing",
+    "short_stream",
+    "started",
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS, STREAMS = ROOT / "clients", ROOT / "docs" / "clients" / "streams"
@@ -57,24 +69,54 @@ def publishing(path: Path, address: str, speed: float) -> Iterator[str]:
         thread.join()
 
 
+class Program(NamedTuple):
+    """A program that runs, and what it has said so far, line by line; ENDED at its end."""
+
+    popen: "subprocess.Popen[str]"
+    said: list[str]
+
+    def wait_line(self, *parts: str) -> None:
+        """Wait until one line has all parts."""
+
+        def there() -> bool:
+            assert ENDED not in self.said, "\n".join(self.said)
+            return any(all(part in line for part in parts) for line in self.said)
+
+        wait_for(there, f"{parts} in what was said")
+
+    def wait_end(self) -> int:
+        """Wait until it has ended by itself; return its exit status."""
+        wait_for(lambda: ENDED in self.said, "the end")
+        return self.popen.wait()
+
+
+def _obey_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where the tests run in the background
+
+
 @contextmanager
-def saying(command: list[str]) -> Iterator[list[str]]:
-    """Start a program; what it has said so far, line by line, and ENDED at its end."""
+def started(command: list[str]) -> Iterator[Program]:
+    """Start a program; it is killed at the end, unless it has ended."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        preexec_fn=_obey_ctrl_c,
     ) as process:
-        said: list[str] = []
+        program = Program(process, [])
 
         def listen() -> None:
             assert process.stdout is not None
-            said.extend(line.rstrip() for line in iter(process.stdout.readline, ""))  # as they come
-            said.append(ENDED)
+            program.said.extend(line.rstrip() for line in iter(process.stdout.readline, ""))  # as they come
+            program.said.append(ENDED)
 
-        thread = threading.Thread(target=listen, name="saying")
+        thread = threading.Thread(target=listen, name="listening")
         thread.start()
         try:
-            yield said
+            yield program
         finally:
             process.kill()
             thread.join()

@@ -27,7 +27,7 @@ PAGE = CLIENTS / "browser"
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     path = short_stream(tmp_path_factory.mktemp("stream") / "short.jsonl")
-    with publishing(path, ANY_PORT, speed=2.0) as address:
+    with publishing(path, ANY_PORT, speed=6.0) as address:
         yield address
 
 

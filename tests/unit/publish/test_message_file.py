@@ -83,6 +83,14 @@ def test_a_wrong_line_is_refused_with_its_number(tmp_path: Path, line: bytes) ->
         summary_of(path)
 
 
+def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
+    path = tmp_path / "endless"
+    with path.open("wb") as file:
+        file.truncate(1 << 33)
+    with pytest.raises(FileFormatError, match="line 1 is no message"):
+        summary_of(path)
+
+
 def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("mine")

@@ -199,6 +199,17 @@ def test_it_can_be_stopped_and_wait_for_a_listener(tmp_path: Path) -> None:
     assert player.n_sent == 1
 
 
+def test_a_file_that_grows_is_played_as_it_was(tmp_path: Path) -> None:
+    path = record(tmp_path / "a", hello(), prediction(T0 + 1.0, 7))
+    clock = SimulatedClock(T_NOW)
+    taken = Taken(clock)
+    player = MessagePlayer(path, taken, clock=clock)
+    more = record(tmp_path / "b", prediction(T0 + 2.0, 0, session="another"))
+    path.write_bytes(path.read_bytes() + more.read_bytes())
+    assert player.play(Stop(clock))
+    assert player.n_sent == 2
+
+
 def test_wrong_files_and_speeds_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
     path = record(tmp_path / "a", hello(), prediction(T0 + 1.0, 7))
     clock = SimulatedClock(T_NOW)
