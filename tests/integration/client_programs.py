@@ -1,6 +1,5 @@
 """The listening programs of clients/, one command for each language, and what publishes for them."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -97,13 +96,11 @@ def _obey_ctrl_c() -> None:
 @contextmanager
 def started(command: list[str]) -> Iterator[Program]:
     """Start a program; it is killed at the end, unless it has ended."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=environment,
         preexec_fn=_obey_ctrl_c,
     ) as process:
         program = Program(process, [])
@@ -190,3 +187,28 @@ BUILDERS: dict[str, Callable[[Path], list[str]]] = {
     "csharp": csharp,
 }
 """Make the program of a language in an empty folder and return its command; skips where something is missing."""
+
+GODOT_PROJECT = """config_version=4
+[application]
+config/name="rtbci"
+"""
+GODOT_MAIN = """extends SceneTree
+func _init():
+\tvar node = load("res://rtbci.gd").new()
+\tnode.connect("decided", self, "show")
+\tnode.connect("predicted", self, "show")
+\tnode.port = int(OS.get_environment("RTBCI_PORT"))
+\tget_root().add_child(node)
+func show(value):
+\tprint(value)
+"""
+
+
+def godot(folder: Path) -> list[str]:
+    """Without a window; with the one word that is another one in Godot 3."""
+    _need("godot3-server", package="godot3-server")
+    script = (CLIENTS / "godot" / "rtbci.gd").read_text(encoding="utf-8")
+    (folder / "rtbci.gd").write_text(script.replace("udp.bind(", "udp.listen("), encoding="utf-8")
+    (folder / "main.gd").write_text(GODOT_MAIN)
+    (folder / "project.godot").write_text(GODOT_PROJECT)
+    return ["env", f"HOME={folder}", "godot3-server", "--path", str(folder), "-s", "main.gd"]

@@ -1,6 +1,7 @@
 """The clients of every language, really run: against `rtbci publish`, garbage, and a publisher that goes and comes back."""
 
 import json
+import re
 import signal
 import socket
 import sys
@@ -19,10 +20,12 @@ from rtbci.publish.codec import encode
 from rtbci.publish.message_file import read_messages, summary_of
 from tests.integration.client_programs import (
     BUILDERS,
+    CLIENTS,
     ENDED,
     N_MISSING,
     STREAMS,
     Program,
+    godot,
     short_stream,
     started,
 )
@@ -129,6 +132,15 @@ def test_it_outlives_garbage_and_a_publisher_that_comes_back(command: list[str])
             assert "left=0.18 right=0.82" in said[0]
 
 
+def test_the_ten_lines_of_the_python_page_work(address: str, tmp_path: Path) -> None:
+    page = (CLIENTS.parent / "docs" / "clients" / "python.md").read_text(encoding="utf-8")
+    [code, *_] = re.findall(r"<!-- try python -->\n```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "listen.py").write_text(code.replace("tcp://127.0.0.1:5571", address))
+    with started([sys.executable, "-u", str(tmp_path / "listen.py")]) as program:
+        program.wait_line("right_hand (0.", "lost 0")
+        program.wait_line("below_threshold (0.", f"lost {N_MISSING}")
+
+
 def test_recorded_streams_are_of_the_schema_and_show_what_they_promise() -> None:
     for name, wanted in {
         "motor_imagery": {"decision", "stream_found", "running", "warming_up", "stopped"},
@@ -186,3 +198,16 @@ def test_osc_receivers_get_everything(address: str) -> None:
     assert heard["/bci/prob/right_hand"] == heard["/bci/probs"][1:]
     assert heard["/bci/prediction"][2] in ("", "below_threshold")
     assert heard["/bci/event"] == ("decision", "right_hand")
+
+
+def test_godot_receives_decisions_by_osc(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = godot(tmp_path)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("RTBCI_PORT", str(port))
+    with started(command) as game, rtbci("osc", address, "--to", f"127.0.0.1:{port}"):
+        game.wait_line("right_hand")
+        game.wait_line("[0.", ", 0.")
