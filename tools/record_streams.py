@@ -1,6 +1,6 @@
 """Record the streams of messages that client authors test against, each from a real run.
 
-    python tools/record_streams.py [--only NAME] [--out docs/clients/streams] [--cues FILE ...]
+    python tools/record_streams.py [--only NAME] [--out docs/clients/streams] [--cues FILE ...] [--data FOLDER]
 
 Every stream has processes of its own: a signal (`rtbci amp` or `rtbci chaos`), `rtbci listen --record` and `rtbci run`. For
 `profile_swap` a profile is fitted first, with `rtbci calibrate --from`, to recordings with cues.
@@ -55,7 +55,7 @@ class Scene(NamedTuple):
     duration_s : float
         Of the run; it ends earlier when a request stops it.
     requests : sequence of (float, str, dict)
-        What is asked on the control socket, and when, in seconds from the first message.
+        What is asked on the control socket, and when, in seconds from when the decoder is running.
     run : sequence of str
         Further options of ``rtbci run``.
     """
@@ -73,8 +73,12 @@ def scenes(folder: Path) -> dict[str, Scene]:
     """Return the scenes by name; files that they need are written to `folder`."""
     (folder / "gaps.toml").write_text(GAPS, encoding="utf-8")
     (folder / "impatient.toml").write_text(IMPATIENT, encoding="utf-8")
-    swaps = [(4.5, "swap_profile", {"profile": USER}), (7.0, "swap_profile", {"profile": "population"})]
-    asked = [(4.5, "mark", {"value": "level-2"}), (5.0, "pause", {}), (6.0, "resume", {}), (7.5, "stop", {})]
+    swaps = [
+        (1.0, "swap_profile", {"profile": USER}),
+        (4.0, "swap_profile", {"profile": "population"}),
+        (6.0, "stop", {}),
+    ]
+    asked = [(1.0, "mark", {"value": "level-2"}), (1.5, "pause", {}), (2.5, "resume", {}), (4.0, "stop", {})]
     return {
         "motor_imagery": Scene(AMP, 14.0),
         "gap_recovery": Scene(
@@ -82,8 +86,8 @@ def scenes(folder: Path) -> dict[str, Scene]:
             24.0,
             run=("--config", str(folder / "impatient.toml")),
         ),
-        "profile_swap": Scene(AMP, 9.0, swaps),
-        "stopped": Scene(AMP, 20.0, asked),
+        "profile_swap": Scene(AMP, 60.0, swaps),
+        "stopped": Scene(AMP, 60.0, asked),
     }
 
 
@@ -92,18 +96,24 @@ def main() -> None:
     parser.add_argument("--only", help="name of one stream")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/clients/streams")
     parser.add_argument("--cues", type=Path, nargs="+", default=CUES, help="recordings for the profile")
+    parser.add_argument("--data", type=Path, help="where the profile is kept (default: nowhere)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for home in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
-            os.environ[home] = folder
+        os.environ["XDG_DATA_HOME"] = str((args.data or Path(folder)).resolve())
+        os.environ["XDG_CONFIG_HOME"] = folder
         for name, scene in scenes(Path(folder)).items():
             if args.only in (None, name):
                 if name == "profile_swap":
-                    cues = [part for path in args.cues for part in ("--from", str(path))]
-                    subprocess.run(
-                        _command("calibrate", "--user", USER, "--anyway", "--no-browser", *cues), check=True
-                    )
+                    _fit(args.cues)
                 record(scene, Path(folder), args.out / f"{name}.jsonl")
+
+
+def _fit(recordings: Sequence[Path]) -> None:
+    """Make a profile of USER, unless there is one."""
+    if list(Path(os.environ["XDG_DATA_HOME"]).rglob(f"{USER}/0001")):
+        return
+    cues = [part for path in recordings for part in ("--from", str(path))]
+    subprocess.run(_command("calibrate", "--user", USER, "--anyway", "--no-browser", *cues), check=True)
 
 
 def record(scene: Scene, folder: Path, file: Path) -> None:
@@ -129,10 +139,10 @@ def record(scene: Scene, folder: Path, file: Path) -> None:
 
 
 def _ask(scene: Scene, control: str, partial: Path) -> None:
-    t_limit = now() + END_S
-    while not (partial.exists() and partial.stat().st_size):
+    t_limit = now() + 3 * END_S
+    while scene.requests and not (partial.exists() and b'"state":"running"' in partial.read_bytes()):
         if now() > t_limit:
-            raise SystemExit("record_streams: the run says nothing")
+            raise SystemExit("record_streams: the decoder does not get to run")
         sleep_until(now() + 0.05)
     t_first = now()
     with ControlClient(control) as client:
