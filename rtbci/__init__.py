@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rtbci.calibrate.offline import calibrate_recordings
     from rtbci.client import Client
     from rtbci.errors import RtbciError
+    from rtbci.listener import Listener
     from rtbci.recipes import read_engine, read_paradigm
     from rtbci.replay.read import read_recordings
     from rtbci.runtime.decoder import Decoder, Verdict
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Client",
     "Decoder",
+    "Listener",
     "RtbciError",
     "Verdict",
     "calibrate_recordings",
@@ -28,6 +30,7 @@ __all__ = [
 _HOMES = {
     "Client": "rtbci.client",
     "Decoder": "rtbci.runtime.decoder",
+    "Listener": "rtbci.listener",
     "RtbciError": "rtbci.errors",
     "Verdict": "rtbci.runtime.decoder",
     "calibrate_recordings": "rtbci.calibrate.offline",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from rtbci.commands.client_commands import osc, publish
 from rtbci.commands.engine import app as engine_app
 from rtbci.commands.eval_command import evaluate
 from rtbci.commands.options import (
@@ -252,6 +253,9 @@ def listen(
     ] = None,
     duration: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
     count: Annotated[int | None, typer.Option(help="Stop after this many messages.")] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Also write all messages to this new file, as lines of JSON.")
+    ] = None,
 ) -> None:
     """Show predictions as they come."""
     from rtbci.listen import TOPICS
@@ -259,7 +263,18 @@ def listen(
     from rtbci.publish.addresses import PUBLISH_ADDRESS
 
     topics = topic or TOPICS
-    command(address or PUBLISH_ADDRESS, as_json=json, topics=topics, duration_s=duration, n_messages=count)
+    command(
+        address or PUBLISH_ADDRESS,
+        as_json=json,
+        topics=topics,
+        duration_s=duration,
+        n_messages=count,
+        record=record,
+    )
+
+
+for _command in (publish, osc):
+    app.command()(_command)
 
 
 @app.command()

@@ -6,9 +6,12 @@ Five lines in a notebook::
     with Client() as client:
         for prediction in client:
             print(prediction.decision, prediction.probs)
+
+The same in a coroutine: ``async for prediction in client``. With callbacks: `rtbci.listener.Listener`.
 """
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Self
 
 import zmq
@@ -46,9 +49,14 @@ class Client:
         How long to wait for a message before raising; None waits for ever.
     clock : Clock
         Time in seconds.
+    tap : callable, optional
+        Is given topic and payload of every message of the schema as they came, those of ``hello`` included, before the
+        message is returned; see `rtbci.publish.message_file.MessageRecorder`.
 
     Attributes
     ----------
+    topics : frozenset of str
+        As given.
     hello : Hello or None
         What the decoder says of itself; None until it has been heard.
     n_lost : dict of str to int
@@ -76,6 +84,7 @@ class Client:
         *,
         timeout_s: float | None = 5.0,
         clock: Clock = now,
+        tap: Callable[[bytes, bytes], object] | None = None,
     ) -> None:
         self.address = address
         self.hello: Hello | None = None
@@ -86,7 +95,8 @@ class Client:
         self._newest: dict[str, Message] = {}
         self._timeout_s = timeout_s
         self._clock = clock
-        self._topics = frozenset(_check_topics(topics))
+        self._tap = tap
+        self.topics = frozenset(_check_topics(topics))
         self._context = zmq.Context()
         self._socket = _new_socket(self._context)
         try:
@@ -96,7 +106,7 @@ class Client:
             raise ConfigError(
                 f"Client: cannot connect to {address!r} ({error.strerror}), need tcp://HOST:PORT or ipc://PATH"
             ) from error
-        for topic in self._topics | {"hello"}:
+        for topic in self.topics | {"hello"}:
             self._socket.subscribe(topic)
 
     def receive(self, timeout_s: float | None = None) -> Message:
@@ -117,13 +127,34 @@ class Client:
         limit_s = self._timeout_s if timeout_s is None else timeout_s
         t_due = None if limit_s is None else self._clock() + limit_s
         while True:
-            left_ms = None if t_due is None else max(0, round((t_due - self._clock()) * 1e3))
-            if not self._socket.poll(left_ms):
+            if not self._socket.poll(self._left_ms(t_due)):
                 raise self._nothing_received(limit_s or 0.0)
             message = self._read()
-            if message is not None and message.topic in self._topics:
+            if message is not None and message.topic in self.topics:
                 return message
             if t_due is not None and self._clock() >= t_due:  # noise must not keep us here
+                raise self._nothing_received(limit_s or 0.0)
+
+    async def receive_async(self, timeout_s: float | None = None) -> Message:
+        """Wait for the next message in a coroutine; parameters and errors are those of `receive`.
+
+        Cancelling it loses no message. On Windows it needs asyncio's selector event loop, or the package tornado.
+        """
+        from zmq.asyncio import Poller
+
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        t_due = None if limit_s is None else self._clock() + limit_s
+        poller = Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        while True:
+            await asyncio.sleep(0)  # the poller does not give way while messages wait
+            left_ms = self._left_ms(t_due)
+            if not await poller.poll(-1 if left_ms is None else left_ms):
+                raise self._nothing_received(limit_s or 0.0)
+            message = self._read()
+            if message is not None and message.topic in self.topics:
+                return message
+            if t_due is not None and self._clock() >= t_due:
                 raise self._nothing_received(limit_s or 0.0)
 
     def latest(self, topic: str = "prediction") -> Message | None:
@@ -154,6 +185,9 @@ class Client:
             self._socket.close()
             self._context.term()
 
+    def _left_ms(self, t_due: float | None) -> int | None:
+        return None if t_due is None else max(0, round((t_due - self._clock()) * 1e3))
+
     def _read(self) -> Message | None:
         frames = self._socket.recv_multipart()
         try:
@@ -163,6 +197,8 @@ class Client:
         except MessageError:
             self.n_malformed += 1
             return None
+        if self._tap is not None:
+            self._tap(frames[0], frames[1])
         self._count(message)
         self._newest[message.topic] = message
         if isinstance(message, Hello):
@@ -188,12 +224,16 @@ class Client:
             )
         return StreamLostError(
             f"Client: nothing more received from {self.address} in {limit_s:g} s (topics "
-            f"{', '.join(sorted(self._topics))}); has `rtbci run` ended, or is it paused?"
+            f"{', '.join(sorted(self.topics))}); has `rtbci run` ended, or is it paused?"
         )
 
     def __iter__(self) -> Iterator[Message]:
         while True:
             yield self.receive()
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        while True:
+            yield await self.receive_async()
 
     def __enter__(self) -> Self:
         return self

@@ -1,10 +1,10 @@
-"""Files that a reader sees whole or not at all, and that are on the disk when it says so."""
+"""Files that a reader sees whole or not at all, and that are on the disk when it says so; and files of lines."""
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["sync_folder", "unfinished", "write_synced", "write_whole"]
+__all__ = ["LineFile", "sync_folder", "unfinished", "write_synced", "write_whole"]
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -43,3 +43,48 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class LineFile:
+    """A new file of lines, each of them in the operating system's hands as soon as `append` returns.
+
+    A process that is killed leaves whole lines, and at most a part of the one that it was writing; what a
+    power cut leaves is the operating system's affair.
+
+    Parameters
+    ----------
+    path : Path
+        Must not be there yet.
+
+    Raises
+    ------
+    OSError
+        When it is there, or cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("xb", buffering=0)
+        self._n_bytes = 0
+
+    def append(self, line: bytes) -> None:
+        """Write a line; the end of line is added.
+
+        Raises
+        ------
+        OSError
+            When it cannot be written (a full disk); the file then ends with the line before.
+        """
+        left = memoryview(line + b"\n")
+        n_bytes = self._n_bytes + len(left)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError:
+            self._file.truncate(self._n_bytes)
+            self._file.seek(self._n_bytes)
+            raise
+        self._n_bytes = n_bytes
+
+    def close(self) -> None:
+        """Close the file; may be called more than once."""
+        self._file.close()

@@ -3,7 +3,8 @@
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 from typing import Protocol, TextIO
 
 import msgspec
@@ -14,6 +15,7 @@ from rtbci.clock import Clock, now
 from rtbci.errors import StreamError
 from rtbci.listen_board import Board, prediction_line
 from rtbci.publish.addresses import PUBLISH_ADDRESS
+from rtbci.publish.message_file import MessageRecorder
 from rtbci.publish.messages import Event, Message, Prediction, Status
 
 __all__ = ["listen"]
@@ -41,6 +43,7 @@ def listen(
     topics: Sequence[str] = TOPICS,
     duration_s: float | None = None,
     n_messages: int | None = None,
+    record: Path | None = None,
     output: TextIO | None = None,
     clock: Clock = now,
 ) -> int:
@@ -58,6 +61,8 @@ def listen(
         Stop after this time [s].
     n_messages : int or None
         Stop after this many messages.
+    record : Path or None
+        A new file for all messages of the topics, and every hello, as they come; `rtbci publish --from` plays it.
     output : text file or None
         Where to write; None is the standard output. A terminal gets the live table.
     clock : Clock
@@ -72,11 +77,16 @@ def listen(
     ------
     ConfigError
         When the address or a topic is not one.
+    FileFormatError
+        When `record` is there already, or cannot be written.
     """
     writer = output or sys.stdout
     t_end = None if duration_s is None else clock() + duration_s
     n_shown = 0
-    with Client(address, topics, timeout_s=REFRESH_S, clock=clock) as client:
+    with ExitStack() as opened:
+        recorder = None if record is None else opened.enter_context(closing(MessageRecorder(record, clock)))
+        tap = None if recorder is None else recorder.take
+        client = opened.enter_context(Client(address, topics, timeout_s=REFRESH_S, clock=clock, tap=tap))
         view = _view(client, writer, as_json, clock)
         try:
             while (t_end is None or clock() < t_end) and n_shown != n_messages:

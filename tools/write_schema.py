@@ -16,7 +16,16 @@ from typing import Any
 import msgspec
 
 from rtbci.publish.codec import encode, schema
-from rtbci.publish.control_messages import Failure, Mark, Reply
+from rtbci.publish.control_messages import (
+    Failure,
+    Mark,
+    Pause,
+    Reply,
+    Resume,
+    StatusRequest,
+    Stop,
+    SwapProfile,
+)
 from rtbci.publish.messages import (
     DecisionSettings,
     DriftRef,
@@ -84,7 +93,6 @@ def samples() -> dict[str, Message]:
             kind="decision",
             t_lsl=5312.40625,
             value="right",
-            data={"seq": 812},
         ),
         "hello": _hello(),
     }
@@ -134,18 +142,27 @@ def _hello() -> Hello:
 
 
 def control_samples() -> dict[str, msgspec.Struct]:
-    """Return a request and both kinds of reply."""
+    """Return every request, and both kinds of reply."""
     refused = Failure(kind="ProfileError", message="profile p08: no such profile, need one of p07; see ...")
     return {
         "control request": Mark(id=7, value="level-2"),
-        "control reply": Reply(v=1, id=7, ok=True, result={}),
+        "control request status": StatusRequest(id=1),
+        "control request swap_profile": SwapProfile(id=2, profile="p07"),
+        "control request pause": Pause(id=3),
+        "control request resume": Resume(id=4),
+        "control request stop": Stop(id=5),
+        "control reply": Reply(v=1, id=7, ok=True, result={"t_lsl": 5312.41}),
         "control refusal": Reply(v=1, id=8, ok=False, error=refused),
     }
 
 
 def schema_text() -> str:
-    """Return docs/message-schema.json as it should be."""
-    return json.dumps(schema(), indent=2, sort_keys=True) + "\n"
+    """Return docs/message-schema.json as it should be: the schema, with examples of every message."""
+    whole = schema()
+    for sample in (*samples().values(), *control_samples().values()):
+        definition = whole["$defs"][type(sample).__name__]
+        definition.setdefault("examples", []).append(msgspec.to_builtins(sample))
+    return json.dumps(whole, indent=2, sort_keys=True) + "\n"
 
 
 def page_text(page: str) -> str:

@@ -1,13 +1,14 @@
 """The schema that clients are promised: files current, samples valid, nothing of version 1 taken away."""
 
 import json
+from typing import get_args
 
 import jsonschema
 import msgspec
 import pytest
 
 from rtbci.publish.codec import encode, schema
-from rtbci.publish.control_messages import COMMANDS, Request, read_request
+from rtbci.publish.control_messages import COMMANDS, Reply, Request, read_request
 from rtbci.publish.messages import MESSAGE_TYPES
 from tools.write_schema import PAGE, SCHEMA_FILE, control_samples, page_text, samples, schema_text
 
@@ -105,3 +106,12 @@ def test_every_control_command_is_read_and_validates(cmd: str) -> None:
     request: Request = read_request(json.dumps(fields).encode())
     assert request.id == "a"
     validator(type(request).__name__).validate(fields)
+
+
+def test_the_schema_file_has_valid_examples_of_everything_that_travels() -> None:
+    definitions = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))["$defs"]
+    travelling = {kind.__name__ for kind in (*MESSAGE_TYPES.values(), *get_args(Request), Reply)}
+    for name in travelling:
+        assert definitions[name]["examples"], name
+        for example in definitions[name]["examples"]:
+            validator(name).validate(example)

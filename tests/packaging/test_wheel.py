@@ -65,6 +65,9 @@ def test_sdist_holds_what_a_developer_needs(built: Path) -> None:
         "examples/game/README.md",
         "examples/game/world.py",
         "examples/feedback_bar.py",
+        "clients/python/rtbci_listen.py",
+        "clients/node/package.json",
+        "docs/clients/streams/motor_imagery.jsonl",
     } <= names
 
 

@@ -19,6 +19,8 @@ COMMANDS = (
     "amp",
     "chaos",
     "listen",
+    "publish",
+    "osc",
     "demo",
     "streams",
     "doctor",

@@ -1,0 +1,32 @@
+// Print predictions and events until nothing has come for five seconds:
+//   g++ -std=c++17 -O2 -Wall -Wextra listen.cpp -o listen -lzmq && ./listen [ADDRESS]
+
+#include <cstdio>
+#include <string>
+
+#include "rtbci.hpp"
+
+int main(int argc, char** argv) {
+    const std::string address = argc > 1 ? argv[1] : "tcp://127.0.0.1:5571";
+    rtbci::Listener listener(address, {"prediction", "event"});
+    while (const auto received = listener.receive(std::chrono::seconds(5))) {
+        const auto& message = received->message;
+        if (received->topic == "event") {
+            std::printf("event %s %s\n", message["kind"].get<std::string>().c_str(),
+                        message["value"].get<std::string>().c_str());
+        } else {
+            const bool decided = message["decision"].is_string();
+            const std::string outcome = decided ? message["decision"].get<std::string>()
+                                                : "(" + message["why"].get<std::string>() + ")";
+            std::printf("%-18s", outcome.c_str());
+            for (std::size_t i = 0; message["probs"].is_array() && i < message["probs"].size(); ++i)
+                std::printf(" %s=%.2f", message["classes"][i].get<std::string>().c_str(),
+                            message["probs"][i].get<double>());
+            std::printf("  lost %lld\n", static_cast<long long>(listener.lost()));
+        }
+        std::fflush(stdout);
+    }
+    std::fprintf(stderr, "nothing %sfrom %s in 5 s; is `rtbci run` running, and does it publish there?\n",
+                 listener.session().empty() ? "" : "more ", address.c_str());
+    return listener.session().empty() ? 1 : 0;
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env node
+// Print predictions and events until Ctrl-C: node listen.js [ADDRESS]
+import { Listener } from './rtbci.js'
+
+const address = process.argv[2] ?? 'tcp://127.0.0.1:5571'
+const listener = new Listener(address, ['prediction', 'event'])
+process.once('SIGINT', () => listener.close())
+const silence = setTimeout(
+  () => console.error(`nothing from ${address} in 5 s; is \`rtbci run\` running, and does it publish there?`),
+  5000
+)
+
+for await (const { topic, message } of listener) {
+  clearTimeout(silence)
+  if (topic === 'event') {
+    console.log('event', message.kind, message.value)
+    continue
+  }
+  const probs = message.classes.map((name, i) => (message.probs ? `${name}=${message.probs[i].toFixed(2)}` : '')).join(' ')
+  console.log((message.decision ?? `(${message.why})`).padEnd(18), probs, ` lost ${listener.lost.prediction}`)
+}
+clearTimeout(silence)

@@ -1,0 +1,136 @@
+"""Listen to rtbci with nothing but pyzmq: copy this file into your project.
+
+    pip install pyzmq
+    python rtbci_listen.py                           # prints what comes from tcp://127.0.0.1:5571
+
+In your program::
+
+    from rtbci_listen import Listener
+
+    with Listener("tcp://127.0.0.1:5571") as listener:
+        for topic, message in listener:              # waits for each
+            print(message["decision"], message["probs"])
+
+or, once in a frame of a game, ``message = listener.latest()``, which never waits.
+"""
+
+import json
+import sys
+import time
+
+import zmq
+
+__all__ = ["Listener"]
+
+VERSION = 1
+TOPICS = ("prediction", "event", "status", "hello")
+MAX_PAYLOAD_BYTES = 65_536
+
+
+class Listener:
+    """Receives messages of an rtbci run, which may be started before or after this.
+
+    Attributes:
+        hello: what the run says of itself, a dict; None until it came.
+        lost: messages that were sent and did not arrive, for each topic; starts anew with every session.
+        malformed: messages that were no JSON object of schema version 1 and were skipped.
+        session: id of the run.
+    """
+
+    def __init__(self, address="tcp://127.0.0.1:5571", topics=("prediction",)):
+        self.address = address
+        self.hello = self.session = None
+        self.lost: dict[str, int] = dict.fromkeys(TOPICS, 0)
+        self.malformed = 0
+        self._topics = tuple(topics)
+        self._next_seq, self._newest = {}, {}
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_PAYLOAD_BYTES)
+        self._socket.setsockopt(zmq.HEARTBEAT_IVL, 5000)  # so that a cable pulled is noticed
+        self._socket.connect(address)
+        for topic in {*self._topics, "hello"}:
+            self._socket.subscribe(topic)
+
+    def receive(self, timeout_s=5.0):
+        """Wait for the next message of the topics: (topic, message as dict). TimeoutError when nothing comes."""
+        t_end = time.monotonic() + timeout_s
+        while True:
+            left_ms = max(0, int((t_end - time.monotonic()) * 1000))
+            if not self._socket.poll(left_ms):
+                raise TimeoutError(
+                    f"nothing from {self.address} in {timeout_s:g} s; is `rtbci run` running, and does it publish there?"
+                )
+            topic, message = self._read()
+            if message is not None and topic in self._topics:
+                return topic, message
+
+    def latest(self, topic="prediction"):
+        """The newest message of a topic, without waiting; None before the first."""
+        while self._socket.poll(0):
+            self._read()
+        return self._newest.get(topic)
+
+    def close(self):
+        """Close the socket."""
+        if not self._socket.closed:
+            self._socket.close()
+            self._context.term()
+
+    def _read(self):
+        frames = self._socket.recv_multipart()
+        try:
+            topic, payload = frames
+            topic, message = topic.decode("ascii"), json.loads(payload)
+            if message["v"] != VERSION:
+                raise ValueError(f"schema version {message['v']}")
+            session, seq = message["session"], int(message["seq"])
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+            # Also MessagePack, which this file does not read: start rtbci with --format json.
+            self.malformed += 1
+            return None, None
+        if session != self.session:  # a new run: everything starts anew
+            self.session, self.hello = session, None
+            self.lost = dict.fromkeys(TOPICS, 0)
+            self._next_seq, self._newest = {}, {}
+        expected = self._next_seq.get(topic, seq)
+        self.lost[topic] = self.lost.get(topic, 0) + max(0, seq - expected)
+        self._next_seq[topic] = max(expected, seq + 1)
+        self._newest[topic] = message
+        if topic == "hello":
+            self.hello = message
+        return topic, message
+
+    def __iter__(self):
+        while True:
+            yield self.receive()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+
+def main():
+    """Print predictions and events until Ctrl-C."""
+    address = sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:5571"
+    with Listener(address, topics=("prediction", "event")) as listener:
+        for topic, message in listener:
+            if topic == "event":
+                print("event", message["kind"], message["value"], flush=True)
+                continue
+            pairs = zip(message["classes"], message["probs"] or [], strict=False)
+            probs = " ".join(f"{label}={prob:.2f}" for label, prob in pairs)
+            outcome = message["decision"] or f"({message['why']})"
+            print(f"{outcome:18} {probs}  lost {listener.lost['prediction']}", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except TimeoutError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        pass

@@ -1,0 +1,57 @@
+"""`rtbci publish` and `rtbci osc`: for whoever writes a client. What they do is imported when they are called."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rtbci.commands.options import console_of
+
+__all__ = ["osc", "publish"]
+
+
+def publish(
+    from_: Annotated[Path, typer.Option("--from", help="Messages recorded by `rtbci listen --record`.")],
+    address: Annotated[
+        str | None,
+        typer.Option("--address", "--pub", help="ZMQ address to publish on (default: tcp://127.0.0.1:5571)."),
+    ] = None,
+    speed: Annotated[str, typer.Option(help="Times real time, or 'max'.")] = "1",
+    loop: Annotated[bool, typer.Option(help="Begin again at the end, as a new session.")] = False,
+    wait: Annotated[bool, typer.Option(help="Begin when somebody subscribes to hello.")] = False,
+    format: Annotated[str, typer.Option(help="json or msgpack.")] = "json",
+    insecure: Annotated[bool, typer.Option(help="Allow an address that the network reaches.")] = False,
+) -> None:
+    """Publish recorded messages as a run does, without stream or decoder: to write and test clients."""
+    from rtbci.commands import publish as command
+    from rtbci.commands.replay import speed_of
+    from rtbci.publish.addresses import PUBLISH_ADDRESS
+
+    command.publish(
+        from_,
+        console_of(),
+        address=address or PUBLISH_ADDRESS,
+        speed=speed_of(speed),
+        loop=loop,
+        wait=wait,
+        format=format,
+        insecure=insecure,
+    )
+
+
+def osc(
+    address: Annotated[
+        str | None, typer.Argument(help="ZMQ address of the decoder (default: tcp://127.0.0.1:5571).")
+    ] = None,
+    to: Annotated[str, typer.Option(help="HOST:PORT that OSC messages are sent to.")] = "127.0.0.1:9000",
+    prefix: Annotated[str, typer.Option(help="What all OSC addresses begin with.")] = "/rtbci",
+    duration: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
+    insecure: Annotated[bool, typer.Option(help="Allow a HOST other than this machine.")] = False,
+) -> None:
+    """Pass messages on by OSC: Godot, Processing, TouchDesigner, Max, SuperCollider."""
+    from rtbci.commands import osc as command
+    from rtbci.publish.addresses import PUBLISH_ADDRESS
+
+    command.osc(
+        address or PUBLISH_ADDRESS, to, console_of(), prefix=prefix, duration_s=duration, insecure=insecure
+    )
