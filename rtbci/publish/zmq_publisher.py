@@ -7,6 +7,7 @@ import zmq
 from rtbci.publish.addresses import PUBLISH_ADDRESS
 from rtbci.publish.binding import bind
 from rtbci.publish.codec import Format, encode
+from rtbci.publish.door import Door
 from rtbci.publish.messages import MESSAGE_TYPES, Hello, Message
 
 __all__ = ["Publisher"]
@@ -35,6 +36,10 @@ class Publisher:
         How payloads are encoded.
     insecure : bool
         Allow an address that the network can reach, unencrypted.
+    door : Door or None
+        Decides who may connect, and counts what was refused.
+    encrypted : bool
+        Speak CURVE, and let only those in whom the door trusts.
     queue_length : int
         Messages kept for each subscriber beyond what the operating system's buffers hold.
 
@@ -44,6 +49,8 @@ class Publisher:
         As bound, with the real port.
     n_unsent : int
         Messages that ZeroMQ did not take for anybody; 0 in normal operation.
+    n_malformed : int
+        Frames from subscribers that were no subscription to a topic; the door's refusals have them, too.
 
     Raises
     ------
@@ -61,16 +68,22 @@ class Publisher:
         *,
         format: Format = "json",
         insecure: bool = False,
+        door: Door | None = None,
+        encrypted: bool = False,
         queue_length: int = 256,
     ) -> None:
         self._format: Format = format
         self.n_unsent = 0
-        self._context = zmq.Context()
+        self.n_malformed = 0
+        self._door = door
+        self._context = door.context if door is not None else zmq.Context()
         self._socket = _new_socket(self._context, queue_length)
         try:
-            self.address = bind(self._socket, "Publisher", address, "--pub", insecure)
+            if door is not None:
+                door.guard(self._socket, "publish", encrypted=encrypted)
+            self.address = bind(self._socket, "Publisher", address, "--pub", insecure, encrypted)
         except BaseException:
-            self._context.term()
+            self.close()
             raise
 
     def send(self, message: Message) -> None:
@@ -104,6 +117,7 @@ class Publisher:
         """Close the socket; what is queued has `LINGER_MS` to leave. May be called more than once."""
         if not self._socket.closed:
             self._socket.close()
+        if self._door is None:
             self._context.term()
 
     def __enter__(self) -> Self:
