@@ -50,7 +50,9 @@ def show(name: str | None, out: Output) -> None:
     lines = [line for one in own for line in (*_lines(one), "")]
     if not own:
         lines = ["no key pair of your own; `rtbci keys new` makes one", ""]
-    lines += [f"trusted {one.name} as {one.role} since {one.added_utc[:10]}\n  {one.public}" for one in trusted]
+    lines += [
+        f"trusted {one.name} as {one.role} since {one.added_utc[:10]}\n  {one.public}" for one in trusted
+    ]
     if name is None and not trusted:
         lines.append("no key is trusted; `rtbci keys trust NAME KEY` trusts one")
     out.result(data, *lines)
@@ -76,8 +78,8 @@ def revoke_key(name: str, out: Output) -> None:
     revoke(name)
     out.result(
         {"revoked": name},
-        f"{name} is trusted no longer: no new connection and no control request of theirs is taken. A subscriber that is "
-        "connected hears on until the run ends; restart it to cut them off.",
+        f"{name} is trusted no longer: nothing more is sent to or taken from them; runs that are going on have all who listen "
+        "connect anew, which takes about a second.",
     )
 
 

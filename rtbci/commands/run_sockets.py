@@ -73,7 +73,7 @@ class RunSockets(NamedTuple):
         if self.public:
             both = "publish and control" if self.n_encrypted == 2 else "what the network reaches"
             console.print(f"key:     {self.public}  (encrypts {both})", markup=False, highlight=False)
-            if not len(TrustedKeys()):
+            if not TrustedKeys().n_users:
                 console.print(
                     "warning: no key is trusted yet, nobody can connect; `rtbci keys trust NAME KEY` lets somebody in, also now",
                     markup=False,

@@ -142,7 +142,9 @@ class TrustedKeys:
         """
         return self._keys().get(public)
 
-    def __len__(self) -> int:
+    @property
+    def n_users(self) -> int:
+        """How many may connect."""
         return sum(one.role != "server" for one in self._keys().values())
 
     def role_of(self, public: bytes) -> Role | None:

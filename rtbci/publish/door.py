@@ -2,11 +2,9 @@
 
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Literal, Self
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError, RtbciError
@@ -14,6 +12,7 @@ from rtbci.keys.curve import DEFAULT_KEY, KeyPair, list_keys, read_key
 from rtbci.keys.roles import Role, may
 from rtbci.keys.trusted import TrustedKeys
 from rtbci.publish.addresses import is_local
+from rtbci.publish.connections import Connections
 from rtbci.publish.refusals import Refusals
 
 __all__ = ["Domain", "Door", "open_door"]
@@ -26,11 +25,15 @@ THREADS: Mapping[Domain, int] = {"publish": 1, "control": 2}
 ZAP_ADDRESS = "inproc://zeromq.zap.01"
 """Where libzmq asks, by its protocol for authentication (ZeroMQ RFC 27)."""
 
-HANDSHAKE_MS = 5_000
+HANDSHAKE_S = 3.0
 """A connection that has not said who it is by then is closed."""
 
+BAN_S = 60.0
+"""How long a key that has abused a socket may not connect."""
+
 POLL_MS = 250
-FAILED = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+COUNTED = zmq.EVENT_ACCEPTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+"""What is counted of connections. Not every failure is an event of its own: some only lack the success."""
 
 
 class Door:
@@ -45,6 +48,8 @@ class Door:
         Of this runtime.
     trusted : TrustedKeys or None
         Who may connect; None: those of the user's folder.
+    handshake_s : float
+        A connection that has not said who it is by then is closed.
     clock : Clock
         Time in seconds.
 
@@ -63,12 +68,22 @@ class Door:
     """
 
     def __init__(
-        self, key: KeyPair | None = None, trusted: TrustedKeys | None = None, clock: Clock = now
+        self,
+        key: KeyPair | None = None,
+        trusted: TrustedKeys | None = None,
+        *,
+        handshake_s: float = HANDSHAKE_S,
+        clock: Clock = now,
     ) -> None:
         self.context = zmq.Context(len(THREADS))
         self.refusals = Refusals(clock)
-        self._key, self._trusted = key, trusted or TrustedKeys()
-        self._monitors: dict[zmq.Socket[bytes], Domain] = {}
+        self._key, self._trusted = key, TrustedKeys() if trusted is None else trusted
+        self._clock, self._handshake_s = clock, handshake_s
+        self._monitors: list[tuple[Domain, zmq.Socket[bytes]]] = []
+        self._n_monitors = 0
+        self._admitted: set[tuple[bytes, Domain]] = set()
+        self._revoked: set[Domain] = set()
+        self._banned: dict[bytes, float] = {}
         self._failure: BaseException | None = None
         self._stop = threading.Event()
         self._zap = self.context.socket(zmq.REP)
@@ -105,7 +120,7 @@ class Door:
             When it is to be encrypted and there is no key.
         """
         socket.setsockopt(zmq.AFFINITY, THREADS[domain])
-        socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+        socket.setsockopt(zmq.HANDSHAKE_IVL, round(self._handshake_s * 1e3))
         if encrypted:
             if self._key is None:
                 raise ConfigError(
@@ -116,13 +131,14 @@ class Door:
             socket.setsockopt(zmq.CURVE_PUBLICKEY, self._key.public)
             socket.setsockopt(zmq.ZAP_DOMAIN, domain.encode("ascii"))
             socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
-        address = f"inproc://rtbci-{domain}-{id(socket)}"
-        socket.monitor(address, FAILED)
+        self._n_monitors += 1
+        address = f"inproc://rtbci-door-{self._n_monitors}"
+        socket.monitor(address, COUNTED)
         monitor = self.context.socket(zmq.PAIR)
         # libzmq's I/O thread would wait for us, and everybody with it, if this queue could be full.
         monitor.setsockopt(zmq.RCVHWM, 0)
         monitor.connect(address)
-        self._monitors[monitor] = domain
+        self._monitors.append((domain, monitor))
 
     def may(self, public: bytes, domain: Domain) -> bool:
         """Whether somebody with this key may use a socket now; a damaged file of trusted keys lets nobody in."""
@@ -130,6 +146,18 @@ class Door:
             return may(self._trusted.role_of(public), NEEDED[domain])
         except RtbciError:
             return False
+
+    def ban(self, public: bytes, why: str) -> None:
+        """Let a key not connect for a minute, whoever trusts it."""
+        self._banned[public] = self._clock() + BAN_S
+        self.refusals.tell(f"key {public.hex()[:16]}", f"may not connect for {BAN_S:g} s: {why}")
+
+    def take_revoked(self, domain: Domain) -> bool:
+        """Whether a key that is connected has been revoked since the last call: then everybody has to connect anew."""
+        if domain not in self._revoked:
+            return False
+        self._revoked.discard(domain)
+        return True
 
     def check(self) -> None:
         """Raise what has ended the thread, if anything has.
@@ -152,61 +180,85 @@ class Door:
     def _run(self) -> None:
         poller = zmq.Poller()
         poller.register(self._zap, zmq.POLLIN)
-        known: set[zmq.Socket[bytes]] = set()
+        known: dict[zmq.Socket[bytes], Connections] = {}
         try:
             while not self._stop.is_set():
-                for monitor in set(self._monitors).difference(known):
-                    poller.register(monitor, zmq.POLLIN)
-                    known.add(monitor)
+                known = self._watch_newest(poller, known)
                 for socket, _ in poller.poll(POLL_MS):
                     if socket is self._zap:
                         self._answer()
                     else:
-                        self._count_failures(socket)
+                        known[socket].read(socket)
+                for one in known.values():
+                    one.count_failures()
+                self._look_for_revoked()
         except BaseException as error:
             self._failure = error
         finally:
-            for socket in (self._zap, *self._monitors):
+            for one in known.values():
+                one.count_failures(at_end=True)
+            for socket in (self._zap, *(monitor for _, monitor in self._monitors)):
                 socket.close(linger=0)
+
+    def _watch_newest(
+        self, poller: zmq.Poller, known: "dict[zmq.Socket[bytes], Connections]"
+    ) -> "dict[zmq.Socket[bytes], Connections]":
+        """Listen to what libzmq tells of the sockets that there are now."""
+        monitors = list(self._monitors)
+        newest = {monitor: domain for domain, monitor in dict(monitors).items()}
+        for domain, monitor in monitors:
+            if monitor in newest:
+                if monitor not in known:
+                    poller.register(monitor, zmq.POLLIN)
+                continue
+            # Its socket was closed and opened anew since.
+            if monitor in known:
+                poller.unregister(monitor)
+            monitor.close(linger=0)
+            self._monitors.remove((domain, monitor))
+        return {
+            monitor: known.get(monitor) or Connections(domain, self.refusals, self._handshake_s, self._clock)
+            for monitor, domain in newest.items()
+        }
 
     def _answer(self) -> None:
         """Tell libzmq whether a connection may stay."""
-        version, request_id, domain, address, _, mechanism, *credentials = self._zap.recv_multipart()
+        version, request_id, domain_name, address, _, mechanism, *credentials = self._zap.recv_multipart()
         source = address.decode("ascii", "replace")
+        domain: Domain = "control" if domain_name == b"control" else "publish"
         reason, user = "only CURVE is spoken here", b""
         if mechanism == b"CURVE" and len(credentials) == 1:
-            reason = self._reason_to_refuse(credentials[0], domain.decode("ascii", "replace"))
+            reason = self._reason_to_refuse(credentials[0], domain)
             user = credentials[0].hex().encode("ascii")
+        if not reason:
+            self._admitted.add((credentials[0], domain))
         if reason:
             self.refusals.add("key", source, reason)
             self._zap.send_multipart([version, request_id, b"400", b"not trusted", b"", b""])
         else:
             self._zap.send_multipart([version, request_id, b"200", b"OK", user, b""])
 
-    def _reason_to_refuse(self, public: bytes, domain: str) -> str:
+    def _look_for_revoked(self) -> None:
+        """Notice keys that were let in and may not be there any more; costs 3 us for each of them."""
+        gone = {(public, domain) for public, domain in self._admitted if not self.may(public, domain)}
+        self._admitted -= gone
+        self._revoked |= {domain for _, domain in gone}
+
+    def _reason_to_refuse(self, public: bytes, domain: Domain) -> str:
         """Why a key may not connect; empty when it may."""
+        if self._banned.get(public, 0.0) > self._clock():
+            return f"key {public.hex()[:16]} has abused a socket and has to wait"
         try:
             known = self._trusted.who(public)
         except RtbciError as error:
             return f"nobody is let in: {error}"
         if known is None:
             return f"key {public.hex()[:16]} is not trusted"
-        needed = NEEDED["control" if domain == "control" else "publish"]
+        needed = NEEDED[domain]
         role = None if known.role == "server" else known.role
         return (
             "" if may(role, needed) else f"{known.name} is trusted as {known.role}, need {needed} to {domain}"
         )
-
-    def _count_failures(self, monitor: "zmq.Socket[bytes]") -> None:
-        """Read what libzmq tells of connections that came to nothing: scans, other protocols, wrong server keys."""
-        with suppress(zmq.Again):
-            while True:
-                event = parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))
-                if event["event"] & FAILED:
-                    domain = self._monitors[monitor]
-                    self.refusals.add(
-                        "handshake", domain, f"what connected to {domain} does not speak as a client does"
-                    )
 
     def __enter__(self) -> Self:
         return self

@@ -15,7 +15,7 @@ Kind = Literal["key", "handshake", "frame", "request", "rate"]
 KINDS: Mapping[Kind, str] = {
     "key": "connections with a key that is not trusted",
     "handshake": "connections that were no client of ours",
-    "frame": "frames that were no subscription",
+    "frame": "frames that subscribed to nothing there is",
     "request": "malformed requests",
     "rate": "requests above the limit",
 }
@@ -35,7 +35,7 @@ class Refusal(NamedTuple):
     source : str
         Address, or name of the socket where the address is not known.
     data : mapping
-        `what` (a `Kind`), `reason`, and how many of this kind so far: `n`.
+        `what` (a `Kind`, or `flood`), `reason`, and how many of this kind so far: `n`.
     """
 
     source: str
@@ -76,6 +76,11 @@ class Refusals:
             self._told.add((kind, source))
             data: dict[str, Scalar] = {"what": kind, "reason": reason[:MAX_LETTERS], "n": self._counts[kind]}
             self._news = [*self._news[-MAX_TOLD:], Refusal(source[:MAX_LETTERS], data)]
+
+    def tell(self, source: str, what: str) -> None:
+        """Note something to be told at any rate, that is no refusal."""
+        with self._lock:
+            self._news = [*self._news[-MAX_TOLD:], Refusal(source, {"what": "flood", "reason": what})]
 
     @property
     def counts(self) -> dict[Kind, int]:

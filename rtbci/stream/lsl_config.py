@@ -124,7 +124,10 @@ def _is_ours(text: str) -> bool:
     parser = _parser()
     parser.read_string(text)
     extra = set(parser.sections()) - {*LOOPBACK, "log"}
-    return not extra and all(dict(parser.items(name)) == dict(values) for name, values in LOOPBACK.items())
+    return not extra and all(
+        parser.has_section(name) and dict(parser.items(name)) == dict(values)
+        for name, values in LOOPBACK.items()
+    )
 
 
 def _parser() -> configparser.ConfigParser:
