@@ -9,7 +9,7 @@ from rtbci.publish.subscriber_socket import SubscriberSocket
 __all__ = ["Forwarder"]
 
 POLL_MS = 50
-REST_MS = 10
+REST_MS = 20
 """While there is a flood, what subscribers send is read this often: it waits in its sender, not in our time."""
 
 QUEUE_LENGTH = 1000

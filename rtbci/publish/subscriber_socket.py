@@ -20,7 +20,7 @@ MAX_UNREAD = 4
 MAX_SUSPICION, LOOK_FULL, CALM = 64.0, 8.0, 0.9
 """A flood is 64 strange frames at once, or 16 looks in a row that found more than they could read."""
 
-MAX_FOREIGN = 2000
+MAX_FOREIGN = 1000
 """Strange subscriptions that libzmq is let remember, about 100 kB each; then the socket is opened anew."""
 
 HEARTBEAT_MS = 5_000

@@ -39,7 +39,7 @@ def flood(address: str, kind: str, n_frames: int) -> Iterator["subprocess.Popen[
 
 @pytest.mark.parametrize("kind", ["garbage", "foreign"])
 def test_a_flood_moves_the_socket_to_a_thread_and_others_hear_on(kind: str) -> None:
-    n_frames = 1500  # fewer than the socket is opened anew for
+    n_frames = 900  # fewer than the socket is opened anew for
     with Door() as door, Publisher(ANY_PORT, door=door) as publisher, Outbox(HELLO, [publisher]) as outbox:
         with Client(publisher.address) as client, flood(publisher.address, kind, n_frames):
             poll_until_hello(outbox, client)
@@ -65,7 +65,7 @@ def test_a_socket_that_remembers_too_much_is_opened_anew_and_clients_come_back()
     with published() as (outbox, publisher), Client(publisher.address) as client:
         poll_until_hello(outbox, client)
         n_hello = outbox.n_sent["hello"]
-        with flood(publisher.address, "foreign", 2600):
+        with flood(publisher.address, "foreign", 1300):
             t_due = time.monotonic() + 15
             while outbox.n_sent["hello"] == n_hello and time.monotonic() < t_due:
                 outbox.poll()

@@ -1,0 +1,300 @@
+"""What abuse of its sockets costs a real `rtbci run`: age of predictions with and without, in turns in one run.
+
+    python tools/bench_abuse.py [--kinds garbage scan ...] [--rounds 4] [--seconds 5] [--nice -10]
+
+For each kind of abuse `rtbci amp` and `rtbci run` are started, and a client listens. In turns nothing else happens for
+some seconds, and the abuse goes on for some seconds, as fast as one process of the lowest priority can. Prints a table in
+Markdown: percentiles of `age_ms` in both, their ratios, predictions that the client missed, and what the run said that it had refused.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import psutil
+import zmq
+
+from rtbci.client import Client
+from rtbci.errors import StreamError
+from rtbci.keys.curve import KeyPair, new_key
+from rtbci.keys.trusted import trust
+from rtbci.publish.messages import Prediction
+
+WARM_S = 8.0
+SETTLE_S = 0.5
+MARK = json.dumps({"cmd": "mark", "value": "again", "client": "replayed", "id": 1}).encode()
+Abuse = Callable[[str, str, str], Iterator[None]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
+    parser.add_argument("--rounds", type=int, default=4, help="of quiet and abuse, in turns")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each turn")
+    parser.add_argument("--nice", type=int, default=0, help="of the run and the amplifier (below 0: as root)")
+    parser.add_argument("--abuse", nargs=4, metavar=("KIND", "PUB", "CONTROL", "KEY"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.abuse:
+        os.nice(19)
+        kind, *where = args.abuse
+        for _ in KINDS[kind](*where):
+            pass
+        return
+    print("| abuse | quiet p50 / p99 ms | abuse p50 / p99 ms | ratio p50 / p99 | missed | run said | MB |")
+    print("|---|---|---|---|---|---|---|")
+    for kind in args.kinds:
+        print(_measure(kind, args.rounds, args.seconds, args.nice), flush=True)
+
+
+# -- the kinds of abuse --------------------------------------------------------------------------------
+
+
+def _frames(kind: int, address: str, frames: Iterator[bytes]) -> Iterator[None]:
+    """Send frames from one socket for ever; what does not fit waits in this process."""
+    sender = zmq.Context().socket(kind)
+    sender.setsockopt(zmq.SNDHWM, 1000)
+    sender.connect(address)
+    for frame in frames:
+        sender.send(frame)
+        while kind == zmq.DEALER and sender.poll(0):
+            sender.recv()
+        yield
+
+
+def garbage(publish: str, _control: str, _key: str) -> Iterator[None]:
+    """Frames to the publisher that are no subscription."""
+    return _frames(zmq.XSUB, publish, (b"\x07" * 200 for _ in count()))
+
+
+def subscriptions(publish: str, _control: str, _key: str) -> Iterator[None]:
+    """Subscriptions to a million topics that there are not."""
+    return _frames(zmq.XSUB, publish, ((b"\x01%d" % i).ljust(200, b"x") for i in count()))
+
+
+def repeated(publish: str, _control: str, _key: str) -> Iterator[None]:
+    """The same good subscription, again and again."""
+    return _frames(zmq.XSUB, publish, (b"\x01prediction" for _ in count()))
+
+
+def requests(_publish: str, control: str, _key: str) -> Iterator[None]:
+    """Well-formed requests."""
+    return _frames(zmq.DEALER, control, (b'{"cmd": "status", "id": %d}' % i for i in count()))
+
+
+def malformed(_publish: str, control: str, _key: str) -> Iterator[None]:
+    """Requests that are none."""
+    return _frames(zmq.DEALER, control, (b'{"cmd":' + b"[" * (i % 5000) for i in count()))
+
+
+def replayed(_publish: str, control: str, _key: str) -> Iterator[None]:
+    """One request with its client and id, again and again."""
+    return _frames(zmq.DEALER, control, (MARK for _ in count()))
+
+
+def oversized(publish: str, control: str, _key: str) -> Iterator[None]:
+    """Frames of 2 MB, which cut the connection off; from a new connection each time."""
+    context = zmq.Context()
+    for i in count():
+        sender = context.socket(zmq.DEALER)
+        sender.setsockopt(zmq.LINGER, 50)
+        sender.connect((publish, control)[i % 2])
+        sender.send(bytes(2_000_000), zmq.NOBLOCK)
+        sender.close()
+        time.sleep(0.005)
+        yield
+
+
+def scan(publish: str, control: str, _key: str) -> Iterator[None]:
+    """Connections that close, that say something else, and that say nothing."""
+    held: list[socket.socket] = []
+    for i in count():
+        host, port = (publish, control)[i % 2].removeprefix("tcp://").split(":")
+        try:
+            one = socket.create_connection((host, int(port)), 1.0)
+            one.settimeout(1.0)
+            if i % 6 >= 2:
+                one.sendall(os.urandom(200))
+        except OSError:
+            time.sleep(0.01)
+            continue
+        held.append(one)
+        if i % 6 < 4 or len(held) > 200:
+            held.pop(0 if len(held) > 200 else -1).close()
+        yield
+
+
+def wrong_keys(publish: str, control: str, key: str) -> Iterator[None]:
+    """Clients with a key that is not trusted."""
+    context = zmq.Context()
+    for i in count():
+        public, secret = zmq.curve_keypair()
+        one = context.socket(zmq.SUB if i % 2 else zmq.DEALER)
+        one.setsockopt(zmq.LINGER, 0)
+        one.setsockopt(zmq.CURVE_SERVERKEY, bytes.fromhex(key))
+        one.setsockopt(zmq.CURVE_PUBLICKEY, public)
+        one.setsockopt(zmq.CURVE_SECRETKEY, secret)
+        one.connect(publish if i % 2 else control)
+        if one.poll(20):
+            raise SystemExit("bench_abuse: a key that is not trusted got something")
+        one.close()
+        yield
+
+
+def stopped(publish: str, _control: str, _key: str) -> Iterator[None]:
+    """Ten subscribers, one process, which is stopped."""
+    context = zmq.Context()
+    subscribers = [context.socket(zmq.SUB) for _ in range(10)]
+    for one in subscribers:
+        one.subscribe(b"")
+        one.connect(publish)
+    subscribers[0].recv_multipart()
+    os.kill(os.getpid(), signal.SIGSTOP)
+    yield
+
+
+def hundred(publish: str, _control: str, _key: str) -> Iterator[None]:
+    """A hundred subscribers that read."""
+    context, poller = zmq.Context(), zmq.Poller()
+    for _ in range(100):
+        one = context.socket(zmq.SUB)
+        one.subscribe(b"")
+        one.connect(publish)
+        poller.register(one, zmq.POLLIN)
+    while True:
+        for ready, _ in poller.poll():
+            ready.recv_multipart()
+        yield
+
+
+KINDS: dict[str, Abuse] = {
+    one.__name__: one
+    for one in (
+        garbage,
+        subscriptions,
+        repeated,
+        requests,
+        malformed,
+        replayed,
+        oversized,
+        scan,
+        wrong_keys,
+        stopped,
+        hundred,
+    )
+}
+
+
+# -- the run -------------------------------------------------------------------------------------------
+
+
+def _measure(kind: str, n_rounds: int, seconds: float, nice: int) -> str:
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        root = home / "rtbci" / "keys"
+        server, own = new_key("default", root), new_key("bench", root)
+        trust("bench", own.public.hex(), "controller", root)
+        name = f"bench-abuse-{os.getpid()}-{kind}"
+        stack.enter_context(_started(home, nice, "amp", "--name", name))
+        keys = ("--key", "default") if kind == "wrong_keys" else ()
+        flags = ("--pub", "tcp://127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--no-record", *keys)
+        run = stack.enter_context(_started(home, nice, "run", "--stream", name, *flags))
+        publish, control = _addresses(run)
+        secured = (server.public.hex(), own) if keys else (None, None)
+        client = stack.enter_context(_client(publish, secured))
+        _listen(client, WARM_S)
+        ages: dict[bool, list[float]] = {False: [], True: []}
+        n_lost = {False: 0, True: 0}
+        for i in range(2 * n_rounds):
+            is_abuse = i % 2 == 1
+            n_before = client.n_lost["prediction"]
+            with _abuser(kind, publish, control, server) if is_abuse else ExitStack():
+                _listen(client, SETTLE_S)
+                ages[is_abuse] += _listen(client, seconds)
+            n_lost[is_abuse] += client.n_lost["prediction"] - n_before
+        megabytes = psutil.Process(run.pid).memory_info().rss / 2**20
+        run.send_signal(signal.SIGINT)
+        said = run.communicate(timeout=30)[0]
+    refused = re.findall(r"^refused: (\d.*)$", said, re.MULTILINE)
+    quiet, abuse = (np.percentile(ages[one], [50, 99]) for one in (False, True))
+    ratio = abuse / quiet
+    return (
+        f"| {kind} | {quiet[0]:.2f} / {quiet[1]:.2f} | {abuse[0]:.2f} / {abuse[1]:.2f} | {ratio[0]:.2f} / {ratio[1]:.2f} | "
+        f"{n_lost[False]}, {n_lost[True]} | {refused[-1] if refused else ''} | {megabytes:.0f} |"
+    )
+
+
+@contextmanager
+def _client(address: str, secured: "tuple[str | None, KeyPair | None]") -> Iterator[Client]:
+    with Client(address, server_key=secured[0], key=secured[1]) as client:
+        yield client
+
+
+def _listen(client: Client, seconds: float) -> list[float]:
+    """Ages of the predictions of some seconds; nothing that is not finite may be among them."""
+    t_end, ages = time.monotonic() + seconds, []
+    while (left_s := t_end - time.monotonic()) > 0:
+        try:
+            message = client.receive(left_s)
+        except StreamError:
+            continue
+        if isinstance(message, Prediction) and message.probs is not None:
+            ages.append(message.age_ms)
+    if client.n_malformed:
+        raise SystemExit(f"bench_abuse: {client.n_malformed} messages that are none")
+    return ages
+
+
+@contextmanager
+def _started(home: Path, nice: int, *args: str) -> "Iterator[subprocess.Popen[str]]":
+    env = {**os.environ, "XDG_CONFIG_HOME": str(home)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rtbci.cli", *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=env,
+        preexec_fn=lambda: os.nice(nice) and None,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def _abuser(kind: str, publish: str, control: str, server: KeyPair) -> "Iterator[None]":
+    command = [sys.executable, __file__, "--abuse", kind, publish, control, server.public.hex()]
+    process = subprocess.Popen(command)
+    try:
+        yield
+        if process.poll():
+            raise SystemExit(f"bench_abuse: the abuser of kind {kind} ended by itself")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _addresses(run: "subprocess.Popen[str]") -> tuple[str, str]:
+    said = []
+    while run.stdout is not None and (line := run.stdout.readline()):
+        said.append(line)
+        if found := re.match(r"publish: (\S+) +control: (\S+)", line):
+            return found[1], found[2]
+    raise SystemExit(f"bench_abuse: rtbci run did not start: {''.join(said)}")
+
+
+if __name__ == "__main__":
+    main()
