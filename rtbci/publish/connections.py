@@ -10,7 +10,7 @@ from rtbci.publish.refusals import Refusals
 
 __all__ = ["Connections"]
 
-MAX_EVENTS = 256
+MAX_EVENTS = 32
 REMEMBER_S = 0.25
 
 

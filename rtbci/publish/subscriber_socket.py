@@ -6,10 +6,10 @@ from rtbci.publish.binding import bind
 from rtbci.publish.door import Door
 from rtbci.publish.messages import MESSAGE_TYPES, Hello
 
-__all__ = ["LINGER_MS", "SubscriberSocket"]
+__all__ = ["MAX_PER_SHORT_LOOK", "SubscriberSocket"]
 
-MAX_PER_LOOK = 64
-"""Frames read in one `look`; the rest wait, so that a flood of them cannot hold up the caller."""
+MAX_PER_LOOK, MAX_PER_SHORT_LOOK = 64, 8
+"""Frames read in one `look`; the rest wait, so that a flood of them cannot hold up the caller, or whoever waits for the GIL."""
 
 MAX_SUBSCRIPTION_BYTES = 1024
 """A peer that sends a longer frame is cut off. A shorter limit would refuse handshakes."""
@@ -98,25 +98,27 @@ class SubscriberSocket:
             return False
         return True
 
-    def look(self) -> bool:
+    def look(self, n_most: int = MAX_PER_LOOK) -> bool:
         """Read what subscribers have sent; True when one of them wants a hello. Never waits."""
         if self._socket is None or self._is_to_be_opened_anew():
             self._open_anew()
-        n_read = n_strange = 0
+        n_read = 0
         is_hello_due = False
+        strange: list[zmq.Frame] = []
         # Asking first takes 1 us; an exception for "nothing there" takes five.
         while self._socket is not None and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             frame = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)[0]
             if _is_subscription(frame.bytes):
                 is_hello_due |= _takes_in_hello(frame.bytes)
             else:
-                n_strange += 1
-                self._note(frame)
+                strange.append(frame)
             n_read += 1
-            if n_read == MAX_PER_LOOK:
+            if n_read == n_most:
                 break
-        self.is_full = n_read == MAX_PER_LOOK
-        self._suspicion = CALM * self._suspicion + n_strange + LOOK_FULL * self.is_full
+        if strange:
+            self._note(strange)
+        self.is_full = n_read == n_most
+        self._suspicion = CALM * self._suspicion + len(strange) + LOOK_FULL * self.is_full
         self.is_flooded |= self._suspicion > MAX_SUSPICION
         return is_hello_due
 
@@ -146,17 +148,17 @@ class SubscriberSocket:
             raise
         return socket
 
-    def _note(self, frame: zmq.Frame) -> None:
-        """Count a frame that is no subscription, and whose it is where that is known."""
-        self.n_malformed += 1
-        self._n_foreign += frame.bytes[:1] == b"\x01"
+    def _note(self, frames: list[zmq.Frame]) -> None:
+        """Count frames that are no subscriptions, and whose they are where that is known."""
+        self.n_malformed += len(frames)
+        self._n_foreign += sum(frame.bytes[:1] == b"\x01" for frame in frames)
         if self._door is None:
             return
-        source = _property(frame, "Peer-Address") or "publish"
-        self._door.refusals.add(
-            "frame", source, f"{len(frame.bytes)} bytes that subscribe to nothing there is"
-        )
-        if (user := _property(frame, "User-Id")) and len(self._strangers) < MAX_FOREIGN:
+        newest = frames[-1]
+        reason = f"{len(newest.bytes)} bytes that subscribe to nothing there is"
+        self._door.refusals.add("frame", _property(newest, "Peer-Address") or "publish", reason, len(frames))
+        for frame in frames if self._encrypted else ():
+            user = _property(frame, "User-Id")
             self._strangers[user] = self._strangers.get(user, 0) + 1
 
     def _is_to_be_opened_anew(self) -> bool:
@@ -166,7 +168,7 @@ class SubscriberSocket:
             return False
         if self._door is not None:
             for user, n_frames in self._strangers.items():
-                if n_frames > MAX_FOREIGN // 10:
+                if user and n_frames > MAX_FOREIGN // 10:
                     self._door.ban(bytes.fromhex(user), "it floods the publisher")
         return True
 
