@@ -240,9 +240,10 @@ class Door:
 
     def _look_for_revoked(self) -> None:
         """Notice keys that were let in and may not be there any more; costs 3 us for each of them."""
-        gone = {(public, domain) for public, domain in self._admitted if not self.may(public, domain)}
-        self._admitted -= gone
-        self._revoked |= {domain for _, domain in gone}
+        for public, domain in list(self._admitted):
+            if not self.may(public, domain):
+                self._admitted.discard((public, domain))
+                self._revoked.add(domain)
 
     def _reason_to_refuse(self, public: bytes, domain: Domain) -> str:
         """Why a key may not connect; empty when it may."""

@@ -34,8 +34,8 @@ def test_a_run_with_keys_off_loopback(tmp_path: Path) -> None:
         "tcp://0.0.0.0:0",
     )
     with SignalOutlet() as outlet:
-        args = (*args, "--source-id", outlet.source_id, "--markers", "none")
-        with rtbci_run(*args, XDG_CONFIG_HOME=str(tmp_path / "server")) as run:
+        source = ("--source-id", outlet.source_id, "--markers", "none")
+        with rtbci_run(*args, *source, XDG_CONFIG_HOME=str(tmp_path / "server")) as run:
             publish, control = (one.replace("0.0.0.0", "127.0.0.1") for one in (run.address, run.control))
             arguments = Path(f"/proc/{run.popen.pid}/cmdline")
             seen = arguments.read_bytes().decode() if arguments.exists() else ""
