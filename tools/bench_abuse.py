@@ -4,7 +4,8 @@
 
 For each kind of abuse `rtbci amp` and `rtbci run` are started, and a client listens. In turns nothing else happens for
 some seconds, and the abuse goes on for some seconds, as fast as one process of the lowest priority can. Prints a table in
-Markdown: percentiles of `age_ms` in both, their ratios, predictions that the client missed, and what the run said that it had refused.
+Markdown: percentiles of `age_ms` in both; of each round's ratios of them the median; predictions that the client missed; and what the run
+said that it had refused. The first round has the moment in which a flood is noticed.
 """
 
 import argparse
@@ -34,6 +35,8 @@ from rtbci.publish.messages import Prediction
 
 WARM_S = 8.0
 SETTLE_S = 0.5
+CHUNK = 4
+"""Samples that the amplifier sends together, 16 ms: half of that is in the age of every prediction."""
 MARK = json.dumps({"cmd": "mark", "value": "again", "client": "replayed", "id": 1}).encode()
 Abuse = Callable[[str, str, str], Iterator[None]]
 
@@ -206,7 +209,7 @@ def _measure(kind: str, n_rounds: int, seconds: float, nice: int) -> str:
         server, own = new_key("default", root), new_key("bench", root)
         trust("bench", own.public.hex(), "controller", root)
         name = f"bench-abuse-{os.getpid()}-{kind}"
-        stack.enter_context(_started(home, nice, "amp", "--name", name))
+        stack.enter_context(_started(home, nice, "amp", "--name", name, "--chunk", str(CHUNK)))
         keys = ("--key", "default") if kind == "wrong_keys" else ()
         flags = ("--pub", "tcp://127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--no-record", *keys)
         run = stack.enter_context(_started(home, nice, "run", "--stream", name, *flags))
@@ -214,21 +217,22 @@ def _measure(kind: str, n_rounds: int, seconds: float, nice: int) -> str:
         secured = (server.public.hex(), own) if keys else (None, None)
         client = stack.enter_context(_client(publish, secured))
         _listen(client, WARM_S)
-        ages: dict[bool, list[float]] = {False: [], True: []}
+        ages: dict[bool, list[list[float]]] = {False: [], True: []}
         n_lost = {False: 0, True: 0}
         for i in range(2 * n_rounds):
             is_abuse = i % 2 == 1
             n_before = client.n_lost["prediction"]
             with _abuser(kind, publish, control, server) if is_abuse else ExitStack():
                 _listen(client, SETTLE_S)
-                ages[is_abuse] += _listen(client, seconds)
+                ages[is_abuse].append(_listen(client, seconds))
             n_lost[is_abuse] += client.n_lost["prediction"] - n_before
         megabytes = psutil.Process(run.pid).memory_info().rss / 2**20
         run.send_signal(signal.SIGINT)
         said = run.communicate(timeout=30)[0]
     refused = re.findall(r"^refused: (\d.*)$", said, re.MULTILINE)
-    quiet, abuse = (np.percentile(ages[one], [50, 99]) for one in (False, True))
-    ratio = abuse / quiet
+    quiet, abuse = (np.percentile(np.concatenate(ages[one]), [50, 99]) for one in (False, True))
+    of_rounds = [[np.percentile(one, [50, 99]) for one in ages[is_abuse]] for is_abuse in (False, True)]
+    ratio = np.median(np.array(of_rounds[1]) / np.array(of_rounds[0]), axis=0)
     return (
         f"| {kind} | {quiet[0]:.2f} / {quiet[1]:.2f} | {abuse[0]:.2f} / {abuse[1]:.2f} | {ratio[0]:.2f} / {ratio[1]:.2f} | "
         f"{n_lost[False]}, {n_lost[True]} | {refused[-1] if refused else ''} | {megabytes:.0f} |"

@@ -17,8 +17,8 @@ MAX_SUBSCRIPTION_BYTES = 1024
 MAX_UNREAD = 4
 """Frames of one peer that libzmq takes before we have looked: it walks through all of them whenever we send."""
 
-MAX_SUSPICION, LOOK_FULL, CALM = 64.0, 8.0, 0.9
-"""A flood is 64 strange frames at once, or 16 looks in a row that found more than they could read."""
+MAX_SUSPICION, LOOK_FULL, CALM = 16.0, 2.0, 0.9
+"""A flood is 16 strange frames at once, or 16 looks in a row that found more than they could read."""
 
 MAX_FOREIGN = 1000
 """Strange subscriptions that libzmq is let remember, about 100 kB each; then the socket is opened anew."""
@@ -113,8 +113,8 @@ class SubscriberSocket:
             else:
                 strange.append(frame)
             n_read += 1
-            if n_read == n_most:
-                break
+            if n_read == n_most or (len(strange) > MAX_SUSPICION and not self.is_flooded):
+                break  # of a flood nothing more is read here: a thread will
         if strange:
             self._note(strange)
         self.is_full = n_read == n_most
