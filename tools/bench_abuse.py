@@ -1,6 +1,7 @@
 """What abuse of its sockets costs a real `rtbci run`: age of predictions with and without, in turns in one run.
 
     python tools/bench_abuse.py [--kinds garbage scan ...] [--rounds 4] [--seconds 5] [--nice -10]
+    python tools/bench_abuse.py --count 10000 [--kinds ...]    # exactly so many of each kind, and what the run counted
 
 For each kind of abuse `rtbci amp` and `rtbci run` are started, and a client listens. In turns nothing else happens for
 some seconds, and the abuse goes on for some seconds, as fast as one process of the lowest priority can. Prints a table in
@@ -12,6 +13,7 @@ import argparse
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -20,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -47,13 +49,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=4, help="of quiet and abuse, in turns")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each turn")
     parser.add_argument("--nice", type=int, default=0, help="of the run and the amplifier (below 0: as root)")
+    parser.add_argument(
+        "--count", type=int, default=0, help="of each kind, and compare with what was counted"
+    )
     parser.add_argument("--abuse", nargs=4, metavar=("KIND", "PUB", "CONTROL", "KEY"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.abuse:
         os.nice(19)
         kind, *where = args.abuse
-        for _ in KINDS[kind](*where):
+        for _ in islice(KINDS[kind](*where), args.count or None):
             pass
+        print("done", flush=True)
+        time.sleep(3600)  # connected, so that what is on its way arrives
+        return
+    if args.count:
+        for kind in args.kinds:
+            print(_count(kind, args.count, args.nice), flush=True)
         return
     print("| abuse | quiet p50 / p99 ms | abuse p50 / p99 ms | ratio p50 / p99 | missed | run said | MB |")
     print("|---|---|---|---|---|---|---|")
@@ -202,41 +213,69 @@ KINDS: dict[str, Abuse] = {
 # -- the run -------------------------------------------------------------------------------------------
 
 
-def _measure(kind: str, n_rounds: int, seconds: float, nice: int) -> str:
-    with ExitStack() as stack:
+class Trial:
+    """A run, its amplifier, and a client that listens."""
+
+    def __init__(self, kind: str, nice: int, stack: ExitStack) -> None:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         root = home / "rtbci" / "keys"
-        server, own = new_key("default", root), new_key("bench", root)
+        self.server, own = new_key("default", root), new_key("bench", root)
         trust("bench", own.public.hex(), "controller", root)
         name = f"bench-abuse-{os.getpid()}-{kind}"
         stack.enter_context(_started(home, nice, "amp", "--name", name, "--chunk", str(CHUNK)))
         keys = ("--key", "default") if kind == "wrong_keys" else ()
         flags = ("--pub", "tcp://127.0.0.1:0", "--control", "tcp://127.0.0.1:0", "--no-record", *keys)
-        run = stack.enter_context(_started(home, nice, "run", "--stream", name, *flags))
-        publish, control = _addresses(run)
-        secured = (server.public.hex(), own) if keys else (None, None)
-        client = stack.enter_context(_client(publish, secured))
-        _listen(client, WARM_S)
+        self.run = stack.enter_context(_started(home, nice, "run", "--stream", name, *flags))
+        self.addresses = _addresses(self.run)
+        secured = (self.server.public.hex(), own) if keys else (None, None)
+        self.client = stack.enter_context(_client(self.addresses[0], secured))
+        _listen(self.client, WARM_S)
+
+    def end(self) -> tuple[str, list[str]]:
+        """Stop the run; return what it said that it had refused in all, and every time that it told of it."""
+        self.run.send_signal(signal.SIGINT)
+        said = self.run.communicate(timeout=30)[0]
+        in_all = re.findall(r"^refused: (\d+ .*)$", said, re.MULTILINE)
+        return (in_all[-1] if in_all else ""), re.findall(r"^refused: (?!\d+ ).*$", said, re.MULTILINE)
+
+
+def _measure(kind: str, n_rounds: int, seconds: float, nice: int) -> str:
+    with ExitStack() as stack:
+        trial = Trial(kind, nice, stack)
+        client = trial.client
         ages: dict[bool, list[list[float]]] = {False: [], True: []}
         n_lost = {False: 0, True: 0}
         for i in range(2 * n_rounds):
             is_abuse = i % 2 == 1
             n_before = client.n_lost["prediction"]
-            with _abuser(kind, publish, control, server) if is_abuse else ExitStack():
+            with _abuser(kind, trial) if is_abuse else ExitStack():
                 _listen(client, SETTLE_S)
                 ages[is_abuse].append(_listen(client, seconds))
             n_lost[is_abuse] += client.n_lost["prediction"] - n_before
-        megabytes = psutil.Process(run.pid).memory_info().rss / 2**20
-        run.send_signal(signal.SIGINT)
-        said = run.communicate(timeout=30)[0]
-    refused = re.findall(r"^refused: (\d.*)$", said, re.MULTILINE)
+        megabytes = psutil.Process(trial.run.pid).memory_info().rss / 2**20
+        refused, _ = trial.end()
     quiet, abuse = (np.percentile(np.concatenate(ages[one]), [50, 99]) for one in (False, True))
     of_rounds = [[np.percentile(one, [50, 99]) for one in ages[is_abuse]] for is_abuse in (False, True)]
     ratio = np.median(np.array(of_rounds[1]) / np.array(of_rounds[0]), axis=0)
     return (
         f"| {kind} | {quiet[0]:.2f} / {quiet[1]:.2f} | {abuse[0]:.2f} / {abuse[1]:.2f} | {ratio[0]:.2f} / {ratio[1]:.2f} | "
-        f"{n_lost[False]}, {n_lost[True]} | {refused[-1] if refused else ''} | {megabytes:.0f} |"
+        f"{n_lost[False]}, {n_lost[True]} | {refused} | {megabytes:.0f} |"
     )
+
+
+def _count(kind: str, n: int, nice: int) -> str:
+    """Abuse exactly so many times; say what was counted, how often it was told, and that the run went on."""
+    with ExitStack() as stack:
+        trial = Trial(kind, nice, stack)
+        with _abuser(kind, trial, "--count", str(n)) as abuser:
+            t_start = time.monotonic()
+            while abuser.stdout is not None and not select.select([abuser.stdout], [], [], 0.0)[0]:
+                _listen(trial.client, 0.5)
+            sent_s = time.monotonic() - t_start
+            _listen(trial.client, n / 1000 + 5.0)
+        n_after = len(_listen(trial.client, 3.0))
+        in_all, told = trial.end()
+    return f"{kind}: {n} in {sent_s:.0f} s; counted {in_all}; told {len(told)} times; then {n_after} predictions in 3 s"
 
 
 @contextmanager
@@ -279,16 +318,17 @@ def _started(home: Path, nice: int, *args: str) -> "Iterator[subprocess.Popen[st
 
 
 @contextmanager
-def _abuser(kind: str, publish: str, control: str, server: KeyPair) -> "Iterator[None]":
-    command = [sys.executable, __file__, "--abuse", kind, publish, control, server.public.hex()]
-    process = subprocess.Popen(command)
+def _abuser(kind: str, trial: Trial, *flags: str) -> "Iterator[subprocess.Popen[str]]":
+    where = (*trial.addresses, trial.server.public.hex())
+    command = [sys.executable, __file__, "--abuse", kind, *where, *flags]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        yield
+        yield process
         if process.poll():
             raise SystemExit(f"bench_abuse: the abuser of kind {kind} ended by itself")
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def _addresses(run: "subprocess.Popen[str]") -> tuple[str, str]:
