@@ -21,7 +21,7 @@ MAX_SUSPICION, LOOK_FULL, CALM = 16.0, 2.0, 0.9
 """A flood is 16 strange frames at once, or 16 looks in a row that found more than they could read."""
 
 MAX_FOREIGN = 1000
-"""Strange subscriptions that libzmq is let remember, about 100 kB each; then the socket is opened anew."""
+"""Strange subscriptions that libzmq is let remember, up to 100 kB each; then, where it was not cut off, the socket is opened anew."""
 
 HEARTBEAT_MS = 5_000
 LINGER_MS = 200
@@ -70,13 +70,15 @@ class SubscriberSocket:
         self._door = door
         self.context: zmq.Context[zmq.Socket[bytes]] = door.context if door is not None else zmq.Context()
         self._suspicion = 0.0
-        self._n_foreign = 0
+        self._n_foreign = self._n_cut = 0
         self._strangers: dict[str, int] = {}
         self._socket: zmq.Socket[bytes] | None = None
         try:
             socket = self._new()
             self.address = bind(socket, "Publisher", address, "--pub", insecure, encrypted)
             self._socket = socket
+            if door is not None:
+                door.watch(self.address)
         except BaseException:
             self.close()
             raise
@@ -119,7 +121,7 @@ class SubscriberSocket:
             self._note(strange)
         self.is_full = n_read == n_most
         self._suspicion = CALM * self._suspicion + len(strange) + LOOK_FULL * self.is_full
-        self.is_flooded |= self._suspicion > MAX_SUSPICION
+        self.is_flooded |= self._suspicion > MAX_SUSPICION or self._n_cut > 0
         return is_hello_due
 
     def close(self) -> None:
@@ -164,18 +166,21 @@ class SubscriberSocket:
     def _is_to_be_opened_anew(self) -> bool:
         if self._door is not None and self._door.take_revoked("publish"):
             return True
-        if self._n_foreign < MAX_FOREIGN:
+        n_cut = 0 if self._door is None else self._door.n_cut
+        is_over = n_cut != self._n_cut  # what they subscribed to has gone with them
+        self._n_cut = n_cut
+        if self._n_foreign < MAX_FOREIGN and not is_over:
             return False
         if self._door is not None:
             for user, n_frames in self._strangers.items():
                 if user and n_frames > MAX_FOREIGN // 10:
                     self._door.ban(bytes.fromhex(user), "it floods the publisher")
-        return True
+        self._n_foreign = 0
+        self._strangers.clear()
+        return not is_over
 
     def _open_anew(self) -> None:
         """Let go of everybody and of all that libzmq remembers; subscribers come back by themselves, if they may."""
-        self._n_foreign = 0
-        self._strangers.clear()
         if self._socket is not None:
             self._socket.close(linger=0)
             self._socket = None
