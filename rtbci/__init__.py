@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from rtbci.client import Client
     from rtbci.errors import RtbciError
     from rtbci.listener import Listener
+    from rtbci.publish.control_client import ControlClient
     from rtbci.recipes import read_engine, read_paradigm
     from rtbci.replay.read import read_recordings
     from rtbci.runtime.decoder import Decoder, Verdict
 
 __all__ = [
     "Client",
+    "ControlClient",
     "Decoder",
     "Listener",
     "RtbciError",
@@ -29,6 +31,7 @@ __all__ = [
 
 _HOMES = {
     "Client": "rtbci.client",
+    "ControlClient": "rtbci.publish.control_client",
     "Decoder": "rtbci.runtime.decoder",
     "Listener": "rtbci.listener",
     "RtbciError": "rtbci.errors",

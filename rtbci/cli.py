@@ -8,13 +8,17 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from rtbci.commands.client_commands import osc, publish
+from rtbci.commands.control import app as control_app
 from rtbci.commands.engine import app as engine_app
 from rtbci.commands.eval_command import evaluate
+from rtbci.commands.keys import app as keys_app
 from rtbci.commands.options import (
     Address,
     Config,
     Ignore,
+    Key,
     ParadigmName,
+    ServerKey,
     SourceId,
     StreamName,
     Unit,
@@ -43,7 +47,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(control_app, name="control")
 app.add_typer(engine_app, name="engine")
+app.add_typer(keys_app, name="keys")
 app.add_typer(profile_app, name="profile")
 app.add_typer(session_app, name="session")
 
@@ -120,7 +126,15 @@ def run(
     ] = None,
     format: Annotated[str | None, typer.Option(help="json or msgpack (default: json).")] = None,
     lsl_outlet: Annotated[bool | None, typer.Option(help="Offer predictions as an LSL stream too.")] = None,
-    insecure: Annotated[bool | None, typer.Option(help="Allow addresses that the network reaches.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="Key pair to encrypt all sockets with (default: none; off loopback the one called default)."
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool | None, typer.Option(help="Allow addresses that the network reaches, unencrypted.")
+    ] = None,
     record: Annotated[
         str | None, typer.Option(help="Folder for recordings (default: sessions in the user's data folder).")
     ] = None,
@@ -152,6 +166,7 @@ def run(
         "publish.control": control,
         "publish.format": format,
         "publish.lsl_outlet": lsl_outlet,
+        "publish.key": key,
         "publish.insecure": insecure,
         "record.folder": record,
         "record.enabled": False if no_record else None,
@@ -256,6 +271,8 @@ def listen(
     record: Annotated[
         Path | None, typer.Option(help="Also write all messages to this new file, as lines of JSON.")
     ] = None,
+    server_key: ServerKey = None,
+    key: Key = None,
 ) -> None:
     """Show predictions as they come."""
     from rtbci.listen import TOPICS
@@ -270,6 +287,8 @@ def listen(
         duration_s=duration,
         n_messages=count,
         record=record,
+        server_key=server_key,
+        key=key,
     )
 
 

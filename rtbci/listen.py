@@ -45,6 +45,8 @@ def listen(
     n_messages: int | None = None,
     record: Path | None = None,
     output: TextIO | None = None,
+    server_key: str | None = None,
+    key: str | None = None,
     clock: Clock = now,
 ) -> int:
     """Show messages until Ctrl-C, until nobody reads the output any more, or until a limit.
@@ -65,6 +67,8 @@ def listen(
         A new file for all messages of the topics, and every hello, as they come; `rtbci publish --from` plays it.
     output : text file or None
         Where to write; None is the standard output. A terminal gets the live table.
+    server_key, key : str or None
+        See `rtbci.client.Client`.
     clock : Clock
         Time in seconds.
 
@@ -86,7 +90,9 @@ def listen(
     with ExitStack() as opened:
         recorder = None if record is None else opened.enter_context(closing(MessageRecorder(record, clock)))
         tap = None if recorder is None else recorder.take
-        client = opened.enter_context(Client(address, topics, timeout_s=REFRESH_S, clock=clock, tap=tap))
+        client = opened.enter_context(
+            Client(address, topics, timeout_s=REFRESH_S, server_key=server_key, key=key, clock=clock, tap=tap)
+        )
         view = _view(client, writer, as_json, clock)
         try:
             while (t_end is None or clock() < t_end) and n_shown != n_messages:

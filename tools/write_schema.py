@@ -145,13 +145,13 @@ def control_samples() -> dict[str, msgspec.Struct]:
     """Return every request, and both kinds of reply."""
     refused = Failure(kind="ProfileError", message="profile p08: no such profile, need one of p07; see ...")
     return {
-        "control request": Mark(id=7, value="level-2"),
+        "control request": Mark(id=7, client="game-4f2a", value="level-2"),
         "control request status": StatusRequest(id=1),
         "control request swap_profile": SwapProfile(id=2, profile="p07"),
         "control request pause": Pause(id=3),
         "control request resume": Resume(id=4),
         "control request stop": Stop(id=5),
-        "control reply": Reply(v=1, id=7, ok=True, result={"t_lsl": 5312.41}),
+        "control reply": Reply(v=1, id=7, ok=True, result={"t_lsl": 5312.40625}),
         "control refusal": Reply(v=1, id=8, ok=False, error=refused),
     }
 

@@ -1,5 +1,6 @@
 """`rtbci run`: find the stream, decode, publish."""
 
+import sys
 import threading
 from contextlib import ExitStack
 
@@ -7,12 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from rtbci.commands.recording import recorded, say_recorded, say_recording, start_recorder
+from rtbci.commands.run_sockets import open_sockets
 from rtbci.commands.status_line import StatusLine
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
-from rtbci.publish.control import Control
 from rtbci.publish.sink import Sink
-from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import read_paradigm
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
@@ -27,6 +27,8 @@ from rtbci.stream.source import Source, StreamInfo
 __all__ = ["lsl_factory", "run"]
 
 RETRY_TIMEOUT_S = 2.0
+SWITCH_S = 0.0005
+"""A thread that runs Python gives way after so long to one that waits, as the decoder's; Python's own limit is 5 ms."""
 LOOK_S = 0.1
 
 
@@ -41,13 +43,13 @@ def run(config: RunConfig, console: Console) -> Report:
         Where to say what happens (standard error, so that pipes stay clean).
     """
     with ExitStack() as stack:
+        stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(SWITCH_S)
         stop = stack.enter_context(stop_on_signals())
         # Addresses first: a port that is taken is told before anything slow is loaded.
         publish = config.publish
-        publisher = stack.enter_context(
-            Publisher(publish.address, format=publish.format, insecure=publish.insecure)
-        )
-        control = stack.enter_context(Control(publish.control, insecure=publish.insecure))
+        sockets = open_sockets(config.publish, stack)
+        publisher, control = sockets.publisher, sockets.control
         recipe = read_paradigm(config.paradigm)
         # Before the profile is looked for: one that appears from here on is not missed.
         watch = ProfileWatch(profiles_root(recipe.name), config.user) if config.follow else None
@@ -66,6 +68,7 @@ def run(config: RunConfig, console: Console) -> Report:
         )
         change = _begin_change(config, decoder, stack)
         _introduce(console, config, decoder, publisher.address, control.address)
+        sockets.say(console)
         if change is not None and config.engine.wait:
             _wait_for(change, console, stop)
         sinks: list[Sink] = [publisher]
@@ -83,10 +86,11 @@ def run(config: RunConfig, console: Console) -> Report:
             sinks.append(recorder)
             make_source = recorded(make_source, recorder)
         say_recording(console, recorder)
-        news = recorder.news if recorder is not None else tuple
+        news = sockets.news if recorder is None else sockets.news_beside(recorder.news)
         live = LiveRun(config, decoder, make_source, sinks, control, watch=watch, change=change, news=news)
         report = live.run(stop)
     _say_end(console, report)
+    sockets.say_end(console)
     if recorder is not None:
         say_recorded(console, recorder.written)
     return report

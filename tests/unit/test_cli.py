@@ -25,7 +25,9 @@ COMMANDS = (
     "streams",
     "doctor",
     "eval",
+    "control",
     "engine",
+    "keys",
     "profile",
     "session",
 )
