@@ -7,8 +7,17 @@ from pathlib import Path
 __all__ = ["sync_folder", "unfinished", "write_synced", "write_whole"]
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
     """Write a file under another name, to the disk, then rename it; an earlier one is replaced.
+
+    Parameters
+    ----------
+    path : Path
+        File.
+    content : bytes
+        All of it.
+    private : bool
+        Only its owner may read it, at no time anybody else.
 
     Raises
     ------
@@ -16,7 +25,7 @@ def write_whole(path: Path, content: bytes) -> None:
         When it cannot be written; the earlier one stays, and what there is of the new one is `unfinished`.
     """
     temporary = unfinished(path)
-    write_synced(temporary, content)
+    write_synced(temporary, content, private=private)
     temporary.replace(path)
     sync_folder(path.parent)
 
@@ -26,12 +35,18 @@ def unfinished(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
 
 
-def write_synced(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Write a file, at once or part by part, and have the disk keep it."""
-    with path.open("wb") as file:
+def write_synced(path: Path, content: bytes | Iterable[bytes], *, private: bool = False) -> None:
+    """Write a file, at once or part by part, and have the disk keep it; `private` as in `write_whole`."""
+    if private:
+        path.unlink(missing_ok=True)  # what was left there may be readable by others
+    with open(path, "wb", opener=_open_private if private else None) as file:
         file.writelines([content] if isinstance(content, bytes) else content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_EXCL, 0o600)
 
 
 def sync_folder(folder: Path) -> None:

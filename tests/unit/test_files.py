@@ -1,4 +1,5 @@
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -25,3 +26,12 @@ def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.
 def test_a_file_is_written_part_by_part(tmp_path: Path) -> None:
     write_synced(tmp_path / "a", (bytes([65 + i]) * i for i in range(4)))
     assert (tmp_path / "a").read_bytes() == b"BCCDDD"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX")
+def test_a_private_file_is_never_readable_by_others(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    unfinished(path).write_bytes(b"left by somebody")  # with the mode that others may read
+    write_whole(path, b"secret", private=True)
+    assert path.read_bytes() == b"secret"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
