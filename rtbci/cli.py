@@ -9,10 +9,13 @@ import typer
 
 from rtbci.commands.engine import app as engine_app
 from rtbci.commands.eval_command import evaluate
+from rtbci.commands.monitor_command import monitor as monitor_command
 from rtbci.commands.options import (
     Address,
     Config,
     Ignore,
+    Monitor,
+    MonitorAt,
     ParadigmName,
     SourceId,
     StreamName,
@@ -124,6 +127,8 @@ def run(
         str | None, typer.Option(help="Folder for recordings (default: sessions in the user's data folder).")
     ] = None,
     no_record: Annotated[bool, typer.Option("--no-record", help="Do not record this run.")] = False,
+    monitor: Monitor = None,
+    monitor_at: MonitorAt = None,
     config: Config = None,
 ) -> None:
     """Find the EEG stream, decode it, publish predictions."""
@@ -154,6 +159,8 @@ def run(
         "publish.insecure": insecure,
         "record.folder": record,
         "record.enabled": False if no_record else None,
+        "monitor.enabled": True if monitor_at else monitor,
+        "monitor.address": monitor_at,
     }
     settings = read_config(config, flags)
     from rtbci.commands import run as command
@@ -291,6 +298,7 @@ def doctor(config: Config = None) -> None:
         raise typer.Exit(1)
 
 
+app.command("monitor")(monitor_command)
 app.command("eval")(evaluate)
 
 

@@ -10,6 +10,7 @@ from rtbci.settings import Settings, check_settings, read_toml
 
 __all__ = [
     "EngineSettings",
+    "MonitorSettings",
     "PublishSettings",
     "RecordSettings",
     "RunConfig",
@@ -97,6 +98,19 @@ class RecordSettings(Settings):
     memory_mb: int = Field(default=64, ge=1, le=65_536)
 
 
+class MonitorSettings(Settings):
+    """The live page beside a run: a program of its own that only listens; see docs/monitor.md."""
+
+    enabled: bool = False
+    address: str = Field(default="127.0.0.1:5580", description="HOST:PORT; port 0: any")
+    tls_cert: str = Field(
+        default="", description="certificate chain (PEM), for other addresses than this machine's"
+    )
+    tls_key: str = Field(default="", description="its private key (PEM)")
+    insecure: bool = Field(default=False, description="serve to the network without TLS")
+    origins: tuple[str, ...] = Field(default=(), description="other pages that may read messages")
+
+
 class RunConfig(Settings):
     """Everything that `rtbci run` can be told."""
 
@@ -114,6 +128,7 @@ class RunConfig(Settings):
     publish: PublishSettings = PublishSettings()
     engine: EngineSettings = EngineSettings()
     record: RecordSettings = RecordSettings()
+    monitor: MonitorSettings = MonitorSettings()
 
 
 def read_config(name: str | None, flags: dict[str, Any]) -> RunConfig:

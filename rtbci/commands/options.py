@@ -10,6 +10,8 @@ __all__ = [
     "Config",
     "Ignore",
     "Json",
+    "Monitor",
+    "MonitorAt",
     "ParadigmName",
     "SourceId",
     "StreamName",
@@ -33,6 +35,12 @@ StreamName = Annotated[
 SourceId = Annotated[str | None, typer.Option(help="source_id of the LSL stream.")]
 Unit = Annotated[str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")]
 Ignore = Annotated[str | None, typer.Option(help="Electrodes to treat as missing, as C5,T7 (default: none).")]
+Monitor = Annotated[
+    bool | None, typer.Option("--monitor", help="Serve a live page beside it (default: none).")
+]
+MonitorAt = Annotated[
+    str | None, typer.Option(help="Serve the live page at HOST:PORT (default: 127.0.0.1:5580; port 0: any).")
+]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable, on standard output.")]
 
 

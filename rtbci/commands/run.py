@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -20,9 +21,13 @@ from rtbci.runtime.engine_opener import FIRST_BACKEND
 from rtbci.runtime.live import LiveRun, Report, SourceFactory
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.profiles import find_profile, profiles_root
+from rtbci.runtime.signal_tap import SignalOffer
 from rtbci.runtime.telemetry import hello_of
 from rtbci.stream.lsl import LslSource
 from rtbci.stream.source import Source, StreamInfo
+
+if TYPE_CHECKING:
+    from rtbci.commands.monitor import PageProcess
 
 __all__ = ["lsl_factory", "run"]
 
@@ -48,6 +53,7 @@ def run(config: RunConfig, console: Console) -> Report:
             Publisher(publish.address, format=publish.format, insecure=publish.insecure)
         )
         control = stack.enter_context(Control(publish.control, insecure=publish.insecure))
+        page = _start_page(config, publisher.address, control.address, stack)
         recipe = read_paradigm(config.paradigm)
         # Before the profile is looked for: one that appears from here on is not missed.
         watch = ProfileWatch(profiles_root(recipe.name), config.user) if config.follow else None
@@ -66,9 +72,12 @@ def run(config: RunConfig, console: Console) -> Report:
         )
         change = _begin_change(config, decoder, stack)
         _introduce(console, config, decoder, publisher.address, control.address)
+        if page is not None:
+            console.print(f"page:    {page.url()}", highlight=False)
         if change is not None and config.engine.wait:
             _wait_for(change, console, stop)
-        sinks: list[Sink] = [publisher]
+        offer = SignalOffer(publisher, config.stream.unit, lambda: decoder.channel_map)
+        sinks: list[Sink] = [publisher, offer]
         if publish.lsl_outlet:
             from rtbci.publish.lsl_outlet import LslOutlet
 
@@ -82,6 +91,7 @@ def run(config: RunConfig, console: Console) -> Report:
             stack.callback(recorder.close)
             sinks.append(recorder)
             make_source = recorded(make_source, recorder)
+        make_source = offer.factory(make_source)
         say_recording(console, recorder)
         news = recorder.news if recorder is not None else tuple
         live = LiveRun(config, decoder, make_source, sinks, control, watch=watch, change=change, news=news)
@@ -90,6 +100,15 @@ def run(config: RunConfig, console: Console) -> Report:
     if recorder is not None:
         say_recorded(console, recorder.written)
     return report
+
+
+def _start_page(config: RunConfig, publish: str, control: str, stack: ExitStack) -> "PageProcess | None":
+    """Start the live page, where it is wished for; it loads while the decoder does."""
+    if not config.monitor.enabled:
+        return None
+    from rtbci.commands.monitor import PageProcess
+
+    return stack.enter_context(PageProcess(config.monitor, publish, control))
 
 
 def _begin_change(config: RunConfig, decoder: Decoder, stack: ExitStack) -> EngineChange | None:

@@ -1,19 +1,23 @@
 """Who may open the page, who may read the messages, and who may give orders."""
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from rtbci.errors import RtbciError
+from rtbci.keys.roles import Role
+from rtbci.keys.tokens import check_token
 from rtbci.web.guarding import headers_of, is_loopback, refuse, with_headers
 
-__all__ = ["ROLE", "Access", "Gate", "OpenAccess", "Role"]
+__all__ = ["PROTOCOL", "ROLE", "Access", "Gate", "OpenAccess", "TokenAccess"]
 
-Role = Literal["listener", "controller"]
 ROLE = "rtbci.role"
 """Where a socket's scope says what its user may do."""
 MESSAGES = "/messages"
+PROTOCOL, TOKEN_PREFIX = "rtbci", "token."
+"""A page offers both as WebSocket protocols, the second with its token behind it: headers end in no log and no history."""
 
 
 class Access(Protocol):
@@ -27,9 +31,30 @@ class Access(Protocol):
 class OpenAccess:
     """Everybody who reaches the page may do everything: for addresses of this machine."""
 
-    def role_of(self, token: str) -> Role | None:
+    def role_of(self, token: str) -> Role | None:  # noqa: ARG002 (whatever it is)
         """Whatever the token."""
         return "controller"
+
+
+class TokenAccess:
+    """Asks the tokens of this computer; see `rtbci keys token`.
+
+    Parameters
+    ----------
+    say : callable
+        Told when they cannot be read; nobody is let in then.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def role_of(self, token: str) -> Role | None:
+        """Role of a token as it is kept just now, so that one that was revoked counts no longer."""
+        try:
+            return check_token(token) if token else None
+        except RtbciError as error:
+            self._say(str(error))
+            return None
 
 
 class _Asked(NamedTuple):
@@ -96,9 +121,14 @@ class Gate:
 def _asked(scope: Scope, headers: Mapping[str, str]) -> _Asked:
     scheme = "https" if scope.get("scheme") == "wss" else "http"
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    offered = (
+        name.removeprefix(TOKEN_PREFIX)
+        for name in scope.get("subprotocols", [])
+        if name.startswith(TOKEN_PREFIX)
+    )
     return _Asked(
         scope["path"],
         f"{scheme}://{headers.get('host', '')}",
         headers.get("origin"),
-        query.get("token", [""])[0],
+        next(offered, query.get("token", [""])[0]),
     )

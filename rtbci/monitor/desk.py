@@ -14,15 +14,19 @@ __all__ = ["Desk", "Order", "View", "read_from_page"]
 MAX_TEXT = 4096
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="order", forbid_unknown_fields=True):
-    """A button that was pressed."""
+class Order(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="order", forbid_unknown_fields=True
+):
+    """A button that was pressed; `profiles` asks what could be swapped to."""
 
     id: int
-    cmd: Literal["pause", "resume", "mark", "swap_profile", "stop"]
+    cmd: Literal["pause", "resume", "mark", "swap_profile", "stop", "profiles"]
     text: Annotated[str, Meta(max_length=512)] = ""
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="view", forbid_unknown_fields=True):
+class View(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="view", forbid_unknown_fields=True
+):
     """What the page shows now: whether any signal, and whether filtered."""
 
     signal: bool

@@ -6,6 +6,7 @@ from collections import deque
 __all__ = ["Mailbox"]
 
 Item = str | bytes
+N_KEPT = 4
 
 
 class Mailbox:
@@ -14,7 +15,7 @@ class Mailbox:
     Parameters
     ----------
     n_most : int
-        Frames that may wait; with one more all of those are dropped.
+        Frames that may wait; with one more, all of those are dropped that may be.
 
     Attributes
     ----------
@@ -28,16 +29,27 @@ class Mailbox:
 
     def __init__(self, n_most: int = 64) -> None:
         self._n_most = n_most
-        self._items: deque[Item] = deque()
+        self._items: deque[tuple[Item, bool]] = deque()
         self._ready = asyncio.Event()
         self.n_dropped = 0
 
-    def put(self, item: Item) -> None:
-        """Add a frame; forget all that wait when they are too many."""
+    def put(self, item: Item, *, keep: bool = False) -> None:
+        """Add a frame; forget those that wait when they are too many.
+
+        Parameters
+        ----------
+        item : str or bytes
+        keep : bool
+            It says what nothing later says again, and stays. Of these four times `n_most` may wait; whoever takes none of
+            them does not read at all.
+        """
         if len(self._items) >= self._n_most:
-            self.n_dropped += len(self._items)
-            self._items.clear()
-        self._items.append(item)
+            kept = [one for one in self._items if one[1]]
+            if len(kept) >= N_KEPT * self._n_most:
+                kept = []
+            self.n_dropped += len(self._items) - len(kept)
+            self._items = deque(kept)
+        self._items.append((item, keep))
         self._ready.set()
 
     async def take(self) -> Item:
@@ -45,4 +57,4 @@ class Mailbox:
         while not self._items:
             self._ready.clear()
             await self._ready.wait()
-        return self._items.popleft()
+        return self._items.popleft()[0]

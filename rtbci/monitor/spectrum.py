@@ -9,7 +9,7 @@ from rtbci.runtime.quality import FLAT_UV, NOISY_UV
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.units import spread_uv
 
-__all__ = ["BANDS_HZ", "ADVICE", "Electrode", "SpectrumMeter", "State", "band_uv", "power_density"]
+__all__ = ["ADVICE", "BANDS_HZ", "Electrode", "SpectrumMeter", "State", "band_uv", "power_density"]
 
 BANDS_HZ = {"delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0)}
 MAX_HZ = 70.0
@@ -74,9 +74,9 @@ def power_density(signal: FloatArray, rate_hz: float, segment: int) -> tuple[Flo
     pieces = np.stack([signal[i : i + segment] for i in starts])
     pieces -= pieces.mean(axis=1, keepdims=True)
     power = (np.abs(np.fft.rfft(pieces * window, axis=1)) ** 2).mean(axis=0)
-    density = power / (rate_hz * float((window**2).sum()))
+    density = np.asarray(power / (rate_hz * float((window**2).sum())), np.float64)
     density[1 : -1 if segment % 2 == 0 else None] *= 2.0
-    return np.fft.rfftfreq(segment, 1.0 / rate_hz), density
+    return np.asarray(np.fft.rfftfreq(segment, 1.0 / rate_hz), np.float64), density
 
 
 def band_uv(frequencies_hz: FloatArray, density: FloatArray, low_hz: float, high_hz: float) -> FloatArray:
@@ -140,13 +140,11 @@ class SpectrumMeter:
     def _look(self, bad: frozenset[str]) -> None:
         frequencies_hz, density = power_density(self._kept, self.rate_hz, self._segment)
         shown = frequencies_hz <= MAX_HZ
-        self.frequencies_hz, self.density = frequencies_hz[shown], density[shown]
+        self.frequencies_hz, self.density = np.asarray(frequencies_hz[shown]), np.asarray(density[shown])
         spread = spread_uv(self._kept)
         eeg = band_uv(frequencies_hz, density, *EEG_HZ)
-        mains = np.nanmax(
-            [band_uv(frequencies_hz, density, hz - 1.0, hz + 1.5) for hz in MAINS_HZ] + [np.full(len(spread), -1.0)],
-            axis=0,
-        )
+        seen = [band_uv(frequencies_hz, density, hz - 1.0, hz + 1.5) for hz in MAINS_HZ]
+        mains = np.fmax(np.fmax(*seen), -1.0)
         bands = np.stack([band_uv(frequencies_hz, density, *edges) for edges in BANDS_HZ.values()], axis=1)
         self.electrodes = tuple(
             Electrode(

@@ -72,7 +72,9 @@ class SignalBins:
         binned = data[:n_used].reshape(n_bins, k, data.shape[1])
         # Columns and units come last: there are fewer numbers by then.
         mean = self._to_uv(binned.mean(axis=1) if k > 1 else binned[:, 0])
-        low, high = (self._to_uv(binned.min(axis=1)), self._to_uv(binned.max(axis=1))) if k > 1 else (mean, mean)
+        low, high = (
+            (self._to_uv(binned.min(axis=1)), self._to_uv(binned.max(axis=1))) if k > 1 else (mean, mean)
+        )
         return Bins(mean, low, high, float(t_lsl[0]), float(t_lsl[n_used - 1]))
 
     def _to_uv(self, values: FloatArray) -> npt.NDArray[np.float32]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from msgspec import Meta, Struct
 
 from rtbci.errors import MessageError
-from rtbci.publish.messages import Seq, SentTime, SessionId, Version
+from rtbci.publish.messages import SentTime, Seq, SessionId, Version
 
 __all__ = ["MAX_SIGNAL_BYTES", "SIGNAL_TOPIC", "Signal", "bins_of", "decode_signal", "encode_signal"]
 
@@ -36,7 +36,8 @@ class Signal(Struct, frozen=True, kw_only=True):
     labels: Annotated[tuple[str, ...], Meta(description="Canonical labels of the channels, in order.")]
     is_read: Annotated[tuple[bool, ...], Meta(description="Which of them the decoder reads.")]
     bad: Annotated[
-        Mapping[str, str], Meta(description="Channels that cannot be EEG just now, and why where that is told.")
+        Mapping[str, str],
+        Meta(description="Channels that cannot be EEG just now, and why where that is told."),
     ]
     rate_hz: Annotated[float, Meta(gt=0, description="Nominal rate of the stream [Hz].")]
     n_per_bin: Annotated[int, Meta(ge=1, description="Samples in a bin.")]
@@ -44,13 +45,18 @@ class Signal(Struct, frozen=True, kw_only=True):
     t_first: Annotated[float, Meta(description="Stamp of the first bin's first sample [s, local LSL clock].")]
     t_last: Annotated[float, Meta(description="Stamp of the last bin's last sample [s, local LSL clock].")]
     follows: Annotated[
-        bool, Meta(description="False: signal is missing before it, by a gap or because nobody was listening.")
+        bool,
+        Meta(description="False: signal is missing before it, by a gap or because nobody was listening."),
     ]
     mean: Annotated[
         bytes, Meta(description="Means of the bins, float32 (n_bins, n_channels), little endian [µV].")
     ]
-    low: Annotated[bytes, Meta(description="Smallest sample of each bin, as `mean`; empty with 1 per bin.")] = b""
-    high: Annotated[bytes, Meta(description="Largest sample of each bin, as `mean`; empty with 1 per bin.")] = b""
+    low: Annotated[
+        bytes, Meta(description="Smallest sample of each bin, as `mean`; empty with 1 per bin.")
+    ] = b""
+    high: Annotated[
+        bytes, Meta(description="Largest sample of each bin, as `mean`; empty with 1 per bin.")
+    ] = b""
 
 
 _ENCODE = msgspec.msgpack.Encoder().encode

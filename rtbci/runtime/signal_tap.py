@@ -1,5 +1,6 @@
 """The signal as it passes, offered to whoever subscribes to it: a source around the source."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, Self
 
@@ -16,7 +17,7 @@ from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
 
 __all__ = ["SignalOffer", "TappedSource"]
 
-FRAME_S = 0.04
+FRAME_S = 0.03
 """A message comes this often, right after a decision where there is one."""
 MAX_BYTES = 48_000
 """Of the arrays in one message."""
@@ -169,6 +170,7 @@ class TappedSource:
         self._source, self._offer = source, offer
         self._layout: _Layout | None = None
         self._chunks: list[Chunk] = []
+        self._n_held, self._n_frame = 0, 1
         self._follows = False
 
     @property
@@ -182,7 +184,8 @@ class TappedSource:
         info = self._source.info
         self._layout = layout = _Layout(info, self._offer.unit)
         self._bins = SignalBins(layout.columns, layout.gains_uv, samples_per_bin(info.rate_hz))
-        self._chunks, self._follows = [], False
+        self._n_frame = max(1, int(FRAME_S * info.rate_hz))
+        self._chunks, self._n_held, self._follows = [], 0, False
 
     def close(self) -> None:
         """Close the source; may be called more than once."""
@@ -190,12 +193,13 @@ class TappedSource:
 
     def pull(self, timeout_s: float) -> Chunk:
         """Return what the source returns; see `Source.pull`."""
-        if self._chunks and abs(self._chunks[-1].t_lsl[-1] - self._chunks[0].t_lsl[0]) >= FRAME_S:
+        if self._n_held >= self._n_frame:
             self._send()
         chunk = self._source.pull(timeout_s)
         if self._offer.is_wanted:
             if len(chunk.t_lsl):
                 self._chunks.append(chunk)
+                self._n_held += len(chunk.t_lsl)
         elif self._follows or self._chunks:
             self._stop()
         return chunk
@@ -205,19 +209,19 @@ class TappedSource:
         return self._source.pull_markers()
 
     def _stop(self) -> None:
-        self._chunks, self._follows = [], False
+        self._chunks, self._n_held, self._follows = [], 0, False
         self._offer.take_gaps()
         self._bins.reset()
 
     def _send(self) -> None:
         data = np.concatenate([chunk.data for chunk in self._chunks])
         t_lsl = np.concatenate([chunk.t_lsl for chunk in self._chunks])
-        self._chunks = []
+        self._chunks, self._n_held = [], 0
         if self._layout is not None:
             self._layout.mark_read(self._offer.channel_map())
         firsts = [i for t in self._offer.take_gaps() for i in np.flatnonzero(t_lsl == t)[:1].tolist()]
         edges = [0, *sorted(firsts), len(t_lsl)]
-        for i, (start, stop) in enumerate(zip(edges, edges[1:], strict=False)):
+        for i, (start, stop) in enumerate(itertools.pairwise(edges)):
             if i:  # behind a gap
                 self._bins.reset()
                 self._follows = False

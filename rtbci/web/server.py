@@ -89,6 +89,7 @@ class PageServer:
         self._socket, self._what, self._instead = listening, what, instead
         config = uvicorn.Config(
             app,
+            interface="asgi3",  # it would take a method for something older
             ws="websockets-sansio",
             lifespan="off",
             log_config=None,

@@ -15,6 +15,7 @@ from rtbci.web.guarding import headers_of, is_loopback, refuse, with_headers
 
 __all__ = ["Guard", "page_app"]
 
+
 class Guard:
     """Lets through what knows the token and comes from this page; everything else is "not found".
 

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,7 +39,7 @@ def test_any_chunks_give_the_same_bins(lengths: list[int], k: int) -> None:
         np.testing.assert_allclose(np.concatenate([getattr(one, got) for one in pieces]), what, rtol=1e-6)
     assert pieces[0].t_first == 0.0
     assert pieces[-1].t_last == pytest.approx((n_bins * k - 1) / 100.0)
-    for one, after in zip(pieces, pieces[1:], strict=False):
+    for one, after in itertools.pairwise(pieces):
         assert after.t_first == pytest.approx(one.t_last + 0.01)
 
 
@@ -46,8 +48,11 @@ def test_what_is_not_finite_stays_so() -> None:
     data[5, 1] = np.nan
     bins = SignalBins(np.array([0, 1]), np.ones(2), 4).push(data, np.arange(8.0))
     assert bins is not None
-    assert np.isnan(bins.low[1, 1]) and np.isnan(bins.high[1, 1]) and np.isnan(bins.mean[1, 1])
-    assert np.isfinite(bins.mean[:, 0]).all() and np.isfinite(bins.mean[0]).all()
+    assert np.isnan(bins.low[1, 1])
+    assert np.isnan(bins.high[1, 1])
+    assert np.isnan(bins.mean[1, 1])
+    assert np.isfinite(bins.mean[:, 0]).all()
+    assert np.isfinite(bins.mean[0]).all()
 
 
 def test_after_a_reset_no_bin_holds_anything_from_before() -> None:

@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
-from rtbci.web.needed import PACKAGES, need_page
 from rtbci.errors import MissingPackageError
+from rtbci.web.needed import PACKAGES, need_page
 
 
 def test_all_there() -> None:
