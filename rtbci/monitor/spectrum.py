@@ -129,7 +129,8 @@ class SpectrumMeter:
         bad : frozenset of str
             Labels that the decoder does not trust.
         """
-        self._kept = np.concatenate((self._kept[-self._n_kept :], mean))[-self._n_kept :]
+        kept = np.concatenate((self._kept, mean.astype(np.float64)))
+        self._kept = kept[-self._n_kept :]
         self._n_new += len(mean)
         if self._n_new < self._n_every or len(self._kept) < self._segment:
             return False

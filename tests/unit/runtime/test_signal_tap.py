@@ -90,11 +90,11 @@ def test_a_message_comes_when_there_is_enough_at_the_next_pull() -> None:
     rig = Rig()
     rig.offer.send(prediction("Cz."))
     for _ in range(3):
-        rig.push(16 if rig.i else 14)
+        rig.push(10)
     assert rig.sent == []
     rig.flush()
     (one,) = rig.sent
-    assert (one.labels, one.n_bins, one.n_per_bin, one.seq, one.follows) == (("C3", "CZ"), 11, 4, 0, False)
+    assert (one.labels, one.n_bins, one.n_per_bin, one.seq, one.follows) == (("C3", "CZ"), 7, 4, 0, False)
     assert (one.session, one.bad, one.t_sent, one.t_first, one.t_last) == (
         "run-1",
         {"CZ": ""},
@@ -103,12 +103,11 @@ def test_a_message_comes_when_there_is_enough_at_the_next_pull() -> None:
         0.047,
     )
     mean, low, high = bins_of(one)
-    np.testing.assert_array_equal(mean[:, 0], 1.5 + 4 * np.arange(11))
+    np.testing.assert_array_equal(mean[:, 0], 1.5 + 4 * np.arange(7))
     np.testing.assert_array_equal(high - low, 3.0)
-    for _ in range(3):
-        rig.push(15)
+    rig.push(30)
     rig.flush()
-    assert [(one.seq, one.follows, one.n_bins) for one in rig.sent[1:]] == [(1, True, 11)]
+    assert [(one.seq, one.follows, one.n_bins, one.t_first) for one in rig.sent[1:]] == [(1, True, 8, 0.028)]
 
 
 def test_while_nobody_listens_nothing_is_kept_or_sent() -> None:
