@@ -100,7 +100,7 @@ def test_a_message_comes_when_there_is_enough_at_the_next_pull() -> None:
         {"CZ": ""},
         99.0,
         0.0,
-        0.047,
+        0.027,
     )
     mean, low, high = bins_of(one)
     np.testing.assert_array_equal(mean[:, 0], 1.5 + 4 * np.arange(7))
