@@ -274,15 +274,21 @@ def demo(
     seconds: Annotated[float, typer.Option(min=1.0, help="How long.")] = 60.0,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic user.")] = 0,
     pub: Annotated[str, typer.Option(help="ZMQ address to publish on; port 0: any.")] = "tcp://127.0.0.1:0",
+    monitor: Monitor = None,
+    monitor_at: MonitorAt = None,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Serve the live page and show it in the browser.")
+    ] = False,
     config: Annotated[str, typer.Option(help="TOML file or name.")] = "demo",
 ) -> None:
     """Everything in one terminal, without hardware: synthetic amplifier, decoder, live view, report."""
     from rtbci.config import read_config
 
-    settings = read_config(config, {})
+    wanted = True if monitor_at or open_ else monitor
+    settings = read_config(config, {"monitor.enabled": wanted, "monitor.address": monitor_at})
     from rtbci.commands import demo as command
 
-    command.demo(settings, console_of(stderr=False), seconds=seconds, seed=seed, address=pub)
+    command.demo(settings, console_of(stderr=False), seconds=seconds, seed=seed, address=pub, opens=open_)
 
 
 app.command()(streams)

@@ -1,6 +1,6 @@
 """Write the places of electrodes that the live page draws its map with, from the montage that the decoders use.
 
-    python tools/write_positions.py
+python tools/write_positions.py
 """
 
 import json

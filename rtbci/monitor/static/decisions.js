@@ -1,6 +1,6 @@
 // Probabilities over the last half minute, decisions and markers, and why there was none.
 
-import { FAINT, INK, LINE, Plot, QUIET, WARN, hatch, text } from "./plot.js";
+import { CARD, FAINT, INK, LINE, Plot, QUIET, WARN, hatch, text } from "./plot.js";
 import { CLASS_COLORS, CLASS_DASHES, WHYS, percent, tidy } from "./words.js";
 
 export const SPAN_S = 30;
@@ -16,7 +16,11 @@ export class Decisions {
   forget() { this.rows = []; this.markers = []; this.t_now = null; this.plot.isDirty = true; }
 
   push(rows) {
-    for (const [t, age, parts, probs, decision, why, score] of rows) this.rows.push({ t, age, parts, probs, decision, why, score });
+    for (const [t_end, age, parts, probs, decision, why, score] of rows) {
+      // Without data the window stays the same, and says once a second how old it is by now.
+      const t = why === "stream_lost" ? t_end + age / 1e3 : t_end;
+      this.rows.push({ t, age, parts, probs, decision, why, score, long_s: why === "stream_lost" ? 1 : this.hop_s });
+    }
     if (this.rows.length) this.tick(this.rows.at(-1).t);
   }
 
@@ -37,20 +41,24 @@ export class Decisions {
     for (const p of [0, 0.5, 1]) { context.fillStyle = FAINT; context.fillRect(LEFT, y(p), width - LEFT - RIGHT, 1); text(context, `${100 * p} %`, LEFT - 5, y(p), QUIET, "right"); }
     if (this.threshold !== null) {
       context.strokeStyle = QUIET; context.setLineDash([3, 4]); context.lineWidth = 1; context.beginPath(); context.moveTo(LEFT, y(this.threshold)); context.lineTo(width - RIGHT, y(this.threshold)); context.stroke(); context.setLineDash([]);
-      text(context, `threshold ${percent(this.threshold)}`, LEFT + 4, y(this.threshold) - 8, QUIET);
     }
-    const shown = this.rows.filter((row) => row.t > this.t_now - SPAN_S), wide = Math.max(1, this.hop_s / SPAN_S * (width - LEFT - RIGHT));
+    const shown = this.rows.filter((row) => row.t > this.t_now - SPAN_S), perSecond = (width - LEFT - RIGHT) / SPAN_S;
     context.save(); context.beginPath(); context.rect(LEFT, 0, width - LEFT - RIGHT + 1, height); context.clip();
     for (const row of shown) {
+      const wide = Math.max(1, row.long_s * perSecond);
       if (row.why) { context.fillStyle = WHYS[row.why]?.color ?? LINE; context.fillRect(this.x(row.t, width) - wide, strip, wide + 0.6, STRIP); }
       if (row.why === "gap" || row.why === "stream_lost") { context.fillStyle = WHYS[row.why].color; context.globalAlpha = 0.13; context.fillRect(this.x(row.t, width) - wide, TOP, wide + 0.6, bottom - TOP); context.globalAlpha = 1; }
     }
     this.silences(context, shown, width, bottom);
     this.classes.forEach((_, c) => this.curve(context, shown, c, width, y));
+    let end = -Infinity;
     for (const { t, words } of this.markers) {
       if (t < this.t_now - SPAN_S) continue;
-      const x = this.x(t, width);
-      context.fillStyle = INK; context.fillRect(x, 14, 1.2, bottom - 14); text(context, words.slice(0, 18), x + 3, 16, INK);
+      const x = this.x(t, width), shownWords = tidy(words).slice(0, 18);
+      context.fillStyle = INK; context.fillRect(x, 14, 1.2, bottom - 14);
+      if (x < end + 6) continue;
+      text(context, shownWords, x + 3, 19, INK);
+      end = x + 3 + context.measureText(shownWords).width;
     }
     for (const row of shown) {
       if (!row.decision) continue;
@@ -59,6 +67,11 @@ export class Decisions {
       context.beginPath(); context.moveTo(x - 6, 1); context.lineTo(x + 6, 1); context.lineTo(x + 6, 7); context.lineTo(x, 13); context.lineTo(x - 6, 7); context.fill();
     }
     context.restore();
+    if (this.threshold !== null) {
+      const words = `threshold ${percent(this.threshold)}`;
+      context.fillStyle = CARD; context.globalAlpha = 0.8; context.fillRect(LEFT + 1, y(this.threshold) + 2, context.measureText(words).width + 8, 14); context.globalAlpha = 1;
+      text(context, words, LEFT + 4, y(this.threshold) + 9, QUIET);
+    }
     for (const s of [0, -10, -20, -30]) text(context, s ? `${s} s` : "now", this.x(this.t_now + s, width), height - 9, QUIET, s ? (s === -SPAN_S ? "left" : "center") : "right");
   }
 
@@ -66,7 +79,7 @@ export class Decisions {
   silences(context, shown, width, bottom) {
     for (let i = 1; i < shown.length; i++) {
       const a = shown[i - 1].t, b = shown[i].t;
-      if (b - a > Math.max(1.6, 4 * this.hop_s)) hatch(context, this.x(a, width), TOP, this.x(b - this.hop_s, width), bottom, WARN);
+      if (b - a > Math.max(1.6, 4 * this.hop_s) && shown[i].why !== "stream_lost") hatch(context, this.x(a, width), TOP, this.x(b - this.hop_s, width), bottom, WARN);
     }
   }
 

@@ -5,6 +5,8 @@ import { ELECTRODES, uv } from "./words.js";
 
 const LEFT = 46, BOTTOM = 18, TOP = 14, GAP_PX = 14;
 const SIDES = { left: "#7cc4ee", middle: "#dbe3ea", right: "#f0bd6a" }, BAD = "#596673";
+// From the front to the back; electrodes at the side belong to the row that they end.
+const LINES = { FP: 0, AF: 1, F: 2, FT: 3, FC: 3, T: 4, C: 4, TP: 5, CP: 5, P: 6, PO: 7, O: 8, I: 9 };
 export const SCALES = [5, 10, 20, 30, 50, 75, 100, 150, 200, 400, 800, 1600];
 
 function side(label, place) {
@@ -36,8 +38,8 @@ export class Eeg {
   sort() {
     const rank = (i) => {
       if (this.order === "stream") return i;
-      const place = this.places[this.labels[i]] ?? [0, -2];
-      const montage = -Math.round(place[1] * 8) * 10 + place[0];
+      const place = this.places[this.labels[i]] ?? [0, -2], line = LINES[/^[A-Z]+?(?=\d|Z|$)/.exec(this.labels[i])?.[0]];
+      const montage = (line ?? 4.5 - 5 * place[1]) * 10 + place[0];
       const isFaulty = this.states[i] && this.states[i].state !== "good";
       return this.order === "quality" ? (isFaulty ? -1e4 : 0) + montage : montage;
     };
@@ -104,6 +106,7 @@ export class Eeg {
     for (const [k0, k1] of pieces) this.piece(context, k0, k1, width, bottom);
     this.drawnTo = to;
     this.pen(context, width, bottom);
+    this.edges(context, width, bottom);
   }
 
   // Stretches of slots that do not go round.
@@ -118,8 +121,8 @@ export class Eeg {
 
   piece(context, k0, k1, width, bottom) {
     const step = (width - LEFT - 2) / this.n, x0 = this.x(k0, width) - step / 2, x1 = x0 + (k1 - k0) * step;
-    context.fillStyle = CARD; context.fillRect(x0, 0, x1 - x0 + (k1 === this.next ? 0 : 0), bottom);
-    context.save(); context.beginPath(); context.rect(x0 - (x0 > LEFT + 1 ? 0.5 : 0), 0, x1 - x0 + 0.5, bottom); context.clip();
+    context.fillStyle = CARD; context.fillRect(x0, TOP, x1 - x0, bottom - TOP);
+    context.save(); context.beginPath(); context.rect(x0 - (x0 > LEFT + 1 ? 0.5 : 0), TOP, x1 - x0 + 0.5, bottom - TOP); context.clip();
     this.grid(context, k0, k1, width, bottom);
     for (const [start, stop] of this.gaps) {
       const a = Math.max(start, k0), b = Math.min(stop, k1);
@@ -145,32 +148,41 @@ export class Eeg {
       context.stroke();
     });
     context.restore();
-    context.fillStyle = CARD; context.fillRect(x0, bottom, x1 - x0, BOTTOM);
-    this.seconds(context, k0, k1, width, bottom);
   }
 
   grid(context, k0, k1, width, bottom) {
     const every = Math.round(1 / this.bin_s);
     context.fillStyle = FAINT;
     for (let k = Math.ceil(k0 / every) * every; k < k1; k += every) context.fillRect(this.x(k, width), TOP, 1, bottom - TOP);
-    for (const { k, words, color } of this.lines) {
+    for (const { k, color } of this.lines) {
       if (k < k0 - 2 || k >= k1) continue;
-      context.fillStyle = color; context.fillRect(this.x(k, width), 0, 1.5, bottom);
-      text(context, words, this.x(k, width) + 4, 7, color);
+      context.fillStyle = color; context.globalAlpha = 0.65; context.fillRect(this.x(k, width), TOP, 1.2, bottom - TOP); context.globalAlpha = 1;
     }
   }
 
-  seconds(context, k0, k1, width, bottom) {
-    const every = Math.round(1 / this.bin_s);
-    for (let k = Math.ceil(k0 / every) * every; k < k1; k += every) {
+  // Words above and below the traces, all of them anew: they reach over the columns that are drawn one by one.
+  edges(context, width, bottom) {
+    context.fillStyle = CARD;
+    context.fillRect(0, 0, width, TOP); context.fillRect(LEFT - 20, bottom, width - LEFT + 20, BOTTOM);
+    const every = Math.round(1 / this.bin_s), first = this.next - this.n + GAP_PX;
+    for (let k = Math.ceil(first / every) * every; k < this.next; k += every) {
       const s = Math.round(k * this.bin_s);
-      if (width > 500 || s % 2 === 0) text(context, `${s % 60} s`, this.x(k, width), bottom + 10, QUIET, "center");
+      if (width > 500 || s % 2 === 0) text(context, `${((s % 60) + 60) % 60} s`, Math.min(width - 14, this.x(k, width)), bottom + 10, QUIET, "center");
+    }
+    let end = -Infinity;
+    const shown = this.lines.filter(({ k }) => k > first && k < this.next).sort((a, b) => this.x(a.k, width) - this.x(b.k, width));
+    for (const { k, words, color } of shown) {
+      const at = this.x(k, width), wide = context.measureText(words).width, x = Math.min(at, width - wide);
+      context.fillStyle = color; context.fillRect(at, TOP - 4, 1.2, 4);
+      if (x < end + 6) continue;  // there is no room for its words; the list of events has them
+      text(context, words, x, 6, color);
+      end = x + wide;
     }
   }
 
   pen(context, width, bottom) {
     const x = this.x(this.next - 1, width) + (width - LEFT) / this.n / 2, stop = Math.min(width, x + GAP_PX);
-    context.fillStyle = CARD; context.fillRect(x, 0, stop - x, bottom);
+    context.fillStyle = CARD; context.fillRect(x, TOP, stop - x, bottom - TOP);
     context.fillStyle = INK; context.globalAlpha = 0.75; context.fillRect(x + 1, TOP, 1, bottom - TOP); context.globalAlpha = 1;
   }
 

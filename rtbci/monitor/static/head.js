@@ -60,7 +60,7 @@ export class Head {
       const x = (column + 0.5) / GRID * 2 - 1, y = 1 - (row + 0.5) / GRID * 2;
       let sum = 0, weights = 0;
       for (const { place, value } of points) {
-        const d2 = (x - place[0]) ** 2 + (y - place[1]) ** 2 + 0.004, w = 1 / (d2 * d2);
+        const d2 = (x - place[0]) ** 2 + (y - place[1]) ** 2 + 0.012, w = 1 / (d2 * d2);
         sum += w * Math.log(value); weights += w;
       }
       const [r, g, b] = color((sum / weights - low) / (high - low)), at = 4 * (row * GRID + column);
@@ -111,7 +111,7 @@ export class Head {
   }
 
   legend(context, width, height) {
-    const wide = 78, x = 4, y = height - 8;
+    const wide = 104, x = 4, y = height - 8;
     for (let k = 0; k < wide; k++) { context.fillStyle = `rgb(${color(k / wide).join()})`; context.fillRect(x + k, y - 3, 1.5, 7); }
     text(context, uv(this.limits[0]), x, y - 12, QUIET);
     text(context, uv(this.limits[1]), x + wide, y - 12, QUIET, "right");

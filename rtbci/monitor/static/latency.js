@@ -53,7 +53,7 @@ export class Latency {
     counts.forEach((count, k) => { if (count) context.fillRect(left, y(top * (k + 1) / n) + 0.5, Math.max(1, (right - left) * count / most), tall - 1); });
     if (this.summary) for (const name of ["p50", "p99"]) {
       const at = y(this.summary[name]);
-      context.fillStyle = INK; context.fillRect(left, at, right - left, 1); text(context, name, right, at - 6, INK, "right");
+      context.fillStyle = INK; context.fillRect(left, at, right - left, 1); text(context, name, right, Math.max(6, at - 6), INK, "right");
     }
     text(context, "how often", (left + right) / 2, bottom + 10, QUIET, "center");
   }

@@ -175,7 +175,7 @@ function faults(all) {
     item.append(b, `${ELECTRODES[condition].text}${advice ? `: ${advice}` : ""}`);
     return item;
   }));
-  $("map-note").textContent = faulty.length ? `${faulty.length} of ${all.length} channels need a look:` : `all ${all.length} channels look like EEG`;
+  $("map-note").textContent = faulty.length ? `${faulty.length} of ${all.length} channels need a look:` : `All ${all.length} channels look like EEG. Filled: read by the decoder.`;
 }
 
 function bandButtons({ bands, bands_hz }) {
