@@ -24,6 +24,7 @@ from rtbci.commands.options import (
     names_of,
 )
 from rtbci.commands.profile import app as profile_app
+from rtbci.commands.report_command import report as report_command
 from rtbci.commands.session import app as session_app
 from rtbci.commands.signal_commands import amp, chaos, replay, streams
 from rtbci.errors import RtbciError
@@ -305,6 +306,7 @@ def doctor(config: Config = None) -> None:
 
 
 app.command("monitor")(monitor_command)
+app.command("report")(report_command)
 app.command("eval")(evaluate)
 
 
