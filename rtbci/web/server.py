@@ -96,6 +96,7 @@ class PageServer:
             access_log=False,  # addresses have the token in them
             server_header=False,
             ws_max_size=MAX_BYTES,
+            ws_per_message_deflate=False,  # signal hardly gets smaller, and every viewer would cost it anew
             timeout_graceful_shutdown=1,
             ssl_certfile=tls[0] if tls else None,
             ssl_keyfile=str(tls[1]) if tls else None,

@@ -66,6 +66,8 @@ export class Eeg {
     }
     for (let j = 0; j < n_bins; j++, this.next++) this.put(this.next, low, high, j * n_channels, n_channels);
     this.gaps = this.gaps.filter(([, stop]) => stop > this.next - this.n);
+    const words = `scrolling signal of ${n_channels} channels, ${this.gaps.length} ${this.gaps.length === 1 ? "gap" : "gaps"} in it`;
+    if (this.plot.canvas.getAttribute("aria-label") !== words) this.plot.canvas.setAttribute("aria-label", words);
     this.plot.isDirty = true;
   }
 
