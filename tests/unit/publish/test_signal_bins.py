@@ -21,7 +21,7 @@ def test_any_chunks_give_the_same_bins(lengths: list[int], k: int) -> None:
     data = np.random.default_rng(0).normal(size=(sum(lengths), 3))
     t_s = np.arange(len(data)) / 100.0
     gains = np.array([2.0, 0.5])
-    columns = np.array([2, 0])
+    columns = np.array([0, 2])
     bins = SignalBins(columns, gains, k)
     pieces: list[Bins] = []
     i = 0
