@@ -42,7 +42,14 @@ def control_beside(publish: str) -> str:
 
 
 def monitor(
-    publish: str, control: str, settings: MonitorSettings, console: Console, *, opens: bool, beside: bool
+    publish: str,
+    control: str,
+    settings: MonitorSettings,
+    console: Console,
+    *,
+    opens: bool,
+    checks: bool = False,
+    beside: bool = False,
 ) -> None:
     """Serve the live page of a run until Ctrl-C.
 
@@ -55,11 +62,12 @@ def monitor(
         Where to say what happens.
     opens : bool
         Show the page in the browser.
+    checks : bool
+        Tell the address that begins with the check before a session.
     beside : bool
         Started by a run: ends when standard input does, says its address on standard output, and gives way to the decoder.
     """
     need_page(WHAT, "monitor", "use `rtbci listen`")
-    from rtbci.monitor.choices import profile_choices
     from rtbci.monitor.page import LivePage, place_of
 
     say = teller_of(console)
@@ -77,16 +85,16 @@ def monitor(
                 insecure=settings.insecure,
                 origins=settings.origins,
                 about=_about,
-                profiles=lambda paradigm: profile_choices(publish, paradigm),
                 say=say,
             )
         )
         if beside:
             print(f"{SERVED}{page.url}", flush=True)
         else:
-            say(f"{SERVED}{page.url}   (of {publish}; Ctrl-C ends the page, not the run)")
+            url = f"{page.url}?check" if checks else page.url
+            say(f"{SERVED}{url}   (of {publish}; Ctrl-C ends the page, not the run)")
             if opens:
-                webbrowser.open(page.url)
+                webbrowser.open(url)
         while not stop.wait(LOOK_S):
             if page.error is not None:
                 raise page.error

@@ -21,6 +21,9 @@ def monitor(
         str | None, typer.Option(help="Serve the page at HOST:PORT (default: 127.0.0.1:5580; port 0: any).")
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Begin with the check before a session: go or no go.")
+    ] = False,
     tls_cert: Annotated[
         Path | None, typer.Option(help="Certificate chain, PEM (default: an own one).")
     ] = None,
@@ -54,5 +57,6 @@ def monitor(
         settings,
         console_of(),
         opens=open_,
+        checks=check,
         beside=beside,
     )

@@ -18,6 +18,7 @@ from rtbci.monitor.access import PROTOCOL, ROLE, Access, Gate
 from rtbci.monitor.desk import Desk, Order, read_from_page
 from rtbci.monitor.frames import said
 from rtbci.monitor.hub import Hub, Listener, Viewer
+from rtbci.monitor.local import Local
 from rtbci.monitor.mailbox import Mailbox
 from rtbci.publish.messages import MESSAGE_TYPES
 
@@ -40,8 +41,8 @@ class Application:
         See `Gate`.
     about : callable
         Returns what a page is told first, besides what it may do.
-    profiles : callable
-        Takes a paradigm and returns the names of profiles that can be swapped to; called in a thread.
+    local : Local
+        What is known of the run's computer; asked in a thread.
     origins : sequence of str
         See `Gate`.
 
@@ -57,10 +58,10 @@ class Application:
         access: Access,
         loopback_only: bool,
         about: Callable[[], dict[str, Any]],
-        profiles: Callable[[str], list[str]],
+        local: Local,
         origins: Sequence[str] = (),
     ) -> None:
-        self._hub, self._desk, self._about, self._profiles = hub, desk, about, profiles
+        self._hub, self._desk, self._about, self._local = hub, desk, about, local
         static = StaticFiles(directory=str(files("rtbci.monitor") / "static"), html=True)
         routes = [
             WebSocketRoute("/messages", self._serve_messages),
@@ -114,14 +115,16 @@ class Application:
             self._hub.leave(viewer)
 
     async def _carry_out(self, mailbox: Mailbox, order: Order) -> None:
-        if order.cmd == "profiles":
-            hello = self._hub.feed.hello
-            found = await asyncio.to_thread(self._profiles, hello.paradigm if hello else "")
-            mailbox.put(
-                said("reply", {"id": order.id, "cmd": order.cmd, "ok": True, "result": found}), keep=True
-            )
+        hello = self._hub.feed.hello
+        asked = {
+            "profiles": lambda: self._local.profiles(hello.paradigm if hello else ""),
+            "computer": self._local.computer,
+        }.get(order.cmd)
+        if asked is None:
+            answer = await self._desk.carry_out(order)
         else:
-            mailbox.put(said("reply", await self._desk.carry_out(order)), keep=True)
+            answer = {"id": order.id, "cmd": order.cmd, "ok": True, "result": await asyncio.to_thread(asked)}
+        mailbox.put(said("reply", answer), keep=True)
 
     async def _ignore(self, text: str) -> None:
         """What a listener says is of no interest."""

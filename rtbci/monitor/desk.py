@@ -17,10 +17,10 @@ MAX_TEXT = 4096
 class Order(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="order", forbid_unknown_fields=True
 ):
-    """A button that was pressed; `profiles` asks what could be swapped to."""
+    """A button that was pressed; `profiles` asks what could be swapped to, `computer` for room on its disk."""
 
     id: int
-    cmd: Literal["pause", "resume", "mark", "swap_profile", "stop", "profiles"]
+    cmd: Literal["pause", "resume", "mark", "swap_profile", "stop", "profiles", "computer"]
     text: Annotated[str, Meta(max_length=512)] = ""
 
 

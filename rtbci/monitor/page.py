@@ -13,6 +13,7 @@ from rtbci.monitor.access import Access, OpenAccess, TokenAccess
 from rtbci.monitor.app import Application
 from rtbci.monitor.desk import Desk
 from rtbci.monitor.hub import Hub
+from rtbci.monitor.local import Local
 from rtbci.web.guarding import LOOPBACK, origin_of, refuse
 from rtbci.web.server import PageServer, listen
 
@@ -66,7 +67,7 @@ class LivePage:
         See `rtbci.monitor.access.Gate`.
     about : callable, optional
         Returns more of what pages are told when they open.
-    profiles : callable, optional
+    local : Local, optional
         See `Application`.
     say : callable
         Told what somebody at the terminal should know.
@@ -92,17 +93,17 @@ class LivePage:
         insecure: bool = False,
         origins: Sequence[str] = (),
         about: Callable[[], dict[str, Any]] = dict,
-        profiles: Callable[[str], list[str]] = lambda _paradigm: [],
+        local: Local | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
-        is_local = place.host in LOOPBACK
-        if not is_local and tls is None and not insecure:
+        is_loopback = place.host in LOOPBACK
+        if not is_loopback and tls is None and not insecure:
             raise ConfigError(
                 f"live page: {place.host} can be reached from the network, need TLS there so that tokens cannot be read on the "
                 "way; use 127.0.0.1, give --tls (a certificate of your own: --tls-cert, --tls-key), or say --insecure "
                 "when everybody on this network may"
             )
-        access: Access = OpenAccess() if is_local else TokenAccess(say)
+        access: Access = OpenAccess() if is_loopback else TokenAccess(say)
         listening = listen(*place, WHAT)
         self.url = f"{origin_of(place.host, listening.getsockname()[1], 'https' if tls else 'http')}/"
         self._publish, self._control = publish, control
@@ -114,7 +115,9 @@ class LivePage:
             return {"publish": publish, "control": control, **about()}
 
         def make(hub: Hub) -> ASGIApp:
-            return Application(hub, self._desk, access, is_local, told, profiles, origins).app
+            return Application(
+                hub, self._desk, access, is_loopback, told, local or Local(publish), origins
+            ).app
 
         self._make = make
         try:

@@ -1,5 +1,6 @@
 // The live page: takes what comes, and gives it to those who draw.
 
+import { findings, showFindings } from "./check.js";
 import { Decisions } from "./decisions.js";
 import { Eeg, SCALES } from "./eeg.js";
 import { Head } from "./head.js";
@@ -13,7 +14,7 @@ const $ = (id) => document.getElementById(id);
 const places = await fetch("positions.json").then((answer) => answer.json());
 const eeg = new Eeg($("eeg"), places), spectrum = new Spectrum($("psd")), decisions = new Decisions($("timeline"));
 const latency = new Latency($("ages"), decisions), head = new Head($("map"), places, picked);
-const seen = { hello: null, status: null, role: "controller", dropped: 0, session: "", isAway: true, isSilent: false };
+const seen = { hello: null, status: null, role: "controller", dropped: 0, events: {}, computer: null, session: "", isAway: true, isSilent: false };
 let isFiltered = false;
 
 // -- what comes -------------------------------------------------------------------------------------------
@@ -67,6 +68,7 @@ const link = new Link({
   },
   dropped({ n_frames }) { seen.dropped = n_frames; },
   link(message) {
+    check();
     seen.isSilent = message.silent_s === null || message.silent_s > SILENT_S;
     seen.neverHeard = message.silent_s === null;
     $("link").textContent = `lost on the way: ${message.n_lost} messages to the server, ${seen.dropped} frames to this browser${message.n_malformed ? `, ${message.n_malformed} not understood` : ""}; ${message.n_viewers} ${message.n_viewers === 1 ? "page" : "pages"} open`;
@@ -75,7 +77,7 @@ const link = new Link({
 });
 
 function newSession(session) {
-  seen.session = session; seen.status = null;
+  seen.session = session; seen.status = null; seen.events = {};
   decisions.forget(); latency.forget(); $("events").replaceChildren();
 }
 
@@ -153,6 +155,7 @@ function legends(classes) {
 
 function happened(event) {
   const { kind, value, data, t_lsl } = event;
+  seen.events[kind] = event;
   if (kind === "marker") { decisions.mark(t_lsl, value); eeg.line(t_lsl, value.slice(0, 16), "#dbe3ea"); }
   if (kind === "decision") eeg.line(t_lsl, tidy(value), CLASS_COLORS[Math.max(0, seen.hello?.classes.indexOf(value) ?? 0) % CLASS_COLORS.length]);
   const item = document.createElement("li"), when = document.createElement("time"), name = document.createElement("span"), more = document.createElement("span");
@@ -231,8 +234,19 @@ const acts = {
     if (await ask("swap")) await order("swap_profile", $("swap-text").value.trim(), () => `Decoding with ${$("swap-text").value.trim()}.`);
   },
   async stop() { if (await ask("stop")) await order("stop", "", () => "The run ends."); },
+  async check() {
+    $("check-dialog").showModal();
+    check();
+    seen.computer = await link.order("computer").catch(() => null);
+    check();
+  },
   help() { $("help-dialog").showModal(); },
 };
+function check() {
+  if (!$("check-dialog").open) return;
+  const electrodes = head.electrodes.map((one, i) => ({ ...one, label: head.labels[i], isRead: head.isRead?.[i] }));
+  showFindings($("findings"), $("verdict"), findings({ ...seen, electrodes }));
+}
 for (const [id, act] of Object.entries(acts)) $(id).addEventListener("click", act);
 
 function filter(wanted) {
@@ -255,7 +269,7 @@ $("order").addEventListener("change", ({ target }) => eeg.set({ order: target.va
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") || event.target.matches("input, select")) return;
-  const act = { p: () => $("pause").click(), m: () => $("mark").click(), s: () => $("swap").click(), "?": acts.help, r: () => filter(false), f: () => filter(true), "+": () => scale(-1), "-": () => scale(1) }[event.key.toLowerCase()];
+  const act = { c: acts.check, p: () => $("pause").click(), m: () => $("mark").click(), s: () => $("swap").click(), "?": acts.help, r: () => filter(false), f: () => filter(true), "+": () => scale(-1), "-": () => scale(1) }[event.key.toLowerCase()];
   if (act) { event.preventDefault(); act(); }
 });
 
@@ -269,3 +283,4 @@ function pairs(target, entries, wrap) {
 pairs($("keys"), Object.entries(KEYS), (key) => { const kbd = document.createElement("kbd"); kbd.textContent = key; return kbd; });
 pairs($("meanings"), [...Object.values(WHYS).map(({ text, tip }) => [text, tip]), ...PARTS.map(({ name, tip }) => [name, tip])], (name) => name);
 legends([]); buttons(); state();
+if (new URLSearchParams(location.search).has("check")) acts.check();

@@ -5,7 +5,7 @@ import pytest
 from rtbci.commands.monitor import control_beside, tls_of
 from rtbci.config import MonitorSettings
 from rtbci.errors import ConfigError
-from rtbci.monitor.choices import profile_choices
+from rtbci.monitor.local import Local
 from tests.tiny import write_paradigm, write_tiny_profile
 
 
@@ -44,7 +44,14 @@ def test_profiles_of_this_computer_are_offered(tmp_path: Path, monkeypatch: pyte
     paradigm = write_paradigm(tmp_path / "tiny")
     write_tiny_profile(tmp_path / "rtbci" / "profiles" / "tiny" / "ada" / "0001", paradigm)
     always = ["population", "previous"]
-    assert profile_choices("tcp://127.0.0.1:5571", "tiny") == [*always, "ada", "ada@1"]
-    assert profile_choices("tcp://127.0.0.1:5571", "other") == always
-    assert profile_choices("tcp://127.0.0.1:5571", "") == always
-    assert profile_choices("tcp://lab-pc:5571", "tiny") == always
+    assert Local("tcp://127.0.0.1:5571").profiles("tiny") == [*always, "ada", "ada@1"]
+    assert Local("tcp://127.0.0.1:5571").profiles("other") == always
+    assert Local("tcp://127.0.0.1:5571").profiles("") == always
+    assert Local("tcp://lab-pc:5571").profiles("tiny") == always
+
+
+def test_the_disk_of_this_computer_is_known(tmp_path: Path) -> None:
+    here = Local("tcp://127.0.0.1:5571", tmp_path / "not" / "yet").computer()
+    assert here["folder"] == str(tmp_path / "not" / "yet")
+    assert here["free_gb"] > 0
+    assert Local("tcp://lab-pc:5571").computer() == {}
