@@ -140,7 +140,9 @@ def _give_way(stop: threading.Event) -> None:
     os.nice(NICE)
 
     def wait_for_end() -> None:
-        sys.stdin.buffer.read()
+        # Not through `sys.stdin`: a thread in there at the end of the program would hold its lock.
+        while os.read(0, 4096):
+            pass
         stop.set()
 
     threading.Thread(target=wait_for_end, name="rtbci-run-ended", daemon=True).start()

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ pytest.importorskip(
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from rtbci.commands.monitor import PageProcess
+from rtbci.config import MonitorSettings
 from rtbci.errors import ConfigError, PortInUseError
 from rtbci.monitor.page import LivePage, place_of
 from rtbci.publish.messages import Hello
@@ -113,8 +116,7 @@ def test_the_signal_is_sent_only_while_somebody_looks(served: Served) -> None:
                 seen.add(everything.recv_multipart()[0])
             return seen
 
-        topics()
-        assert b"signal" not in topics()
+        assert topics() == {b"hello", b"prediction", b"status"}
         with context.socket(zmq.SUB) as viewer:
             viewer.connect(served.process.address)
             viewer.subscribe("signal")
@@ -241,3 +243,23 @@ def test_an_address_that_is_taken() -> None:
             LivePage(NOBODY, NOBODY, place_of(taken))
     with pytest.raises(ConfigError, match="cannot connect to"):
         LivePage("nonsense", NOBODY, place_of("127.0.0.1:0"))
+
+
+def test_the_process_beside_a_run_ends_with_it() -> None:
+    settings = MonitorSettings(enabled=True, address="127.0.0.1:0")
+    with PageProcess(settings, NOBODY, NOBODY) as page:
+        host, port = page.url().removeprefix("http://").rstrip("/").split(":")
+        asked = http.client.HTTPConnection(host, int(port), timeout=10.0)
+        asked.request("GET", "/")
+        assert asked.getresponse().status == 200
+        asked.close()
+        page._popen.send_signal(signal.SIGINT)  # Ctrl-C reaches it too, and is the run's business
+        assert page._popen.poll() is None
+    assert page._popen.returncode == 0
+    with LivePage(NOBODY, NOBODY, place_of("127.0.0.1:0")) as taken:
+        settings = settings.model_copy(update={"address": taken.url.removeprefix("http://").rstrip("/")})
+        with (
+            PageProcess(settings, NOBODY, NOBODY) as page,
+            pytest.raises(ConfigError, match="it did not start"),
+        ):
+            page.url()
