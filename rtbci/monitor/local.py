@@ -31,7 +31,7 @@ class Local:
 
     def profiles(self, paradigm: str) -> list[str]:
         """Names that `swap_profile` takes for a paradigm, most likely first."""
-        choices = list(ALWAYS)
+        choices: list[str] = [*ALWAYS]
         if not paradigm or not self._is_here:
             return choices
         for user in users_of(paradigm):
