@@ -7,16 +7,20 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from rtbci.commands.control import app as control_app
 from rtbci.commands.engine import app as engine_app
 from rtbci.commands.eval_command import evaluate
+from rtbci.commands.keys import app as keys_app
 from rtbci.commands.monitor_command import monitor as monitor_command
 from rtbci.commands.options import (
     Address,
     Config,
     Ignore,
+    Key,
     Monitor,
     MonitorAt,
     ParadigmName,
+    ServerKey,
     SourceId,
     StreamName,
     Unit,
@@ -46,7 +50,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(control_app, name="control")
 app.add_typer(engine_app, name="engine")
+app.add_typer(keys_app, name="keys")
 app.add_typer(profile_app, name="profile")
 app.add_typer(session_app, name="session")
 
@@ -123,7 +129,15 @@ def run(
     ] = None,
     format: Annotated[str | None, typer.Option(help="json or msgpack (default: json).")] = None,
     lsl_outlet: Annotated[bool | None, typer.Option(help="Offer predictions as an LSL stream too.")] = None,
-    insecure: Annotated[bool | None, typer.Option(help="Allow addresses that the network reaches.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="Key pair to encrypt all sockets with (default: none; off loopback the one called default)."
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool | None, typer.Option(help="Allow addresses that the network reaches, unencrypted.")
+    ] = None,
     record: Annotated[
         str | None, typer.Option(help="Folder for recordings (default: sessions in the user's data folder).")
     ] = None,
@@ -157,6 +171,7 @@ def run(
         "publish.control": control,
         "publish.format": format,
         "publish.lsl_outlet": lsl_outlet,
+        "publish.key": key,
         "publish.insecure": insecure,
         "record.folder": record,
         "record.enabled": False if no_record else None,
@@ -260,6 +275,8 @@ def listen(
     ] = None,
     duration: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
     count: Annotated[int | None, typer.Option(help="Stop after this many messages.")] = None,
+    server_key: ServerKey = None,
+    key: Key = None,
 ) -> None:
     """Show predictions as they come."""
     from rtbci.listen import TOPICS
@@ -267,7 +284,15 @@ def listen(
     from rtbci.publish.addresses import PUBLISH_ADDRESS
 
     topics = topic or TOPICS
-    command(address or PUBLISH_ADDRESS, as_json=json, topics=topics, duration_s=duration, n_messages=count)
+    command(
+        address or PUBLISH_ADDRESS,
+        as_json=json,
+        topics=topics,
+        duration_s=duration,
+        n_messages=count,
+        server_key=server_key,
+        key=key,
+    )
 
 
 @app.command()

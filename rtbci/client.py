@@ -14,10 +14,19 @@ from typing import Self
 import zmq
 
 from rtbci.clock import Clock, now
-from rtbci.errors import ConfigError, MessageError, StreamError, StreamLostError, StreamNotFoundError
+from rtbci.errors import (
+    ConfigError,
+    MessageError,
+    RtbciError,
+    StreamError,
+    StreamLostError,
+    StreamNotFoundError,
+)
+from rtbci.keys.curve import KeyPair
 from rtbci.publish.addresses import PUBLISH_ADDRESS
 from rtbci.publish.codec import MAX_PAYLOAD_BYTES, decode
 from rtbci.publish.messages import MESSAGE_TYPES, Hello, Message
+from rtbci.publish.secured import secure
 
 __all__ = ["Client"]
 
@@ -44,6 +53,10 @@ class Client:
         Of ``prediction``, ``status``, ``event``, ``hello``; these are what `receive` and iteration return.
     timeout_s : float or None
         How long to wait for a message before raising; None waits for ever.
+    server_key : str or None
+        Public key of a decoder that only trusted keys may listen to, or its name among the trusted servers.
+    key : str, KeyPair or None
+        This user's own, by name, which the decoder trusts; None: the one called default.
     clock : Clock
         Time in seconds.
 
@@ -75,9 +88,12 @@ class Client:
         topics: Sequence[str] = ("prediction",),
         *,
         timeout_s: float | None = 5.0,
+        server_key: str | None = None,
+        key: str | KeyPair | None = None,
         clock: Clock = now,
     ) -> None:
         self.address = address
+        self._is_encrypted = server_key is not None
         self.hello: Hello | None = None
         self.session: str | None = None
         self.n_malformed = 0
@@ -90,12 +106,16 @@ class Client:
         self._context = zmq.Context()
         self._socket = _new_socket(self._context)
         try:
+            secure(self._socket, server_key, key)
             self._socket.connect(address)
         except zmq.ZMQError as error:
             self.close()
             raise ConfigError(
                 f"Client: cannot connect to {address!r} ({error.strerror}), need tcp://HOST:PORT or ipc://PATH"
             ) from error
+        except RtbciError:
+            self.close()
+            raise
         for topic in self._topics | {"hello"}:
             self._socket.subscribe(topic)
 
@@ -184,7 +204,7 @@ class Client:
         if self.session is None:
             return StreamNotFoundError(
                 f"Client: nothing received from {self.address} in {limit_s:g} s; is `rtbci run` running, and "
-                f"does it publish there?"
+                f"does it publish there{', and does it trust this key' if self._is_encrypted else ''}?"
             )
         return StreamLostError(
             f"Client: nothing more received from {self.address} in {limit_s:g} s (topics "

@@ -59,7 +59,16 @@ class PublishSettings(Settings):
     control: str = "tcp://127.0.0.1:5572"
     format: Literal["json", "msgpack"] = "json"
     lsl_outlet: bool = False
-    insecure: bool = False
+    key: str = Field(default="", description="key pair that all sockets are encrypted with")
+    insecure: bool = Field(default=False, description="the network may read and control, unencrypted")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "PublishSettings":
+        if self.key and self.insecure:
+            raise ValueError(
+                f"insecure is true and key is {self.key!r}, need one of them; leave out insecure"
+            )
+        return self
 
 
 class EngineSettings(Settings):

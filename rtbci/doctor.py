@@ -59,7 +59,16 @@ def examine(addresses: dict[str, str]) -> Iterator[Finding]:
     addresses : dict of str to str
         Name and ZMQ address of each socket that a run would bind.
     """
-    for check in (_python, _liblsl, _lsl_loopback, _clock, _onnxruntime, *_engine_checks(), _cache):
+    for check in (
+        _python,
+        _liblsl,
+        _lsl_loopback,
+        _encryption,
+        _clock,
+        _onnxruntime,
+        *_engine_checks(),
+        _cache,
+    ):
         yield _guarded(check)
     yield from _backends()
     for name, address in addresses.items():
@@ -110,6 +119,24 @@ def _lsl_loopback() -> Finding:
             "allow UDP port 16571 and TCP/UDP 16572-16604 in the firewall, or set KnownPeers in lsl_api.cfg",
         )
     return Finding("LSL on this computer", "ok", f"own outlet found in {1e3 * took_s:.0f} ms")
+
+
+def _encryption() -> Finding:
+    """Whether ZeroMQ can encrypt, and whether the keys are for their owner's eyes only."""
+    import zmq
+
+    from rtbci.keys.curve import list_keys
+    from rtbci.keys.trusted import list_trusted
+
+    what, version = "encryption", f"ZeroMQ {zmq.zmq_version()}"
+    if not zmq.has("curve"):
+        remedy = "pip install --force-reinstall pyzmq: its wheels have libsodium in them"
+        return Finding(what, "warning", f"{version} was built without CURVE: loopback only", remedy)
+    try:
+        own, trusted = list_keys(), list_trusted()
+    except RtbciError as error:
+        return Finding(what, "warning", str(error), "see docs/security.md")
+    return Finding(what, "ok", f"{version} with CURVE; {len(own)} key pairs, {len(trusted)} trusted keys")
 
 
 def _clock() -> Finding:

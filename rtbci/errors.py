@@ -16,6 +16,7 @@ __all__ = [
     "PortInUseError",
     "ProfileError",
     "RateError",
+    "RateLimitError",
     "RtbciError",
     "ShapeError",
     "SignalError",
@@ -118,3 +119,7 @@ class ShapeError(RtbciError, ValueError):
 
 class MessageError(RtbciError, ValueError):
     """Bytes from the network are not a message of the schema."""
+
+
+class RateLimitError(RtbciError, RuntimeError):
+    """A client asks for more, or more often, than it may."""

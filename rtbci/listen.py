@@ -42,6 +42,8 @@ def listen(
     duration_s: float | None = None,
     n_messages: int | None = None,
     output: TextIO | None = None,
+    server_key: str | None = None,
+    key: str | None = None,
     clock: Clock = now,
 ) -> int:
     """Show messages until Ctrl-C, until nobody reads the output any more, or until a limit.
@@ -60,6 +62,8 @@ def listen(
         Stop after this many messages.
     output : text file or None
         Where to write; None is the standard output. A terminal gets the live table.
+    server_key, key : str or None
+        See `rtbci.client.Client`.
     clock : Clock
         Time in seconds.
 
@@ -76,7 +80,7 @@ def listen(
     writer = output or sys.stdout
     t_end = None if duration_s is None else clock() + duration_s
     n_shown = 0
-    with Client(address, topics, timeout_s=REFRESH_S, clock=clock) as client:
+    with Client(address, topics, timeout_s=REFRESH_S, server_key=server_key, key=key, clock=clock) as client:
         view = _view(client, writer, as_json, clock)
         try:
             while (t_end is None or clock() < t_end) and n_shown != n_messages:

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import threading
 import webbrowser
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -19,6 +20,9 @@ from rtbci.config import MonitorSettings
 from rtbci.errors import ConfigError
 from rtbci.publish.addresses import CONTROL_ADDRESS, PUBLISH_ADDRESS
 from rtbci.web.needed import need_page
+
+if TYPE_CHECKING:
+    from rtbci.monitor.feed import ClientKeys
 
 __all__ = ["PageProcess", "control_beside", "monitor"]
 
@@ -48,6 +52,8 @@ def monitor(
     console: Console,
     *,
     opens: bool,
+    keys: "ClientKeys",
+    open_control: bool = False,
     checks: bool = False,
     beside: bool = False,
 ) -> None:
@@ -62,12 +68,17 @@ def monitor(
         Where to say what happens.
     opens : bool
         Show the page in the browser.
+    keys : ClientKeys
+        Of a run that is encrypted.
+    open_control : bool
+        Its control socket is not.
     checks : bool
         Tell the address that begins with the check before a session.
     beside : bool
         Started by a run: ends when standard input does, says its address on standard output, and gives way to the decoder.
     """
     need_page(WHAT, "monitor", "use `rtbci listen`")
+    from rtbci.monitor.feed import NO_KEYS
     from rtbci.monitor.page import LivePage, place_of
 
     say = teller_of(console)
@@ -81,6 +92,8 @@ def monitor(
                 publish,
                 control,
                 place,
+                keys=keys,
+                control_keys=NO_KEYS if open_control else keys,
                 tls=tls_of(settings, place.host),
                 insecure=settings.insecure,
                 origins=settings.origins,
@@ -159,12 +172,16 @@ class PageProcess:
     settings : MonitorSettings
     publish, control : str
         As bound by the run.
+    keys : sequence of str
+        Flags of `rtbci monitor` for a run that is encrypted.
     """
 
-    def __init__(self, settings: MonitorSettings, publish: str, control: str) -> None:
+    def __init__(
+        self, settings: MonitorSettings, publish: str, control: str, keys: Sequence[str] = ()
+    ) -> None:
         need_page(WHAT, "monitor", "leave out --monitor")
         command = [sys.executable, "-m", "rtbci.cli", "monitor", publish, "--beside", "--control", control]
-        command += ["--at", settings.address]
+        command += ["--at", settings.address, *keys]
         for flag, value in (("--tls-cert", settings.tls_cert), ("--tls-key", settings.tls_key)):
             command += [flag, value] if value else []
         command += ["--insecure"] if settings.insecure else []

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rtbci.commands.options import Config, console_of
+from rtbci.commands.options import Config, Key, ServerKey, console_of
 
 __all__ = ["monitor"]
 
@@ -17,6 +17,8 @@ def monitor(
     control: Annotated[
         str | None, typer.Option(help="Its control address (default: the port behind where it publishes).")
     ] = None,
+    server_key: ServerKey = None,
+    key: Key = None,
     at: Annotated[
         str | None, typer.Option(help="Serve the page at HOST:PORT (default: 127.0.0.1:5580; port 0: any).")
     ] = None,
@@ -36,10 +38,12 @@ def monitor(
     ] = None,
     config: Config = None,
     beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
+    open_control: Annotated[bool, typer.Option("--open-control", hidden=True)] = False,
 ) -> None:
     """Serve the live page of a run, of this computer or another one: signal, decisions, latency, buttons."""
     from rtbci.commands import monitor as command
     from rtbci.config import read_config
+    from rtbci.monitor.feed import ClientKeys
     from rtbci.publish.addresses import PUBLISH_ADDRESS
 
     flags: dict[str, Any] = {
@@ -57,6 +61,8 @@ def monitor(
         settings,
         console_of(),
         opens=open_,
+        keys=ClientKeys(server_key, key),
+        open_control=open_control,
         checks=check,
         beside=beside,
     )

@@ -10,9 +10,11 @@ __all__ = [
     "Config",
     "Ignore",
     "Json",
+    "Key",
     "Monitor",
     "MonitorAt",
     "ParadigmName",
+    "ServerKey",
     "SourceId",
     "StreamName",
     "Unit",
@@ -26,7 +28,8 @@ Config = Annotated[
     str | None, typer.Option(help="TOML file, or the name of one that comes with rtbci (lab).")
 ]
 Address = Annotated[
-    str | None, typer.Option("--pub", help="ZMQ address to publish on (default: tcp://127.0.0.1:5571).")
+    str | None,
+    typer.Option("--pub", "--publish", help="ZMQ address to publish on (default: tcp://127.0.0.1:5571)."),
 ]
 ParadigmName = Annotated[str | None, typer.Option(help="Recipe by name or folder (default: motor_imagery).")]
 StreamName = Annotated[
@@ -35,6 +38,13 @@ StreamName = Annotated[
 SourceId = Annotated[str | None, typer.Option(help="source_id of the LSL stream.")]
 Unit = Annotated[str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")]
 Ignore = Annotated[str | None, typer.Option(help="Electrodes to treat as missing, as C5,T7 (default: none).")]
+Key = Annotated[
+    str | None, typer.Option(help="Key pair of your own by name (default, with --server-key: default).")
+]
+ServerKey = Annotated[
+    str | None,
+    typer.Option(help="Public key of the decoder, or its name among the trusted servers: encrypts."),
+]
 Monitor = Annotated[
     bool | None, typer.Option("--monitor", help="Serve a live page beside it (default: none).")
 ]

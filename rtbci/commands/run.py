@@ -8,12 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from rtbci.commands.recording import recorded, say_recorded, say_recording, start_recorder
+from rtbci.commands.run_sockets import RunSockets, open_sockets
 from rtbci.commands.status_line import StatusLine
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
-from rtbci.publish.control import Control
 from rtbci.publish.sink import Sink
-from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import read_paradigm
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
@@ -49,11 +48,9 @@ def run(config: RunConfig, console: Console) -> Report:
         stop = stack.enter_context(stop_on_signals())
         # Addresses first: a port that is taken is told before anything slow is loaded.
         publish = config.publish
-        publisher = stack.enter_context(
-            Publisher(publish.address, format=publish.format, insecure=publish.insecure)
-        )
-        control = stack.enter_context(Control(publish.control, insecure=publish.insecure))
-        page = _start_page(config, publisher.address, control.address, stack)
+        sockets = open_sockets(config.publish, stack)
+        publisher, control = sockets.publisher, sockets.control
+        page = _start_page(config, sockets, stack)
         recipe = read_paradigm(config.paradigm)
         # Before the profile is looked for: one that appears from here on is not missed.
         watch = ProfileWatch(profiles_root(recipe.name), config.user) if config.follow else None
@@ -72,6 +69,7 @@ def run(config: RunConfig, console: Console) -> Report:
         )
         change = _begin_change(config, decoder, stack)
         _introduce(console, config, decoder, publisher.address, control.address)
+        sockets.say(console)
         if page is not None:
             console.print(f"page:    {page.url()}", highlight=False)
         if change is not None and config.engine.wait:
@@ -93,22 +91,24 @@ def run(config: RunConfig, console: Console) -> Report:
             make_source = recorded(make_source, recorder)
         make_source = offer.factory(make_source)
         say_recording(console, recorder)
-        news = recorder.news if recorder is not None else tuple
+        news = sockets.news if recorder is None else sockets.news_beside(recorder.news)
         live = LiveRun(config, decoder, make_source, sinks, control, watch=watch, change=change, news=news)
         report = live.run(stop)
     _say_end(console, report)
+    sockets.say_end(console)
     if recorder is not None:
         say_recorded(console, recorder.written)
     return report
 
 
-def _start_page(config: RunConfig, publish: str, control: str, stack: ExitStack) -> "PageProcess | None":
+def _start_page(config: RunConfig, sockets: RunSockets, stack: ExitStack) -> "PageProcess | None":
     """Start the live page, where it is wished for; it loads while the decoder does."""
     if not config.monitor.enabled:
         return None
     from rtbci.commands.monitor import PageProcess
 
-    return stack.enter_context(PageProcess(config.monitor, publish, control))
+    publish, control = sockets.publisher.address, sockets.control.address
+    return stack.enter_context(PageProcess(config.monitor, publish, control, sockets.key_flags))
 
 
 def _begin_change(config: RunConfig, decoder: Decoder, stack: ExitStack) -> EngineChange | None:

@@ -40,6 +40,7 @@ SAID = {
     "recording_resumed": "recording again",
     "recording_slow": "warning: the disk is slow, recording is behind",
     "recording_lost": "warning: recording had to leave out samples",
+    "refused": "refused",
 }
 
 

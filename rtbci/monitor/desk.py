@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from rtbci.errors import MessageError, RtbciError
+from rtbci.monitor.feed import NO_KEYS, ClientKeys
 from rtbci.publish.control_client import ControlClient
 
 __all__ = ["Desk", "Order", "View", "read_from_page"]
@@ -59,10 +60,12 @@ class Desk:
     ----------
     address : str
         Of the run's control socket; it need not be there yet.
+    keys : ClientKeys
+        Where it is encrypted.
     """
 
-    def __init__(self, address: str) -> None:
-        self._client = ControlClient(address)
+    def __init__(self, address: str, keys: ClientKeys = NO_KEYS) -> None:
+        self._client = ControlClient(address, server_key=keys.server_key, key=keys.key)
         self._turn = asyncio.Lock()
 
     async def carry_out(self, order: Order) -> dict[str, Any]:

@@ -4,23 +4,35 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 import zmq
 import zmq.asyncio
 
 from rtbci.clock import Clock, now
-from rtbci.errors import ConfigError, MessageError
+from rtbci.errors import ConfigError, MessageError, RtbciError
 from rtbci.publish.codec import decode
 from rtbci.publish.messages import MESSAGE_TYPES, Event, Hello, Message, Prediction, Status
+from rtbci.publish.secured import secure
 from rtbci.publish.signal_message import MAX_SIGNAL_BYTES, SIGNAL_TOPIC, Signal, decode_signal
 
-__all__ = ["Feed"]
+__all__ = ["NO_KEYS", "ClientKeys", "Feed"]
 
 N_PREDICTIONS, N_EVENTS = 600, 200
 """Newest messages that a page gets when it opens."""
 N_AT_ONCE = 8
 HEARTBEAT_MS = 5_000
 RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
+
+
+class ClientKeys(NamedTuple):
+    """What a run that is encrypted is spoken to with; see `rtbci.publish.secured.secure`."""
+
+    server_key: str | None = None
+    key: str | None = None
+
+
+NO_KEYS = ClientKeys()
 
 
 class Feed:
@@ -33,7 +45,9 @@ class Feed:
     on_message : callable
         Called with every message.
     on_signal : callable
-        Called with every message of the topic `signal`; None of them come before `want_signal`.
+        Called with every message of the topic `signal`; none of them come before `want_signal`.
+    keys : ClientKeys
+        Of a run that is encrypted.
     clock : callable
         Time in seconds of the local LSL clock.
 
@@ -61,6 +75,7 @@ class Feed:
         address: str,
         on_message: Callable[[Message], None],
         on_signal: Callable[[Signal], None],
+        keys: ClientKeys = NO_KEYS,
         clock: Clock = now,
     ) -> None:
         self._on_message, self._on_signal, self._clock = on_message, on_signal, clock
@@ -75,7 +90,11 @@ class Feed:
         self._context = zmq.asyncio.Context()
         self._socket = _new_socket(self._context)
         try:
+            secure(self._socket, keys.server_key, keys.key)  # type: ignore[arg-type]  # only sets options
             self._socket.connect(address)
+        except RtbciError:
+            self.close()
+            raise
         except zmq.ZMQError as error:
             self.close()
             raise ConfigError(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from rtbci.clock import Clock, now
 from rtbci.monitor.desk import View
-from rtbci.monitor.feed import Feed
+from rtbci.monitor.feed import NO_KEYS, ClientKeys, Feed
 from rtbci.monitor.frames import row_of, said, signal_frame, spectrum_frame, text_of
 from rtbci.monitor.mailbox import Mailbox
 from rtbci.monitor.spectrum import ADVICE, BANDS_HZ, SpectrumMeter
@@ -48,6 +48,8 @@ class Hub:
     ----------
     address : str
         Where the run publishes.
+    keys : ClientKeys
+        Of a run that is encrypted.
     clock : callable
         Time in seconds of the local LSL clock.
 
@@ -56,8 +58,8 @@ class Hub:
     One event loop. A frame is made once for all who look, so that another viewer costs only the sending of it.
     """
 
-    def __init__(self, address: str, clock: Clock = now) -> None:
-        self.feed = Feed(address, self._on_message, self._on_signal, clock)
+    def __init__(self, address: str, keys: ClientKeys = NO_KEYS, clock: Clock = now) -> None:
+        self.feed = Feed(address, self._on_message, self._on_signal, keys, clock)
         self._clock = clock
         self._listeners: set[Listener] = set()
         self._viewers: set[Viewer] = set()

@@ -12,6 +12,7 @@ from rtbci.errors import ConfigError, RtbciError
 from rtbci.monitor.access import Access, OpenAccess, TokenAccess
 from rtbci.monitor.app import Application
 from rtbci.monitor.desk import Desk
+from rtbci.monitor.feed import NO_KEYS, ClientKeys
 from rtbci.monitor.hub import Hub
 from rtbci.monitor.local import Local
 from rtbci.web.guarding import LOOPBACK, origin_of, refuse
@@ -59,6 +60,10 @@ class LivePage:
         ZMQ addresses of the run, which need not be there yet.
     place : Place
         On this machine everybody may look and give orders. Elsewhere a token is needed (`rtbci keys token new`), and `tls`.
+    keys : ClientKeys
+        Of a run that is encrypted.
+    control_keys : ClientKeys, optional
+        Of its control socket, where they are others.
     tls : tuple of (Path, Path), optional
         Certificate and private key.
     insecure : bool
@@ -89,6 +94,8 @@ class LivePage:
         control: str,
         place: Place,
         *,
+        keys: ClientKeys = NO_KEYS,
+        control_keys: ClientKeys | None = None,
         tls: tuple[Path, Path] | None = None,
         insecure: bool = False,
         origins: Sequence[str] = (),
@@ -108,7 +115,8 @@ class LivePage:
         self.url = f"{origin_of(place.host, listening.getsockname()[1], 'https' if tls else 'http')}/"
         self._publish, self._control = publish, control
         self._app: ASGIApp | None = None
-        self._desk = Desk(control)
+        self._keys = keys
+        self._desk = Desk(control, keys if control_keys is None else control_keys)
         self._task: asyncio.Task[None] | None = None
 
         def told() -> dict[str, Any]:
@@ -145,7 +153,7 @@ class LivePage:
         self._desk.close()
 
     async def _begin(self) -> None:
-        hub = Hub(self._publish)
+        hub = Hub(self._publish, self._keys)
         self._app = self._make(hub)
         self._task = asyncio.get_running_loop().create_task(hub.run())
 

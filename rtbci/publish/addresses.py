@@ -27,8 +27,8 @@ def is_local(address: str) -> bool:
     )
 
 
-def check_bind_address(where: str, address: str, insecure: bool) -> None:
-    """Refuse an address that is malformed, or that others on the network could reach.
+def check_bind_address(where: str, address: str, insecure: bool, encrypted: bool = False) -> None:
+    """Refuse an address that is malformed, or that others on the network could reach unencrypted.
 
     Raises
     ------
@@ -42,10 +42,10 @@ def check_bind_address(where: str, address: str, insecure: bool) -> None:
         raise ConfigError(
             f"{where}: address is {address!r}, need tcp://HOST:PORT (0 to 65535, 0 picks a free one) or ipc://PATH"
         )
-    if not insecure and not is_local(address):
+    if not (insecure or encrypted or is_local(address)):
         raise ConfigError(
-            f"{where}: {address} can be reached from the network and encryption (CURVE keys) is not yet "
-            f"available, need an address of this machine; use {PUBLISH_ADDRESS.rsplit(':', 1)[0]}:PORT, or "
+            f"{where}: {address} can be reached from the network and there is no key to encrypt with, need one; "
+            f"`rtbci keys new` makes it (docs/security.md), or use {PUBLISH_ADDRESS.rsplit(':', 1)[0]}:PORT, or "
             f"say insecure = true when everybody on this network may read and send"
         )
 

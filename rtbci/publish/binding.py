@@ -10,7 +10,9 @@ from rtbci.publish.addresses import check_bind_address, port_owner
 __all__ = ["bind"]
 
 
-def bind(socket: "zmq.Socket[bytes]", where: str, address: str, flag: str, insecure: bool) -> str:
+def bind(
+    socket: "zmq.Socket[bytes]", where: str, address: str, flag: str, insecure: bool, encrypted: bool = False
+) -> str:
     """Bind `socket` and return the address it really has (port 0 picks a free one).
 
     Parameters
@@ -24,17 +26,19 @@ def bind(socket: "zmq.Socket[bytes]", where: str, address: str, flag: str, insec
     flag : str
         Setting by which the user chooses the address (``"--pub"``), for the messages.
     insecure : bool
-        Whether an address that the network can reach is allowed.
+        Whether an address that the network can reach is allowed unencrypted.
+    encrypted : bool
+        Whether the socket lets only trusted keys in.
 
     Raises
     ------
     ConfigError
-        When the address is malformed, not of this machine, or off loopback without `insecure`.
+        When the address is malformed, not of this machine, or off loopback without keys or `insecure`.
     PortInUseError
         When another socket has it.
     """
     try:
-        check_bind_address(where, address, insecure)
+        check_bind_address(where, address, insecure, encrypted)
         if "[" in address:
             socket.setsockopt(zmq.IPV6, 1)
         socket.bind(address)

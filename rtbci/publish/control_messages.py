@@ -31,11 +31,18 @@ MAX_MARK_LETTERS = 512
 """Longest text of a marker."""
 
 RequestId = Annotated[int | str | None, Meta(description="Chosen by the client, repeated in the reply.")]
+ClientId = Annotated[
+    Annotated[str, Meta(min_length=1, max_length=64)] | None,
+    Meta(
+        description="Chosen by the client, unlike all others; a request with the same `client` and `id` is carried out once."
+    ),
+]
 
 
 class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="cmd"):
     v: Version = 1
     id: RequestId = None
+    client: ClientId = None
 
 
 class StatusRequest(_Request, frozen=True, kw_only=True, tag="status"):
@@ -66,6 +73,10 @@ class Mark(_Request, frozen=True, kw_only=True, tag="mark"):
     """Put a marker into the session."""
 
     value: Annotated[str, Meta(min_length=1, max_length=MAX_MARK_LETTERS, description="Text of the marker.")]
+    t_lsl: Annotated[
+        float | None,
+        Meta(description="When it was [s, LSL clock of the decoder's computer]; null: when it is taken up."),
+    ] = None
 
 
 class Stop(_Request, frozen=True, kw_only=True, tag="stop"):

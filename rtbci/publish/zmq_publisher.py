@@ -3,25 +3,18 @@
 import threading
 from typing import Self
 
-import zmq
-
 from rtbci.publish.addresses import PUBLISH_ADDRESS
-from rtbci.publish.binding import bind
 from rtbci.publish.codec import Format, encode
-from rtbci.publish.messages import MESSAGE_TYPES, Hello, Message
+from rtbci.publish.door import Door
+from rtbci.publish.forwarder import Forwarder
+from rtbci.publish.messages import MESSAGE_TYPES, Message
 from rtbci.publish.signal_message import SIGNAL_TOPIC
+from rtbci.publish.subscriber_socket import SubscriberSocket
 
 __all__ = ["Publisher"]
 
-MAX_SUBSCRIPTIONS_PER_POLL = 64
-"""Subscriptions read in one `poll`; the rest wait, so that a flood of them cannot hold up the decoder."""
-
-MAX_SUBSCRIPTION_BYTES = 1024
-HEARTBEAT_MS = 5_000
-LINGER_MS = 200
 _TOPICS = {topic: topic.encode("ascii") for topic in MESSAGE_TYPES}
 _SIGNAL = SIGNAL_TOPIC.encode("ascii")
-_FIRST_PART = zmq.NOBLOCK | zmq.SNDMORE
 
 
 class Publisher:
@@ -38,6 +31,10 @@ class Publisher:
         How payloads are encoded.
     insecure : bool
         Allow an address that the network can reach, unencrypted.
+    door : Door or None
+        Decides who may connect, and counts what was refused.
+    encrypted : bool
+        Speak CURVE, and let only those in whom the door trusts.
     queue_length : int
         Messages kept for each subscriber beyond what the operating system's buffers hold.
 
@@ -45,11 +42,6 @@ class Publisher:
     ----------
     address : str
         As bound, with the real port.
-    n_unsent : int
-        Messages that ZeroMQ did not take for anybody; 0 in normal operation.
-    signal_is_wanted : bool
-        Whether somebody has subscribed to the topic `signal` by its name. Subscribing to everything is not enough, since
-        the signal is many times what all else is.
 
     Raises
     ------
@@ -58,8 +50,10 @@ class Publisher:
 
     Notes
     -----
-    Threads: any, one after the other; a lock, 0.1 us, sees to that. The decoder sends messages and the one that pulls
-    samples sends the signal, between two of the decoder's turns.
+    Threads: any; a lock, 0.1 us, has one wait for the other. The decoder sends messages, and the one that pulls samples
+    sends the signal between two of the decoder's turns. The sockets of libzmq look at
+    what peers have sent whenever their owner sends: when subscribers flood it, the socket moves to a thread of its
+    own for the rest of the run (docs/adr/0020).
     """
 
     def __init__(
@@ -68,19 +62,35 @@ class Publisher:
         *,
         format: Format = "json",
         insecure: bool = False,
+        door: Door | None = None,
+        encrypted: bool = False,
         queue_length: int = 256,
     ) -> None:
         self._format: Format = format
-        self.n_unsent = 0
-        self.signal_is_wanted = False
+        self._door = door
+        self._n_unsent = 0
         self._lock = threading.Lock()
-        self._context = zmq.Context()
-        self._socket = _new_socket(self._context, queue_length)
-        try:
-            self.address = bind(self._socket, "Publisher", address, "--pub", insecure)
-        except BaseException:
-            self._context.term()
-            raise
+        self._is_closed = False
+        self._socket = SubscriberSocket(
+            address, queue_length=queue_length, insecure=insecure, door=door, encrypted=encrypted
+        )
+        self._forwarder: Forwarder | None = None
+        self.address = self._socket.address
+
+    @property
+    def n_unsent(self) -> int:
+        """Messages that ZeroMQ did not take for anybody; 0 in normal operation."""
+        return self._n_unsent + (0 if self._forwarder is None else self._forwarder.n_unsent)
+
+    @property
+    def n_malformed(self) -> int:
+        """Frames from subscribers that were no subscription to a topic; the door's refusals have them, too."""
+        return self._socket.n_malformed
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether messages are sent by a thread of their own, because subscribers flood the socket."""
+        return self._forwarder is not None
 
     def send(self, message: Message) -> None:
         """Send a message to its topic; see `Sink.send`.
@@ -94,64 +104,51 @@ class Publisher:
         with self._lock:
             self._put(_TOPICS[message.topic], payload)
 
+    @property
+    def signal_is_wanted(self) -> bool:
+        """Whether somebody has subscribed to the topic `signal` by its name.
+
+        Subscribing to everything is not enough, since the signal is many times what all else is.
+        """
+        return self._socket.signal_is_wanted
+
     def send_signal(self, payload: bytes) -> None:
         """Send a message of the topic `signal`; see `rtbci.publish.signal_message.encode_signal`.
 
         May be called after `close`: a run that ends waits only so long for whoever pulls samples.
         """
         with self._lock:
-            if not self._socket.closed:
+            if not self._is_closed:
                 self._put(_SIGNAL, payload)
 
     def _put(self, topic: bytes, payload: bytes) -> None:
-        try:
-            # Two sends, 1.3 us; pyzmq's loop over the parts checks each of them again and takes 1.9.
-            self._socket.send(topic, _FIRST_PART)
-            self._socket.send(payload, zmq.NOBLOCK)
-        except zmq.Again:
-            self.n_unsent += 1
+        if self._forwarder is not None:
+            self._forwarder.send(topic, payload)
+        elif not self._socket.send(topic, payload):
+            self._n_unsent += 1
 
     def poll(self) -> bool:
         """Read new subscriptions; True when one of them takes in the topic `hello`. Never waits."""
-        hello_is_due = False
+        if self._forwarder is not None:
+            return self._forwarder.poll()
         with self._lock:
-            for _ in range(MAX_SUBSCRIPTIONS_PER_POLL):
-                # Asking first takes 1 us; an exception for "nothing there" takes five.
-                if not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-                    break
-                frames = self._socket.recv_multipart(flags=zmq.NOBLOCK)
-                hello_is_due |= _takes_in_hello(frames[0])
-                if frames[0][1:] == _SIGNAL:
-                    # That the last one has gone ZeroMQ says once; that another one has come it says every time.
-                    self.signal_is_wanted = frames[0][:1] == b"\x01"
-        return hello_is_due
+            is_hello_due = self._socket.look()
+            if self._socket.is_flooded:
+                self._forwarder = Forwarder(self._socket)
+        if self._forwarder is not None and self._door is not None:
+            self._door.refusals.tell(
+                "publish", "subscribers flood the socket: it has a thread of its own from now on"
+            )
+        return is_hello_due
 
     def close(self) -> None:
-        """Close the socket; what is queued has `LINGER_MS` to leave. May be called more than once."""
+        """Close the socket; what is queued has 0.2 s to leave. May be called more than once."""
         with self._lock:
-            if not self._socket.closed:
-                self._socket.close()
-                self._context.term()
+            self._is_closed = True
+            (self._forwarder or self._socket).close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def _new_socket(context: "zmq.Context[zmq.Socket[bytes]]", queue_length: int) -> "zmq.Socket[bytes]":
-    socket = context.socket(zmq.XPUB)
-    socket.setsockopt(zmq.SNDHWM, queue_length)
-    socket.setsockopt(zmq.LINGER, LINGER_MS)
-    # Without it only the first subscriber to a topic is seen, and later ones would get no hello.
-    socket.setsockopt(zmq.XPUB_VERBOSE, 1)
-    # Peers that send more than subscriptions are cut off; peers that answer no heartbeat are forgotten.
-    socket.setsockopt(zmq.MAXMSGSIZE, MAX_SUBSCRIPTION_BYTES)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-    return socket
-
-
-def _takes_in_hello(frame: bytes) -> bool:
-    # First byte 1: subscribe; the rest: prefix of the topics wanted, empty for all.
-    return frame[:1] == b"\x01" and Hello.topic.encode("ascii").startswith(frame[1:])

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from rtbci.clock import Clock, now, utc_now
-from rtbci.publish.messages import Message, Prediction
+from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.record.disk import Disk, OpenDisk, SyncedFile
 from rtbci.record.items import Item, Opened, bytes_of
 from rtbci.record.news import FAILED, LOST, RESUMED, SLOW, STARTED, News
@@ -19,7 +19,7 @@ from rtbci.record.session_json import JSON_NAME, Ended, SessionRecord, write_ses
 from rtbci.record.streams import SessionStreams
 from rtbci.record.tap import RecordedSource
 from rtbci.record.xdf_format import SESSION_XDF
-from rtbci.stream.source import Chunk, Source
+from rtbci.stream.source import Chunk, Marker, Source
 
 __all__ = ["SessionRecorder", "Written"]
 
@@ -146,6 +146,9 @@ class SessionRecorder:
     def send(self, message: Message) -> None:
         """Take a message; see `Sink.send`."""
         self.take(message)
+        if isinstance(message, Event) and message.data.get("source") == "control":
+            # A client's marker came by no stream; as a marker of the session it is exported and replayed.
+            self.take(Marker(message.t_lsl, message.value))
         if isinstance(message, Prediction) and self._clock() - self._t_written >= WRITE_S:
             self._wake.set()
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from rtbci.clock import Clock
+from rtbci.errors import MessageError
 from rtbci.publish.control import Result
 from rtbci.publish.control_messages import Mark, Pause, Request, Resume, StatusRequest, Stop, SwapProfile
 from rtbci.publish.messages import Scalar, Status
@@ -15,7 +16,13 @@ from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.profile_swaps import ProfileSwaps
 from rtbci.stream.source import Marker
 
-__all__ = ["RequestHandler"]
+__all__ = ["MARK_AHEAD_S", "MARK_PAST_S", "MARK_SOURCE", "RequestHandler"]
+
+MARK_PAST_S, MARK_AHEAD_S = 10.0, 1.0
+"""How far from now the time of a marker may be: as long as windows that are locked to markers can still be cut."""
+
+MARK_SOURCE = "control"
+"""What the event of a marker says in ``data.source`` when a client has sent it."""
 
 
 class RequestHandler:
@@ -61,7 +68,7 @@ class RequestHandler:
             case Pause() | Resume():
                 return self._pause(isinstance(request, Pause))
             case Mark():
-                return self._mark(request.value)
+                return self._mark(request)
             case SwapProfile():
                 return partial(self._swaps.ask, request.profile)
             case Stop():
@@ -73,12 +80,21 @@ class RequestHandler:
         self._send_status()
         return {"paused": paused}
 
-    def _mark(self, value: str) -> Mapping[str, Any]:
-        t_lsl = self._clock()
+    def _mark(self, request: Mark) -> Mapping[str, Any]:
+        t_now = self._clock()
+        t_lsl = t_now if request.t_lsl is None else request.t_lsl
+        if not t_now - MARK_PAST_S <= t_lsl <= t_now + MARK_AHEAD_S:  # written so that nan fails
+            raise MessageError(
+                f"mark: t_lsl is {t_lsl:.3f} s where the decoder's clock shows {t_now:.3f} s, need at most {MARK_PAST_S:g} s "
+                f"before and {MARK_AHEAD_S:g} s after; give the time of pylsl.local_clock() on the decoder's computer, or none"
+            )
         if self._decoder.info is not None:
-            self._decoder.mark(Marker(t_lsl, value))
-        data: dict[str, Scalar] = {"class": self._decoder.recipe.class_of(value)}
-        self._outbox.event("marker", t_lsl, value, data)
+            self._decoder.mark(Marker(t_lsl, request.value))
+        data: dict[str, Scalar] = {
+            "class": self._decoder.recipe.class_of(request.value),
+            "source": MARK_SOURCE,
+        }
+        self._outbox.event("marker", t_lsl, request.value, data)
         return {"t_lsl": t_lsl}
 
 

@@ -116,7 +116,7 @@ def test_the_signal_is_sent_only_while_somebody_looks(served: Served) -> None:
                 seen.add(everything.recv_multipart()[0])
             return seen
 
-        assert topics() == {b"hello", b"prediction", b"status"}
+        assert b"signal" not in topics()
         with context.socket(zmq.SUB) as viewer:
             viewer.connect(served.process.address)
             viewer.subscribe("signal")

@@ -20,6 +20,7 @@ from rtbci.errors import (
 )
 from rtbci.publish.control import MAX_WAITING, Control
 from rtbci.publish.control_client import ControlClient
+from rtbci.publish.control_entry import BURST
 from rtbci.publish.control_messages import (
     MAX_REQUEST_BYTES,
     Mark,
@@ -136,7 +137,7 @@ def test_a_refusal_comes_back_as_the_decoders_error() -> None:
     ],
 )
 def test_wrong_requests_are_refused_with_the_reason_and_counted(
-    cmd: str, fields: dict[str, object], match: str
+    cmd: str, fields: dict[str, Any], match: str
 ) -> None:
     decoder = FakeDecoder()
     with decoding(decoder) as control, ControlClient(control.address) as client:
@@ -220,6 +221,105 @@ def test_too_many_waiting_requests_are_refused() -> None:
             assert reply["id"] == MAX_WAITING + i
             assert "requests wait already" in reply["error"]["message"]
         assert len(_wait_for_commands(control, MAX_WAITING)) == MAX_WAITING
+
+
+def _send(socket: "zmq.Socket[bytes]", **fields: object) -> None:
+    socket.send(json.dumps(fields).encode())
+
+
+def test_a_repeated_request_is_carried_out_once_and_answered_as_before() -> None:
+    decoder = FakeDecoder()
+    with decoding(decoder) as control, dealer(control.address) as first, dealer(control.address) as second:
+        replies = []
+        for socket in (first, first, second):  # also on another connection, after the first one broke
+            _send(socket, cmd="mark", value="hit", client="game", id=7)
+            replies.append(json.loads(socket.recv()))
+        assert replies == [{"v": 1, "id": 7, "ok": True, "result": {"n_requests": 1}, "error": None}] * 3
+        for fields in (
+            {"client": "other", "id": 7},
+            {"client": "game", "id": 8},
+            {"client": "game"},
+            {"id": 7},
+        ):
+            _send(first, cmd="mark", value="hit", **fields)
+            first.recv()
+        assert len(decoder.requests) == 5
+        _send(first, cmd="stop", client="game", id=7)
+        assert "has used the id 7 for another request" in json.loads(first.recv())["error"]["message"]
+        assert len(decoder.requests) == 5
+
+
+def test_a_request_that_is_repeated_while_it_waits_is_carried_out_once_and_answered_twice() -> None:
+    with Control(ANY_PORT) as control, dealer(control.address) as first, dealer(control.address) as second:
+        for socket in (first, second, second):
+            _send(socket, cmd="mark", value="hit", client="game", id=7)
+        (command,) = _wait_for_commands(control, 1)
+        time.sleep(0.1)
+        assert not list(control.commands())
+        control.reply(command, {"t_lsl": 1.0})
+        assert first.recv() == second.recv()
+
+
+def test_what_was_not_carried_out_may_be_asked_again() -> None:
+    decoder = FakeDecoder()
+    with Control(ANY_PORT, answer_within_s=0.05) as control, dealer(control.address) as socket:
+        _send(socket, cmd="pause", client="game", id=7)
+        assert "nothing was done" in json.loads(socket.recv())["error"]["message"]
+        control.answer(decoder)
+        assert not decoder.requests
+        _send(socket, cmd="pause", client="game", id=7)
+        for _ in range(500):
+            if control.answer(decoder):
+                break
+            time.sleep(0.0001)
+        assert json.loads(socket.recv())["ok"]
+
+
+def test_what_takes_longer_than_the_limit_is_not_said_to_have_been_left_undone() -> None:
+    waiting: list[Callable[[dict[str, Any] | RtbciError], None]] = []
+    with Control(ANY_PORT, answer_within_s=0.1) as control, dealer(control.address) as socket:
+        _send(socket, cmd="swap_profile", profile="ada", id=1)
+        for _ in range(500):
+            if control.answer(lambda request: waiting.append):
+                break
+            time.sleep(0.0001)
+        time.sleep(0.3)
+        waiting[0]({"user": "ada"})
+        assert json.loads(socket.recv())["result"] == {"user": "ada"}
+
+
+def test_a_client_that_asks_too_often_is_refused_and_others_are_not() -> None:
+    with decoding(FakeDecoder()) as control, dealer(control.address) as rogue:
+        for i in range(BURST + 50):
+            _send(rogue, cmd="status", id=i)
+        replies = [json.loads(rogue.recv()) for _ in range(BURST + 50)]
+        refused = [one for one in replies if not one["ok"]]
+        assert {one["error"]["kind"] for one in refused} == {"RateLimitError"}
+        assert "more than 20 requests a second, need fewer" in refused[-1]["error"]["message"]
+        assert control.refusals.counts["rate"] == control.n_refused == len(refused)
+        with ControlClient(control.address) as client:
+            assert client.request("status")
+
+
+def test_few_requests_are_carried_out_in_one_hop() -> None:
+    decoder = FakeDecoder()
+    with Control(ANY_PORT) as control, dealer(control.address) as socket:
+        for i in range(20):
+            _send(socket, cmd="pause", id=i)
+        for _ in range(500):
+            if len(control._waiting) == 20:
+                break
+            time.sleep(0.01)
+        assert [control.answer(decoder) for _ in range(4)] == [8, 8, 4, 0]
+
+
+def test_the_client_repeats_a_request_by_its_id() -> None:
+    decoder = FakeDecoder()
+    with decoding(decoder) as control, ControlClient(control.address) as client:
+        results = [client.request("mark", value="hit", request_id="hit-1") for _ in range(3)]
+        assert results == [{"n_requests": 1}] * 3
+        client.request("mark", value="hit")
+        assert len(decoder.requests) == 2
 
 
 def test_a_bug_in_the_decoder_is_told_to_the_client_and_raised() -> None:

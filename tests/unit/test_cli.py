@@ -23,7 +23,9 @@ COMMANDS = (
     "streams",
     "doctor",
     "eval",
+    "control",
     "engine",
+    "keys",
     "profile",
     "session",
 )

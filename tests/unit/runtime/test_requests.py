@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from rtbci.errors import ProfileError, RtbciError
+from rtbci.errors import MessageError, ProfileError, RtbciError
 from rtbci.publish.control_messages import Mark, Pause, Request, Resume, StatusRequest, Stop, SwapProfile
 from rtbci.publish.messages import Hello, Status
 from rtbci.publish.outbox import Outbox
@@ -82,7 +82,24 @@ def test_mark(asked: Asked, is_open: bool) -> None:
         asked.decoder.open(stream_info())
     assert asked.ask(Mark(value=" T2 ")) == {"t_lsl": T_NOW}
     (event,) = asked.kept.events("marker")
-    assert (event.t_lsl, event.value, event.data) == (T_NOW, " T2 ", {"class": "right_hand"})
+    assert (event.t_lsl, event.value, event.data) == (
+        T_NOW,
+        " T2 ",
+        {"class": "right_hand", "source": "control"},
+    )
+
+
+@pytest.mark.parametrize("t_lsl", [T_NOW - 10.0, T_NOW, T_NOW + 1.0])
+def test_a_mark_may_say_when_it_was(asked: Asked, t_lsl: float) -> None:
+    assert asked.ask(Mark(value="hit", t_lsl=t_lsl)) == {"t_lsl": t_lsl}
+    assert asked.kept.events("marker")[0].t_lsl == t_lsl
+
+
+@pytest.mark.parametrize("t_lsl", [T_NOW - 10.1, T_NOW + 1.1, 0.0, 1.7e9, float("nan"), float("inf")])
+def test_a_mark_of_another_clock_is_refused(asked: Asked, t_lsl: float) -> None:
+    with pytest.raises(MessageError, match=r"mark: t_lsl is .* where the decoder's clock shows 123.000 s"):
+        asked.ask(Mark(value="hit", t_lsl=t_lsl))
+    assert not asked.kept.events("marker")
 
 
 def test_swap_announces_the_new_profile(asked: Asked, tmp_path: Path) -> None:
