@@ -45,7 +45,9 @@ def demo(config: RunConfig, console: Console, *, seconds: float, seed: int, addr
         publisher = stack.enter_context(Publisher(address))
         console.print("making a head with 60 sources, and loading the decoder ...", highlight=False)
         source = TappedSource(SyntheticAmp(seed=seed), ("C3", "CZ", "C4"))
-        decoder = stack.enter_context(Decoder(config.paradigm, decision=config.decision))
+        decoder = stack.enter_context(
+            Decoder(config.paradigm, decision=config.decision, mask=config.mask.enabled)
+        )
         score = Score()
         board = DemoBoard(console, source.trace, score, seconds, publisher.address)
         stack.callback(board.close)

@@ -119,7 +119,6 @@ class LiveRun:
         self._t_status = self._t_listeners = self._t_ticked = self._t_not_finite = -np.inf
         self._lock = threading.Lock()  # whoever holds it may use decoder, outbox and their sockets
         self._is_connected = False
-        self._quality: SignalQuality | None = None
         self._rehearsal = Rehearsal(self._rehearse, clock)
 
     @property
@@ -210,12 +209,14 @@ class LiveRun:
         came_back = self._info is not None
         channel_map = self._decoder.open(info, self._config.stream.unit)
         self._info = info
-        self._intake = Intake(info, self._decoder.read, t_now)
+        electrodes = self._decoder.electrodes
+        tolerates = electrodes is not None and electrodes.can_replace
+        self._intake = Intake(info, self._decoder.read, t_now, tolerates=tolerates)
         self._rehearsal.close()
         window = self._decoder.recipe.window
         if self._config.engine.rehearse and window.policy == "sliding":
             self._rehearsal.open(info.rate_hz, window.hop_s)
-        self._quality = SignalQuality(info.labels, self._decoder.read, self._decoder.gains_uv, info.rate_hz)
+        self._quality = SignalQuality(self._decoder)
         self._use.reset()
         self._backlog = Backlog(self._config.watch.max_backlog_s)
         self._teller.opened(info, self._intake, self._quality)
@@ -273,19 +274,17 @@ class LiveRun:
 
     def _push(self, chunk: Chunk, t_taken: float, is_newest: bool) -> None:
         verdicts = self._decoder.push(chunk.data, chunk.t_lsl)
+        self._quality.note()
         if verdicts:
             kept = self._backlog.keep(verdicts, t_taken, is_newest)
             self._telemetry.n_skipped += len(verdicts) - len(kept)
             for verdict in kept:
                 self._teller.predict(verdict, t_taken)
-        if self._quality is not None and self._quality.push(chunk.data):
-            self._quality.look()
+        self._quality.tell(self._outbox)
 
     def _start_anew(self, kind: str, t_lsl: float, data: Mapping[str, Scalar]) -> None:
         self._decoder.restart()
         self._watch.restarted()
-        if self._quality is not None:
-            self._quality.reset()
         # A loose electrode can do it many times a second: told once a second, with the count so far.
         if kind != "not_finite" or t_lsl - self._t_not_finite >= STATUS_S:
             self._outbox.event(kind, t_lsl, "", data)
@@ -304,11 +303,12 @@ class LiveRun:
             self._t_listeners = t_now
             self._outbox.poll()
         if self._watch.state != self._state_sent or t_now - self._t_status >= STATUS_S:
-            self._use.look(t_now, self._quality.quality.score if self._quality else 1.0)
+            self._use.look(t_now, self._teller.score)
             self._send_status()
             if self._info is not None:
                 self._intake.check_rate(t_now)
                 self._teller.say_duplicates(t_now)
+                self._teller.say_clock(t_now)
             self._teller.say_missing(t_now)
 
     def _change_engine(self) -> bool:

@@ -66,11 +66,17 @@ class Teller:
         self.quality: SignalQuality | None = None
         self._t_window: tuple[float, float] | None = None
         self._n_duplicates_told = 0
+        self._is_foreign = False
 
     def opened(self, info: StreamInfo, intake: Intake, quality: SignalQuality) -> None:
         """Another stream, or this one after it was lost."""
         self._info, self._intake, self.quality = info, intake, quality
         self._n_duplicates_told = 0
+
+    @property
+    def score(self) -> float:
+        """Of the signal, 0 to 1; 1 before the first look at it."""
+        return self.quality.quality.score if self.quality else 1.0
 
     def predict(self, verdict: Verdict, t_taken: float) -> None:
         """Publish what one window says; nothing while paused."""
@@ -104,7 +110,8 @@ class Teller:
         )
         self._telemetry.n_predictions += 1
         self._use.note(estimate.logits)
-        if estimate.probs is not None:
+        # By the stamps of another clock nobody knows how old anything is.
+        if estimate.probs is not None and not self._is_foreign:
             self._telemetry.age_ms.push(message.age_ms)
         if decision is not None:
             self._outbox.event("decision", t_end, decision)
@@ -128,18 +135,34 @@ class Teller:
             self._outbox.event("duplicates", t_now, "", {"n_samples": n})
         self._n_duplicates_told = n
 
+    def say_clock(self, t_now: float) -> None:
+        """That the stamps are of another clock than the local one, or no longer."""
+        if self._intake is None or not self._intake.stamp_clock.is_settled:
+            return
+        offset_s = self._intake.stamp_clock.offset_s
+        if (offset_s is not None) == self._is_foreign:
+            return
+        self._is_foreign = offset_s is not None
+        if offset_s is None:
+            self._outbox.event("local_clock", t_now)
+        else:
+            self._outbox.event("foreign_clock", t_now, _meaning(offset_s), {"offset_s": offset_s})
+
     def status(self, t_now: float) -> Status:
         """Publish how the run is."""
-        measured_hz = None if self._intake is None else self._intake.measured_hz
+        intake = self._intake
         return self._outbox.status(
             self._telemetry.status(
                 t_now,
                 self._watch.state,
                 self._is_paused(),
                 self._info,
-                measured_hz,
+                None if intake is None else intake.measured_hz,
                 profile_ref(self._decoder),
                 self._use.drift,
+                ppm=None if intake is None else intake.ppm,
+                bad_channels={} if self.quality is None else self.quality.bad,
+                clock_offset_s=None if intake is None else intake.stamp_clock.offset_s,
             )
         )
 
@@ -149,3 +172,12 @@ class Teller:
         if quality.score < MIN_QUALITY:
             return "poor_signal"
         return verdict.why
+
+
+def _meaning(offset_s: float) -> str:
+    """What stamps of another clock mean to people."""
+    side = "ahead of" if offset_s > 0 else "behind"
+    return (
+        f"stamps are {abs(offset_s):.1f} s {side} this computer's clock: age_ms and trace_ms.wait are off by that, "
+        "markers fit only when they are stamped by the same clock; have the sender stamp with the LSL clock"
+    )
