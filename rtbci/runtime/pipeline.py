@@ -18,7 +18,7 @@ from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
 from rtbci.stages.align import RunningAlign
 from rtbci.stages.marker_windows import MarkerWindows
-from rtbci.stages.mask import MaskChange, MaskedChain
+from rtbci.stages.mask import N_CHANGES, MaskChange, MaskedChain
 from rtbci.stages.stage import Chain, FloatArray, Stage
 from rtbci.stream.ring import Ring
 from rtbci.stream.source import Marker
@@ -129,6 +129,8 @@ class Pipeline:
         recentre: Recentre | Adaptation | None = None,
     ) -> None:
         self._chain = stages if isinstance(stages, Chain) else Chain(stages)
+        self._electrodes = self._chain if isinstance(self._chain, MaskedChain) else None
+        self._mask_changes: list[tuple[float, MaskChange]] = []
         self.branches = tuple(branches)
         self._fusion = fusion
         self.grid = grid
@@ -206,14 +208,11 @@ class Pipeline:
     @property
     def electrodes(self) -> MaskedChain | None:
         """What looks after the electrodes, if anything does."""
-        return self._chain if isinstance(self._chain, MaskedChain) else None
+        return self._electrodes
 
     def mask_changes(self) -> list[tuple[float, MaskChange]]:
         """Take the electrodes that were masked or unmasked since the last call, each with its stamp."""
-        found, chain = [], self._chain
-        while isinstance(chain, MaskedChain) and chain.changes:
-            change = chain.changes.popleft()
-            found.append((self._stamp(min(change.i_sample, self._stamps.n_written - 1)), change))
+        found, self._mask_changes = self._mask_changes, []
         return found
 
     @property
@@ -315,10 +314,20 @@ class Pipeline:
         t_start = self._clock()
         self._stamps.write(t_lsl[:, None])
         signal = self._chain.push(data)
+        if self._electrodes is not None and self._electrodes.changes:
+            self._note_changes(self._electrodes)
         self._spent[0] = self._clock() - t_start
         if self._marked is not None:
             return self._decode_marked(signal)
         return self._decode_hops(signal)
+
+    def _note_changes(self, electrodes: MaskedChain) -> None:
+        while electrodes.changes:
+            change = electrodes.changes.popleft()
+            # One that follows on the newest sample holds from the next one on.
+            i_sample = min(change.i_sample, self._stamps.n_written - 1)
+            self._mask_changes.append((self._stamp(i_sample), change))
+        del self._mask_changes[:-N_CHANGES]  # nobody may ask
 
     def _decode_hops(self, signal: FloatArray) -> list[Estimate]:
         estimates: list[Estimate] = []

@@ -8,7 +8,6 @@ from rtbci.stages.electrode_faults import (
     FLAT_UV,
     MAX_LINE_SHARE,
     MAX_Z,
-    MIN_CORRELATION,
     N_COMPARE,
     NOISY_UV,
     agreement,
@@ -54,7 +53,12 @@ N_EXTREMES = 8
 """Blocks in which the rails are looked for, 2 s."""
 N_SETTLED = 2
 """Blocks behind a start in which filters still swing."""
-AGREEMENT_GAIN = 1.0 / 8.0
+AGREEMENT_GAIN = 1.0 / 16.0
+MIN_AGREEMENT = 0.2
+"""Over about 4 s of the decoder's band. What has nothing in common with 30 others reaches 0.15 by chance, a temporal
+electrode over a tense muscle 0.25 to 0.4, others 0.6 and more."""
+STRONG_LOG = float(np.log(5.0))
+"""Where electrodes are much alike, one that is 5 z stronger may still be one over a muscle."""
 LINE_GAIN = 1.0 / 4.0
 
 
@@ -198,8 +202,9 @@ class ElectrodeJudge:
         margin = 5e-5 * span
         self._n_low[i], self._n_high[i] = (raw_uv <= low + margin).sum(0), (raw_uv >= high - margin).sum(0)
         n_seen = self.n_block * min(self._i_block + 1, N_EXTREMES)
-        n_low = (self._n_low * (self._lows <= lowest + margin)).sum(axis=0)
-        n_high = (self._n_high * (self._highs >= highest - margin)).sum(axis=0)
+        # Only while it still goes there: behind it the rail is soon forgiven.
+        n_low = (self._n_low * (self._lows <= lowest + margin)).sum(axis=0) * (low <= lowest + margin)
+        n_high = (self._n_high * (self._highs >= highest - margin)).sum(axis=0) * (high >= highest - margin)
         share = np.maximum(n_low, n_high) / n_seen
         is_known = self._i_block + 1 >= N_EXTREMES // 2
         return np.asarray((share > CLIPPED_SHARE) & (span > LEAST_CLIPPED_UV) & is_known)
@@ -220,9 +225,9 @@ class ElectrodeJudge:
         self._correlation += gain * (moment / amplitude[:, None] / amplitude - self._correlation)
         nothing = code == 0
         if self._n_compared * AGREEMENT_GAIN >= 1.0:
-            code[nothing & (agreement(self._correlation, usual) < MIN_CORRELATION)] = UNLIKE
+            code[nothing & (agreement(self._correlation, usual) < MIN_AGREEMENT)] = UNLIKE
         code[nothing & (off < -MAX_Z * spread)] = WEAK
-        strong = off > MAX_Z * spread
+        strong = off > max(MAX_Z * spread, STRONG_LOG)
         code[nothing & strong] = STRONG
         return np.asarray(strong & (off > VERY_STRONG))
 

@@ -15,7 +15,7 @@ from rtbci.stages.judge import BLOCK_S, N_SUSPECT, REASONS, ElectrodeJudge
 from rtbci.stages.reference import AverageReference, NamedReference
 from rtbci.stages.stage import Chain, FloatArray, Stage
 
-__all__ = ["MaskChange", "MaskedChain"]
+__all__ = ["N_CHANGES", "MaskChange", "MaskedChain"]
 
 RIDGE = 0.01
 """Added to the good electrodes' covariance, as a share of their mean power, before it is inverted."""
@@ -233,7 +233,7 @@ class MaskedChain(Chain):
     def _renew(self, unnoticed_s: float) -> None:
         """Replace what is bad now; a fault that is new has been in the signal for up to `unnoticed_s`."""
         bad, reasons = self.bad, self.reasons
-        told = bad if not self.can_replace else self._replace(bad, unnoticed_s)
+        told = self._replace(bad, unnoticed_s) if self.can_replace else self._masked
         for channel in np.flatnonzero(told != self._masked):
             self.changes.append(
                 MaskChange(self._n_in, int(channel), reasons[channel] if told[channel] else "")

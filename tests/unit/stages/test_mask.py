@@ -59,7 +59,6 @@ FAULTS: dict[str, Spoil] = {
     "line noise": lambda x, _: np.add(
         x, 900.0 * np.sin(2 * np.pi * 50.0 * np.arange(len(x)) / RATE_HZ), out=x
     ),
-    "unlike all others": lambda x, rng: np.copyto(x, 25.0 * rng.standard_normal(len(x))),
     "too weak": lambda x, _: np.multiply(x, 0.05, out=x),
     "drift": lambda x, _: np.add(x, 8000.0 * np.arange(len(x)) / RATE_HZ, out=x),
 }
@@ -75,16 +74,28 @@ def test_nothing_bad_is_as_without(clean: FloatArray) -> None:
 @pytest.mark.parametrize("why", FAULTS)
 def test_each_fault_is_masked_with_its_reason_and_unmasked_behind_it(clean: FloatArray, why: str) -> None:
     data = clean.copy()
-    FAULTS[why](data[between(6, 12), 5], np.random.default_rng(1))
+    FAULTS[why](data[between(5, 13), 5], np.random.default_rng(1))
     chain = make()
-    assert np.isfinite(chain.push(data[between(0, 11)])).all()
+    assert np.isfinite(chain.push(data[between(0, 12.9)])).all()
     assert chain.reasons == tuple(why if i == 5 else "" for i in range(N))
-    assert np.isfinite(chain.push(data[between(11, 20)])).all()
+    assert np.isfinite(chain.push(data[between(12.9, 20)])).all()
     (t_bad, channel, _), (t_good, channel_again, nothing) = told(chain)
     assert (channel, channel_again, nothing) == (5, 5, "")
-    slowest_s = (N_SUSPECT + 1) * BLOCK_S + (3.0 if why in ("unlike all others", "line noise") else 0.0)
-    assert 6.0 <= t_bad <= 6.0 + slowest_s
-    assert 12.0 + (N_CLEAN - 1) * BLOCK_S <= t_good <= 16.0
+    assert 5.0 <= t_bad <= 5.0 + (N_SUSPECT + 1) * BLOCK_S
+    assert 13.0 + (N_CLEAN - 1) * BLOCK_S <= t_good <= 17.0
+
+
+def test_noise_as_strong_as_the_others_is_found_by_having_nothing_in_common_with_them(
+    clean: FloatArray,
+) -> None:
+    data = np.tile(clean, (2, 1))
+    data[between(5, 22), 5] = 25.0 * np.random.default_rng(1).standard_normal(17 * 250)
+    chain = make()
+    chain.push(data)
+    (t_bad, channel, reason), (t_good, channel_again, _) = told(chain)
+    assert (channel, channel_again, reason) == (5, 5, "unlike all others")
+    assert 5.0 < t_bad < 18.0
+    assert 22.0 < t_good < 30.0
 
 
 @pytest.mark.parametrize("why", ["saturated", "too strong", "not finite"])
@@ -126,11 +137,11 @@ def scene(clean: FloatArray) -> FloatArray:
     data[between(4, 4.1), 7] = np.nan
     data[between(6, 7), 9] = 187_500.0
     data[between(7.5, 7.504), 9] = np.inf
-    FAULTS["unlike all others"](data[between(8, 13), 11], rng)
+    FAULTS["flat"](data[between(8, 9), 11], rng)
     return data
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(at=st.lists(st.integers(0, 5000), max_size=30))
 def test_any_chunking_masks_at_the_same_samples(clean: FloatArray, at: list[int]) -> None:
     data = scene(clean)
@@ -227,7 +238,8 @@ def test_without_an_alignment_nothing_is_replaced_but_named(clean: FloatArray) -
     out[:] = np.nan  # it is the caller's
     assert not chain.can_replace
     assert chain.reasons[4] == "flat"
-    assert told(chain)[0][1:] == (4, "flat")
+    assert told(chain) == []
+    assert not chain.masked.any()
     assert np.isfinite(chain.push(data)).all()
 
 
