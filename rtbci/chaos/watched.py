@@ -72,14 +72,10 @@ class WatchedDecoder(Decoder):
     def _holes(self, data: FloatArray) -> npt.NDArray[np.bool_]:
         """Where samples are not finite in an electrode that is not known to be bad, shape (n_samples, n_read)."""
         holes = ~np.isfinite(data[:, self.read])
-        if (
-            holes.any()
-            and self.electrodes is not None
-            and self.channel_map is not None
-            and self.channel_map.picks
-        ):
-            rows = np.argsort(np.argsort(self.channel_map.picks))
-            holes[:, rows[self.electrodes.bad]] = False
+        electrodes, channel_map = self.electrodes, self.channel_map
+        if holes.any() and electrodes is not None and electrodes.can_replace and channel_map is not None:
+            rows = np.argsort(np.argsort(channel_map.picks or ()))
+            holes[:, rows[electrodes.bad]] = False
         return holes
 
     def _begin(self) -> None:

@@ -47,6 +47,7 @@ RAIL_UV = 10_000.0
 """A flat electrode this far from the others' level is at a rail of its amplifier."""
 LEAST_CLIPPED_UV = 200.0
 """Peak to peak: of a smaller range rounding to whole microvolts leaves so few steps that any two are alike."""
+MOST_MARGIN_UV = 1.0
 DRIFT_UV_PER_S = 5000.0
 STEP_UV = 500.0
 N_EXTREMES = 8
@@ -199,7 +200,7 @@ class ElectrodeJudge:
         self._lows[i], self._highs[i] = low, high = raw_uv.min(axis=0), raw_uv.max(axis=0)
         lowest, highest = self._lows.min(axis=0), self._highs.max(axis=0)
         span = highest - lowest
-        margin = 5e-5 * span
+        margin = np.minimum(5e-5 * span, MOST_MARGIN_UV)
         self._n_low[i], self._n_high[i] = (raw_uv <= low + margin).sum(0), (raw_uv >= high - margin).sum(0)
         n_seen = self.n_block * min(self._i_block + 1, N_EXTREMES)
         # Only while it still goes there: behind it the rail is soon forgiven.
