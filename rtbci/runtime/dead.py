@@ -44,7 +44,7 @@ class DeadChannels:
 
     def passed(self, n_samples: int) -> None:
         """All of the next samples are finite."""
-        if self._n_row.any():
+        if n_samples and self._n_row.any():
             self._n_row[:] = 0
         self._n_seen += n_samples
 
@@ -72,7 +72,7 @@ class DeadChannels:
         if begins.any():
             self._i_begun[:-1, begins], self._i_begun[-1, begins] = self._i_begun[1:, begins], self._n_seen
         self._n_row = np.where(row, self._n_row + 1, 0)
-        self._dead &= row | (self._n_seen - self._i_last < self._n_alive)
+        self._dead &= self._n_seen - self._i_last <= self._n_alive
         often = begins & (self._n_seen - self._i_begun[0] <= self._n_times)
         self._dead |= (self._n_row >= self._n_dead) | often
         self._i_last[row] = self._n_seen
