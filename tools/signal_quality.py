@@ -17,12 +17,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from scipy.signal import resample_poly
 
 from rtbci.chaos.flow import Samples
 from rtbci.chaos.injector import Injector
 from rtbci.chaos.scenario import Scenario
+from rtbci.clock import cpu_s
 from rtbci.errors import RtbciError
-from rtbci.evaluate.decode import decode_run
+from rtbci.evaluate.decode import Windows, decode_run
 from rtbci.replay.read import read_recordings
 from rtbci.replay.recording import Recording
 from rtbci.runtime.build import stream_gains_uv
@@ -33,7 +35,7 @@ from rtbci.stages.fill import Fill
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.mask import MaskedChain
 from rtbci.stages.reference import AverageReference
-from rtbci.stages.stage import FloatArray
+from rtbci.stages.stage import Chain, FloatArray, Stage
 from rtbci.stream.labels import EAR_REFERENCES, canonical_label, is_eeg
 from rtbci.stream.source import Channel, Chunk, StreamInfo
 
@@ -180,8 +182,12 @@ def spoiled(recording: Recording, kind: str, labels: list[str], seed: int) -> Re
 
 
 def accuracy(decoder: Decoder, recording: Recording) -> float:
+    """Decode, and see what is right."""
+    return accuracy_of(decoder, recording, decode_run(decoder, recording))
+
+
+def accuracy_of(decoder: Decoder, recording: Recording, windows: Windows) -> float:
     """Share of trials behind the fault's begin of which the mean probability tells the class."""
-    windows = decode_run(decoder, recording)
     t_newest, right = windows.t_newest, []
     for marker in recording.markers:
         name = decoder.recipe.class_of(marker.value)
@@ -250,6 +256,108 @@ def show_faults(out: Path) -> None:
         )
 
 
+# -- the true rate ------------------------------------------------------------------------------------
+
+FINER = 8
+RATES_PPM = (-5000.0, -500.0, 500.0, 5000.0, 19_000.0)
+
+
+def show_rate(data: Path, subjects: list[str]) -> None:
+    """What becomes of logits when the amplifier samples faster than it says, and nothing follows it.
+
+    The signal is sampled anew on straight lines between its samples, eight times finer first, at the true times.
+    """
+    print(
+        "| off by (ppm) | people | correlation of logits | same label | accuracy, as stated | accuracy, off |"
+    )
+    print("|---|---|---|---|---|---|")
+    decoder = Decoder("motor_imagery")
+    kept: dict[float, list[tuple[float, float, float, float]]] = {ppm: [] for ppm in RATES_PPM}
+    for subject in subjects:
+        recording = read_recordings(data / f"{subject}.npz")[0]
+        n = round(0.5 * MOST_S * recording.info.rate_hz)
+        first = replace(recording, data=recording.data[:n], t_s=None)
+        as_stated = decode_run(decoder, first)
+        for ppm, found in kept.items():
+            off = decode_run(decoder, sampled_at(first, ppm))
+            both = min(len(off.logits), len(as_stated.logits))
+            full = as_stated.full[:both] & off.full[:both]
+            one, other = (np.diff(w.logits[:both][full], axis=1)[:, 0] for w in (as_stated, off))
+            alike = float(np.corrcoef(one, other)[0, 1])
+            same = float(np.mean((one > 0) == (other > 0)))
+            before, after = (accuracy_of(decoder, first, windows) for windows in (as_stated, off))
+            found.append((alike, same, before, after))
+    for ppm, found in kept.items():
+        alike, same, before, after = np.mean(found, axis=0)
+        print(
+            f"| {ppm:+g} | {len(found)} | {alike:.4f} | {100 * same:.1f} % | {100 * before:.1f} % | {100 * after:.1f} % |"
+        )
+    decoder.close()
+
+
+def sampled_at(recording: Recording, ppm: float) -> Recording:
+    """The recording as an amplifier with a fast crystal would have made it; stamps are right, samples are closer."""
+    fine = resample_poly(recording.data, FINER, 1, axis=0)
+    t_fine = np.arange(len(fine)) / (FINER * recording.info.rate_hz)
+    true_hz = recording.info.rate_hz * (1.0 + 1e-6 * ppm)
+    t_s = np.arange(int(recording.duration_s * true_hz)) / true_hz
+    data = np.column_stack([np.interp(t_s, t_fine, column) for column in fine.T])
+    return replace(recording, data=data, t_s=t_s)
+
+
+# -- what it costs ------------------------------------------------------------------------------------
+
+
+def show_cost() -> None:
+    """Microseconds for one push by channels and samples in it, with and without the look, and with one bad electrode."""
+    print(
+        "| electrodes, rate | samples a push | plain chain | looked at | one masked | share of a core, looked at |"
+    )
+    print("|---|---|---|---|---|---|")
+    for n, rate_hz in ((31, 250.0), (64, 1000.0)):
+        for n_push in (1, 8, 32):
+            signal = np.random.default_rng(0).standard_normal((round(20 * rate_hz), n)) * 10.0
+            signal += 8.0 * np.random.default_rng(1).standard_normal((len(signal), 1))
+            loose = signal.copy()
+            loose[:, 1] *= 100.0
+            plain = [np.inf] * 3
+            for _ in range(3):
+                for i, (make, data) in enumerate(((_plain, signal), (_masked, signal), (_masked, loose))):
+                    plain[i] = min(plain[i], _mean_us(make(n, rate_hz), data, n_push))
+            extra = 1e-6 * (plain[1] - plain[0]) * rate_hz / n_push
+            print(
+                f"| {n}, {rate_hz:g} Hz | {n_push} | {plain[0]:.1f} | {plain[1]:.1f} | {plain[2]:.1f} | {100 * extra:.2f} % |"
+            )
+
+
+def _stages(n: int, rate_hz: float) -> list[Stage]:
+    return [
+        SpectroSpatialAdapter(np.eye(n), rate_hz),
+        SosFilter.bandpass(*BAND_HZ, rate_hz, n),
+        AverageReference(n, rate_hz),
+        RunningAlign(n, rate_hz, time_constant_s=120.0),
+    ]
+
+
+def _plain(n: int, rate_hz: float) -> Chain:
+    return Chain(_stages(n, rate_hz))
+
+
+def _masked(n: int, rate_hz: float) -> Chain:
+    stages = _stages(n, rate_hz)
+    return MaskedChain([*stages[:2], Fill(n, rate_hz), *stages[2:]])
+
+
+def _mean_us(chain: Chain, data: FloatArray, n_push: int) -> float:
+    """Mean over a recording, blocks' ends among them."""
+    chain.push(data[: len(data) // 2])
+    pieces = [data[i : i + n_push] for i in range(len(data) // 2, len(data) - n_push + 1, n_push)]
+    t_start = cpu_s()  # not the time that others take
+    for piece in pieces:
+        chain.push(piece)
+    return 1e6 * (cpu_s() - t_start) / len(pieces)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="The look at the electrodes, on recordings.")
     parser.add_argument("what", choices=("alarms", "faults", "rate", "cost"))
@@ -264,6 +372,10 @@ def main() -> None:
         if options.subjects:
             measure_faults(options.data, options.subjects.split(","), options.out)
         show_faults(options.out)
+    elif options.what == "rate":
+        show_rate(options.data, options.subjects.split(","))
+    else:
+        show_cost()
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def _compared(signal_uv: FloatArray) -> dict[int, str]:
     usual = np.ones(signal_uv.shape[1], bool)
     off, spread = log_levels_off(np.log(spread_uv(signal_uv)), usual)
     with np.errstate(invalid="ignore"):
-        alike = agreement(np.nan_to_num(np.corrcoef(signal_uv.T)), usual)
+        alike = agreement(np.nan_to_num(np.atleast_2d(np.corrcoef(signal_uv.T))), usual)
     reasons = {int(i): "unlike all others" for i in np.flatnonzero(alike < MIN_CORRELATION)}
     reasons |= {int(i): "too weak" for i in np.flatnonzero(off < -MAX_Z * spread)}
     return reasons | {int(i): "too strong" for i in np.flatnonzero(off > MAX_Z * spread)}

@@ -22,7 +22,7 @@ from rtbci.stages.stage import FloatArray, Stage
 RATE_HZ = 250.0
 N = 16
 LABELS = DEFAULT_CHANNELS[8 : 8 + N]
-Spoil = Callable[[FloatArray, np.random.Generator], None]
+Spoil = Callable[[FloatArray, np.random.Generator], object]
 
 
 @pytest.fixture(scope="module")
