@@ -10,6 +10,7 @@ from rtbci.settings import Settings, check_settings, read_toml
 
 __all__ = [
     "EngineSettings",
+    "MaskSettings",
     "MonitorSettings",
     "PublishSettings",
     "RecordSettings",
@@ -50,6 +51,15 @@ class WatchSettings(Settings):
         if self.lost_s <= self.stale_s:
             raise ValueError(f"lost_s is {self.lost_s:g}, must exceed stale_s = {self.stale_s:g}")
         return self
+
+
+class MaskSettings(Settings):
+    """Whether electrodes that give no EEG are replaced by what the others say, until they are good again.
+
+    Either way they are named. It takes a paradigm that aligns.
+    """
+
+    enabled: bool = True
 
 
 class PublishSettings(Settings):
@@ -134,6 +144,7 @@ class RunConfig(Settings):
     adapt: AdaptSettings | None = Field(default=None, description="replaces the recipe's; off without both")
     stream: StreamSettings = StreamSettings()
     watch: WatchSettings = WatchSettings()
+    mask: MaskSettings = MaskSettings()
     publish: PublishSettings = PublishSettings()
     engine: EngineSettings = EngineSettings()
     record: RecordSettings = RecordSettings()

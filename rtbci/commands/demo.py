@@ -57,7 +57,9 @@ def demo(
             page = stack.enter_context(PageProcess(config.monitor, publisher.address, control.address))
         console.print("making a head with 60 sources, and loading the decoder ...", highlight=False)
         source = TappedSource(SyntheticAmp(seed=seed), ("C3", "CZ", "C4"))
-        decoder = stack.enter_context(Decoder(config.paradigm, decision=config.decision))
+        decoder = stack.enter_context(
+            Decoder(config.paradigm, decision=config.decision, mask=config.mask.enabled)
+        )
         score = Score()
         if page is not None:
             _show(console, page.url(), opens)

@@ -65,6 +65,7 @@ def run(config: RunConfig, console: Console) -> Report:
                 engine=config.engine.recipe,
                 n_threads=config.engine.threads,
                 ignore=config.stream.ignore,
+                mask=config.mask.enabled,
             )
         )
         change = _begin_change(config, decoder, stack)

@@ -12,7 +12,7 @@ from rtbci.monitor.desk import View
 from rtbci.monitor.feed import NO_KEYS, ClientKeys, Feed
 from rtbci.monitor.frames import row_of, said, signal_frame, spectrum_frame, text_of
 from rtbci.monitor.mailbox import Mailbox
-from rtbci.monitor.spectrum import ADVICE, BANDS_HZ, SpectrumMeter
+from rtbci.monitor.spectrum import ADVICE, BANDS_HZ, Electrode, SpectrumMeter
 from rtbci.publish.messages import Event, Hello, Message, Prediction, Status
 from rtbci.publish.signal_message import Signal, bins_of
 from rtbci.stages.filter import SosFilter
@@ -209,7 +209,7 @@ class Hub:
         if meter is None:
             return
         electrodes = [
-            (one.state, signal.bad.get(label) or ADVICE[one.state], one.spread_uv, one.mains_uv, one.bands_uv)
+            (one.state, _advice(one, signal.bad.get(label, "")), one.spread_uv, one.mains_uv, one.bands_uv)
             for one, label in zip(meter.electrodes, meter.labels, strict=True)
         ]
         self._send_all(said("quality", {"electrodes": electrodes}))
@@ -235,6 +235,13 @@ class Hub:
             await asyncio.sleep(LINK_S)
             if self._viewers:
                 self._send_all(self._link())
+
+
+def _advice(electrode: Electrode, why: str) -> str:
+    """What to do; with the decoder's own reason where it has one and the spectrum shows nothing."""
+    if electrode.state == "bad" and why:
+        return f"{why}, so the decoder does without it: check contact and cable"
+    return ADVICE[electrode.state]
 
 
 def _filter_of(meter: SpectrumMeter) -> SosFilter:

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.runtime.quality import FLAT_UV, NOISY_UV
+from rtbci.stages.electrode_faults import FLAT_UV, NOISY_UV
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.units import spread_uv
 

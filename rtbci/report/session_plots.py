@@ -8,7 +8,7 @@ import numpy as np
 from rtbci.publish.messages import Prediction
 from rtbci.report.figure import INK, MUTED, SERIES, draw_svg
 from rtbci.report.session_facts import SessionFacts, SpreadMap
-from rtbci.runtime.quality import FLAT_UV, NOISY_UV
+from rtbci.stages.electrode_faults import FLAT_UV, NOISY_UV
 from rtbci.stages.stage import FloatArray
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from rtbci.publish.messages import Prediction
 from rtbci.record.repair import said_damages
 from rtbci.report.session_facts import SessionFacts, SpreadMap
 from rtbci.report.session_plots import PARTS
-from rtbci.runtime.quality import FLAT_UV, NOISY_UV
+from rtbci.stages.electrode_faults import FLAT_UV, NOISY_UV
 
 __all__ = ["words_of_session"]
 

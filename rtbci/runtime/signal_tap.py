@@ -7,7 +7,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from rtbci.clock import Clock, now
-from rtbci.publish.messages import VERSION, Event, Message, Prediction
+from rtbci.publish.messages import VERSION, Event, Message, Prediction, Status
 from rtbci.publish.signal_bins import Bins, SignalBins, samples_per_bin
 from rtbci.publish.signal_message import Signal, encode_signal
 from rtbci.runtime.build import stream_gains_uv
@@ -69,6 +69,7 @@ class SignalOffer:
         self._publisher, self._clock = publisher, clock
         self._session = ""
         self._bad: Mapping[str, str] = {}
+        self._named: tuple[str, ...] = ()
         self._gaps: list[float] = []
         self._seq = 0
 
@@ -83,9 +84,15 @@ class SignalOffer:
     def send(self, message: Message) -> None:
         """Take from a message what belongs to the signal; see `Sink.send`."""
         self._session = message.session
-        if isinstance(message, Prediction):
-            if message.quality.bad_channels != tuple(self._bad):
-                self._bad = dict.fromkeys(map(canonical_label, message.quality.bad_channels), "")
+        if isinstance(message, Status):
+            self._bad = {canonical_label(label): why for label, why in message.bad_channels.items()}
+        elif isinstance(message, Prediction):
+            if (
+                message.quality.bad_channels is not self._named
+            ):  # the same tuple for as long as they are the same
+                self._named = message.quality.bad_channels
+                labels = map(canonical_label, self._named)
+                self._bad = {label: self._bad.get(label, "") for label in labels}
         elif isinstance(message, Event) and message.kind in BREAKS and self.is_wanted:
             self._gaps.append(message.t_lsl)
 

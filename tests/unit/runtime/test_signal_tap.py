@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from rtbci.publish.messages import EngineRef, Event, Prediction, ProfileRef, Quality, Trace
+from rtbci.publish.messages import EngineRef, Event, Prediction, ProfileRef, Quality, Status, Trace
 from rtbci.publish.signal_message import Signal, bins_of, decode_signal
 from rtbci.runtime.signal_tap import MAX_BYTES, SignalOffer, TappedSource
 from rtbci.stream.layout import match_channels
@@ -82,6 +82,14 @@ def prediction(*bad: str) -> Prediction:
     )  # fmt: skip
 
 
+def status(bad: dict[str, str]) -> Status:
+    return Status(
+        v=1, session="run-1", seq=0, t_sent=1.0, state="running", paused=False, stream=None, rate_hz=None,
+        latency_ms=None, cpu_percent=1.0, uptime_s=1.0, n_predictions=0, n_gaps=0, n_skipped=0, n_overflow=0,
+        bad_channels=bad,
+    )  # fmt: skip
+
+
 def gap(t_lsl: float) -> Event:
     return Event(v=1, session="run-1", seq=0, t_sent=1.0, kind="gap", t_lsl=t_lsl, value="", data={})
 
@@ -108,6 +116,15 @@ def test_a_message_comes_when_there_is_enough_at_the_next_pull() -> None:
     rig.push(30)
     rig.flush()
     assert [(one.seq, one.follows, one.n_bins, one.t_first) for one in rig.sent[1:]] == [(1, True, 8, 0.028)]
+
+
+def test_why_a_channel_is_bad_comes_from_the_status() -> None:
+    rig = Rig()
+    for message in (prediction("Cz."), status({"Cz.": "flat"}), prediction("Cz."), prediction("Cz.", "C3")):
+        rig.offer.send(message)
+    rig.push(40)
+    rig.flush()
+    assert rig.sent[0].bad == {"CZ": "flat", "C3": ""}
 
 
 def test_while_nobody_listens_nothing_is_kept_or_sent() -> None:
