@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,7 +14,7 @@ from rtbci.commands.status_line import StatusLine
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.publish.sink import Sink
-from rtbci.recipes import read_paradigm
+from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
 from rtbci.runtime.engine_opener import FIRST_BACKEND
@@ -55,19 +56,7 @@ def run(config: RunConfig, console: Console) -> Report:
         # Before the profile is looked for: one that appears from here on is not missed.
         watch = ProfileWatch(profiles_root(recipe.name), config.user) if config.follow else None
         profile = find_profile(recipe.name, config.profile, config.user)
-        decoder = stack.enter_context(
-            Decoder(
-                recipe,
-                profile=profile,
-                decision=config.decision,
-                adapt=config.adapt,
-                backend=FIRST_BACKEND,
-                engine=config.engine.recipe,
-                n_threads=config.engine.threads,
-                ignore=config.stream.ignore,
-                mask=config.mask.enabled,
-            )
-        )
+        decoder = stack.enter_context(_open_decoder(config, recipe, profile))
         change = _begin_change(config, decoder, stack)
         _introduce(console, config, decoder, publisher.address, control.address)
         sockets.say(console)
@@ -100,6 +89,20 @@ def run(config: RunConfig, console: Console) -> Report:
     if recorder is not None:
         say_recorded(console, recorder.written)
     return report
+
+
+def _open_decoder(config: RunConfig, recipe: ParadigmRecipe, profile: Path | None) -> Decoder:
+    return Decoder(
+        recipe,
+        profile=profile,
+        decision=config.decision,
+        adapt=config.adapt,
+        backend=FIRST_BACKEND,
+        engine=config.engine.recipe,
+        n_threads=config.engine.threads,
+        ignore=config.stream.ignore,
+        mask=config.mask.enabled,
+    )
 
 
 def _start_page(config: RunConfig, sockets: RunSockets, stack: ExitStack) -> "PageProcess | None":

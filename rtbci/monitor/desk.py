@@ -79,5 +79,6 @@ class Desk:
         return {"id": order.id, "cmd": order.cmd, "ok": True, "result": result}
 
     def close(self) -> None:
-        """Close the socket."""
-        self._client.close()
+        """Close the socket; one that an order still waits on goes with the program."""
+        if not self._turn.locked():
+            self._client.close()

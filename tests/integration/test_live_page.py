@@ -148,6 +148,7 @@ def test_a_browser_sees_everything_and_every_button_works(served: Served, tmp_pa
     with Chromium(served.url, tmp_path, 1280, 900) as browser:
         browser.wait_for(f"{PILL} === 'running'")
         browser.wait_for(f"{DRAWN} > 500")
+        assert browser.evaluate("performance.getEntriesByName('signal').length") == 1
         browser.wait_for("document.getElementById('map-note').textContent.includes('channels')")
         browser.evaluate("document.getElementById('check').click()")
         browser.wait_for("document.getElementById('findings').textContent.includes('GB for')")

@@ -104,6 +104,7 @@ export class Eeg {
     }
     const from = this.drawnTo, to = this.next;
     if (to <= from) return;
+    if (!this.wasDrawn) { this.wasDrawn = true; performance.mark("signal"); }
     const pieces = this.pieces(from, to);
     for (const [k0, k1] of pieces) this.piece(context, k0, k1, width, bottom);
     this.drawnTo = to;
