@@ -37,8 +37,18 @@ def monitor(
         list[str] | None, typer.Option(help="Another page that may read messages, as https://lab.example.")
     ] = None,
     config: Config = None,
-    beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
-    open_control: Annotated[bool, typer.Option("--open-control", hidden=True)] = False,
+    beside: Annotated[
+        bool,
+        typer.Option(
+            "--beside", help="As `rtbci run` starts it: ends with standard input, gives way to the decoder."
+        ),
+    ] = False,
+    open_control: Annotated[
+        bool,
+        typer.Option(
+            "--open-control", help="The control address is not encrypted, as with a run of this computer."
+        ),
+    ] = False,
 ) -> None:
     """Serve the live page of a run, of this computer or another one: signal, decisions, latency, buttons."""
     from rtbci.commands import monitor as command

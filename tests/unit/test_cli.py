@@ -22,6 +22,8 @@ COMMANDS = (
     "demo",
     "streams",
     "doctor",
+    "monitor",
+    "report",
     "eval",
     "control",
     "engine",
