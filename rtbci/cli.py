@@ -12,11 +12,14 @@ from rtbci.commands.control import app as control_app
 from rtbci.commands.engine import app as engine_app
 from rtbci.commands.eval_command import evaluate
 from rtbci.commands.keys import app as keys_app
+from rtbci.commands.monitor_command import monitor as monitor_command
 from rtbci.commands.options import (
     Address,
     Config,
     Ignore,
     Key,
+    Monitor,
+    MonitorAt,
     ParadigmName,
     ServerKey,
     SourceId,
@@ -26,6 +29,7 @@ from rtbci.commands.options import (
     names_of,
 )
 from rtbci.commands.profile import app as profile_app
+from rtbci.commands.report_command import report as report_command
 from rtbci.commands.session import app as session_app
 from rtbci.commands.signal_commands import amp, chaos, replay, streams
 from rtbci.errors import RtbciError
@@ -139,6 +143,8 @@ def run(
         str | None, typer.Option(help="Folder for recordings (default: sessions in the user's data folder).")
     ] = None,
     no_record: Annotated[bool, typer.Option("--no-record", help="Do not record this run.")] = False,
+    monitor: Monitor = None,
+    monitor_at: MonitorAt = None,
     config: Config = None,
 ) -> None:
     """Find the EEG stream, decode it, publish predictions."""
@@ -170,6 +176,8 @@ def run(
         "publish.insecure": insecure,
         "record.folder": record,
         "record.enabled": False if no_record else None,
+        "monitor.enabled": True if monitor_at else monitor,
+        "monitor.address": monitor_at,
     }
     settings = read_config(config, flags)
     from rtbci.commands import run as command
@@ -301,15 +309,21 @@ def demo(
     seconds: Annotated[float, typer.Option(min=1.0, help="How long.")] = 60.0,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic user.")] = 0,
     pub: Annotated[str, typer.Option(help="ZMQ address to publish on; port 0: any.")] = "tcp://127.0.0.1:0",
+    monitor: Monitor = None,
+    monitor_at: MonitorAt = None,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Serve the live page and show it in the browser.")
+    ] = False,
     config: Annotated[str, typer.Option(help="TOML file or name.")] = "demo",
 ) -> None:
     """Everything in one terminal, without hardware: synthetic amplifier, decoder, live view, report."""
     from rtbci.config import read_config
 
-    settings = read_config(config, {})
+    wanted = True if monitor_at or open_ else monitor
+    settings = read_config(config, {"monitor.enabled": wanted, "monitor.address": monitor_at})
     from rtbci.commands import demo as command
 
-    command.demo(settings, console_of(stderr=False), seconds=seconds, seed=seed, address=pub)
+    command.demo(settings, console_of(stderr=False), seconds=seconds, seed=seed, address=pub, opens=open_)
 
 
 app.command()(streams)
@@ -325,6 +339,8 @@ def doctor(config: Config = None) -> None:
         raise typer.Exit(1)
 
 
+app.command("monitor")(monitor_command)
+app.command("report")(report_command)
 app.command("eval")(evaluate)
 
 

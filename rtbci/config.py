@@ -10,6 +10,8 @@ from rtbci.settings import Settings, check_settings, read_toml
 
 __all__ = [
     "EngineSettings",
+    "MaskSettings",
+    "MonitorSettings",
     "PublishSettings",
     "RecordSettings",
     "RunConfig",
@@ -49,6 +51,15 @@ class WatchSettings(Settings):
         if self.lost_s <= self.stale_s:
             raise ValueError(f"lost_s is {self.lost_s:g}, must exceed stale_s = {self.stale_s:g}")
         return self
+
+
+class MaskSettings(Settings):
+    """Whether electrodes that give no EEG are replaced by what the others say, until they are good again.
+
+    Either way they are named. It takes a paradigm that aligns.
+    """
+
+    enabled: bool = True
 
 
 class PublishSettings(Settings):
@@ -106,6 +117,19 @@ class RecordSettings(Settings):
     memory_mb: int = Field(default=64, ge=1, le=65_536)
 
 
+class MonitorSettings(Settings):
+    """The live page beside a run: a program of its own that only listens; see docs/monitor.md."""
+
+    enabled: bool = False
+    address: str = Field(default="127.0.0.1:5580", description="HOST:PORT; port 0: any")
+    tls_cert: str = Field(
+        default="", description="certificate chain (PEM), for other addresses than this machine's"
+    )
+    tls_key: str = Field(default="", description="its private key (PEM)")
+    insecure: bool = Field(default=False, description="serve to the network without TLS")
+    origins: tuple[str, ...] = Field(default=(), description="other pages that may read messages")
+
+
 class RunConfig(Settings):
     """Everything that `rtbci run` can be told."""
 
@@ -120,9 +144,11 @@ class RunConfig(Settings):
     adapt: AdaptSettings | None = Field(default=None, description="replaces the recipe's; off without both")
     stream: StreamSettings = StreamSettings()
     watch: WatchSettings = WatchSettings()
+    mask: MaskSettings = MaskSettings()
     publish: PublishSettings = PublishSettings()
     engine: EngineSettings = EngineSettings()
     record: RecordSettings = RecordSettings()
+    monitor: MonitorSettings = MonitorSettings()
 
 
 def read_config(name: str | None, flags: dict[str, Any]) -> RunConfig:

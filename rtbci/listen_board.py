@@ -177,6 +177,7 @@ def _status_lines(status: Status) -> list[Text]:
     if status.rate_hz is not None:
         measured = "?" if status.rate_hz.measured is None else f"{status.rate_hz.measured:.1f}"
         stream += f"  {measured} of {status.rate_hz.nominal:g} Hz"
+        stream += "" if status.rate_hz.ppm is None else f" ({status.rate_hz.ppm:+.0f} ppm)"
     parts = [f"cpu {status.cpu_percent:.0f} %"]
     if status.latency_ms is not None:
         parts.append(f"age p50 {status.latency_ms.p50:.1f} p99 {status.latency_ms.p99:.1f} ms")

@@ -21,6 +21,7 @@ from rtbci.clock import now, sleep_until
 from rtbci.errors import StreamError
 from rtbci.publish.messages import Prediction, Status
 from rtbci.recipes import read_paradigm
+from rtbci.stream.montage import known_labels
 
 PARADIGM = "motor_imagery"
 SETTLE_S = 5.0
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--send", default="", help="be the sender, of a stream of this source id")
     args = parser.parse_args()
     if args.send:
-        _send(args.send, args.channels, args.rate_hz, args.chunk)
+        send(args.send, args.channels, args.rate_hz, args.chunk)
         return
     source_id = f"bench-recording-{np.random.default_rng().integers(1 << 30)}"
     rest = ["--channels", str(args.channels), "--rate-hz", str(args.rate_hz), "--chunk", str(args.chunk)]
@@ -109,15 +110,16 @@ def _listen(address: str, seconds: float) -> tuple[list[float], list[float], flo
     return ages, cpus, now() - t_first
 
 
-def _send(source_id: str, n_channels: int, rate_hz: float, chunk: int) -> None:
+def send(source_id: str, n_channels: int, rate_hz: float, chunk: int) -> None:
+    """Send noise of electrodes as an LSL stream, the decoder's first, until it is killed."""
     wanted = list(read_paradigm(PARADIGM).input.channels)
-    labels = [*wanted, *(f"X{i}" for i in range(n_channels))][:n_channels]
+    labels = [*wanted, *(label for label in known_labels() if label not in wanted)][:n_channels]
     info = pylsl.StreamInfo(source_id, "EEG", n_channels, rate_hz, pylsl.cf_float32, source_id)
     channels = info.desc().append_child("channels")
     for label in labels:
         channel = channels.append_child("channel").append_child_value("label", label)
         channel.append_child_value("unit", "microvolts")
-        channel.append_child_value("type", "EEG" if label in wanted else "MISC")
+        channel.append_child_value("type", "EEG")
     outlet = pylsl.StreamOutlet(info, chunk)
     rows = (10.0 * np.random.default_rng(0).standard_normal((1 << 15, n_channels))).astype(np.float32)
     t0, n = now(), 0

@@ -43,6 +43,29 @@ MORE: dict[str, list[dict[str, Any]]] = {
     "one NaN": [{"kind": "nan", "start_s": 9.0, "length_s": 0.004, "n_channels": 1}],
     "infinite from the start": [{"kind": "inf", "start_s": 0.0, "length_s": 3.0}],
     "mains on all channels": [{"kind": "line_noise", "start_s": 9.0, "length_s": 6.0, "amplitude": 50.0}],
+    "an electrode without numbers from the start": [
+        {"kind": "nan", "start_s": 0.0, "length_s": 40.0, "channels": ["CZ"]}
+    ],
+    "an electrode that loses its numbers again and again": [
+        {"kind": "nan", "start_s": at, "length_s": 0.02, "channels": ["C4"]}
+        for at in (4.0, 8.0, 12.0, 16.0, 20.0)
+    ],
+    "an infinite electrode for 8 s": [{"kind": "inf", "start_s": 8.0, "length_s": 8.0, "channels": ["C3"]}],
+    "an electrode at the rail for 8 s": [
+        {"kind": "saturation", "start_s": 8.0, "length_s": 8.0, "channels": ["C4"]}
+    ],
+    "a flat electrode and a gap": [
+        {"kind": "flat", "start_s": 6.0, "length_s": 12.0, "channels": ["C3"]},
+        {"kind": "dropout", "start_s": 10.0, "length_s": 0.1},
+    ],
+    "stamps an hour behind, then right again": [
+        {"kind": "clock_jump", "start_s": 6.0, "length_s": 10.0, "offset_s": -3600.0}
+    ],
+    "a foreign clock and bursts": [
+        {"kind": "clock_jump", "start_s": 0.0, "offset_s": -500.0},
+        {"kind": "burst", "start_s": 9.0, "length_s": 2.0},
+        {"kind": "burst", "start_s": 20.0, "length_s": 0.15},
+    ],
     "a twin with the same source_id": [
         {"kind": "twin", "start_s": 5.0, "length_s": 10.0, "source_id": "same"}
     ],

@@ -107,7 +107,7 @@ def _status() -> Status:
         state="running",
         paused=False,
         stream=StreamRef(name="eego", source_id="eego-00417"),
-        rate_hz=Rate(nominal=500.0, measured=499.98),
+        rate_hz=Rate(nominal=500.0, measured=499.98, ppm=-41.5),
         latency_ms=Latency(p50=2.4, p95=3.1, p99=4.0),
         cpu_percent=4.6,
         uptime_s=56.2,
@@ -117,6 +117,7 @@ def _status() -> Status:
         n_overflow=0,
         profile=PROFILE,
         drift=DriftRef(signal=0.8, limit=2.5, logits=0.3, reference="calibration"),
+        bad_channels={"FC5": "flat"},
     )
 
 

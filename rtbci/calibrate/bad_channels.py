@@ -4,9 +4,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rtbci.calibrate.quality import band_uv, line_share
+from rtbci.calibrate.quality import band_uv
 from rtbci.errors import ChannelError, ShapeError
 from rtbci.recipes import ParadigmRecipe
+from rtbci.stages.electrode_faults import (
+    CLIPPED_SHARE,
+    FLAT_UV,
+    MAX_LINE_SHARE,
+    MAX_Z,
+    MIN_CORRELATION,
+    N_COMPARE,
+    agreement,
+    line_share,
+    log_levels_off,
+)
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.layout import electrodes_of, match_channels
@@ -17,19 +28,6 @@ __all__ = ["find_bad_channels", "mask_channels"]
 
 BAND_HZ = (1.0, 40.0)
 LEAST_S = 2.0
-FLAT_UV = 0.1
-CLIPPED_SHARE = 0.05
-"""A sine has 0.3 % of its samples in the outer 0.005 % of its range, EEG one or two in a thousand."""
-MAX_LINE_SHARE = 0.99
-MAX_Z = 5.0
-"""Robust z of log amplitude among the electrodes (PREP: Bigdely-Shamlo et al. 2015, doi:10.3389/fninf.2015.00016)."""
-LEAST_LOG_SPREAD = np.log(1.3)
-"""Electrodes that are alike to a few percent would make every other one an outlier."""
-MIN_CORRELATION = 0.3
-"""With the electrode that it agrees with most; PREP takes 0.4 in windows of 1 s."""
-N_COMPARE = 8
-"""With fewer electrodes there is no usual one to compare with."""
-_MAD_TO_SD = 1.4826
 
 
 def find_bad_channels(raw_uv: FloatArray, rate_hz: float, labels: Sequence[str]) -> dict[str, str]:
@@ -121,12 +119,10 @@ def _alone(signal_uv: FloatArray, rate_hz: float) -> str:
 
 def _compared(signal_uv: FloatArray) -> dict[int, str]:
     """What is wrong with channels among the others, shape (n_samples, n_channels)."""
-    level = np.log(spread_uv(signal_uv))
-    off = level - np.median(level)
-    z = off / max(_MAD_TO_SD * float(np.median(np.abs(off))), LEAST_LOG_SPREAD)
+    usual = np.ones(signal_uv.shape[1], bool)
+    off, spread = log_levels_off(np.log(spread_uv(signal_uv)), usual)
     with np.errstate(invalid="ignore"):
-        agreement = np.abs(np.nan_to_num(np.corrcoef(signal_uv.T)))
-    np.fill_diagonal(agreement, 0.0)
-    reasons = {int(i): "unlike all others" for i in np.flatnonzero(agreement.max(axis=1) < MIN_CORRELATION)}
-    reasons |= {int(i): "too weak" for i in np.flatnonzero(z < -MAX_Z)}
-    return reasons | {int(i): "too strong" for i in np.flatnonzero(z > MAX_Z)}
+        alike = agreement(np.nan_to_num(np.atleast_2d(np.corrcoef(signal_uv.T))), usual)
+    reasons = {int(i): "unlike all others" for i in np.flatnonzero(alike < MIN_CORRELATION)}
+    reasons |= {int(i): "too weak" for i in np.flatnonzero(off < -MAX_Z * spread)}
+    return reasons | {int(i): "too strong" for i in np.flatnonzero(off > MAX_Z * spread)}

@@ -6,19 +6,18 @@ from typing import Annotated, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
-from scipy.signal import butter, sosfiltfilt, welch
+from scipy.signal import butter, sosfiltfilt
 
 from rtbci.calibrate.trial import FIRST_START_S, CalibrationTrial
 from rtbci.evaluate.trials import FRONTAL
 from rtbci.settings import Settings
+from rtbci.stages.electrode_faults import line_share
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.units import spread_uv
 
-__all__ = ["RejectSettings", "band_uv", "judge_trial", "line_share"]
+__all__ = ["RejectSettings", "band_uv", "judge_trial"]
 
-LINES_HZ = (50.0, 60.0)
-LINE_WIDTH_HZ = 1.0
 BLINK_HZ = (1.0, 8.0)
 LEAST_S = 1.0
 Limit = Annotated[float, Field(gt=0)]
@@ -144,18 +143,6 @@ def band_uv(signal_uv: FloatArray, band_hz: tuple[float, float], rate_hz: float)
     sos = butter(2, (band_hz[0], high_hz), "bandpass", fs=rate_hz, output="sos")
     n_pad = min(len(signal_uv) - 1, round(rate_hz))
     return np.asarray(sosfiltfilt(sos, signal_uv, axis=0, padlen=n_pad))
-
-
-def line_share(signal_uv: FloatArray, rate_hz: float) -> FloatArray:
-    """Share of the mains, 50 or 60 Hz, in each channel's power from 1 Hz on, shape (n_channels,).
-
-    The mains count where the rate carries them; elsewhere the share is 0.
-    """
-    freq_hz, power = welch(signal_uv, rate_hz, nperseg=min(len(signal_uv), round(rate_hz)), axis=0)
-    total = np.maximum(power[freq_hz >= 1.0].sum(axis=0), np.finfo(float).tiny)
-    carried = [line for line in LINES_HZ if line + LINE_WIDTH_HZ < rate_hz / 2]
-    shares = [power[np.abs(freq_hz - line) <= LINE_WIDTH_HZ].sum(axis=0) / total for line in carried]
-    return np.asarray(np.max([np.zeros(signal_uv.shape[1]), *shares], axis=0))
 
 
 def _centred(signal_uv: FloatArray) -> FloatArray:

@@ -1,15 +1,13 @@
 """A calibration as one HTML page that needs nothing else: for the user first, for the specialist below."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from rtbci.calibrate.record import CalibrationRecord
 from rtbci.calibrate.trial import CalibrationTrial
-from rtbci.errors import FileFormatError, MissingPackageError
-from rtbci.files import write_whole
 from rtbci.recipes import ParadigmRecipe
+from rtbci.report.page import as_markup, need_packages, write_page
 
 __all__ = ["need_report_packages", "write_report"]
 
@@ -24,13 +22,7 @@ def need_report_packages() -> None:
     MissingPackageError
         When Jinja2 or matplotlib is not installed.
     """
-    try:
-        import jinja2  # noqa: F401
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise MissingPackageError(
-            f"report: {error.name} is not installed, need it for the page; pip install 'rtbci[calibrate]'"
-        ) from error
+    need_packages("calibrate")
 
 
 def write_report(
@@ -64,24 +56,11 @@ def write_report(
         When it cannot be written there.
     """
     need_report_packages()
-    import jinja2
-
     from rtbci.calibrate.report_signals import look_at_channels
     from rtbci.calibrate.report_words import words_of
 
-    source = (files("rtbci.calibrate") / "templates" / TEMPLATE).read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    page = environment.from_string(source).render(
-        **words_of(record, look_at_channels(record, trials)), **_drawings(record, trials, recipe)
-    )
-    try:
-        write_whole(path, page.encode())
-    except OSError as error:
-        raise FileFormatError(
-            f"report {path}: cannot be written ({error.strerror}), need a folder that is there and may be written to; name "
-            "another place with --report"
-        ) from error
-    return path
+    words = words_of(record, look_at_channels(record, trials)) | _drawings(record, trials, recipe)
+    return write_page(path, "rtbci.calibrate", TEMPLATE, words)
 
 
 def _drawings(
@@ -107,7 +86,7 @@ def _drawings(
         "coverage": coverage_svg(confidence, chance) if confidence and confidence.coverage else "",
         "timeline": timeline_svg(record) if record.trials else "",
     }
-    return {name: _markup(svg) for name, svg in drawings.items()} | _brain(record, trials, recipe)
+    return {name: as_markup(svg) for name, svg in drawings.items()} | _brain(record, trials, recipe)
 
 
 def _brain(
@@ -120,17 +99,13 @@ def _brain(
     if epochs is None or not epochs.can_compare:
         return {"maps": {}, "time_frequency": [], "are_maps": False, "n_epochs": 0, "active": (0.0, 0.0)}
     classes = list(recipe.classes)
-    maps = {band: [_markup(svg) for svg in drawings] for band, drawings in band_maps(epochs, classes).items()}
+    maps = {
+        band: [as_markup(svg) for svg in drawings] for band, drawings in band_maps(epochs, classes).items()
+    }
     return {
         "maps": maps,
         "are_maps": len(epochs.labels) >= MAP_FROM,
-        "time_frequency": [_markup(svg) for svg in time_frequency_svgs(epochs, classes)],
+        "time_frequency": [as_markup(svg) for svg in time_frequency_svgs(epochs, classes)],
         "n_epochs": len(epochs.i_class),
         "active": (epochs.t_s[epochs.active][0], epochs.t_s[epochs.active][-1]),
     }
-
-
-def _markup(svg: str) -> Any:
-    from markupsafe import Markup  # comes with Jinja2
-
-    return Markup(svg)

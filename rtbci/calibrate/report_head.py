@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rtbci.calibrate.report_figure import INK, MUTED, SERIES, draw_svg
 from rtbci.calibrate.report_signals import BANDS_HZ, Epochs, band_change_db, time_frequency_db
+from rtbci.report.figure import INK, MUTED, SERIES, draw_svg
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.montage import positions
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rtbci.calibrate.record import CalibrationRecord, CandidateScore, Confidence, CurvePoint
-from rtbci.calibrate.report_figure import INK, MUTED, SERIES, draw_svg
+from rtbci.report.figure import INK, MUTED, SERIES, draw_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,6 +18,7 @@ from rtbci.chaos.scenario import (
     Duplicate,
     Flat,
     LineNoise,
+    Noise,
     NotFinite,
     Saturation,
     Scenario,
@@ -32,7 +33,7 @@ __all__ = ["Injection", "Injector"]
 
 InFlow = SignalFault | DropoutFault | DuplicateFault | ClockFault | BurstFault | JitterFault
 ORDER = (
-    (NotFinite, Saturation, Flat, LineNoise),
+    (NotFinite, Saturation, Flat, LineNoise, Noise),
     (Dropout, Duplicate),
     (Drift, ClockJump, ClockReset),
     (Burst, ArrivalJitter),
@@ -136,7 +137,7 @@ class Injector:
 
 
 def _build(fault: object, schedule: Schedule, info: StreamInfo) -> InFlow:
-    if isinstance(fault, NotFinite | Saturation | Flat | LineNoise):
+    if isinstance(fault, NotFinite | Saturation | Flat | LineNoise | Noise):
         return SignalFault(fault, schedule, info)
     if isinstance(fault, Dropout):
         return DropoutFault(fault, schedule)

@@ -11,17 +11,24 @@ from rtbci.chaos.simulate import OPEN_S, Outcome
 from rtbci.chaos.watched import WatchedDecoder
 from rtbci.config import WatchSettings
 from rtbci.errors import ChannelError
-from rtbci.publish.messages import Prediction, Status
+from rtbci.publish.messages import Event, Prediction, Status
+from rtbci.runtime.dead import DEAD_S
 from rtbci.runtime.live import POLL_S, RETRY_S
+from rtbci.runtime.stamp_clock import AHEAD_S, BEHIND_S, SETTLED_S
+from rtbci.stages.electrode_faults import N_COMPARE
 
 __all__ = ["Promise", "check_promises"]
 
 CHUNK_S = 0.05
 """Longest chunk of the streams that are run; nothing is known of a sample before its chunk is there."""
 LOOK_S = 2.1
-"""The signal is judged every second: a fault shows at the latest two seconds after it began."""
+"""Electrodes are judged every quarter of a second: a fault shows at the latest two seconds after it began."""
+RECOVERED_S = 4.1
+"""One that is good again is so for 1.5 s before it is believed, and the rails that it was at are looked for over 2 s."""
+DEAD_AFTER_S = DEAD_S + 0.1
 METERED_S = 11.5
 """The rate is measured over ten seconds, and told every second."""
+MASKED = ("flat", "saturation", "line_noise", "noise", "nan", "inf")
 INTERRUPTING = ("dropout", "nan", "inf", "vanish", "clock_jump", "clock_reset", "burst")
 """Faults behind which decoding must soon go on."""
 
@@ -95,6 +102,8 @@ class _Judge:
         yield self._missing()
         yield self._poor()
         yield self._named()
+        yield self._masked()
+        yield self._clock()
         yield self._rate()
         yield self._age()
         yield self._skipped()
@@ -161,16 +170,73 @@ class _Judge:
     def _named(self) -> Promise | None:
         """Single bad electrodes are told while they are bad, and not when they are good again."""
         wrong = n = 0
-        for record in self._records(("flat", "saturation", "line_noise")):
-            if not self._is_of_some(record):
+        for record in self._records(("flat", "saturation", "line_noise", "noise")):
+            if not self._is_of_some(record) or (record.kind == "noise" and not self._compares):
                 continue
             bad, t_to = set(str(record.data["channels"]).split(",")), self._until(record)
             during = [one for one in self._full if record.t_lsl + LOOK_S <= one.t_window[1] < t_to]
-            later = [one for one in self._full if t_to + LOOK_S <= one.t_window[1] < t_to + LOOK_S + 0.5]
+            t_good = t_to + RECOVERED_S
+            later = [one for one in self._full if t_good <= one.t_window[1] < t_good + 0.5]
             n += len(during)
             wrong += sum(not bad <= set(one.quality.bad_channels) for one in during)
             wrong += sum(bool(bad & set(one.quality.bad_channels)) for one in later)
         return Promise("bad electrodes are named", not wrong, f"{n} windows, {wrong} wrong") if n else None
+
+    def _masked(self) -> Promise | None:
+        """A bad electrode is masked and unmasked, and decoding goes on meanwhile, also without its numbers."""
+        faults = [one for one in self._records(MASKED) if self._replaces and self._can_be_masked(one)]
+        wrong = 0
+        for record in faults:
+            t_to, names = self._until(record), str(record.data["channels"]).split(",")
+            times = [("channel_masked", record.t_lsl, record.t_lsl + LOOK_S)]
+            times += (
+                [("channel_unmasked", t_to, t_to + RECOVERED_S)] if t_to + RECOVERED_S < self._t_end else []
+            )
+            wrong += sum(not self._told(kind, name, *span) for kind, *span in times for name in names)
+            t_again = record.t_lsl + (DEAD_AFTER_S if record.kind in ("nan", "inf") else 0.0)
+            t_again += self._window.length_s + self._window.hop_s + CHUNK_S
+            during = [one for one in self._predictions if t_again <= one.t_window[1] < t_to]
+            wrong += sum(one.probs is None or one.why == "poor_signal" for one in during)
+        text = "bad electrodes are masked, decoding goes on"
+        return Promise(text, not wrong, f"{len(faults)} times, {wrong} wrong") if faults else None
+
+    def _can_be_masked(self, record: Injected) -> bool:
+        """Whether a fault is of a few electrodes that are read, long enough, and alone in its time."""
+        read, names = self._decoder.read_labels, str(record.data["channels"]).split(",")
+        t_to = self._until(record)
+        alone = not any(
+            one is not record and one.t_lsl < t_to + RECOVERED_S and self._until(one) > record.t_lsl
+            for one in self._outcome.records
+        )
+        few = 2 * len(names) <= len(read) and set(names) <= set(read)
+        known = record.kind != "noise" or len(read) >= N_COMPARE
+        return few and known and alone and t_to - record.t_lsl >= LOOK_S
+
+    def _told(self, kind: str, name: str, t_from: float, t_to: float) -> bool:
+        events = [one for one in self._outcome.messages if isinstance(one, Event)]
+        return any(one.kind == kind and one.value == name and t_from <= one.t_lsl <= t_to for one in events)
+
+    def _clock(self) -> Promise | None:
+        """Stamps of another clock are told, with how far they are off."""
+        told = [
+            one for one in self._outcome.messages if isinstance(one, Event) and one.kind == "foreign_clock"
+        ]
+        off_s = []
+        for record in self._records(("clock_jump", "clock_reset")):
+            by_s = float(str(record.data["offset_s"]))
+            if -BEHIND_S <= by_s <= AHEAD_S or self._until(record) - record.t_lsl < SETTLED_S + 1.5:
+                continue
+            found = [
+                one for one in told if record.t_lsl - 1.0 <= one.t_sent <= record.t_lsl + SETTLED_S + 1.5
+            ]
+            off_s.append(min((abs(float(str(one.data["offset_s"])) - by_s) for one in found), default=np.inf))
+        if not off_s:
+            return None
+        return Promise(
+            "stamps of another clock are told",
+            max(off_s) < 0.2,
+            f"{len(off_s)} times, within {max(off_s):.2f} s",
+        )
 
     def _rate(self) -> Promise | None:
         """The rate that the stamps show is told, to 20 millionths."""
@@ -226,6 +292,15 @@ class _Judge:
         )
 
     # -- what was injected -------------------------------------------------------------------------------
+
+    @property
+    def _compares(self) -> bool:
+        """Whether there are enough electrodes to tell noise from EEG."""
+        return len(self._decoder.read_labels) >= N_COMPARE
+
+    @property
+    def _replaces(self) -> bool:
+        return self._decoder.electrodes is not None and self._decoder.electrodes.can_replace
 
     @property
     def _rate_hz(self) -> float:

@@ -21,6 +21,7 @@ __all__ = [
     "Fault",
     "Flat",
     "LineNoise",
+    "Noise",
     "NotFinite",
     "Saturation",
     "Scenario",
@@ -151,6 +152,13 @@ class LineNoise(_OnChannels):
     amplitude: Positive = 200.0
 
 
+class Noise(_OnChannels):
+    """White noise is added, of this standard deviation: an electrode that has come loose."""
+
+    kind: Literal["noise"]
+    amplitude: Positive = 200.0
+
+
 class Vanish(Times):
     """The stream is destroyed, and made anew after `length_s`.
 
@@ -184,6 +192,7 @@ Fault = Annotated[
     | Saturation
     | Flat
     | LineNoise
+    | Noise
     | Vanish
     | Twin,
     Field(discriminator="kind"),

@@ -11,6 +11,7 @@ from rtbci.chaos.scenario import (
     Duplicate,
     Flat,
     LineNoise,
+    Noise,
     NotFinite,
     Saturation,
 )
@@ -21,7 +22,7 @@ from rtbci.stream.source import FloatArray, StreamInfo
 
 __all__ = ["DropoutFault", "DuplicateFault", "OnChannels", "SignalFault"]
 
-OnChannels = NotFinite | Saturation | Flat | LineNoise
+OnChannels = NotFinite | Saturation | Flat | LineNoise | Noise
 Effect = Callable[[FloatArray], FloatArray]
 """From the times of samples, in seconds since the fault began, shape (n, 1), to what is written or added."""
 Columns = npt.NDArray[np.intp]
@@ -32,7 +33,7 @@ class SignalFault:
 
     Parameters
     ----------
-    settings : NotFinite, Saturation, Flat or LineNoise
+    settings : NotFinite, Saturation, Flat, LineNoise or Noise
     schedule : Schedule
     info : StreamInfo
         Channels that there are.
@@ -60,7 +61,7 @@ class SignalFault:
             columns, effect = self._effects[part.occurrence.number]
             rows = slice(part.first, part.last)
             written = effect(flow.t_s[rows, None] - part.occurrence.start_s)
-            if isinstance(self._settings, LineNoise):
+            if isinstance(self._settings, LineNoise | Noise):
                 written = written + flow.data[rows][:, columns]
             flow.data[rows, columns] = written
         return flow
@@ -74,6 +75,9 @@ class SignalFault:
         if isinstance(settings, LineNoise):
             omega, amplitude = 2 * np.pi * settings.freq_hz, settings.amplitude
             return columns, lambda t_s: amplitude * np.sin(omega * t_s)
+        if isinstance(settings, Noise):
+            sd = settings.amplitude  # drawn sample by sample, so that chunks do not change it
+            return columns, lambda t_s: sd * rng.standard_normal((len(t_s), len(columns)))
         if isinstance(settings, Flat):
             constant = flow.data[part.first, columns]
         elif isinstance(settings, Saturation):

@@ -1,6 +1,7 @@
 """A decoder that is watched: whether what it is given hangs together, sample by sample."""
 
 import numpy as np
+import numpy.typing as npt
 
 from rtbci.runtime.decoder import Decoder, Verdict
 from rtbci.stages.stage import FloatArray
@@ -21,7 +22,7 @@ class WatchedDecoder(Decoder):
     n_broken : int
         Samples that did not follow on the one in front of them, with no new start between: must stay 0.
     n_not_finite : int
-        Samples that are not finite in a channel that is read: must stay 0.
+        Samples that are not finite in an electrode that is read and not known to be bad: must stay 0.
     n_starts : int
         How often it was opened or started anew.
     fill_s : float
@@ -54,13 +55,28 @@ class WatchedDecoder(Decoder):
         index = np.concatenate((self._newest, data[:, self._column]))
         self._newest = index[-1:]
         self.n_broken += int((np.abs(np.diff(index) - self._step) > STEP_TOLERANCE).sum())
-        self.n_not_finite += int((~np.isfinite(data[:, self.read])).any(axis=1).sum())
         self._n_fed += len(data)
         verdicts = super().push(data, t_lsl)
+        self.n_not_finite += int(self._holes(data).any(axis=1).sum())
         if not self._is_full and any(one.estimate.probs is not None for one in verdicts):
             self._is_full = True
             self.fill_s = max(self.fill_s, self._n_fed / self._rate_now_hz)
         return verdicts
+
+    @property
+    def read_labels(self) -> tuple[str, ...]:
+        """Electrodes that are read, as the stream calls them."""
+        labels = () if self.info is None else self.info.labels
+        return tuple(label for label, is_read in zip(labels, self.read, strict=False) if is_read)
+
+    def _holes(self, data: FloatArray) -> npt.NDArray[np.bool_]:
+        """Where samples are not finite in an electrode that is not known to be bad, shape (n_samples, n_read)."""
+        holes = ~np.isfinite(data[:, self.read])
+        electrodes, channel_map = self.electrodes, self.channel_map
+        if holes.any() and electrodes is not None and electrodes.can_replace and channel_map is not None:
+            rows = np.argsort(np.argsort(channel_map.picks or ()))
+            holes[:, rows[electrodes.bad]] = False
+        return holes
 
     def _begin(self) -> None:
         self._newest = np.empty(0)

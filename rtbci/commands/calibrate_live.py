@@ -52,9 +52,9 @@ class LiveCalibration(Calibration):
             See `rtbci.commands.calibrate.calibrate`.
         """
         if self.request.cues == "page":
-            from rtbci.calibrate.page.needed import need_page
+            from rtbci.web.needed import need_page
 
-            need_page()
+            need_page("cue page", "calibrate", "show the cues in the terminal")
         with ExitStack() as stack:
             decoder = self.open_decoder(stack)
             folder = self.open_folder(stack)

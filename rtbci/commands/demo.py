@@ -1,5 +1,6 @@
 """`rtbci demo`: the main job without hardware, in one terminal."""
 
+import webbrowser
 from collections import deque
 from contextlib import ExitStack
 
@@ -11,10 +12,13 @@ from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.commands.demo_board import DemoBoard, Trace
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
+from rtbci.publish.control import Control
+from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun, Report
 from rtbci.runtime.score import Score
+from rtbci.runtime.signal_tap import SignalOffer
 from rtbci.stream.source import Chunk, Source
 
 __all__ = ["demo"]
@@ -37,25 +41,45 @@ class TappedSource(AmpSource):
         return chunk
 
 
-def demo(config: RunConfig, console: Console, *, seconds: float, seed: int, address: str) -> Score:
+def demo(
+    config: RunConfig, console: Console, *, seconds: float, seed: int, address: str, opens: bool
+) -> Score:
     """Run the synthetic amplifier through the motor-imagery decoder, show it, and report."""
     config = config.model_copy(update={"duration_s": seconds})
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
         publisher = stack.enter_context(Publisher(address))
+        control = page = None
+        if config.monitor.enabled:
+            from rtbci.commands.monitor import PageProcess
+
+            control = stack.enter_context(Control("tcp://127.0.0.1:0"))
+            page = stack.enter_context(PageProcess(config.monitor, publisher.address, control.address))
         console.print("making a head with 60 sources, and loading the decoder ...", highlight=False)
         source = TappedSource(SyntheticAmp(seed=seed), ("C3", "CZ", "C4"))
-        decoder = stack.enter_context(Decoder(config.paradigm, decision=config.decision))
+        decoder = stack.enter_context(
+            Decoder(config.paradigm, decision=config.decision, mask=config.mask.enabled)
+        )
         score = Score()
+        if page is not None:
+            _show(console, page.url(), opens)
         board = DemoBoard(console, source.trace, score, seconds, publisher.address)
         stack.callback(board.close)
 
         def make_source(_lost: object) -> Source:
             return source
 
-        report = LiveRun(config, decoder, make_source, [publisher, score, board]).run(stop)
+        offer = SignalOffer(publisher, channel_map=lambda: decoder.channel_map)
+        sinks: list[Sink] = [publisher, offer, score, board]
+        report = LiveRun(config, decoder, offer.factory(make_source), sinks, control).run(stop)
     _say(console, score, report, board)
     return score
+
+
+def _show(console: Console, url: str, opens: bool) -> None:
+    console.print(f"live page: {url}", highlight=False)
+    if opens:
+        webbrowser.open(url)
 
 
 def _say(console: Console, score: Score, report: Report, board: DemoBoard) -> None:

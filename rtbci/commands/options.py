@@ -11,6 +11,8 @@ __all__ = [
     "Ignore",
     "Json",
     "Key",
+    "Monitor",
+    "MonitorAt",
     "ParadigmName",
     "ServerKey",
     "SourceId",
@@ -42,6 +44,12 @@ Key = Annotated[
 ServerKey = Annotated[
     str | None,
     typer.Option(help="Public key of the decoder, or its name among the trusted servers: encrypts."),
+]
+Monitor = Annotated[
+    bool | None, typer.Option("--monitor", help="Serve a live page beside it (default: none).")
+]
+MonitorAt = Annotated[
+    str | None, typer.Option(help="Serve the live page at HOST:PORT (default: 127.0.0.1:5580; port 0: any).")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable, on standard output.")]
 

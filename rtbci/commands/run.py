@@ -3,26 +3,32 @@
 import sys
 import threading
 from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
 from rtbci.commands.recording import recorded, say_recorded, say_recording, start_recorder
-from rtbci.commands.run_sockets import open_sockets
+from rtbci.commands.run_sockets import RunSockets, open_sockets
 from rtbci.commands.status_line import StatusLine
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.publish.sink import Sink
-from rtbci.recipes import read_paradigm
+from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
 from rtbci.runtime.engine_opener import FIRST_BACKEND
 from rtbci.runtime.live import LiveRun, Report, SourceFactory
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.profiles import find_profile, profiles_root
+from rtbci.runtime.signal_tap import SignalOffer
 from rtbci.runtime.telemetry import hello_of
 from rtbci.stream.lsl import LslSource
 from rtbci.stream.source import Source, StreamInfo
+
+if TYPE_CHECKING:
+    from rtbci.commands.monitor import PageProcess
 
 __all__ = ["lsl_factory", "run"]
 
@@ -50,28 +56,21 @@ def run(config: RunConfig, console: Console) -> Report:
         publish = config.publish
         sockets = open_sockets(config.publish, stack)
         publisher, control = sockets.publisher, sockets.control
+        page = _start_page(config, sockets, stack)
         recipe = read_paradigm(config.paradigm)
         # Before the profile is looked for: one that appears from here on is not missed.
         watch = ProfileWatch(profiles_root(recipe.name), config.user) if config.follow else None
         profile = find_profile(recipe.name, config.profile, config.user)
-        decoder = stack.enter_context(
-            Decoder(
-                recipe,
-                profile=profile,
-                decision=config.decision,
-                adapt=config.adapt,
-                backend=FIRST_BACKEND,
-                engine=config.engine.recipe,
-                n_threads=config.engine.threads,
-                ignore=config.stream.ignore,
-            )
-        )
+        decoder = stack.enter_context(_open_decoder(config, recipe, profile))
         change = _begin_change(config, decoder, stack)
         _introduce(console, config, decoder, publisher.address, control.address)
         sockets.say(console)
+        if page is not None:
+            console.print(f"page:    {page.url()}", highlight=False)
         if change is not None and config.engine.wait:
             _wait_for(change, console, stop)
-        sinks: list[Sink] = [publisher]
+        offer = SignalOffer(publisher, config.stream.unit, lambda: decoder.channel_map)
+        sinks: list[Sink] = [publisher, offer]
         if publish.lsl_outlet:
             from rtbci.publish.lsl_outlet import LslOutlet
 
@@ -85,6 +84,7 @@ def run(config: RunConfig, console: Console) -> Report:
             stack.callback(recorder.close)
             sinks.append(recorder)
             make_source = recorded(make_source, recorder)
+        make_source = offer.factory(make_source)
         say_recording(console, recorder)
         news = sockets.news if recorder is None else sockets.news_beside(recorder.news)
         live = LiveRun(config, decoder, make_source, sinks, control, watch=watch, change=change, news=news)
@@ -94,6 +94,30 @@ def run(config: RunConfig, console: Console) -> Report:
     if recorder is not None:
         say_recorded(console, recorder.written)
     return report
+
+
+def _open_decoder(config: RunConfig, recipe: ParadigmRecipe, profile: Path | None) -> Decoder:
+    return Decoder(
+        recipe,
+        profile=profile,
+        decision=config.decision,
+        adapt=config.adapt,
+        backend=FIRST_BACKEND,
+        engine=config.engine.recipe,
+        n_threads=config.engine.threads,
+        ignore=config.stream.ignore,
+        mask=config.mask.enabled,
+    )
+
+
+def _start_page(config: RunConfig, sockets: RunSockets, stack: ExitStack) -> "PageProcess | None":
+    """Start the live page, where it is wished for; it loads while the decoder does."""
+    if not config.monitor.enabled:
+        return None
+    from rtbci.commands.monitor import PageProcess
+
+    publish, control = sockets.publisher.address, sockets.control.address
+    return stack.enter_context(PageProcess(config.monitor, publish, control, sockets.key_flags))
 
 
 def _begin_change(config: RunConfig, decoder: Decoder, stack: ExitStack) -> EngineChange | None:

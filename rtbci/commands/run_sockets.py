@@ -7,6 +7,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from rtbci.config import PublishSettings
+from rtbci.keys.curve import DEFAULT_KEY
 from rtbci.keys.trusted import TrustedKeys
 from rtbci.publish.addresses import is_local
 from rtbci.publish.control import Control
@@ -45,6 +46,15 @@ class RunSockets(NamedTuple):
     public: str
     n_encrypted: int
     settings: PublishSettings
+
+    @property
+    def key_flags(self) -> list[str]:
+        """Flags of `rtbci monitor` for a program of this user's beside the run: it has the run's own key."""
+        publish = self.settings
+        if not self.public or (is_local(self.publisher.address) and not publish.key):
+            return []
+        flags = ["--server-key", self.public, "--key", publish.key or DEFAULT_KEY]
+        return flags if self.n_encrypted == 2 else [*flags, "--open-control"]
 
     def news(self) -> Sequence[News]:
         """What the door has to tell."""

@@ -27,6 +27,10 @@ SAID = {
     "overflow": "decoder was late, samples dropped, starting anew",
     "not_finite": "samples that are not finite (NaN or Inf), left out",
     "duplicates": "samples come twice, left out",
+    "channel_masked": "electrode masked",
+    "channel_unmasked": "electrode is good again",
+    "foreign_clock": "warning: stamps of a foreign clock",
+    "local_clock": "the stamps are of this computer's clock again",
     "profile_swapped": "profile swapped",
     "adaptation_on": "adaptation is on",
     "adaptation_rolled_back": "adaptation taken back",
@@ -135,7 +139,13 @@ class StatusLine:
             line.append(" NOT RECORDING", "bold red")
         if status.rate_hz is not None:
             line.append(f" {status.rate_hz.measured or status.rate_hz.nominal:.1f} Hz")
-        if prediction is not None and status.state != "lost":
+            if status.rate_hz.ppm is not None:
+                line.append(f" {status.rate_hz.ppm:+.0f} ppm", "dim")
+        if status.bad_channels:
+            line.append(f"  bad: {', '.join(status.bad_channels)}", "yellow")
+        if status.clock_offset_s is not None:
+            line.append("  foreign clock", "yellow")
+        elif prediction is not None and status.state != "lost":
             line.append(f"  age {prediction.age_ms:.0f} ms")
         if status.latency_ms is not None:
             line.append(f" (p50 {status.latency_ms.p50:.0f}, p99 {status.latency_ms.p99:.0f})")

@@ -144,6 +144,10 @@ class Rate(_Checked, frozen=True, kw_only=True):
     measured: Annotated[
         float | None, Meta(description="As its stamps show it [Hz]; null until it is known.")
     ] = None
+    ppm: Annotated[
+        float | None,
+        Meta(description="How far off it is over up to five minutes [millionths]; null: not known yet."),
+    ] = None
 
 
 class Rates(_Checked, frozen=True, kw_only=True):
@@ -265,6 +269,16 @@ class StatusContent(_Checked, frozen=True, kw_only=True):
     profile: Annotated[ProfileRef | None, Meta(description="Profile that decodes; null: not told.")] = None
     drift: Annotated[
         DriftRef | None, Meta(description="Change of the signal; null: not known, or not yet.")
+    ] = None
+    bad_channels: Annotated[
+        Mapping[str, str], Meta(description="Electrodes that give no EEG now, and why.")
+    ] = {}
+    clock_offset_s: Annotated[
+        float | None,
+        Meta(
+            description="By how much the stream's stamps are ahead of the local clock, where they are of another "
+            "[s]; null: they are of the local clock."
+        ),
     ] = None
 
 

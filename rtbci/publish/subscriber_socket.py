@@ -5,6 +5,7 @@ import zmq
 from rtbci.publish.binding import bind
 from rtbci.publish.door import Door
 from rtbci.publish.messages import MESSAGE_TYPES, Hello
+from rtbci.publish.signal_message import SIGNAL_TOPIC
 
 __all__ = ["MAX_PER_SHORT_LOOK", "SubscriberSocket"]
 
@@ -27,7 +28,8 @@ HEARTBEAT_MS = 5_000
 LINGER_MS = 200
 _FIRST_PART = zmq.NOBLOCK | zmq.SNDMORE
 _HELLO = Hello.topic.encode("ascii")
-_TOPICS = tuple(topic.encode("ascii") for topic in MESSAGE_TYPES)
+_TOPICS = tuple(topic.encode("ascii") for topic in (*MESSAGE_TYPES, SIGNAL_TOPIC))
+_SIGNAL = SIGNAL_TOPIC.encode("ascii")
 
 
 class SubscriberSocket:
@@ -55,6 +57,9 @@ class SubscriberSocket:
     is_flooded : bool
         Subscribers send so much that whoever owns the socket is held up by it; stays true.
 
+    signal_is_wanted : bool
+        Somebody has subscribed to the topic `signal` by its name.
+
     Notes
     -----
     Threads: one at a time.
@@ -66,6 +71,7 @@ class SubscriberSocket:
         self.n_malformed = 0
         self.is_full = False
         self.is_flooded = False
+        self.signal_is_wanted = False
         self._queue_length, self._encrypted = queue_length, encrypted
         self._door = door
         self.context: zmq.Context[zmq.Socket[bytes]] = door.context if door is not None else zmq.Context()
@@ -112,6 +118,9 @@ class SubscriberSocket:
             frame = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)[0]
             if _is_subscription(frame.bytes):
                 is_hello_due |= _takes_in_hello(frame.bytes)
+                if frame.bytes[1:] == _SIGNAL:
+                    # That the last one has gone libzmq says once; that another one has come it says every time.
+                    self.signal_is_wanted = frame.bytes[:1] == b"\x01"
             else:
                 strange.append(frame)
             n_read += 1
@@ -181,6 +190,7 @@ class SubscriberSocket:
 
     def _open_anew(self) -> None:
         """Let go of everybody and of all that libzmq remembers; subscribers come back by themselves, if they may."""
+        self.signal_is_wanted = False
         if self._socket is not None:
             self._socket.close(linger=0)
             self._socket = None

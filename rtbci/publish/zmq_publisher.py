@@ -1,5 +1,6 @@
 """Messages out over ZeroMQ: two frames, topic and payload, to whoever subscribes."""
 
+import threading
 from typing import Self
 
 from rtbci.publish.addresses import PUBLISH_ADDRESS
@@ -7,11 +8,13 @@ from rtbci.publish.codec import Format, encode
 from rtbci.publish.door import Door
 from rtbci.publish.forwarder import Forwarder
 from rtbci.publish.messages import MESSAGE_TYPES, Message
+from rtbci.publish.signal_message import SIGNAL_TOPIC
 from rtbci.publish.subscriber_socket import SubscriberSocket
 
 __all__ = ["Publisher"]
 
 _TOPICS = {topic: topic.encode("ascii") for topic in MESSAGE_TYPES}
+_SIGNAL = SIGNAL_TOPIC.encode("ascii")
 
 
 class Publisher:
@@ -47,7 +50,8 @@ class Publisher:
 
     Notes
     -----
-    Threads: may be made in one thread and then used by one other, never by two at a time. The sockets of libzmq look at
+    Threads: any; a lock, 0.1 us, has one wait for the other. The decoder sends messages, and the one that pulls samples
+    sends the signal between two of the decoder's turns. The sockets of libzmq look at
     what peers have sent whenever their owner sends: when subscribers flood it, the socket moves to a thread of its
     own for the rest of the run (docs/adr/0020).
     """
@@ -65,6 +69,8 @@ class Publisher:
         self._format: Format = format
         self._door = door
         self._n_unsent = 0
+        self._lock = threading.Lock()
+        self._is_closed = False
         self._socket = SubscriberSocket(
             address, queue_length=queue_length, insecure=insecure, door=door, encrypted=encrypted
         )
@@ -94,7 +100,28 @@ class Publisher:
         MessageError
             See `rtbci.publish.codec.encode`.
         """
-        topic, payload = _TOPICS[message.topic], encode(message, self._format)
+        payload = encode(message, self._format)
+        with self._lock:
+            self._put(_TOPICS[message.topic], payload)
+
+    @property
+    def signal_is_wanted(self) -> bool:
+        """Whether somebody has subscribed to the topic `signal` by its name.
+
+        Subscribing to everything is not enough, since the signal is many times what all else is.
+        """
+        return self._socket.signal_is_wanted
+
+    def send_signal(self, payload: bytes) -> None:
+        """Send a message of the topic `signal`; see `rtbci.publish.signal_message.encode_signal`.
+
+        May be called after `close`: a run that ends waits only so long for whoever pulls samples.
+        """
+        with self._lock:
+            if not self._is_closed:
+                self._put(_SIGNAL, payload)
+
+    def _put(self, topic: bytes, payload: bytes) -> None:
         if self._forwarder is not None:
             self._forwarder.send(topic, payload)
         elif not self._socket.send(topic, payload):
@@ -104,18 +131,21 @@ class Publisher:
         """Read new subscriptions; True when one of them takes in the topic `hello`. Never waits."""
         if self._forwarder is not None:
             return self._forwarder.poll()
-        is_hello_due = self._socket.look()
-        if self._socket.is_flooded:
-            self._forwarder = Forwarder(self._socket)
-            if self._door is not None:
-                self._door.refusals.tell(
-                    "publish", "subscribers flood the socket: it has a thread of its own from now on"
-                )
+        with self._lock:
+            is_hello_due = self._socket.look()
+            if self._socket.is_flooded:
+                self._forwarder = Forwarder(self._socket)
+        if self._forwarder is not None and self._door is not None:
+            self._door.refusals.tell(
+                "publish", "subscribers flood the socket: it has a thread of its own from now on"
+            )
         return is_hello_due
 
     def close(self) -> None:
         """Close the socket; what is queued has 0.2 s to leave. May be called more than once."""
-        (self._forwarder or self._socket).close()
+        with self._lock:
+            self._is_closed = True
+            (self._forwarder or self._socket).close()
 
     def __enter__(self) -> Self:
         return self

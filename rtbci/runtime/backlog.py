@@ -10,6 +10,9 @@ __all__ = ["OVERFLOW_S", "Backlog"]
 OVERFLOW_S = 30.0
 """A gap behind which samples are this much older than usual was made here: liblsl keeps 60 s for us."""
 
+MAX_DRIFT = 5e-4
+"""Stamps of another clock come later and later where it runs slow; by less than this, as of any crystal, it is no backlog."""
+
 
 class Backlog:
     """Learns how late the data of one stream usually comes, and finds what comes later than that.
@@ -23,6 +26,7 @@ class Backlog:
     def __init__(self, max_backlog_s: float) -> None:
         self._max_s = max_backlog_s
         self._lag_s = math.inf  # the shortest time from the end of a window to its samples being here
+        self._t_kept = math.inf
 
     def keep(self, verdicts: list[Verdict], t_taken: float, is_newest: bool) -> list[Verdict]:
         """Keep only the newest of several windows when they come later than this stream's data usually do.
@@ -31,7 +35,8 @@ class Backlog:
         """
         lag_s = t_taken - verdicts[-1].estimate.t_window[1]
         first_lag_s = t_taken - verdicts[0].estimate.t_window[1]
-        self._lag_s = min(self._lag_s, lag_s)
+        allowed_s = MAX_DRIFT * max(0.0, t_taken - self._t_kept)
+        self._lag_s, self._t_kept = min(self._lag_s + allowed_s, lag_s), t_taken
         n_keep = 1 if is_newest else 0
         if len(verdicts) == n_keep or first_lag_s - self._lag_s <= self._max_s:
             return verdicts

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from rtbci.errors import ChannelError, RateError, UnitError
 from rtbci.probe.profile import Profile
@@ -19,8 +20,10 @@ from rtbci.recipes import (
 )
 from rtbci.stages.adapter import SpectroSpatialAdapter
 from rtbci.stages.align import RunningAlign
+from rtbci.stages.fill import Fill
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.infer import infer_matrix, measured_covariance
+from rtbci.stages.mask import MaskedChain
 from rtbci.stages.reference import AverageReference, NamedReference
 from rtbci.stages.resample import Decimate, Resample
 from rtbci.stages.stage import FloatArray, Stage
@@ -28,7 +31,10 @@ from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo
 from rtbci.stream.units import gain_to_uv
 
-__all__ = ["build_stages", "stream_gains_uv"]
+__all__ = ["build_chain", "build_stages", "stream_gains_uv"]
+
+MIN_READ = 0.1
+"""An electrode that is made up from others is bad with each that has this weight or more in it."""
 
 MIN_NYQUIST_RATIO = 1.05  # a Butterworth edge this close to the Nyquist frequency is still well-behaved
 
@@ -110,6 +116,48 @@ def build_stages(
     if profile is not None and (adapter := profile.weights.get("adapter.matrix")) is not None:
         stages.append(SpectroSpatialAdapter(np.asarray(adapter, float), stages[-1].rate_out_hz))
     return stages
+
+
+def build_chain(
+    recipe: ParadigmRecipe,
+    info: StreamInfo,
+    channel_map: ChannelMap,
+    gains_uv: FloatArray,
+    profile: Profile | None,
+    *,
+    mask: bool,
+) -> MaskedChain:
+    """`build_stages`, with a look at the electrodes: behind the filters bad ones are replaced, where `mask` says so.
+
+    Raises
+    ------
+    RateError, ChannelError
+        See `build_stages`.
+    """
+    stages = build_stages(recipe, info, channel_map, gains_uv, profile)
+    last = (ReferenceSettings, AlignSettings)
+    n_own = next((i for i, one in enumerate(recipe.stages) if isinstance(one, last)), len(recipe.stages))
+    before = stages[n_own]  # the first stage is the map
+    stages.insert(n_own + 1, Fill(before.n_channels_out, before.rate_out_hz))
+    rows = [label for label in channel_map.wanted if label not in channel_map.inferred]
+    required = [rows.index(label) for label in recipe.required_channels if label in rows]
+    return MaskedChain(stages, required, _readers(channel_map, rows), replaces=mask)
+
+
+def _readers(channel_map: ChannelMap, rows: Sequence[str]) -> npt.NDArray[np.bool_] | None:
+    """Which rows are made up from the electrode of which other one; None where none is."""
+    if not channel_map.interpolated:
+        return None
+    found = set(channel_map.found_labels)
+    own = [
+        int(row.argmax()) if label in found else -1
+        for label, row in zip(rows, channel_map.matrix, strict=True)
+    ]
+    readers = np.zeros((len(rows), len(rows)), bool)
+    for i, label in enumerate(rows):
+        if label not in found:
+            readers[i] = [column >= 0 and abs(channel_map.matrix[i, column]) >= MIN_READ for column in own]
+    return readers
 
 
 def _check_rate(settings: StageSettings, rate_hz: float, info: StreamInfo) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,39 +16,20 @@ from rtbci.probe.fusion import Centring
 from rtbci.probe.profile import Profile
 from rtbci.recipes import AdaptSettings, DecisionSettings, EngineRecipe, ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
-from rtbci.runtime.build import build_stages, stream_gains_uv
+from rtbci.runtime.build import build_chain, stream_gains_uv
 from rtbci.runtime.decision_settings import DecisionSource, decision_settings
 from rtbci.runtime.engine_opener import Opener, open_checked
 from rtbci.runtime.fitting import check_montage, check_same_signal, check_same_windows, not_calibrated
 from rtbci.runtime.parts import EngineInUse, Parts, Prepared
 from rtbci.runtime.pipeline import Estimate, Pipeline
 from rtbci.runtime.unit_check import UnitCheck
+from rtbci.runtime.verdict import Verdict
+from rtbci.stages.mask import MaskChange, MaskedChain
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.layout import ChannelMap, match_channels
 from rtbci.stream.source import Marker, StreamInfo
 
 __all__ = ["Decoder", "Prepared", "Verdict"]
-
-
-class Verdict(NamedTuple):
-    """A decoded window and what was decided on it.
-
-    Parameters
-    ----------
-    estimate : Estimate
-        Stamps, probabilities, times.
-    label : str or None
-        Most probable class, which may be the idle one; None while the window is not full.
-    decision : str or None
-        The class decided for, never the idle one, or None.
-    why : {'below_threshold', 'idle', 'warming_up'} or None
-        Why there is no decision; `rtbci.decide.policy` says what the first two mean.
-    """
-
-    estimate: Estimate
-    label: str | None
-    decision: str | None
-    why: Literal["below_threshold", "idle", "warming_up"] | None
 
 
 class Decoder:
@@ -75,6 +56,8 @@ class Decoder:
     ignore : sequence of str
         Electrodes of the stream that are treated as missing, for instance bad ones; may be set anew as an
         attribute, for the next `open`.
+    mask : bool
+        Whether electrodes that turn out to be bad are replaced by what the others say of them.
     opener : callable
         Opens an engine's session from its recipe, `backend` and `n_threads`; by default one that is checked.
 
@@ -113,10 +96,11 @@ class Decoder:
         n_threads: int = 1,
         clock: Clock = now,
         ignore: Sequence[str] = (),
+        mask: bool = True,
         opener: Opener = open_checked,
     ) -> None:
         self.recipe = read_paradigm(paradigm) if isinstance(paradigm, str) else paradigm
-        self.ignore = tuple(ignore)
+        self.ignore, self._mask = tuple(ignore), mask
         self._given = decision
         self.decision: DecisionSettings
         self.decision_from: DecisionSource
@@ -189,6 +173,15 @@ class Decoder:
         return None if self._pipeline is None else self._pipeline.adaptation
 
     @property
+    def electrodes(self) -> MaskedChain | None:
+        """What looks after the electrodes of the open stream, in the order of `channel_map.matrix`."""
+        return None if self._pipeline is None else self._pipeline.electrodes
+
+    def mask_changes(self) -> list[tuple[float, MaskChange]]:
+        """Take the electrodes that were masked or unmasked since the last call, each with its stamp."""
+        return self._open_pipeline.mask_changes()
+
+    @property
     def recent_covariance(self) -> FloatArray | None:
         """Of the newest seconds in front of the alignment, a copy; None when there is none yet."""
         return None if self._pipeline is None else self._pipeline.recent_covariance
@@ -239,8 +232,8 @@ class Decoder:
         self._gains_uv = stream_gains_uv(info, unit)
         self._read = np.asarray(channel_map.matrix.any(axis=0))
         stated = unit or info.channels[int(self._read.argmax())].unit
-        stages = build_stages(self.recipe, info, channel_map, self._gains_uv, self.profile)
-        self._pipeline = self._parts.pipeline(stages, info, self._clock)
+        chain = build_chain(self.recipe, info, channel_map, self._gains_uv, self.profile, mask=self._mask)
+        self._pipeline = self._parts.pipeline(chain, info, self._clock)
         self._opened_with = self.profile
         check = UnitCheck(info, self._read, self._gains_uv, stated)
         self._unit_check = check if self.recipe.input.unit_check else None
@@ -254,7 +247,7 @@ class Decoder:
         Parameters
         ----------
         data : ndarray of float64, shape (n_samples, n_channels)
-            As the stream gives them, finite.
+            As the stream gives them; an electrode with a sample that is not finite is masked at once.
         t_lsl : ndarray of float64, shape (n_samples,)
             Stamps, in seconds.
 

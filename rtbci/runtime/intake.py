@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import RateError
+from rtbci.runtime.dead import DeadChannels
+from rtbci.runtime.stamp_clock import StampClock
 from rtbci.stream.health import GapDetector, RateMeter
 from rtbci.stream.source import Chunk, FloatArray, StreamInfo
 
@@ -15,6 +17,9 @@ __all__ = ["MAX_RATE_ERROR", "RATE_SETTLED_S", "Break", "Intake"]
 RATE_SETTLED_S = 10.0
 MAX_RATE_ERROR = 0.02
 """Beyond this the filters are not what they say; amplifiers are within 0.0005 (500 ppm)."""
+
+LONG_S, LEAST_LONG_S = 300.0, 20.0
+"""Stamps with 1 ms of jitter show the rate to 100 millionths in 10 s, and to a few in five minutes."""
 
 
 class Break(NamedTuple):
@@ -47,20 +52,29 @@ class Intake:
         Channels whose samples must be finite.
     t_now : float
         Time of the connection, in seconds; the rate is believed `RATE_SETTLED_S` later.
+    tolerates : bool
+        Whether samples are decoded in which only dead channels are not finite; see `rtbci.runtime.dead`.
 
     Attributes
     ----------
     n_duplicates : int
         Samples left out because they came twice.
+    stamp_clock : StampClock
+        Whether the stamps are of this computer's clock.
 
     Notes
     -----
     One owner. `push` stands between a sample and its decision, `note` comes after it.
     """
 
-    def __init__(self, info: StreamInfo, read: npt.NDArray[np.bool_], t_now: float) -> None:
+    def __init__(
+        self, info: StreamInfo, read: npt.NDArray[np.bool_], t_now: float, *, tolerates: bool = False
+    ) -> None:
         self._info, self._read, self._t_metered = info, read, t_now
         self._gaps, self._meter = GapDetector(info.rate_hz), RateMeter(info.rate_hz)
+        self._long_meter = RateMeter(info.rate_hz, LONG_S)
+        self._dead = DeadChannels(read, info.rate_hz) if tolerates else None
+        self.stamp_clock = StampClock()
         self._has_gap = False
         # The newest chunk with samples; before the first, one that nothing is equal to.
         self._newest = Chunk(np.full((1, info.n_channels), np.nan), np.full(1, np.nan))
@@ -79,6 +93,11 @@ class Intake:
         """Rate by the stamps since the last gap, in Hz; None when there are too few."""
         return self._meter.rate_hz
 
+    @property
+    def ppm(self) -> float | None:
+        """How far that is from the stated rate, in millionths, over up to five minutes; None in the first 20 s."""
+        return self._long_meter.deviation_ppm if self._long_meter.span_s >= LEAST_LONG_S else None
+
     def push(self, chunk: Chunk) -> list[Chunk | Break]:
         """Return the pieces of a chunk and the breaks between them, in order; duplicates are left out."""
         chunk = self._fresh(chunk)
@@ -86,6 +105,8 @@ class Intake:
         self._has_gap, self._i_unbroken = bool(gaps), 0
         # One sum of squares (no infinity minus infinity) tells of any that is not finite; only then is it looked for.
         if not gaps and math.isfinite(np.vdot(chunk.data, chunk.data)):
+            if self._dead is not None:
+                self._dead.passed(len(chunk.t_lsl))
             return [chunk]
         pieces: list[Chunk | Break] = []
         for i, gap_s in gaps:
@@ -98,8 +119,14 @@ class Intake:
         """Measure the rate on the chunk that was pushed last."""
         if self._has_gap:
             self._meter.reset()  # samples that are missing are no slow clock
+            self._long_meter.reset()
             self._t_metered = t_taken
-        self._meter.push(self._t_fresh[self._i_unbroken :])
+            self.stamp_clock.reset()
+        unbroken = self._t_fresh[self._i_unbroken :]
+        self._meter.push(unbroken)
+        self._long_meter.push(unbroken)
+        if len(unbroken):
+            self.stamp_clock.push(float(unbroken[-1]), t_taken)
 
     def check_rate(self, t_now: float) -> None:
         """Refuse a stream whose stamps show another rate than it states.
@@ -142,10 +169,20 @@ class Intake:
     def _finite(self, chunk: Chunk, first: int, last: int) -> list[Chunk | Break]:
         """Cut the samples from `first` up to, not including, `last` at those that are not finite."""
         data, t_lsl = chunk.data[first:last], chunk.t_lsl[first:last]
-        good = np.asarray(np.isfinite(data[:, self._read]).all(axis=1))
+        good = self._good(data)
         edges = (np.flatnonzero(np.diff(good)) + 1).tolist()
         return [
             Chunk(data[i:j], t_lsl[i:j]) if good[i] else Break("not_finite", float(t_lsl[i]), n_samples=j - i)
             for i, j in zip([0, *edges], [*edges, last - first], strict=True)
             if j > i
         ]
+
+    def _good(self, data: FloatArray) -> npt.NDArray[np.bool_]:
+        """Which samples can be decoded, shape (n_samples,)."""
+        holes = ~np.isfinite(data)
+        if self._dead is None:
+            return np.asarray(~holes[:, self._read].any(axis=1))
+        if holes[:, self._read].any():
+            return self._dead.tolerated(holes)
+        self._dead.passed(len(data))
+        return np.ones(len(data), bool)

@@ -11,12 +11,12 @@ from rtbci.clock import Clock, now
 from rtbci.config import RunConfig
 from rtbci.errors import StreamError, StreamLostError
 from rtbci.publish.control import Control
-from rtbci.publish.messages import Quality, Scalar, Status, Why
-from rtbci.publish.outbox import Decoded, Outbox
+from rtbci.publish.messages import Scalar, Status
+from rtbci.publish.outbox import Outbox
 from rtbci.publish.sink import Sink
 from rtbci.record.news import News
 from rtbci.runtime.backlog import Backlog
-from rtbci.runtime.decoder import Decoder, Verdict
+from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
 from rtbci.runtime.intake import Break, Intake
 from rtbci.runtime.profile_swaps import ProfileSwaps
@@ -24,7 +24,8 @@ from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.quality import SignalQuality
 from rtbci.runtime.rehearsal import Rehearsal
 from rtbci.runtime.requests import RequestHandler
-from rtbci.runtime.telemetry import Report, Telemetry, channels_found, hello_of, profile_ref
+from rtbci.runtime.telemetry import Report, Telemetry, channels_found, hello_of
+from rtbci.runtime.teller import Teller
 from rtbci.runtime.use_watch import UseWatch
 from rtbci.runtime.watch import StreamWatch
 from rtbci.stream.acquire import Acquiring, Acquisition, AcquisitionFactory
@@ -43,8 +44,6 @@ TICK_LATE_S = 0.15
 STATUS_S = 1.0
 LISTENERS_S = 0.1
 RETRY_S = 0.25
-MIN_QUALITY = 0.5
-"""With fewer than half of the channels usable there is no decision."""
 
 
 class LiveRun:
@@ -105,15 +104,22 @@ class LiveRun:
         self._swaps = ProfileSwaps(decoder, self._outbox, clock, watch)
         self._requests = RequestHandler(decoder, self._outbox, self._swaps, self._send_status, clock)
         self._use = UseWatch(decoder, self._outbox)
+        self._teller = Teller(
+            decoder,
+            self._outbox,
+            self._telemetry,
+            self._watch,
+            self._use,
+            lambda: self._requests.paused,
+            clock,
+        )
         self._change = change
         self._info: StreamInfo | None = None
         self._state_sent = ""
         self._t_status = self._t_listeners = self._t_ticked = self._t_not_finite = -np.inf
         self._lock = threading.Lock()  # whoever holds it may use decoder, outbox and their sockets
         self._is_connected = False
-        self._quality: SignalQuality | None = None
         self._rehearsal = Rehearsal(self._rehearse, clock)
-        self._t_window: tuple[float, float] | None = None
 
     @property
     def session(self) -> str:
@@ -203,15 +209,17 @@ class LiveRun:
         came_back = self._info is not None
         channel_map = self._decoder.open(info, self._config.stream.unit)
         self._info = info
-        self._intake = Intake(info, self._decoder.read, t_now)
+        electrodes = self._decoder.electrodes
+        tolerates = electrodes is not None and electrodes.can_replace
+        self._intake = Intake(info, self._decoder.read, t_now, tolerates=tolerates)
         self._rehearsal.close()
         window = self._decoder.recipe.window
         if self._config.engine.rehearse and window.policy == "sliding":
             self._rehearsal.open(info.rate_hz, window.hop_s)
-        self._quality = SignalQuality(info.labels, self._decoder.read, self._decoder.gains_uv, info.rate_hz)
+        self._quality = SignalQuality(self._decoder)
         self._use.reset()
         self._backlog = Backlog(self._config.watch.max_backlog_s)
-        self._n_duplicates_told = 0
+        self._teller.opened(info, self._intake, self._quality)
         self._watch.opened(t_now)
         self._outbox.announce(hello_of(self._decoder))
         if came_back:
@@ -266,62 +274,17 @@ class LiveRun:
 
     def _push(self, chunk: Chunk, t_taken: float, is_newest: bool) -> None:
         verdicts = self._decoder.push(chunk.data, chunk.t_lsl)
+        self._quality.note()
         if verdicts:
             kept = self._backlog.keep(verdicts, t_taken, is_newest)
             self._telemetry.n_skipped += len(verdicts) - len(kept)
             for verdict in kept:
-                self._publish(verdict, t_taken)
-        if self._quality is not None and self._quality.push(chunk.data):
-            self._quality.look()
-
-    def _publish(self, verdict: Verdict, t_taken: float) -> None:
-        estimate = verdict.estimate
-        self._t_window = estimate.t_window
-        if estimate.probs is not None:
-            self._watch.full()
-        if self._requests.paused:
-            return
-        quality = self._quality.quality if self._quality else Quality(score=1.0)
-        decision, why = verdict.decision, self._why(verdict, quality)
-        if why is not None:
-            decision = None
-        t_decided = self._clock()
-        t_end = estimate.t_window[1]
-        spent_ms = 1e3 * (t_decided - t_taken)
-        filter_ms, encode_ms = 1e3 * estimate.filter_s, 1e3 * estimate.encode_s
-        message = self._outbox.prediction(
-            Decoded(
-                probs=None if estimate.probs is None else estimate.probs.tolist(),
-                decision=decision,
-                why=why,
-                t_window=estimate.t_window,
-                quality=quality,
-                wait_ms=1e3 * (t_taken - t_end),
-                filter_ms=filter_ms,
-                encode_ms=encode_ms,
-                probe_ms=spent_ms - filter_ms - encode_ms,
-                t_decided=t_decided,
-            )
-        )
-        self._telemetry.n_predictions += 1
-        self._use.note(estimate.logits)
-        if estimate.probs is not None:
-            self._telemetry.age_ms.push(message.age_ms)
-        if decision is not None:
-            self._outbox.event("decision", t_end, decision)
-
-    def _why(self, verdict: Verdict, quality: Quality) -> Why | None:
-        if verdict.estimate.probs is None:
-            return self._watch.why
-        if quality.score < MIN_QUALITY:
-            return "poor_signal"
-        return verdict.why
+                self._teller.predict(verdict, t_taken)
+        self._quality.tell(self._outbox)
 
     def _start_anew(self, kind: str, t_lsl: float, data: Mapping[str, Scalar]) -> None:
         self._decoder.restart()
         self._watch.restarted()
-        if self._quality is not None:
-            self._quality.reset()
         # A loose electrode can do it many times a second: told once a second, with the count so far.
         if kind != "not_finite" or t_lsl - self._t_not_finite >= STATUS_S:
             self._outbox.event(kind, t_lsl, "", data)
@@ -340,48 +303,21 @@ class LiveRun:
             self._t_listeners = t_now
             self._outbox.poll()
         if self._watch.state != self._state_sent or t_now - self._t_status >= STATUS_S:
-            self._use.look(t_now, self._quality.quality.score if self._quality else 1.0)
+            self._use.look(t_now, self._teller.score)
             self._send_status()
             if self._info is not None:
                 self._intake.check_rate(t_now)
-                self._say_duplicates(t_now)
-            self._say_missing(t_now)
+                self._teller.say_duplicates(t_now)
+                self._teller.say_clock(t_now)
+            self._teller.say_missing(t_now)
 
     def _change_engine(self) -> bool:
         return self._change is not None and self._change.advance(self._outbox)
 
-    def _say_duplicates(self, t_now: float) -> None:
-        """Once a second, how many samples have come twice, when there are more."""
-        if (n := self._intake.n_duplicates) > self._n_duplicates_told:
-            self._outbox.event("duplicates", t_now, "", {"n_samples": n})
-        self._n_duplicates_told = n
-
-    def _say_missing(self, t_now: float) -> None:
-        """Once a second without data, a prediction that says so."""
-        t_window, quality = self._t_window, self._quality
-        if self._watch.state not in ("stale", "lost") or self._requests.paused or not t_window or not quality:
-            return
-        wait_ms = 1e3 * (t_now - t_window[1])
-        self._outbox.prediction(
-            Decoded(None, None, "stream_lost", t_window, quality.quality, wait_ms, 0.0, 0.0, 0.0, t_now)
-        )
-        self._telemetry.n_predictions += 1
-
     def _send_status(self) -> Status:
         t_now = self._clock()
         self._t_status, self._state_sent = t_now, self._watch.state
-        measured_hz = None if self._info is None else self._intake.measured_hz
-        return self._outbox.status(
-            self._telemetry.status(
-                t_now,
-                self._watch.state,
-                self._requests.paused,
-                self._info,
-                measured_hz,
-                profile_ref(self._decoder),
-                self._use.drift,
-            )
-        )
+        return self._teller.status(t_now)
 
     def _say_stopped(self) -> None:
         self._watch.state = "stopped"

@@ -19,7 +19,7 @@ from rtbci.recipes import AdaptSettings, BranchSettings, EngineRecipe, ParadigmR
 from rtbci.runtime.engine_opener import Opener, open_checked
 from rtbci.runtime.fitting import check_paradigm
 from rtbci.runtime.pipeline import Pipeline, Successor, WindowGrid
-from rtbci.stages.stage import Stage
+from rtbci.stages.stage import Chain, Stage
 from rtbci.stream.source import StreamInfo
 
 __all__ = ["EngineInUse", "Parts", "Prepared"]
@@ -135,7 +135,7 @@ class Parts:
             session.device,
         )
 
-    def pipeline(self, stages: Sequence[Stage], info: StreamInfo, clock: Clock) -> Pipeline:
+    def pipeline(self, stages: Sequence[Stage] | Chain, info: StreamInfo, clock: Clock) -> Pipeline:
         """Make the pipeline for a stream.
 
         Raises
@@ -143,7 +143,7 @@ class Parts:
         RateError
             When the stages do not end at the rate that profile and engines need.
         """
-        rate_hz = stages[-1].rate_out_hz
+        rate_hz = stages.rate_out_hz if isinstance(stages, Chain) else stages[-1].rate_out_hz
         self._check_rate(rate_hz, info)
         window = self._recipe.window
         grid = WindowGrid(

@@ -18,6 +18,7 @@ from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
 from rtbci.stages.align import RunningAlign
 from rtbci.stages.marker_windows import MarkerWindows
+from rtbci.stages.mask import N_CHANGES, MaskChange, MaskedChain
 from rtbci.stages.stage import Chain, FloatArray, Stage
 from rtbci.stream.ring import Ring
 from rtbci.stream.source import Marker
@@ -100,7 +101,7 @@ class Pipeline:
 
     Parameters
     ----------
-    stages : sequence of Stage
+    stages : sequence of Stage, or Chain
         From stream channels in the stream's units to the decoder's layout and rate.
     branches : sequence of Branch
         Each sees every sample of the last stage.
@@ -120,14 +121,16 @@ class Pipeline:
 
     def __init__(
         self,
-        stages: Sequence[Stage],
+        stages: Sequence[Stage] | Chain,
         branches: Sequence[Branch],
         fusion: Fusion,
         grid: WindowGrid,
         clock: Clock = now,
         recentre: Recentre | Adaptation | None = None,
     ) -> None:
-        self._chain = Chain(stages)
+        self._chain = stages if isinstance(stages, Chain) else Chain(stages)
+        self._electrodes = self._chain if isinstance(self._chain, MaskedChain) else None
+        self._mask_changes: list[tuple[float, MaskChange]] = []
         self.branches = tuple(branches)
         self._fusion = fusion
         self.grid = grid
@@ -203,6 +206,16 @@ class Pipeline:
         return self._recentre if isinstance(self._recentre, Adaptation) else None
 
     @property
+    def electrodes(self) -> MaskedChain | None:
+        """What looks after the electrodes, if anything does."""
+        return self._electrodes
+
+    def mask_changes(self) -> list[tuple[float, MaskChange]]:
+        """Take the electrodes that were masked or unmasked since the last call, each with its stamp."""
+        found, self._mask_changes = self._mask_changes, []
+        return found
+
+    @property
     def recent_covariance(self) -> FloatArray | None:
         """Of the newest seconds in front of the alignment; None without one, and in the first seconds."""
         aligns = [stage for stage in self._chain.stages if isinstance(stage, RunningAlign)]
@@ -232,11 +245,7 @@ class Pipeline:
 
         A covariance or a lean is a long-term mean; a gap ends windows, filters and features, not its validity.
         """
-        for stage in self._chain.stages:
-            if isinstance(stage, RunningAlign):
-                stage.skip_gap()
-            else:
-                stage.reset()
+        self._chain.skip_gap()
         self._reset_windows()
 
     def rehearse(self) -> None:
@@ -305,10 +314,20 @@ class Pipeline:
         t_start = self._clock()
         self._stamps.write(t_lsl[:, None])
         signal = self._chain.push(data)
+        if self._electrodes is not None and self._electrodes.changes:
+            self._note_changes(self._electrodes)
         self._spent[0] = self._clock() - t_start
         if self._marked is not None:
             return self._decode_marked(signal)
         return self._decode_hops(signal)
+
+    def _note_changes(self, electrodes: MaskedChain) -> None:
+        while electrodes.changes:
+            change = electrodes.changes.popleft()
+            # One that follows on the newest sample holds from the next one on.
+            i_sample = min(change.i_sample, self._stamps.n_written - 1)
+            self._mask_changes.append((self._stamp(i_sample), change))
+        del self._mask_changes[:-N_CHANGES]  # nobody may ask
 
     def _decode_hops(self, signal: FloatArray) -> list[Estimate]:
         estimates: list[Estimate] = []

@@ -1,68 +1,111 @@
-"""How good the signal is: which of the channels that are read cannot be EEG just now."""
+"""How good the signal is: which of the electrodes that are read give no EEG just now, and why."""
 
 from collections.abc import Sequence
-
-import numpy as np
-import numpy.typing as npt
+from typing import NamedTuple
 
 from rtbci.publish.messages import Quality
-from rtbci.stages.stage import FloatArray
-from rtbci.stream.units import spread_uv
+from rtbci.publish.outbox import Outbox
+from rtbci.runtime.decoder import Decoder
 
-__all__ = ["SignalQuality"]
+__all__ = ["ChannelQuality", "SignalQuality"]
 
-FLAT_UV = 0.1
-"""Below amplifier noise (about 1 uV RMS in a bandwidth of 100 Hz): the channel is not connected."""
-NOISY_UV = 300.0
-"""Above this spread within a second it is movement or an open input, not EEG (10 to 100 uV)."""
+GOOD = Quality(score=1.0)
 
 
-class SignalQuality:
-    """Looks at every second of signal.
+class ChannelQuality(NamedTuple):
+    """One electrode that the decoder reads.
 
     Parameters
     ----------
-    labels : sequence of str
-        Names of the channels of the stream.
-    read : ndarray of bool, shape (n_channels,)
-        Which of them the decoder reads.
-    gains_uv : ndarray of float64, shape (n_channels,)
-        Unit of each channel in microvolts.
-    rate_hz : float
-        Sampling rate.
+    label : str
+        As the stream calls it; that of the layout where it is made up from others.
+    reason : str
+        Why it gives no EEG, one of `rtbci.stages.judge.REASONS`; empty when it does.
+    masked : bool
+        Whether it is replaced by what the others say of it.
+    spread_uv : float
+        Standard deviation in the newest quarter of a second, less its drift, in microvolts.
+    line_share : float
+        Share of the mains in its power over about a second, 0 to 1.
+    """
+
+    label: str
+    reason: str
+    masked: bool
+    spread_uv: float
+    line_share: float
+
+
+class SignalQuality:
+    """What a decoder's look at its electrodes means to people.
+
+    Parameters
+    ----------
+    decoder : Decoder
+        With the stream open.
+
+    Attributes
+    ----------
+    quality : Quality
+        As of the newest look; all good before the first.
 
     Notes
     -----
-    `push` only keeps a reference to the chunk; `look` computes. Not thread-safe.
+    `note` and `tell` for whoever holds the decoder; `quality` may be read by any thread, it is exchanged as a whole.
     """
 
-    def __init__(
-        self, labels: Sequence[str], read: npt.NDArray[np.bool_], gains_uv: FloatArray, rate_hz: float
-    ) -> None:
-        self._labels = [label for label, is_read in zip(labels, read, strict=True) if is_read]
-        self._columns = np.flatnonzero(read)
-        self._gains_uv = gains_uv[self._columns]
-        self._n_look = max(8, round(rate_hz))
-        self._chunks: list[FloatArray] = []
-        self._n_kept = 0
-        self.quality = Quality(score=1.0, bad_channels=())
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._labels = _labels(decoder)
+        self.quality = GOOD
 
-    def push(self, data: FloatArray) -> bool:
-        """Keep the next samples, shape (n_samples, n_channels); True when a second is there to look at."""
-        self._chunks.append(data)
-        self._n_kept += len(data)
-        return self._n_kept >= self._n_look
+    def note(self) -> None:
+        """See whether another set of electrodes is bad; costs next to nothing when none is and none was."""
+        electrodes = self._decoder.electrodes
+        if electrodes is None or (self.quality is GOOD and not electrodes.any_bad):
+            return
+        bad = tuple(label for label, is_bad in zip(self._labels, electrodes.bad, strict=True) if is_bad)
+        score = electrodes.score
+        if bad != self.quality.bad_channels or score != self.quality.score:
+            self.quality = Quality(score=score, bad_channels=bad) if bad else GOOD
 
-    def look(self) -> Quality:
-        """Judge what was kept, and forget it."""
-        signal = np.concatenate(self._chunks)[-4 * self._n_look :, self._columns] * self._gains_uv
-        self._chunks, self._n_kept = [], 0
-        spread = spread_uv(signal)
-        bad = ~((spread >= FLAT_UV) & (spread <= NOISY_UV))
-        names = tuple(label for label, is_bad in zip(self._labels, bad, strict=True) if is_bad)
-        self.quality = Quality(score=1.0 - float(bad.mean()), bad_channels=names)
-        return self.quality
+    def tell(self, outbox: Outbox) -> None:
+        """Publish what was masked and unmasked since the last call."""
+        for t_lsl, change in self._decoder.mask_changes():
+            kind = "channel_masked" if change.reason else "channel_unmasked"
+            data = {"reason": change.reason} if change.reason else {}
+            outbox.event(kind, t_lsl, self._labels[change.channel], data)
 
-    def reset(self) -> None:
-        """Forget what was kept, as after a gap."""
-        self._chunks, self._n_kept = [], 0
+    @property
+    def bad(self) -> dict[str, str]:
+        """By label, why each bad electrode is bad."""
+        electrodes = self._decoder.electrodes
+        reasons = () if electrodes is None or not electrodes.any_bad else electrodes.reasons
+        return {label: why for label, why in zip(self._labels, reasons, strict=False) if why}
+
+    @property
+    def channels(self) -> tuple[ChannelQuality, ...]:
+        """All electrodes that are read, in the order of the layout; for whoever holds the decoder."""
+        electrodes = self._decoder.electrodes
+        if electrodes is None:
+            return ()
+        return tuple(
+            ChannelQuality(label, why, bool(masked), float(spread_uv), float(line_share))
+            for label, why, masked, spread_uv, line_share in zip(
+                self._labels,
+                electrodes.reasons,
+                electrodes.masked,
+                electrodes.spread_uv,
+                electrodes.line_shares,
+                strict=True,
+            )
+        )
+
+
+def _labels(decoder: Decoder) -> Sequence[str]:
+    """What the rows of the decoder's channel map are called."""
+    channel_map = decoder.channel_map
+    if channel_map is None:
+        return ()
+    own = dict(channel_map.found)
+    return [own.get(label, label) for label in channel_map.wanted if label not in channel_map.inferred]

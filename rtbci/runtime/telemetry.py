@@ -1,5 +1,6 @@
 """What a run says of itself: hello, status, counters."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import NamedTuple
@@ -23,6 +24,8 @@ from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo
 
 __all__ = ["Report", "Telemetry", "channels_found", "hello_of", "profile_ref"]
+
+_NONE_BAD: Mapping[str, str] = {}
 
 
 def hello_of(decoder: Decoder) -> HelloContent:
@@ -123,12 +126,16 @@ class Telemetry:
         measured_hz: float | None,
         profile: ProfileRef | None = None,
         drift: DriftRef | None = None,
+        *,
+        ppm: float | None = None,
+        bad_channels: Mapping[str, str] = _NONE_BAD,
+        clock_offset_s: float | None = None,
     ) -> StatusContent:
         """Status at this moment."""
         stream = rate = None
         if info is not None:
             stream = StreamRef(name=info.name, source_id=info.source_id)
-            rate = Rate(nominal=info.rate_hz, measured=measured_hz)
+            rate = Rate(nominal=info.rate_hz, measured=measured_hz, ppm=ppm)
         return StatusContent(
             state=state,
             paused=paused,
@@ -143,6 +150,8 @@ class Telemetry:
             n_overflow=self.n_overflow,
             profile=profile,
             drift=drift,
+            bad_channels=bad_channels,
+            clock_offset_s=clock_offset_s,
         )
 
     def report(self, t_now: float) -> Report:

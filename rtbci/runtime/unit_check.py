@@ -48,5 +48,9 @@ class UnitCheck:
         if sum(map(len, self._first)) < CHECK_S * self._info.rate_hz:
             return
         signal, self._first = np.concatenate(self._first), None
-        labels = [self._info.labels[i] for i in np.flatnonzero(self._read)]
-        check_spread((signal * self._gains_uv)[:, self._read], labels, self._unit)
+        read = self._read
+        finite = read & np.isfinite(signal).all(axis=0)
+        if 2 * finite.sum() >= read.sum():
+            read = finite  # a dead electrode is masked; of the unit the others tell
+        labels = [self._info.labels[i] for i in np.flatnonzero(read)]
+        check_spread((signal * self._gains_uv)[:, read], labels, self._unit)

@@ -52,6 +52,11 @@ class RunningAlign:
     ShapeError
         When the covariance of `warm_start` does not fit `n_channels`.
 
+    Attributes
+    ----------
+    is_learning : bool
+        Blocks that end while it is False are not counted.
+
     Notes
     -----
     Euclidean alignment (He and Wu 2020, IEEE TBME 67:399, doi 10.1109/TBME.2019.2913914), made causal: with
@@ -112,6 +117,11 @@ class RunningAlign:
         return np.asarray(np.einsum("b,bij->ij", self._shares(), np.stack(self._recent)) / N_RECENT)
 
     @property
+    def shrunk_covariance(self) -> FloatArray | None:
+        """The covariance that it whitens by from the next block on, shrunk, a copy; None when there is none yet."""
+        return None if self._weight <= 0.0 and not self._recent else self._shrunk()
+
+    @property
     def weight_s(self) -> float:
         """Seconds of signal that `covariance` counts for."""
         return self._moments()[1] * self._block_s
@@ -143,6 +153,8 @@ class RunningAlign:
         self._weight = 0.0
         self._votes: list[float] = []
         self._whitener: FloatArray | None = None
+        self._unknown: FloatArray | None = None
+        self.is_learning = True
         if self._warm is not None:
             covariance, weight_s = self._warm
             self._weight = weight_s / self._block_s
@@ -156,6 +168,37 @@ class RunningAlign:
             self._close_block()
         self._n_filled = 0
         self._power = 0.0
+
+    def take_back(self, seconds: float) -> None:
+        """Count the newest blocks not at all, as when they turn out to hold a fault; whitens without them at once.
+
+        Parameters
+        ----------
+        seconds : float
+            From the newest sample back; the block that is not complete begins anew. Blocks older than the 16 newest
+            stay counted.
+        """
+        filled_s = self._n_filled / self.rate_in_hz
+        n = min(len(self._recent), max(0, int(np.ceil((seconds - filled_s) / self._block_s))))
+        for _ in range(n):
+            self._recent.pop()
+        self._n_filled, self._power = 0, 0.0
+        if n:
+            known = self._weight > 0.0 or self._recent
+            self._whitener = self._inverse_root() if known else None
+
+    def suppose(self, unknown: FloatArray | None) -> None:
+        """Add a covariance to every block from now on.
+
+        For channels that are replaced by what others say of them: what those do not tell would be missing in the
+        covariance, and with time be blown up. With it a block counts as the expectation of what it would have been.
+
+        Parameters
+        ----------
+        unknown : ndarray of float64, shape (n_channels, n_channels), or None
+            In the square of the input's unit; None: nothing.
+        """
+        self._unknown = unknown
 
     def i_newest(self, i_out: int) -> int:
         """See `Stage.i_newest`: a sample in, a sample out."""
@@ -172,7 +215,11 @@ class RunningAlign:
     def _close_block(self) -> None:
         self._n_filled = 0
         self._power = 0.0
+        if not self.is_learning:
+            return
         moment = self._block.T @ self._block / self._n_block
+        if self._unknown is not None:
+            moment += self._unknown
         if not 0.0 < np.trace(moment) < np.inf:
             return
         self._total *= self._keep
@@ -206,12 +253,17 @@ class RunningAlign:
 
     def _inverse_root(self) -> FloatArray:
         """``R^(-1/2)`` of the shrunk covariance, shape (n_channels, n_channels), symmetric."""
+        shrunk = self._shrunk()
+        floor = 1e-9 * np.trace(shrunk) / len(shrunk)
+        return inverse_root(shrunk, floor)  # the floor only matters without shrinkage
+
+    def _shrunk(self) -> FloatArray:
+        """R, shape (n_channels, n_channels)."""
         total, weight = self._moments()
         n = self.n_channels_in
         identity = self._shrinkage + (1.0 - self._shrinkage) * self._prior / (self._prior + weight)
         level = np.trace(total) / weight / n
-        shrunk = (1.0 - identity) * total / weight + identity * level * np.eye(n)
-        return inverse_root(shrunk, 1e-9 * level)  # the floor only matters without shrinkage
+        return np.asarray((1.0 - identity) * total / weight + identity * level * np.eye(n))
 
 
 def inverse_root(matrix: FloatArray, floor: float) -> FloatArray:

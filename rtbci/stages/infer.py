@@ -1,12 +1,15 @@
 """Electrodes that are missing: what the others say of them, by a covariance that is known beforehand."""
 
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 
 from rtbci.errors import ChannelError, ShapeError
 from rtbci.stages.align import inverse_root
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["MIN_SHARE", "infer_matrix", "measured_covariance", "whitener"]
+__all__ = ["MIN_SHARE", "Filled", "fill_matrix", "infer_matrix", "measured_covariance", "whitener"]
 
 MIN_SHARE = 1e-9
 """Least share of the layout's power that must be left in what is measured; one electrode less its own mean has 0."""
@@ -85,3 +88,66 @@ def infer_matrix(covariance: FloatArray, rows: FloatArray, shrinkage: float) -> 
     measured = measured_covariance(covariance, rows)
     matrix: FloatArray = whitener(covariance, shrinkage) @ covariance @ rows.T @ whitener(measured, shrinkage)
     return matrix
+
+
+class Filled(NamedTuple):
+    """How bad channels are replaced.
+
+    Parameters
+    ----------
+    matrix : ndarray of float64, shape (n, n)
+        ``x @ matrix.T`` has the good channels as they are and the bad ones as the good ones say; its rows sum to 1.
+    unknown : ndarray of float64, shape (n, n)
+        Covariance of what that leaves out.
+    known : ndarray of float64, shape (n,)
+        Share of each channel's power, against the mean of the good ones, that they tell; 1 for the good ones.
+    """
+
+    matrix: FloatArray
+    unknown: FloatArray
+    known: FloatArray
+
+
+def fill_matrix(covariance: FloatArray, good: npt.NDArray[np.bool_], ridge: float) -> Filled:
+    """What the good channels say of the bad ones, by their covariance.
+
+    Parameters
+    ----------
+    covariance : ndarray of float64, shape (n, n)
+        Of all of them, whatever they are referenced to.
+    good : ndarray of bool, shape (n,)
+        At least one.
+    ridge : float
+        Share of the mean power of the good ones that is added to each, above 0.
+
+    Raises
+    ------
+    ChannelError
+        When no channel is good.
+
+    Notes
+    -----
+    With y the good channels less their mean, which does not depend on the reference, a bad one less that mean is taken
+    for ``E[x_b | y] = C_by (C_yy + r I)^(-1) y``: the same conditional mean as in `infer_matrix`, in front of the reference
+    instead of behind the alignment. Whitened by C both are the same.
+    """
+    n, n_good = len(covariance), int(good.sum())
+    if not n_good:
+        raise ChannelError(f"fill_matrix: none of {n} channels is good, need one or more to infer from")
+    mean = good / n_good
+    less_mean = np.eye(n) - mean
+    rows, bad = less_mean[good], ~good
+    measured = rows @ covariance @ rows.T
+    level = ridge * np.trace(measured) / n_good
+    matrix = np.eye(n)
+    if level > 0.0:
+        across = less_mean[bad] @ covariance @ rows.T
+        weights = np.linalg.solve(measured + level * np.eye(n_good), across.T).T
+        matrix[bad] = mean + weights @ rows
+    else:
+        matrix[bad] = mean
+    left = np.eye(n) - matrix
+    unknown = left @ covariance @ left.T
+    total = np.maximum(np.diag(less_mean @ covariance @ less_mean.T), np.finfo(float).tiny)
+    known = np.where(good, 1.0, np.clip(1.0 - np.diag(unknown) / total, 0.0, 1.0))
+    return Filled(matrix, unknown, known)

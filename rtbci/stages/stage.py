@@ -6,14 +6,14 @@ A stage's settings are fixed at construction and its state is private to it. The
 
 import itertools
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ShapeError
 
-__all__ = ["Chain", "FloatArray", "Stage", "check_chunk"]
+__all__ = ["Chain", "FloatArray", "Learning", "Stage", "check_chunk"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -65,6 +65,15 @@ class Stage(Protocol):
 
     def i_newest(self, i_out: int) -> int:
         """Index of the newest input sample that output sample `i_out` depends on (both from 0 at reset)."""
+        ...
+
+
+@runtime_checkable
+class Learning(Protocol):
+    """A stage that knows something which a gap does not make untrue."""
+
+    def skip_gap(self) -> None:
+        """Begin anew behind a gap, as `Stage.reset`, but keep that."""
         ...
 
 
@@ -121,6 +130,14 @@ class Chain:
         """Reset all stages."""
         for stage in self.stages:
             stage.reset()
+
+    def skip_gap(self) -> None:
+        """Begin anew behind a gap: all stages forget the past, those that are `Learning` keep what they know."""
+        for stage in self.stages:
+            if isinstance(stage, Learning):
+                stage.skip_gap()
+            else:
+                stage.reset()
 
     def i_newest(self, i_out: int) -> int:
         """See `Stage.i_newest`."""

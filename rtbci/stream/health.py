@@ -197,6 +197,11 @@ class RateMeter:
         return float(t @ (n - n.mean()) / (t @ t))
 
     @property
+    def span_s(self) -> float:
+        """Time between the first and the newest stamp that are kept, seconds."""
+        return self._points[-1][0] - self._points[0][0] if self._points else 0.0
+
+    @property
     def deviation_ppm(self) -> float | None:
         """Measured rate against the nominal one, parts per million; None as for `rate_hz`."""
         rate_hz = self.rate_hz

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from rtbci.errors import ShapeError
 from rtbci.stages.adapter import SpectroSpatialAdapter
 from rtbci.stages.align import RunningAlign
+from rtbci.stages.fill import Fill
 from rtbci.stages.filter import SosFilter
+from rtbci.stages.mask import MaskedChain
 from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.reference import AverageReference, NamedReference
 from rtbci.stages.resample import Decimate, Resample
@@ -56,6 +58,18 @@ def _chain() -> Stage:
     )
 
 
+def _masked() -> Stage:
+    return MaskedChain(
+        [
+            SpectroSpatialAdapter(_matrix(4), 500.0),
+            SosFilter.bandpass(8.0, 30.0, 500.0, 4),
+            Fill(4, 500.0),
+            AverageReference(4, 500.0),
+            RunningAlign(4, 500.0, block_s=0.1),
+        ]
+    )
+
+
 STAGES = [
     Case("bandpass", lambda: SosFilter.bandpass(8.0, 30.0, 250.0, N_CHANNELS)),
     Case("bandpass zero", lambda: SosFilter.bandpass(4, 40, 250.0, N_CHANNELS, initial="zero")),
@@ -80,6 +94,8 @@ STAGES = [
     Case("adapter pick", lambda: SpectroSpatialAdapter(_pick(), 256.0), exact=True),
     Case("adapter pick fir", lambda: SpectroSpatialAdapter(_pick(), 256.0, _fir(3))),
     Case("chain", _chain),
+    Case("fill", lambda: Fill(N_CHANNELS, 256.0), exact=True),
+    Case("masked chain", _masked),
 ]
 
 SLICERS = {

@@ -24,6 +24,8 @@ COMMANDS = (
     "demo",
     "streams",
     "doctor",
+    "monitor",
+    "report",
     "eval",
     "control",
     "engine",

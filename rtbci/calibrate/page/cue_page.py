@@ -5,15 +5,16 @@ import secrets
 import threading
 from collections.abc import Callable
 
-from rtbci.calibrate.page.app import LOOPBACK, page_app
+from rtbci.calibrate.page.app import page_app
 from rtbci.calibrate.page.link import PageLink
 from rtbci.calibrate.page.messages import encode, tell, welcome
-from rtbci.calibrate.page.server import PageServer, listen
 from rtbci.calibrate.page.timing import PageTiming
 from rtbci.calibrate.presenter import Feedback, Step, wait_on
 from rtbci.calibrate.schedule import Schedule, ScheduledTrial
 from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
+from rtbci.web.guarding import LOOPBACK, origin_of
+from rtbci.web.server import PageServer, listen
 
 __all__ = ["CuePage"]
 
@@ -82,10 +83,10 @@ class CuePage:
         self._done = False
         self._i_page = -1
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        listening = listen(host, port)
-        shown_host = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown_host}:{listening.getsockname()[1]}/{token}/"
-        self._server = PageServer(page_app(token, self._link.serve, host in LOOPBACK), listening)
+        listening = listen(host, port, "cue page")
+        self.url = f"{origin_of(host, listening.getsockname()[1])}/{token}/"
+        app = page_app(token, self._link.serve, host in LOOPBACK)
+        self._server = PageServer(app, listening, "cue page", "start the calibration again")
 
     def wait_for_start(self, stop: threading.Event) -> bool:
         """Wait for a page, and for space or enter on it; see `Presenter.wait_for_start`."""

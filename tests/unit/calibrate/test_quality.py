@@ -5,10 +5,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from rtbci.calibrate.quality import RejectSettings, band_uv, judge_trial, line_share
+from rtbci.calibrate.quality import RejectSettings, band_uv, judge_trial
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import ConfigError
 from rtbci.settings import check_settings
+from rtbci.stages.electrode_faults import line_share
 from rtbci.stream.source import FloatArray
 from tests.unit.calibrate.samples import RATE_HZ, pink, raw_trial
 

@@ -55,9 +55,7 @@ def test_samples_that_are_not_finite_and_decoded(broken: Any, monkeypatch: pytes
 
     monkeypatch.setattr(intake.Intake, "_finite", all_of_it)
     what = scenario({"kind": "nan", "start_s": 5.0, "length_s": 0.02}, duration_s=5.1)
-    found = broken(what)
-    assert found["nothing"].seen == "5 samples decoded, 0 published"
-    assert "the" in found  # the message itself refuses what is not a number, and the run ends
+    assert broken(what)["nothing"].seen == "5 samples decoded, 0 published"
 
 
 def test_a_backlog_decoded_as_now(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +91,7 @@ def test_a_recovery_that_takes_too_long(broken: Any, monkeypatch: pytest.MonkeyP
 
 
 def test_electrodes_that_are_off_and_not_told(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SignalQuality, "push", lambda *_: False)
+    monkeypatch.setattr(SignalQuality, "note", lambda *_: None)
     times = {"start_s": 3.0, "length_s": 4.0}
     assert "poor_signal" in broken(scenario({"kind": "flat", **times}, duration_s=10.0))
     assert "bad" in broken(scenario({"kind": "flat", "n_channels": 1, **times}, duration_s=10.0))

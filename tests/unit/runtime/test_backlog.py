@@ -54,3 +54,19 @@ def test_behind_a_clock_that_was_set_back_the_usual_is_learnt_anew(backlog: Back
     assert not backlog.lost(Break("gap", 0.0, gap_s=5.0), 1e9)
     two = windows(0.0, 0.1)
     assert backlog.keep(two, 100.0, True) == two
+
+
+def test_a_clock_that_runs_slow_makes_no_backlog() -> None:
+    """At 400 millionths stamps are late by another 0.25 s after ten minutes."""
+    backlog, slow = Backlog(MAX_S), 4e-4
+    for i in range(3000):
+        t_taken = 1.0 * i
+        two = windows(t_taken * (1.0 - slow) - 0.0625, t_taken * (1.0 - slow))
+        assert backlog.keep(two, t_taken, True) == two
+
+
+def test_a_backlog_that_grows_is_one_however_slowly() -> None:
+    backlog = Backlog(MAX_S)
+    kept = [len(backlog.keep(windows(0.99 * t - 0.0625, 0.99 * t), float(t), True)) for t in range(60)]
+    assert kept[0] == 2
+    assert kept[-1] == 1

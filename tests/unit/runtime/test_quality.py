@@ -1,60 +1,83 @@
+from collections.abc import Iterator
+
 import numpy as np
+import pytest
 
-from rtbci.runtime.quality import SignalQuality
-from tests.tiny import eeg
+from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
+from rtbci.publish.messages import Event
+from rtbci.publish.outbox import Outbox
+from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.quality import ChannelQuality, SignalQuality
+from rtbci.runtime.telemetry import hello_of
+from rtbci.stages.stage import FloatArray
+from tests.tiny import Kept
 
-LABELS = ("C3", "AUX", "C4", "CZ")
-READ = np.array([True, False, True, True])
-
-
-def quality(gain_uv: float = 1.0) -> SignalQuality:
-    return SignalQuality(LABELS, READ, np.full(4, gain_uv), 250.0)
-
-
-def test_good_until_shown_otherwise() -> None:
-    assert quality().quality.score == 1.0
+RATE_HZ = 250.0
 
 
-def test_it_looks_once_a_second() -> None:
-    one = quality()
-    data = eeg(250, 4)
-    assert not one.push(data[:249])
-    assert one.push(data[249:])
-    found = one.look()
-    assert (found.score, found.bad_channels) == (1.0, ())
-    assert not one.push(data[:249])  # it has forgotten
+@pytest.fixture(scope="module")
+def signal() -> FloatArray:
+    return np.asarray(SyntheticAmp(DEFAULT_CHANNELS, seed=3).generate(2000)[0])
 
 
-def test_flat_and_noisy_channels_are_named_and_others_not_looked_at() -> None:
-    one = quality()
-    data = eeg(250, 4)
-    data[:, 0] = 17.0
-    data[:, 1] = 0.0  # not read
-    data[:, 3] *= 1000.0
-    one.push(data)
-    found = one.look()
-    assert found.bad_channels == ("C3", "CZ")
-    assert abs(found.score - 1 / 3) < 1e-12
-    assert one.quality is found
+@pytest.fixture
+def decoder() -> Iterator[Decoder]:
+    with Decoder("motor_imagery") as one:
+        one.open(SyntheticAmp(DEFAULT_CHANNELS).info)
+        yield one
 
 
-def test_units_and_slow_drift_do_not_matter() -> None:
-    one = quality(1e6)
-    drift = np.linspace(0.0, 5e-3, 250)[:, None]  # 5 mV within a second
-    one.push(eeg(250, 4) * 1e-6 + drift)
-    assert one.look().score == 1.0
+def push(decoder: Decoder, data: FloatArray, first: int = 0) -> None:
+    decoder.push(data, 50.0 + (first + np.arange(len(data))) / RATE_HZ)
 
 
-def test_reset_forgets_what_was_before_a_gap() -> None:
-    one = quality()
-    one.push(eeg(200, 4))
-    one.reset()
-    assert not one.push(eeg(200, 4))
+def test_good_until_shown_otherwise(decoder: Decoder, signal: FloatArray) -> None:
+    one = SignalQuality(decoder)
+    assert (one.quality.score, one.quality.bad_channels, one.bad) == (1.0, (), {})
+    push(decoder, signal)
+    one.note()
+    assert (one.quality.score, one.quality.bad_channels) == (1.0, ())
+    assert len(one.channels) == 31
+    assert all(
+        not found.reason and not found.masked and 1.0 < found.spread_uv < 100.0 for found in one.channels
+    )
 
 
-def test_a_long_push_is_looked_at_where_it_is_newest() -> None:
-    one = quality()
-    data = eeg(2500, 4)
-    data[-1000:, 2] = 0.0
-    one.push(data)
-    assert one.look().bad_channels == ("C4",)
+def test_a_bad_electrode_is_named_told_and_listed_with_its_reason(
+    decoder: Decoder, signal: FloatArray
+) -> None:
+    data = signal.copy()
+    column = decoder.info.labels.index("C5")  # type: ignore[union-attr]
+    data[500:, column] = 17.0
+    data[:, decoder.info.labels.index("FP1")] = np.nan  # type: ignore[union-attr] # not read
+    kept = Kept()
+    outbox = Outbox(hello_of(decoder), [kept])
+    one = SignalQuality(decoder)
+    push(decoder, data[:1000])
+    one.note()
+    one.tell(outbox)
+    assert one.quality.bad_channels == ("C5",)
+    assert one.quality.score == pytest.approx(30 / 31)
+    assert one.bad == {"C5": "flat"}
+    (found,) = [each for each in one.channels if each.reason]
+    assert found == ChannelQuality("C5", "flat", True, found.spread_uv, found.line_share)
+    (event,) = [message for message in kept.messages if isinstance(message, Event)]
+    assert (event.kind, event.value, dict(event.data)) == ("channel_masked", "C5", {"reason": "flat"})
+    assert 52.0 < event.t_lsl < 53.0
+    before = one.quality
+    one.note()
+    assert one.quality is before
+
+
+def test_it_is_good_again_when_it_recovers(decoder: Decoder, signal: FloatArray) -> None:
+    data = signal.copy()
+    data[250:500, decoder.info.labels.index("C5")] = 17.0  # type: ignore[union-attr]
+    kept = Kept()
+    outbox = Outbox(hello_of(decoder), [kept])
+    one = SignalQuality(decoder)
+    push(decoder, data)
+    one.note()
+    one.tell(outbox)
+    assert (one.quality.score, one.quality.bad_channels) == (1.0, ())
+    kinds = [message.kind for message in kept.messages if isinstance(message, Event)]
+    assert kinds == ["channel_masked", "channel_unmasked"]

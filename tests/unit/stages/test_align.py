@@ -164,3 +164,42 @@ def test_recent_covariance_is_that_of_the_newest_blocks() -> None:
     newest = loud[:-1]  # a block is counted with the first sample behind it
     assert align.recent_covariance is not None
     np.testing.assert_allclose(align.recent_covariance, newest.T @ newest / len(newest), rtol=1e-9)
+
+
+def test_blocks_that_are_taken_back_are_as_never_seen() -> None:
+    rng = np.random.default_rng(4)
+    good, bad = rng.normal(size=(1280, 3)), 100.0 * rng.normal(size=(120, 3))
+    one, other = (RunningAlign(3, 256.0, warm_start=(np.eye(3), 5.0)) for _ in range(2))
+    for align in (one, other):
+        align.push(good)
+    one.push(bad)
+    one.take_back(120 / 256.0)
+    np.testing.assert_allclose(one.covariance, other.covariance, atol=0.02)
+    np.testing.assert_allclose(one.push(good[:64]), other.push(good[:64]), rtol=0.1, atol=0.02)
+
+
+def test_everything_taken_back_of_a_cold_start_is_a_cold_start() -> None:
+    align = RunningAlign(2, 256.0)
+    align.push(np.random.default_rng(0).normal(size=(300, 2)))
+    align.take_back(60.0)
+    assert align.covariance is None
+    assert align.shrunk_covariance is None
+    assert np.isfinite(align.push(np.ones((10, 2)))).all()
+
+
+def test_what_is_supposed_stands_in_for_what_is_not_measured() -> None:
+    """A channel that says nothing any more, with the variance that it had supposed: the covariance stays."""
+    rng = np.random.default_rng(1)
+    align = RunningAlign(2, 256.0, time_constant_s=2.0)
+    signal = rng.normal(size=(256 * 30, 2)) * [1.0, 3.0]
+    align.push(signal)
+    align.suppose(np.diag([0.0, 9.0]))
+    align.push(signal * [1.0, 0.0])
+    assert align.covariance is not None
+    np.testing.assert_allclose(np.diag(align.covariance), [1.0, 9.0], rtol=0.15)
+    align.suppose(None)
+    align.is_learning = False
+    before = align.covariance
+    align.push(100.0 * signal[:512])
+    align.push(signal[:1])
+    np.testing.assert_array_equal(align.covariance, before)

@@ -3,7 +3,7 @@ import pytest
 
 from rtbci.errors import ChannelError, ShapeError
 from rtbci.stages.align import RunningAlign
-from rtbci.stages.infer import infer_matrix, measured_covariance, whitener
+from rtbci.stages.infer import fill_matrix, infer_matrix, measured_covariance, whitener
 from rtbci.stages.stage import FloatArray
 
 N = 9
@@ -92,3 +92,29 @@ def test_an_electrode_less_itself_is_nothing_to_infer_from() -> None:
 def test_a_covariance_of_another_layout() -> None:
     with pytest.raises(ShapeError, match=r"covariance has shape \(8, 8\), need \(9, 9\)"):
         measured_covariance(covariance(8), selection())
+
+
+def test_bad_channels_are_filled_by_the_regression_on_the_good_ones_whatever_the_reference() -> None:
+    s, good = covariance(), np.ones(N, bool)
+    good[[2, 6]] = False
+    x = np.random.default_rng(1).multivariate_normal(np.zeros(N), s, 200_000)
+    filled = fill_matrix(s, good, 1e-9)
+    less_mean = x - x[:, good].mean(axis=1, keepdims=True)
+    fitted = np.linalg.lstsq(less_mean[:, good], less_mean[:, ~good], rcond=None)[0]
+    np.testing.assert_allclose(less_mean[:, good] @ fitted, (less_mean @ filled.matrix.T)[:, ~good], atol=0.6)
+    np.testing.assert_allclose(filled.matrix.sum(axis=1), 1.0)
+    np.testing.assert_array_equal(filled.matrix[good], np.eye(N)[good])
+    assert not filled.matrix[:, ~good].any()
+    left = x - x @ filled.matrix.T
+    np.testing.assert_allclose(filled.unknown, np.cov(left.T), atol=0.05 * np.diag(s).max())
+    referenced = average_reference(average_reference(s).T)
+    np.testing.assert_allclose(fill_matrix(referenced, good, 1e-9).matrix, filled.matrix, atol=1e-5)
+    assert (filled.known[good] == 1.0).all()
+    assert (filled.known[~good] < 1.0).all()
+
+
+def test_one_good_channel_stands_for_all_and_none_for_none() -> None:
+    good = np.arange(N) == 3
+    np.testing.assert_allclose(fill_matrix(covariance(), good, 0.01).matrix, np.tile(good, (N, 1)))
+    with pytest.raises(ChannelError, match="none of 9 channels is good, need one or more"):
+        fill_matrix(covariance(), np.zeros(N, bool), 0.01)

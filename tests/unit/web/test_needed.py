@@ -2,12 +2,12 @@ import sys
 
 import pytest
 
-from rtbci.calibrate.page.needed import PACKAGES, need_page
 from rtbci.errors import MissingPackageError
+from rtbci.web.needed import PACKAGES, need_page
 
 
 def test_all_there() -> None:
-    need_page()
+    need_page("cue page", "calibrate", "use the terminal")
 
 
 @pytest.mark.parametrize("name", PACKAGES)
@@ -16,4 +16,4 @@ def test_what_is_missing_is_named_with_what_to_do(name: str, monkeypatch: pytest
     with pytest.raises(
         MissingPackageError, match=rf"{name} is not installed.*pip install 'rtbci\[calibrate\]'"
     ):
-        need_page()
+        need_page("cue page", "calibrate", "use the terminal")

@@ -1,4 +1,4 @@
-"""The optional packages that the page is served with."""
+"""The optional packages that pages are served with."""
 
 from importlib import import_module
 
@@ -9,8 +9,13 @@ __all__ = ["need_page"]
 PACKAGES = ("starlette", "uvicorn", "websockets")
 
 
-def need_page() -> None:
+def need_page(what: str, extra: str, instead: str) -> None:
     """Fail early where a package is missing.
+
+    Parameters
+    ----------
+    what, extra, instead : str
+        Which page, which extra of rtbci brings the packages, and what to do without them, for the message.
 
     Raises
     ------
@@ -22,6 +27,5 @@ def need_page() -> None:
             import_module(name)
         except ImportError as error:
             raise MissingPackageError(
-                f"cue page: {name} is not installed, need it to serve the page; pip install 'rtbci[calibrate]', "
-                "or show the cues in the terminal"
+                f"{what}: {name} is not installed, need it to serve the page; pip install 'rtbci[{extra}]', or {instead}"
             ) from error

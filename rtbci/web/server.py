@@ -1,4 +1,4 @@
-"""A thread that serves the page."""
+"""A thread that serves a page."""
 
 import asyncio
 import errno
@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import uvicorn
@@ -22,8 +23,8 @@ START_S, STOP_S, CALL_S = 10.0, 5.0, 5.0
 MAX_BYTES = 65_536
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Open the socket that the page is served on.
+def listen(host: str, port: int, what: str) -> socket.socket:
+    """Open the socket that a page is served on.
 
     Parameters
     ----------
@@ -31,6 +32,8 @@ def listen(host: str, port: int) -> socket.socket:
         Address of this machine.
     port : int
         0 picks a free one.
+    what : str
+        Which page, for the messages.
 
     Raises
     ------
@@ -45,23 +48,29 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise PortInUseError(
-                f"cue page: port {port} of {host} is in use by {port_owner(port)}, need a free one; "
+                f"{what}: port {port} of {host} is in use by {port_owner(port)}, need a free one; "
                 "choose another port, 0 picks one"
             ) from error
         raise ConfigError(
-            f"cue page: cannot listen on {host} port {port} ({error}), need an address of this machine and a "
+            f"{what}: cannot listen on {host} port {port} ({error}), need an address of this machine and a "
             "port up to 65535; 127.0.0.1 is for browsers on this machine"
         ) from error
 
 
 class PageServer:
-    """Serves an application from a thread of its own, named ``rtbci-cue-page``, until it is closed.
+    """Serves an application from a thread of its own, named ``rtbci-`` and the page, until it is closed.
 
     Parameters
     ----------
     app : ASGI application
     listening : socket
         From `listen`; closed by `close`.
+    what : str
+        Which page, for the thread's name and the messages.
+    instead : str
+        What to do when the server fails, for the messages.
+    tls : tuple of (Path, Path), optional
+        Certificate chain and private key, PEM; then it is served over HTTPS.
 
     Raises
     ------
@@ -69,29 +78,45 @@ class PageServer:
         When the server does not start.
     """
 
-    def __init__(self, app: ASGIApp, listening: socket.socket) -> None:
-        self._socket = listening
+    def __init__(
+        self,
+        app: ASGIApp,
+        listening: socket.socket,
+        what: str,
+        instead: str,
+        tls: tuple[Path, Path] | None = None,
+    ) -> None:
+        self._socket, self._what, self._instead = listening, what, instead
         config = uvicorn.Config(
             app,
+            interface="asgi3",  # it would take a method for something older
             ws="websockets-sansio",
             lifespan="off",
             log_config=None,
             access_log=False,  # addresses have the token in them
             server_header=False,
             ws_max_size=MAX_BYTES,
+            ws_per_message_deflate=False,  # signal hardly gets smaller, and every viewer would cost it anew
             timeout_graceful_shutdown=1,
+            ssl_certfile=tls[0] if tls else None,
+            ssl_keyfile=str(tls[1]) if tls else None,
         )
         self._server = uvicorn.Server(config)
         self._loop = asyncio.new_event_loop()
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="rtbci-cue-page", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"rtbci-{what.replace(' ', '-')}", daemon=True)
         self._ready = threading.Event()
         self._thread.start()
         if not self._ready.wait(START_S) or self._error is not None:
             self.close()
             raise StreamError(
-                f"cue page: the server did not start ({self._error or 'no answer'}); try again, or use the terminal"
+                f"{what}: the server did not start ({self._error or 'no answer'}); {instead}"
             ) from self._error
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing is served any more."""
+        return self._error is not None or not self._thread.is_alive()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the server's loop and return what it returns.
@@ -101,10 +126,10 @@ class PageServer:
         StreamError
             When the server has ended.
         """
-        if self._error is not None or not self._thread.is_alive():
+        if self.has_ended:
             coroutine.close()
             raise StreamError(
-                f"cue page: the server has ended ({self._error or 'it was closed'}); start the calibration again"
+                f"{self._what}: the server has ended ({self._error or 'it was closed'}); {self._instead}"
             ) from self._error
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
@@ -112,7 +137,7 @@ class PageServer:
         except (TimeoutError, CancelledError) as error:
             future.cancel()
             raise StreamError(
-                f"cue page: the server does not answer within {CALL_S:g} s; start the calibration again"
+                f"{self._what}: the server does not answer within {CALL_S:g} s; {self._instead}"
             ) from error
 
     def close(self) -> None:

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rtbci.calibrate.report_figure import INK, SERIES, draw_svg
+from rtbci.report.figure import INK, SERIES, draw_svg
 
 
 def draw(figure: Figure, axes: Axes) -> None:

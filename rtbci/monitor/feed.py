@@ -1,0 +1,176 @@
+"""The page's end of the ZMQ messages: what the run sends, to whoever looks."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+import zmq
+import zmq.asyncio
+
+from rtbci.clock import Clock, now
+from rtbci.errors import ConfigError, MessageError, RtbciError
+from rtbci.publish.codec import decode
+from rtbci.publish.messages import MESSAGE_TYPES, Event, Hello, Message, Prediction, Status
+from rtbci.publish.secured import secure
+from rtbci.publish.signal_message import MAX_SIGNAL_BYTES, SIGNAL_TOPIC, Signal, decode_signal
+
+__all__ = ["NO_KEYS", "ClientKeys", "Feed"]
+
+N_PREDICTIONS, N_EVENTS = 600, 200
+"""Newest messages that a page gets when it opens."""
+N_AT_ONCE = 8
+HEARTBEAT_MS = 5_000
+RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
+
+
+class ClientKeys(NamedTuple):
+    """What a run that is encrypted is spoken to with; see `rtbci.publish.secured.secure`."""
+
+    server_key: str | None = None
+    key: str | None = None
+
+
+NO_KEYS = ClientKeys()
+
+
+class Feed:
+    """Subscribes to a run, and remembers the newest of what it says.
+
+    Parameters
+    ----------
+    address : str
+        Where the run publishes; it need not be there yet.
+    on_message : callable
+        Called with every message.
+    on_signal : callable
+        Called with every message of the topic `signal`; none of them come before `want_signal`.
+    keys : ClientKeys
+        Of a run that is encrypted.
+    clock : callable
+        Time in seconds of the local LSL clock.
+
+    Attributes
+    ----------
+    hello, status : Hello, Status or None
+        The newest ones.
+    predictions, events : deque
+        The newest ones, oldest first.
+    n_lost : int
+        Messages of this session that did not arrive here, of all topics.
+    n_malformed : int
+        Messages that are not of the schema.
+    t_heard : float or None
+        When the newest message came, in seconds.
+
+    Raises
+    ------
+    ConfigError
+        When the address is none.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        on_message: Callable[[Message], None],
+        on_signal: Callable[[Signal], None],
+        keys: ClientKeys = NO_KEYS,
+        clock: Clock = now,
+    ) -> None:
+        self._on_message, self._on_signal, self._clock = on_message, on_signal, clock
+        self.hello: Hello | None = None
+        self.status: Status | None = None
+        self.predictions: deque[Prediction] = deque(maxlen=N_PREDICTIONS)
+        self.events: deque[Event] = deque(maxlen=N_EVENTS)
+        self.n_lost = self.n_malformed = 0
+        self.t_heard: float | None = None
+        self._session: str | None = None
+        self._next: dict[str, int] = {}
+        self._context = zmq.asyncio.Context()
+        self._socket = _new_socket(self._context)
+        try:
+            secure(self._socket, keys.server_key, keys.key)  # type: ignore[arg-type]  # only sets options
+            self._socket.connect(address)
+        except RtbciError:
+            self.close()
+            raise
+        except zmq.ZMQError as error:
+            self.close()
+            raise ConfigError(
+                f"monitor: cannot connect to {address!r} ({error.strerror}), need tcp://HOST:PORT or ipc://PATH"
+            ) from error
+        for topic in MESSAGE_TYPES:
+            self._socket.subscribe(topic)
+
+    def want_signal(self, wanted: bool) -> None:
+        """Subscribe to the signal, or no longer; the run sends it only while somebody does."""
+        if wanted:
+            self._socket.subscribe(SIGNAL_TOPIC)
+        else:
+            self._next.pop(SIGNAL_TOPIC, None)  # what is not sent is not lost
+            self._socket.unsubscribe(SIGNAL_TOPIC)
+
+    async def run(self) -> None:
+        """Take messages until it is cancelled."""
+        with suppress(asyncio.CancelledError):
+            while True:
+                # What is there already comes without a pause: browsers must have their turn, too.
+                for _ in range(N_AT_ONCE):
+                    frames = await self._socket.recv_multipart()
+                    try:
+                        self._take(frames)
+                    except MessageError:
+                        self.n_malformed += 1
+                await asyncio.sleep(0)
+
+    def close(self) -> None:
+        """Close the socket; may be called more than once."""
+        if not self._socket.closed:
+            self._socket.close(linger=0)
+            self._context.term()
+
+    def _take(self, frames: list[bytes]) -> None:
+        if len(frames) != 2:
+            raise MessageError(f"monitor: message has {len(frames)} frames, need topic and payload")
+        self.t_heard = self._clock()
+        if frames[0] == SIGNAL_TOPIC.encode():
+            signal = decode_signal(frames[1])
+            self._count(SIGNAL_TOPIC, signal.session, signal.seq)
+            self._on_signal(signal)
+            return
+        message = decode(frames[0], frames[1])
+        self._count(message.topic, message.session, message.seq)
+        match message:
+            case Hello():
+                self.hello = message
+            case Status():
+                self.status = message
+            case Event():
+                self.events.append(message)
+            case Prediction():
+                self.predictions.append(message)
+        self._on_message(message)
+
+    def _count(self, topic: str, session: str, seq: int) -> None:
+        if session != self._session and session:
+            self._session = session
+            self._next.clear()
+            self.predictions.clear()
+            self.events.clear()
+            self.hello = self.status = None
+            self.n_lost = 0
+        expected = self._next.get(topic, seq)
+        self.n_lost += max(0, seq - expected)
+        self._next[topic] = max(expected, seq + 1)
+
+
+def _new_socket(context: zmq.asyncio.Context) -> zmq.asyncio.Socket:
+    socket = context.socket(zmq.SUB)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.IPV6, 1)
+    socket.setsockopt(zmq.MAXMSGSIZE, MAX_SIGNAL_BYTES)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+    return socket

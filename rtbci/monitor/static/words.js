@@ -1,0 +1,48 @@
+// What the page says of states, reasons and events; nothing here knows how it is drawn.
+
+export const STATES = {
+  waiting: "waiting for a stream", warming_up: "warming up", running: "running", stale: "no data",
+  lost: "stream lost", recovering: "recovering", stopped: "stopped",
+};
+export const WHYS = {
+  below_threshold: { text: "not sure enough", color: "#6c7a89", tip: "No class has held a probability above the threshold for long enough." },
+  idle: { text: "idle", color: "#3f6f8f", tip: "The idle class is the most probable one; nothing is decided for it." },
+  warming_up: { text: "warming up", color: "#7d6a9c", tip: "The window is not full yet." },
+  gap: { text: "gap", color: "#e69f00", tip: "Samples were missing; no window spans a gap, so it fills anew." },
+  poor_signal: { text: "poor signal", color: "#cc79a7", tip: "Fewer than half of the channels are usable." },
+  stream_lost: { text: "stream lost", color: "#ff8a5c", tip: "No samples come." },
+};
+export const CLASS_COLORS = ["#56b4e9", "#e69f00", "#3cc79c", "#dd9cc0", "#f0e442"];
+export const CLASS_DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3], [4, 4]];
+export const PARTS = [
+  { name: "wait", color: "#44596e", tip: "From the stamp of the window's newest sample until the decoder took it up: the amplifier's chunks, the network, LSL." },
+  { name: "filter", color: "#56b4e9", tip: "Filters, resampler, reference, alignment." },
+  { name: "encode", color: "#e69f00", tip: "Encoder engine, and features of the other branches." },
+  { name: "probe", color: "#3cc79c", tip: "Probe, fusion, confidence, decision." },
+  { name: "send", color: "#cc79a7", tip: "From the decision until it was handed to the sockets." },
+];
+export const ELECTRODES = {
+  good: { sign: "●", text: "good" }, flat: { sign: "✕", text: "flat" }, noisy: { sign: "▲", text: "too strong" },
+  mains: { sign: "≈", text: "mains hum" }, bad: { sign: "!", text: "not trusted" }, unknown: { sign: "?", text: "no samples" },
+};
+export const TROUBLE = new Set(["gap", "overflow", "not_finite", "stream_lost", "duplicates", "recording_failed", "recording_lost", "recording_slow", "channel_masked", "refused", "engine_failed", "engine_refused", "recalibration_advised"]);
+export const KEYS = {
+  C: "check before a session", P: "pause or resume", M: "put a marker", S: "another profile", R: "raw signal", F: "filtered signal",
+  "+ −": "larger or smaller traces", "↑ ↓": "pick an electrode, in the map", "?": "this help", Esc: "close",
+};
+
+export const tidy = (name) => String(name).replaceAll("_", " ");
+export const percent = (p) => `${Math.round(100 * p)} %`;
+export function ms(value) { return value >= 100 ? `${value.toFixed(0)} ms` : `${value.toFixed(1)} ms`; }
+export function uv(value) {
+  if (!Number.isFinite(value)) return "– µV";
+  return `${value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)} µV`;
+}
+export function duration(seconds) {
+  const s = Math.max(0, Math.floor(seconds)), h = Math.floor(s / 3600), m = Math.floor(s / 60) % 60;
+  return h ? `${h} h ${m} min` : m ? `${m} min ${s % 60} s` : `${s} s`;
+}
+export function rest(data) {
+  return Object.entries(data ?? {}).filter(([, value]) => value !== null && value !== "")
+    .map(([key, value]) => `${tidy(key)} ${typeof value === "number" && !Number.isInteger(value) ? value.toFixed(3) : value}`).join(", ");
+}

@@ -1,0 +1,56 @@
+"""A session as one HTML page that needs nothing else."""
+
+from pathlib import Path
+from typing import Any
+
+from rtbci.report.page import as_markup, need_packages, write_page
+from rtbci.report.session_facts import SessionFacts, read_facts
+
+__all__ = ["write_session_report"]
+
+
+def write_session_report(session: Path, path: Path) -> Path:
+    """Write the report of a session, whole, cut short or damaged.
+
+    Parameters
+    ----------
+    session : Path
+        Its folder, or an XDF file.
+    path : Path
+        The HTML file; replaced when it is there.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    MissingPackageError
+        When Jinja2 or matplotlib is not installed.
+    FileFormatError
+        When the session cannot be read at all, or the report cannot be written there.
+    """
+    need_packages("calibrate")
+    from rtbci.report.session_words import words_of_session
+
+    facts = read_facts(session)
+    # Without data there is nothing to be quick with: those ages say how long the stream has been away.
+    aged = [one for one in facts.predictions if one.probs is not None]
+    words = words_of_session(facts, aged) | {
+        name: as_markup(svg) for name, svg in _drawings(facts, aged).items()
+    }
+    return write_page(path, "rtbci.report", "session.html.j2", words)
+
+
+def _drawings(facts: SessionFacts, aged: list[Any]) -> dict[str, str]:
+    """All drawings; an empty string where there is nothing to draw."""
+    from rtbci.report import session_plots as plots
+
+    return {
+        "states_drawing": plots.states_svg(facts),
+        "probabilities_drawing": plots.probabilities_svg(facts) if aged else "",
+        "age_drawing": plots.age_svg(aged) if aged else "",
+        "ages_drawing": plots.ages_in_time_svg(facts, aged) if aged else "",
+        "channels_drawing": plots.channels_svg(facts, facts.spread) if facts.spread is not None else "",
+    }

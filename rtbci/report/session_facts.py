@@ -1,0 +1,236 @@
+"""What a session's files say of it, gathered once for its report."""
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rtbci.errors import FileFormatError, MessageError, UnitError
+from rtbci.publish.codec import decode
+from rtbci.publish.messages import Event, Hello, Message, Prediction, Status
+from rtbci.record.session_json import SessionRecord, read_session_json
+from rtbci.record.sessions import xdf_of
+from rtbci.record.signal import gaps_of, main_stream, markers_of, stream_info_of
+from rtbci.record.streams import topic_stream
+from rtbci.record.xdf_read import StreamData, XdfFile, read_xdf_file
+from rtbci.record.xdf_scan import Damage
+from rtbci.runtime.build import stream_gains_uv
+from rtbci.runtime.score import Score
+from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import canonical_label, is_eeg
+from rtbci.stream.source import Marker, StreamInfo
+from rtbci.stream.units import spread_uv
+
+__all__ = ["Period", "SessionFacts", "SpreadMap", "read_facts"]
+
+LOOK_S = 2.0
+N_LOOKS = 240
+"""The signal is looked at for `LOOK_S` at so many places at most, however long the session."""
+
+
+class Period(NamedTuple):
+    """A time in one state, in seconds of the LSL clock."""
+
+    state: str
+    t_start: float
+    t_stop: float
+
+
+class SpreadMap(NamedTuple):
+    """How strong each channel was over time.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Canonical.
+    t_s : ndarray of float64, shape (n_looks,)
+        Stamps of the first sample of each look.
+    spread_uv : ndarray of float64, shape (n_channels, n_looks)
+        Robust standard deviation over two seconds; NaN where samples are not finite.
+    """
+
+    labels: tuple[str, ...]
+    t_s: FloatArray
+    spread_uv: FloatArray
+
+
+@dataclass(frozen=True)
+class SessionFacts:
+    """Everything the report of a session is made from.
+
+    Parameters
+    ----------
+    session : Path
+        Folder or file.
+    record : SessionRecord or None
+        None where there is no description.
+    why_no_record : str
+        Why not.
+    sha256, n_bytes : str, int
+        Of the XDF file.
+    damages : tuple of Damage
+        What of it cannot be read.
+    info : StreamInfo or None
+        Of the signal; None where there is none.
+    t_span : tuple of float
+        First and last time in the file, in seconds of the LSL clock.
+    n_samples : int
+    gaps : tuple of (float, float)
+        Stamp of the first sample behind each gap, and the seconds that are missing.
+    markers : tuple of Marker
+    statuses, predictions, events, hellos : tuples of messages
+    periods : tuple of Period
+    spread : SpreadMap or None
+    score : Score
+        Decisions against markers.
+    """
+
+    session: Path
+    record: SessionRecord | None
+    why_no_record: str
+    sha256: str
+    n_bytes: int
+    damages: tuple[Damage, ...]
+    info: StreamInfo | None
+    t_span: tuple[float, float]
+    n_samples: int
+    gaps: tuple[tuple[float, float], ...]
+    markers: tuple[Marker, ...]
+    statuses: tuple[Status, ...]
+    predictions: tuple[Prediction, ...]
+    events: tuple[Event, ...]
+    hellos: tuple[Hello, ...]
+    periods: tuple[Period, ...]
+    spread: SpreadMap | None
+    score: Score
+
+    @property
+    def duration_s(self) -> float:
+        """From the first time in the file to the last."""
+        return self.t_span[1] - self.t_span[0]
+
+
+def read_facts(session: Path) -> SessionFacts:
+    """Read a session's folder, or an XDF file alone.
+
+    Raises
+    ------
+    FileFormatError
+        When the file is no XDF file, or holds neither signal nor messages.
+    """
+    path = xdf_of(session)
+    file = read_xdf_file(path)
+    record, why = _record(session)
+    messages = {kind: _messages(file, kind.topic) for kind in (Status, Prediction, Event, Hello)}
+    signal = _signal(file, path)
+    if signal is None and not any(messages.values()):
+        raise FileFormatError(f"{path}: holds neither a signal nor messages of rtbci, need one of them")
+    statuses = tuple(one for one in messages[Status] if isinstance(one, Status))
+    info = None if signal is None else stream_info_of(signal)
+    t_span = _span(signal, [one for kept in messages.values() for one in kept])
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return SessionFacts(
+        session=session,
+        record=record,
+        why_no_record=why,
+        sha256=digest,
+        n_bytes=path.stat().st_size,
+        damages=file.damages,
+        info=info,
+        t_span=t_span,
+        n_samples=0 if signal is None else len(signal.t_s),
+        gaps=() if signal is None else tuple((float(signal.t_s[i]), gap_s) for i, gap_s in gaps_of(signal)),
+        markers=tuple(markers_of(file)),
+        statuses=statuses,
+        predictions=tuple(one for one in messages[Prediction] if isinstance(one, Prediction)),
+        events=tuple(one for one in messages[Event] if isinstance(one, Event)),
+        hellos=tuple(one for one in messages[Hello] if isinstance(one, Hello)),
+        periods=_periods(statuses, t_span[1]),
+        spread=None if signal is None or info is None else _spread(signal, info, record),
+        score=_score(messages[Prediction], messages[Event]),
+    )
+
+
+def _record(session: Path) -> tuple[SessionRecord | None, str]:
+    if not session.is_dir():
+        return None, "it was read from a file alone"
+    try:
+        return read_session_json(session), ""
+    except FileFormatError as error:
+        return None, str(error)
+
+
+def _signal(file: XdfFile, path: Path) -> StreamData | None:
+    with suppress(FileFormatError):
+        return main_stream(file, str(path))
+    return None
+
+
+def _messages(file: XdfFile, topic: str) -> list[Message]:
+    """Messages of a topic that can be read, as they were published."""
+    kept = file.named(topic_stream(topic))
+    found: list[Message] = []
+    for text in kept.texts if kept is not None and kept.stream.format == "string" else []:
+        with suppress(MessageError):  # a stream of that name of somebody else's, or of a later version
+            found.append(decode(topic, text.encode()))
+    return found
+
+
+def _span(signal: StreamData | None, messages: list[Message]) -> tuple[float, float]:
+    times = [one.t_sent for one in messages]
+    if signal is not None:
+        times += [float(signal.t_s[0]), float(signal.t_s[-1])]
+    return min(times), max(times)
+
+
+def _periods(statuses: tuple[Status, ...], t_end: float) -> tuple[Period, ...]:
+    """States as the statuses tell them; the last one lasts to the end of the file."""
+    found: list[Period] = []
+    for one in statuses:
+        state = "paused" if one.paused and one.state != "stopped" else one.state
+        if found and found[-1].state == state:
+            continue
+        if found:
+            found[-1] = found[-1]._replace(t_stop=one.t_sent)
+        found.append(Period(state, one.t_sent, one.t_sent))
+    if found:
+        found[-1] = found[-1]._replace(t_stop=max(t_end, found[-1].t_start))
+    return tuple(found)
+
+
+def _score(predictions: list[Message], events: list[Message]) -> Score:
+    """Judge as `rtbci demo` does while it runs: by the messages, in the order in which they were sent."""
+    score = Score()
+    for message in sorted([*predictions, *events], key=lambda one: one.t_sent):
+        score.send(message)
+    return score
+
+
+def _spread(signal: StreamData, info: StreamInfo, record: SessionRecord | None) -> SpreadMap | None:
+    columns = [i for i, channel in enumerate(info.channels) if is_eeg(channel)] or list(
+        range(info.n_channels)
+    )
+    n_look = max(8, round(LOOK_S * info.rate_hz))
+    n_places = min(N_LOOKS, len(signal.t_s) // n_look)
+    if not n_places:
+        return None
+    gains = _gains_uv(info, record)[columns]
+    starts = np.linspace(0, len(signal.t_s) - n_look, n_places).astype(int)
+    spread = np.empty((len(columns), n_places))
+    for k, start in enumerate(starts.tolist()):
+        spread[:, k] = spread_uv(signal.values[start : start + n_look, columns].astype(np.float64) * gains)
+    labels = tuple(canonical_label(info.labels[i]) for i in columns)
+    return SpreadMap(labels, np.asarray(signal.t_s[starts]), spread)
+
+
+def _gains_uv(info: StreamInfo, record: SessionRecord | None) -> FloatArray:
+    stream = (record.config if record is not None else {}).get("stream", {})
+    unit = stream.get("unit", "") if isinstance(stream, dict) else ""
+    try:
+        return stream_gains_uv(info, str(unit))
+    except UnitError:  # a setting of a later version
+        return stream_gains_uv(info)

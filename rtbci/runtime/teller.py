@@ -1,0 +1,183 @@
+"""What a live run says of what it decoded: predictions, why there is none, status, and what is told once a second."""
+
+from collections.abc import Callable
+
+from rtbci.clock import Clock
+from rtbci.publish.messages import Quality, Status, Why
+from rtbci.publish.outbox import Decoded, Outbox
+from rtbci.runtime.decoder import Decoder, Verdict
+from rtbci.runtime.intake import Intake
+from rtbci.runtime.quality import SignalQuality
+from rtbci.runtime.telemetry import Telemetry, profile_ref
+from rtbci.runtime.use_watch import UseWatch
+from rtbci.runtime.watch import StreamWatch
+from rtbci.stream.source import StreamInfo
+
+__all__ = ["MIN_QUALITY", "Teller"]
+
+MIN_QUALITY = 0.5
+"""With fewer than half of the channels usable there is no decision."""
+
+
+class Teller:
+    """Turns verdicts and counters into messages.
+
+    Parameters
+    ----------
+    decoder : Decoder
+        What decodes.
+    outbox : Outbox
+        Where messages go.
+    telemetry : Telemetry
+        Counters of the run.
+    watch : StreamWatch
+        State of the stream.
+    use : UseWatch
+        Is shown all logits; knows the drift.
+    is_paused : callable
+        Nothing is predicted while it says so.
+    clock : callable
+        Time in seconds of the local LSL clock.
+
+    Attributes
+    ----------
+    quality : SignalQuality or None
+        Of the open stream.
+
+    Notes
+    -----
+    Called by whoever holds the run's lock.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        outbox: Outbox,
+        telemetry: Telemetry,
+        watch: StreamWatch,
+        use: UseWatch,
+        is_paused: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
+        self._decoder, self._outbox, self._telemetry = decoder, outbox, telemetry
+        self._watch, self._use, self._is_paused, self._clock = watch, use, is_paused, clock
+        self._info: StreamInfo | None = None
+        self._intake: Intake | None = None
+        self.quality: SignalQuality | None = None
+        self._t_window: tuple[float, float] | None = None
+        self._n_duplicates_told = 0
+        self._is_foreign = False
+
+    def opened(self, info: StreamInfo, intake: Intake, quality: SignalQuality) -> None:
+        """Another stream, or this one after it was lost."""
+        self._info, self._intake, self.quality = info, intake, quality
+        self._n_duplicates_told = 0
+
+    @property
+    def score(self) -> float:
+        """Of the signal, 0 to 1; 1 before the first look at it."""
+        return self.quality.quality.score if self.quality else 1.0
+
+    def predict(self, verdict: Verdict, t_taken: float) -> None:
+        """Publish what one window says; nothing while paused."""
+        estimate = verdict.estimate
+        self._t_window = estimate.t_window
+        if estimate.probs is not None:
+            self._watch.full()
+        if self._is_paused():
+            return
+        quality = self.quality.quality if self.quality else Quality(score=1.0)
+        decision, why = verdict.decision, self._why(verdict, quality)
+        if why is not None:
+            decision = None
+        t_decided = self._clock()
+        t_end = estimate.t_window[1]
+        spent_ms = 1e3 * (t_decided - t_taken)
+        filter_ms, encode_ms = 1e3 * estimate.filter_s, 1e3 * estimate.encode_s
+        message = self._outbox.prediction(
+            Decoded(
+                probs=None if estimate.probs is None else estimate.probs.tolist(),
+                decision=decision,
+                why=why,
+                t_window=estimate.t_window,
+                quality=quality,
+                wait_ms=1e3 * (t_taken - t_end),
+                filter_ms=filter_ms,
+                encode_ms=encode_ms,
+                probe_ms=spent_ms - filter_ms - encode_ms,
+                t_decided=t_decided,
+            )
+        )
+        self._telemetry.n_predictions += 1
+        self._use.note(estimate.logits)
+        # By the stamps of another clock nobody knows how old anything is.
+        if estimate.probs is not None and not self._is_foreign:
+            self._telemetry.age_ms.push(message.age_ms)
+        if decision is not None:
+            self._outbox.event("decision", t_end, decision)
+
+    def say_missing(self, t_now: float) -> None:
+        """Without data, a prediction that says so."""
+        t_window, quality = self._t_window, self.quality
+        if self._watch.state not in ("stale", "lost") or self._is_paused() or not t_window or not quality:
+            return
+        wait_ms = 1e3 * (t_now - t_window[1])
+        self._outbox.prediction(
+            Decoded(None, None, "stream_lost", t_window, quality.quality, wait_ms, 0.0, 0.0, 0.0, t_now)
+        )
+        self._telemetry.n_predictions += 1
+
+    def say_duplicates(self, t_now: float) -> None:
+        """How many samples have come twice, when there are more."""
+        if self._intake is None:
+            return
+        if (n := self._intake.n_duplicates) > self._n_duplicates_told:
+            self._outbox.event("duplicates", t_now, "", {"n_samples": n})
+        self._n_duplicates_told = n
+
+    def say_clock(self, t_now: float) -> None:
+        """That the stamps are of another clock than the local one, or no longer."""
+        if self._intake is None or not self._intake.stamp_clock.is_settled:
+            return
+        offset_s = self._intake.stamp_clock.offset_s
+        if (offset_s is not None) == self._is_foreign:
+            return
+        self._is_foreign = offset_s is not None
+        if offset_s is None:
+            self._outbox.event("local_clock", t_now)
+        else:
+            self._outbox.event("foreign_clock", t_now, _meaning(offset_s), {"offset_s": offset_s})
+
+    def status(self, t_now: float) -> Status:
+        """Publish how the run is."""
+        intake = self._intake
+        return self._outbox.status(
+            self._telemetry.status(
+                t_now,
+                self._watch.state,
+                self._is_paused(),
+                self._info,
+                None if intake is None else intake.measured_hz,
+                profile_ref(self._decoder),
+                self._use.drift,
+                ppm=None if intake is None else intake.ppm,
+                bad_channels={} if self.quality is None else self.quality.bad,
+                clock_offset_s=None if intake is None else intake.stamp_clock.offset_s,
+            )
+        )
+
+    def _why(self, verdict: Verdict, quality: Quality) -> Why | None:
+        if verdict.estimate.probs is None:
+            return self._watch.why
+        if quality.score < MIN_QUALITY:
+            return "poor_signal"
+        return verdict.why
+
+
+def _meaning(offset_s: float) -> str:
+    """What stamps of another clock mean to people."""
+    side = "ahead of" if offset_s > 0 else "behind"
+    return (
+        f"stamps are {abs(offset_s):.1f} s {side} this computer's clock: age_ms and trace_ms.wait are off by that, "
+        "markers fit only when they are stamped by the same clock; have the sender stamp with the LSL clock"
+    )

@@ -1,0 +1,1 @@
+"""What all pages are served with: a server in a thread, and who may talk to it."""

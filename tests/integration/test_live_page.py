@@ -1,0 +1,266 @@
+"""The live page beside a real run: the sockets as a program sees them, and the page in a browser."""
+
+import http.client
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import zmq
+
+pytest.importorskip("starlette", reason="the page's packages are not installed: pip install 'rtbci[monitor]'")
+pytest.importorskip("uvicorn", reason="the page's packages are not installed: pip install 'rtbci[monitor]'")
+pytest.importorskip(
+    "websockets", reason="the page's packages are not installed: pip install 'rtbci[monitor]'"
+)
+
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from rtbci.commands.monitor import PageProcess
+from rtbci.config import MonitorSettings
+from rtbci.errors import ConfigError, PortInUseError
+from rtbci.monitor.page import LivePage, place_of
+from rtbci.publish.messages import Hello
+from rtbci.publish.signal_message import decode_signal
+from rtbci.publish.zmq_publisher import Publisher
+from tests.integration.chromium import BROWSER, Chromium
+from tests.integration.live_runs import ANY_PORT, Process, SignalOutlet, rtbci_run, wait_for
+from tests.tiny import write_paradigm, write_tiny_profile
+from tests.unit.record.samples import hello, prediction
+
+pytestmark = [pytest.mark.net, pytest.mark.clock]
+
+NOBODY = "tcp://127.0.0.1:9"
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium found: apt-get install chromium")
+
+
+class Served(NamedTuple):
+    """A run with its page."""
+
+    process: Process
+    outlet: SignalOutlet
+    url: str
+    profile: Path
+
+    def socket(self, path: str, **more: Any) -> ClientConnection:
+        opened: ClientConnection = connect(self.url.replace("http", "ws") + path, proxy=None, **more)
+        return opened
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("page")
+    paradigm = write_paradigm(folder / "tiny")
+    profile = write_tiny_profile(folder / "profile", paradigm)
+    homes = {name: str(folder / name) for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
+    with (
+        SignalOutlet() as outlet,
+        rtbci_run(
+            "--paradigm", paradigm, "--source-id", outlet.source_id, "--monitor-at", "127.0.0.1:0", **homes
+        ) as run,
+    ):
+        run.wait_line("page:")
+        url = next(line for line in run.said if line.startswith("page:")).split()[1]
+        run.wait_line("state: running")
+        yield Served(run, outlet, url, profile)
+
+
+def frames_until(socket: ClientConnection, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+    frames: list[dict[str, Any]] = []
+    while not frames or not wanted(frames[-1]):
+        text = socket.recv(timeout=10.0)
+        if isinstance(text, str):
+            frames.append(json.loads(text))
+    return frames
+
+
+def test_messages_begin_with_the_hello_and_are_those_that_were_asked_for(served: Served) -> None:
+    with served.socket("messages?topics=prediction,status") as socket:
+        frames = frames_until(socket, lambda frame: frame["topic"] == "status")
+    assert frames[0]["topic"] == "hello"
+    assert frames[0]["message"]["classes"] == ["left_hand", "right_hand"]
+    assert {frame["topic"] for frame in frames[1:]} == {"prediction", "status"}
+    seqs = [frame["message"]["seq"] for frame in frames if frame["topic"] == "prediction"]
+    assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+    with (
+        served.socket("messages?topics=signal") as socket,
+        pytest.raises(ConnectionClosedError, match="4004"),
+    ):
+        socket.recv(timeout=10.0)
+
+
+def test_strangers_get_nothing(served: Served) -> None:
+    for origin in ("http://evil.example", "null"):
+        with pytest.raises(InvalidStatus, match="403"), served.socket("page", origin=origin):
+            pass
+    host, port = served.url.removeprefix("http://").rstrip("/").split(":")
+    asked = http.client.HTTPConnection(host, int(port), timeout=10.0)
+    asked.request("GET", "/", headers={"Host": f"evil.example:{port}"})
+    assert asked.getresponse().status == 404
+    asked.close()
+
+
+def test_the_signal_is_sent_only_while_somebody_looks(served: Served) -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+    with context.socket(zmq.SUB) as everything:
+        everything.connect(served.process.address)
+        everything.subscribe("")
+
+        def topics() -> set[bytes]:
+            seen: set[bytes] = set()
+            while b"status" not in seen and everything.poll(5000):
+                seen.add(everything.recv_multipart()[0])
+            return seen
+
+        assert b"signal" not in topics()
+        with context.socket(zmq.SUB) as viewer:
+            viewer.connect(served.process.address)
+            viewer.subscribe("signal")
+            assert viewer.poll(5000)
+            first = decode_signal(viewer.recv_multipart()[1])
+        assert (first.labels, first.is_read, first.n_per_bin) == (("C3", "CZ", "C4"), (True,) * 3, 1)
+        wait_for(lambda: b"signal" not in topics(), "the end of the signal")
+
+
+PILL = "document.getElementById('state').textContent"
+DRAWN = """(c => { const d = c.getContext('2d').getImageData(60, 20, c.width - 60, c.height - 60).data; let n = 0;
+  for (let i = 0; i < d.length; i += 4) n += d[i] + d[i + 1] + d[i + 2] > 330; return n; })(document.getElementById('eeg'))"""
+
+
+def press(browser: Chromium, name: str, text: str | None = None) -> None:
+    """Press a button, and fill in and confirm the question that comes."""
+    dialog = f"document.getElementById('{name}-dialog')"
+    if not browser.evaluate(f"!!{dialog}?.open"):
+        browser.evaluate(f"document.getElementById('{name}').click()")
+    if browser.evaluate(f"!!{dialog}?.open"):
+        if text is not None:
+            browser.evaluate(f"document.getElementById('{name}-text').value = {json.dumps(text)}")
+        browser.evaluate(f"{dialog}.querySelector('button[value=go]').click()")
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_browser_sees_everything_and_every_button_works(served: Served, tmp_path: Path) -> None:
+    with Chromium(served.url, tmp_path, 1280, 900) as browser:
+        browser.wait_for(f"{PILL} === 'running'")
+        browser.wait_for(f"{DRAWN} > 500")
+        assert browser.evaluate("performance.getEntriesByName('signal').length") == 1
+        browser.wait_for("document.getElementById('map-note').textContent.includes('channels')")
+        browser.evaluate("document.getElementById('check').click()")
+        browser.wait_for("document.getElementById('findings').textContent.includes('GB for')")
+        assert "all 3 that are read look like EEG" in browser.evaluate(
+            "document.getElementById('findings').textContent"
+        )
+        press(browser, "check")
+        for name, words in (("pause", "paused"), ("pause", "running")):
+            press(browser, name)
+            browser.wait_for(f"{PILL} === '{words}'")
+        events = "document.getElementById('events').textContent"
+        press(browser, "mark", "blink <b>")
+        browser.wait_for(f"{events}.includes('marker: blink <b>')")
+        press(browser, "swap", str(served.profile))
+        browser.wait_for("document.getElementById('what').textContent.includes('ada, generation 1')")
+        press(browser, "swap", "nobody")
+        browser.wait_for("/nobody/.test(document.getElementById('notice').textContent)")
+        for name in ("filtered", "smaller", "larger"):
+            press(browser, name)
+        assert browser.evaluate("document.getElementById('filtered').getAttribute('aria-pressed')") == "true"
+        browser.wait_for(f"{DRAWN} > 300")
+        served.outlet.be_silent(True)
+        browser.wait_for(f"{PILL} === 'no data'")
+        served.outlet.be_silent(False)
+        browser.wait_for(f"{PILL} === 'running'")
+        browser.wait_for("document.getElementById('eeg').getAttribute('aria-label').includes('1 gap')")
+        browser.resize(390, 844)
+        browser.wait_for("document.documentElement.scrollWidth <= 390")
+        errors = browser.evaluate(
+            "performance.getEntriesByType('resource').filter(r => r.responseStatus >= 400).length"
+        )
+        assert errors == 0
+        press(browser, "stop")
+        browser.wait_for(f"{PILL} === 'stopped'")
+    status, said = served.process.wait()
+    assert status == 0, said
+
+
+# -- without a run ----------------------------------------------------------------------------------------
+
+
+def test_a_page_may_be_there_before_its_run_and_outlives_it() -> None:
+    heard: list[Any] = []
+    with LivePage(NOBODY, NOBODY, place_of("127.0.0.1:0")) as page:
+        with connect(page.url.replace("http", "ws") + "page", proxy=None) as socket:
+            frames = frames_until(socket, lambda frame: frame["topic"] == "link")
+            assert [frame["topic"] for frame in frames] == ["page", "rows", "events", "link"]
+            assert frames[-1]["message"]["silent_s"] is None
+            socket.send("nonsense")
+            with pytest.raises(ConnectionClosedError, match="4002"):
+                heard.extend(socket)
+        assert page.error is None
+    assert page.error is not None
+    assert not any(thread.name == "rtbci-live-page" for thread in threading.enumerate())
+
+
+def test_a_slow_reader_skips_to_the_newest_and_is_told() -> None:
+    """One that does not read holds up nobody; what it gets in the end and what it is told it missed are all there was."""
+    n = 10_000
+
+    def last(frame: dict[str, Any]) -> bool:
+        return bool(frame["message"].get("seq") == n - 1)
+
+    with (
+        Publisher(ANY_PORT, queue_length=2 * n) as publisher,
+        LivePage(publisher.address, NOBODY, place_of("127.0.0.1:0")) as page,
+    ):
+        base = page.url.replace("http", "ws") + "messages?topics=prediction"
+        with connect(base, proxy=None, max_queue=1) as slow, connect(base, proxy=None) as quick:
+            wait_for(publisher.poll, "the page")
+            publisher.send(hello())
+            read: list[dict[str, Any]] = [json.loads(quick.recv(timeout=10.0))]
+            reader = threading.Thread(target=lambda: read.extend(frames_until(quick, last)))
+            reader.start()
+            for i in range(n):
+                publisher.send(prediction(i, i / 16))
+            reader.join(30.0)
+            assert last(read[-1])
+            frames = frames_until(slow, last)
+    assert (read[0]["topic"], frames[0]["topic"]) == (Hello.topic, Hello.topic)
+    for each in (read, frames):
+        seqs = [frame["message"]["seq"] for frame in each if frame["topic"] == "prediction"]
+        dropped = [frame["message"]["n_frames"] for frame in each if frame["topic"] == "dropped"]
+        assert seqs == sorted(seqs)
+        assert len(seqs) + (dropped[-1] if dropped else 0) == n
+    assert len(frames) < len(read)
+
+
+def test_an_address_that_is_taken() -> None:
+    with LivePage(NOBODY, NOBODY, place_of("127.0.0.1:0")) as page:
+        taken = page.url.removeprefix("http://").rstrip("/")
+        with pytest.raises(PortInUseError, match="live page: port"):
+            LivePage(NOBODY, NOBODY, place_of(taken))
+    with pytest.raises(ConfigError, match="cannot connect to"):
+        LivePage("nonsense", NOBODY, place_of("127.0.0.1:0"))
+
+
+def test_the_process_beside_a_run_ends_with_it() -> None:
+    settings = MonitorSettings(enabled=True, address="127.0.0.1:0")
+    with PageProcess(settings, NOBODY, NOBODY) as page:
+        host, port = page.url().removeprefix("http://").rstrip("/").split(":")
+        asked = http.client.HTTPConnection(host, int(port), timeout=10.0)
+        asked.request("GET", "/")
+        assert asked.getresponse().status == 200
+        asked.close()
+        page._popen.send_signal(signal.SIGINT)  # Ctrl-C reaches it too, and is the run's business
+        assert page._popen.poll() is None
+    assert page._popen.returncode == 0
+    with LivePage(NOBODY, NOBODY, place_of("127.0.0.1:0")) as taken:
+        settings = settings.model_copy(update={"address": taken.url.removeprefix("http://").rstrip("/")})
+        with (
+            PageProcess(settings, NOBODY, NOBODY) as page,
+            pytest.raises(ConfigError, match="it did not start"),
+        ):
+            page.url()

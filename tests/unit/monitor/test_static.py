@@ -1,0 +1,63 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import rtbci.monitor
+from rtbci.errors import ConfigError
+from rtbci.monitor.page import LivePage, Place, place_of
+from tools.write_positions import flat_positions
+
+STATIC = Path(rtbci.monitor.__file__).parent / "static"
+MAX_BYTES = 300_000
+
+
+def test_places_are_those_of_the_montage() -> None:
+    assert json.loads((STATIC / "positions.json").read_text()) == flat_positions()
+
+
+def test_the_page_is_light_and_takes_nothing_from_elsewhere() -> None:
+    files = [path for path in STATIC.iterdir() if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < MAX_BYTES
+    for path in files:
+        text = path.read_text()
+        assert not re.search(r"""(src|href|url|fetch|import)\W{1,3}(https?:)?//""", text), path.name
+        assert path.suffix != ".html" or not re.search(r"<script(?![^>]*src=)|\sstyle=|\son\w+=", text)
+
+
+def test_every_file_that_is_named_is_there_and_every_element() -> None:
+    page = (STATIC / "index.html").read_text()
+    scripts = "".join(path.read_text() for path in STATIC.glob("*.js"))
+    named = set(re.findall(r'(?:src|href)="([\w.]+)"', page)) | set(
+        re.findall(r'from "\./([\w.]+)"', scripts)
+    )
+    assert named <= {path.name for path in STATIC.iterdir()}
+    ids = set(re.findall(r'\bid="([\w-]+)"', page))
+    assert set(re.findall(r'\$\("([\w-]+)"\)', scripts)) <= ids
+    assert all(f"#{name}" in page or f'"{name}"' in scripts + page for name in ids)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("127.0.0.1:5580", Place("127.0.0.1", 5580)),
+        ("[::1]:0", Place("::1", 0)),
+        ("lab-pc:443", Place("lab-pc", 443)),
+    ],
+)
+def test_addresses(text: str, place: Place) -> None:
+    assert place_of(text) == place
+
+
+@pytest.mark.parametrize(
+    "text", ["", "127.0.0.1", ":5580", "a:b", "a:70000", "::1:5580", "http://a:1", "u@a:1", "a:1/x"]
+)
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(ConfigError, match="need HOST:PORT"):
+        place_of(text)
+
+
+def test_the_network_needs_tls() -> None:
+    with pytest.raises(ConfigError, match="can be reached from the network, need TLS there"):
+        LivePage("tcp://127.0.0.1:1", "tcp://127.0.0.1:2", Place("0.0.0.0", 0))

@@ -1,0 +1,142 @@
+"""Reports of sessions: whole, cut short, without description, without a signal or markers."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtbci.errors import FileFormatError
+from rtbci.publish.messages import Event, State, Status
+from rtbci.record.items import Item, Opened
+from rtbci.record.session_json import Ended, write_session_json
+from rtbci.record.streams import SessionStreams
+from rtbci.report.session import write_session_report
+from rtbci.report.session_facts import read_facts
+from rtbci.report.session_words import words_of_session
+from rtbci.stream.source import Chunk
+from tests.unit.record.samples import (
+    CLASSES,
+    INFO,
+    START,
+    event,
+    hello,
+    make_session,
+    prediction,
+    record,
+    write_session,
+)
+
+ENDED = Ended(utc=START.isoformat(), n_samples=3000, n_samples_lost=0, n_messages_lost=0, n_bytes=1)
+
+
+def status(seq: int, t: float, state: State, *, paused: bool = False) -> Status:
+    return Status(
+        v=1, session="s-1", seq=seq, t_sent=t, state=state, paused=paused, stream=None, rate_hz=None,
+        latency_ms=None, cpu_percent=4.0, uptime_s=t, n_predictions=0, n_gaps=1, n_skipped=2, n_overflow=3,
+    )  # fmt: skip
+
+
+def cue(seq: int, t: float, name: str) -> Event:
+    return Event(
+        v=1, session="s-1", seq=seq, t_sent=t, kind="marker", t_lsl=t, value=name, data={"class": name}
+    )
+
+
+def write_trials(folder: Path) -> Path:
+    """Twelve seconds: a gap, a flat second, two cues of which one is answered rightly, a stream that was lost."""
+    t_lsl = 100.0 + np.arange(3000) / INFO.rate_hz
+    t_lsl[2000:] += 0.5
+    data = 20.0 * np.random.default_rng(0).normal(size=(3000, 3))
+    data[1000:2000, 0] = 1.0
+    items: list[Item] = [Opened(INFO, ""), hello(), status(0, 100.0, "waiting"), status(1, 100.5, "running")]
+    items += [Chunk(data[i : i + 500], t_lsl[i : i + 500]) for i in range(0, 3000, 500)]
+    items += [cue(0, 101.0, CLASSES[0]), cue(1, 106.0, CLASSES[1])]
+    items += [prediction(i, 100.5 + i / 4, decided=i == 14) for i in range(48)]
+    items += [
+        status(2, 109.0, "lost"), event(2, "stream_lost", 109.0, "<b>amp</b>"),
+        status(3, 110.0, "running", paused=True), status(4, 112.5, "stopped"),
+    ]  # fmt: skip
+    streams = SessionStreams(START, clock=lambda: 100.0)
+    folder.mkdir()
+    (folder / "session.xdf").write_bytes(streams.encode(items) + streams.end())
+    write_session_json(folder, record(ended=ENDED, versions={"numpy": "2.9"}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_trials(tmp_path_factory.mktemp("trials") / "session")
+
+
+def test_a_whole_session(trials: Path, tmp_path: Path) -> None:
+    page = write_session_report(trials, tmp_path / "r.html").read_text()
+    for said in (
+        "1 of 2 trials with the right label",
+        "It ended properly. Everything was recorded.",
+        "numpy",
+        "2.9",
+    ):
+        assert said in page
+    assert page.count("<svg") == 5
+    assert "<b>amp" not in page
+    assert "&lt;b&gt;amp" in page
+    assert not re.search(r"<script|src=\"(?!data:)|https?://(?!www\.w3\.org|purl\.org|creativecommons)", page)
+
+
+def test_what_is_found_in_it(trials: Path) -> None:
+    facts = read_facts(trials)
+    words = words_of_session(facts, list(facts.predictions))
+    assert [(one.state, one.t_stop - one.t_start) for one in facts.periods] == [
+        ("waiting", 0.5), ("running", 8.5), ("lost", 1.0), ("paused", 2.5), ("stopped", 0.0),
+    ]  # fmt: skip
+    assert [(round(t, 3), round(gap_s, 3)) for t, gap_s in facts.gaps] == [(108.5, 0.5)]
+    assert words["decided"] == (1, 0, 1)
+    assert words["whys"] == [("not sure enough", "47", "97.9 %"), ("decided: left hand", "1", "2.1 %")]
+    assert words["latency"][0] == ("age", "10.00", "10.00", "10.00", "10.00")
+    assert dict(words["counts"])["windows skipped"] == "2"
+    ((label, spread_uv, share, _),) = words["channels"]
+    assert (label, share) == ("FC5", "flat 33 %")
+    assert 15.0 < float(spread_uv) < 25.0
+    assert dict(words["hashes"])["session.xdf"] == facts.sha256
+
+
+def test_a_session_that_was_cut_short(tmp_path: Path) -> None:
+    folder = write_session(tmp_path / "cut", cut=-700)
+    page = write_session_report(folder, folder / "report.html").read_text()
+    assert "It was cut short" in page
+    assert "nothing to compare with" in page
+
+
+def test_a_file_alone_with_a_gap_and_no_messages(tmp_path: Path) -> None:
+    made = make_session(gap=True)
+    streams = SessionStreams(START, clock=lambda: 20.0)
+    path = tmp_path / "alone.xdf"
+    path.write_bytes(streams.encode([Opened(INFO, ""), Chunk(made.data, made.t_lsl)]) + streams.end())
+    page = write_session_report(path, tmp_path / "alone.html").read_text()
+    for said in (
+        "without a prediction",
+        "No window was decoded",
+        "There are no markers",
+        "+3.0",
+        "read from a file alone",
+    ):
+        assert said in page
+
+
+def test_messages_without_a_signal(tmp_path: Path) -> None:
+    streams = SessionStreams(START, clock=lambda: 20.0)
+    (tmp_path / "session.xdf").write_bytes(streams.encode([hello(), status(0, 5.0, "waiting")]))
+    page = write_session_report(tmp_path, tmp_path / "r.html").read_text()
+    assert "There is no signal of two seconds" in page
+
+
+def test_what_is_no_session(tmp_path: Path, trials: Path) -> None:
+    (tmp_path / "x.xdf").write_bytes(b"nothing of the kind")
+    with pytest.raises(FileFormatError, match=r"x\.xdf"):
+        write_session_report(tmp_path / "x.xdf", tmp_path / "r.html")
+    (tmp_path / "empty.xdf").write_bytes(SessionStreams(START, clock=lambda: 20.0).encode([]))
+    with pytest.raises(FileFormatError, match="neither a signal nor messages"):
+        write_session_report(tmp_path / "empty.xdf", tmp_path / "r.html")
+    with pytest.raises(FileFormatError, match="cannot be written"):
+        write_session_report(trials, tmp_path / "no" / "such" / "r.html")
