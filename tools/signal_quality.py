@@ -259,7 +259,7 @@ def show_faults(out: Path) -> None:
 # -- the true rate ------------------------------------------------------------------------------------
 
 FINER = 8
-RATES_PPM = (-5000.0, -500.0, 500.0, 5000.0, 19_000.0)
+RATES_PPM = (-500.0, 500.0, 5000.0, 19_000.0)
 
 
 def show_rate(data: Path, subjects: list[str]) -> None:
