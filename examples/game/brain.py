@@ -98,6 +98,7 @@ class Brain:
                 f"Brain: accuracy is {accuracy:g} and noise lasts {noise_s:g} s, need 0.5 to 0.99 and 0 to 60 s; "
                 f"set --accuracy and --noise-s"
             )
+        self.hop_s = hop_s
         self.intent: Intent = "rest"
         self.mishap: Mishap = "none"
         self._discrimination = 2 * NormalDist().inv_cdf(accuracy)

@@ -16,7 +16,7 @@ from rtbci.publish.messages import Status, StatusContent, StreamRef
 from rtbci.publish.outbox import Outbox
 from rtbci.publish.zmq_publisher import Publisher
 
-from .brain import HOP_S, PROFILE, Brain, hello_content
+from .brain import PROFILE, Brain, hello_content
 
 __all__ = ["BrainPublisher"]
 
@@ -61,11 +61,10 @@ class BrainPublisher:
         address: str = PUBLISH_ADDRESS,
         control: str = CONTROL_ADDRESS,
         *,
-        hop_s: float = HOP_S,
         clock: Clock = now,
     ) -> None:
         self.marks: list[str] = []
-        self._brain, self._hop_s, self._clock = brain, hop_s, clock
+        self._brain, self._clock = brain, clock
         self.paused = self._stopped = False
         self._n_predictions, self._t_start = 0, clock()
         self._failure: BaseException | None = None
@@ -73,7 +72,7 @@ class BrainPublisher:
         with ExitStack() as stack:
             publisher = stack.enter_context(_publisher(address))
             self._control = stack.enter_context(Control(control, clock=clock))
-            self._outbox = stack.enter_context(Outbox(hello_content(hop_s), [publisher], clock=clock))
+            self._outbox = stack.enter_context(Outbox(hello_content(brain.hop_s), [publisher], clock=clock))
             self._stack = stack.pop_all()
         self.address, self.control_address = publisher.address, self._control.address
         self._thread = threading.Thread(target=self._run, name="game-brain", daemon=True)
@@ -100,7 +99,7 @@ class BrainPublisher:
         t_due = t_status = t_listeners = self._clock()
         state_sent = ""
         while not (self._stop.is_set() or self._stopped):
-            t_due = max(t_due + self._hop_s, self._clock() - 1.0)  # after a standstill not all at once
+            t_due = max(t_due + self._brain.hop_s, self._clock() - 1.0)  # after a standstill not all at once
             self._stop.wait(max(0.0, t_due - self._clock()))
             decoded = self._brain.window(t_due)
             is_due = self._clock() - t_status >= STATUS_S
