@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count, islice
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--abuse", nargs=4, metavar=("KIND", "PUB", "CONTROL", "KEY"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.abuse:
-        os.nice(19)
+        _be_nice(19)
         kind, *where = args.abuse
         for _ in islice(KINDS[kind](*where), args.count or None):
             pass
@@ -308,7 +308,8 @@ def _started(home: Path, nice: int, *args: str) -> "Iterator[subprocess.Popen[st
         stderr=subprocess.STDOUT,
         text=True,
         env=env,
-        preexec_fn=lambda: os.nice(nice) and None,
+        start_new_session=True,
+        preexec_fn=lambda: _be_nice(nice),
     )
     try:
         yield process
@@ -321,7 +322,7 @@ def _started(home: Path, nice: int, *args: str) -> "Iterator[subprocess.Popen[st
 def _abuser(kind: str, trial: Trial, *flags: str) -> "Iterator[subprocess.Popen[str]]":
     where = (*trial.addresses, trial.server.public.hex())
     command = [sys.executable, __file__, "--abuse", kind, *where, *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         yield process
         if process.poll():
@@ -329,6 +330,13 @@ def _abuser(kind: str, trial: Trial, *flags: str) -> "Iterator[subprocess.Popen[
     finally:
         process.kill()
         process.communicate()
+
+
+def _be_nice(nice: int) -> None:
+    """Set the priority of this process, and of its session, which Linux may schedule as one (autogroup)."""
+    os.nice(nice)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(nice))
 
 
 def _addresses(run: "subprocess.Popen[str]") -> tuple[str, str]:
