@@ -20,6 +20,13 @@ EXIT_NO_PYGAME = 8
 def game(
     address: Annotated[str, typer.Option(help="Where the decoder publishes.")] = PUBLISH_ADDRESS,
     control: Annotated[str, typer.Option(help="Its control socket, for pause and mark.")] = CONTROL_ADDRESS,
+    server_key: Annotated[
+        str | None,
+        typer.Option(help="Public key, or trusted name, of a decoder that only trusted keys may listen to."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Name of your own key; default: the one called default.")
+    ] = None,
     brain: Annotated[
         BrainKind,
         typer.Option(
@@ -80,6 +87,8 @@ def game(
         Options(
             address=address,
             control=control,
+            server_key=server_key,
+            key=key,
             brain=brain,
             accuracy=accuracy,
             noise_s=noise_s,

@@ -37,6 +37,8 @@ class Feed:
     ----------
     address : str
         Where it publishes.
+    server_key, key : str or None
+        See `rtbci.Client`.
     clock : Clock
 
     Attributes
@@ -52,7 +54,9 @@ class Feed:
         When the address is not one.
     """
 
-    def __init__(self, address: str, clock: Clock = now) -> None:
+    def __init__(
+        self, address: str, server_key: str | None = None, key: str | None = None, *, clock: Clock = now
+    ) -> None:
         self.address = address
         self.hello: Hello | None = None
         self.status: Status | None = None
@@ -61,7 +65,9 @@ class Feed:
         self._clock = clock
         self._session: str | None = None
         self._t_heard = self._t_prediction = clock()
-        self._client = Client(address, ("prediction", "status", "hello"), clock=clock)
+        self._client = Client(
+            address, ("prediction", "status", "hello"), server_key=server_key, key=key, clock=clock
+        )
 
     @property
     def n_lost(self) -> int:

@@ -22,6 +22,8 @@ class Options:
 
     address: str = PUBLISH_ADDRESS
     control: str = CONTROL_ADDRESS
+    server_key: str | None = None
+    key: str | None = None
     brain: BrainKind = "decoder"
     accuracy: float = 0.8
     noise_s: float = 1.5

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from rtbci.errors import RtbciError
 from rtbci.publish.control_client import ControlClient
@@ -16,7 +16,7 @@ MAX_WAITING = 20
 class _Wish(NamedTuple):
     cmd: str
     done: str
-    fields: dict[str, object]
+    fields: dict[str, Any]
 
 
 class Remote:
@@ -26,6 +26,8 @@ class Remote:
     ----------
     address : str
         Of the control socket.
+    server_key, key : str or None
+        See `rtbci.ControlClient`.
 
     Raises
     ------
@@ -37,13 +39,13 @@ class Remote:
     `ask` and `news` never wait. A request that is refused or not answered is news, not an exception: the game goes on.
     """
 
-    def __init__(self, address: str) -> None:
-        self._client = ControlClient(address, timeout_s=ANSWER_WITHIN_S)
+    def __init__(self, address: str, server_key: str | None = None, key: str | None = None) -> None:
+        self._client = ControlClient(address, timeout_s=ANSWER_WITHIN_S, server_key=server_key, key=key)
         self._wishes: queue.Queue[_Wish | None] = queue.Queue()
         self._news: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="game-remote", daemon=True)
 
-    def ask(self, cmd: str, done: str, **fields: object) -> None:
+    def ask(self, cmd: str, done: str, **fields: Any) -> None:
         """Send a request; `done` is the news when it has been carried out."""
         if self._wishes.qsize() >= MAX_WAITING:
             self._news.put("The decoder does not answer: the request was not sent")

@@ -25,7 +25,7 @@ def filled(seconds: float, n_channels: int = 3) -> DriftReference:
 
 
 def span(probs: FloatArray) -> Span:
-    return Span(HOP_S * np.arange(len(probs)), probs, (), None)
+    return Span(HOP_S * np.arange(len(probs), dtype=np.float64), probs, (), None)
 
 
 def profile() -> Profile:
@@ -84,7 +84,7 @@ def test_the_monitor_compares_with_it() -> None:
     centred = logits - logits.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(found.weights["drift.logits"], [centred.mean(axis=0), centred.std(axis=0)])
     monitor = DriftMonitor(found, 3)
-    said = [monitor.push(float(i), covariance(900 + i), logits) for i in range(60)]
+    said = [monitor.push(float(i), covariance(900 + i), list(logits)) for i in range(60)]
     assert said[-1] is not None
     assert said[-1].reference == "calibration"
     assert said[-1].signal < 0.5
