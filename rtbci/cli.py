@@ -7,6 +7,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from rtbci.commands.doctor_command import doctor
 from rtbci.commands.engine import app as engine_app
 from rtbci.commands.eval_command import evaluate
 from rtbci.commands.options import (
@@ -281,16 +282,7 @@ def demo(
 app.command()(streams)
 
 
-@app.command()
-def doctor(config: Config = None) -> None:
-    """Look at this computer: Python, liblsl, back ends, ports, clock, engines."""
-    from rtbci.commands import doctor as command
-    from rtbci.config import read_config
-
-    if not command.doctor(read_config(config, {}), console_of(stderr=False)):
-        raise typer.Exit(1)
-
-
+app.command()(doctor)
 app.command("eval")(evaluate)
 
 

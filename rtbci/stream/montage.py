@@ -10,7 +10,7 @@ from rtbci.errors import ChannelError
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.source import FloatArray
 
-__all__ = ["angles_deg", "has_position", "positions", "spline_weights"]
+__all__ = ["angles_deg", "has_position", "places", "positions", "spline_weights"]
 
 HEAD_RADIUS_M = 0.095
 MONTAGES = ("colin27_1005", "standard_1005")
@@ -20,6 +20,11 @@ MONTAGES = ("colin27_1005", "standard_1005")
 def has_position(label: str) -> bool:
     """Whether a canonical label is a place of the 10-05 system (Oostenveld, Praamstra 2001)."""
     return label in _template()
+
+
+def places() -> tuple[str, ...]:
+    """Canonical labels of all places of the 10-05 system."""
+    return tuple(_template())
 
 
 def positions(labels: Sequence[str]) -> FloatArray:
