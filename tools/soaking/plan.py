@@ -1,5 +1,6 @@
 """The stream of a soak, and what goes wrong with it: a fault every minute, of every kind in turn."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from rtbci.amp.source import AmpSource
 from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
 from rtbci.chaos.scenario import Scenario
 from rtbci.clock import Clock, now
-from rtbci.stream.source import Channel, Chunk, StreamInfo
+from rtbci.stream.source import Channel, Chunk, FloatArray, StreamInfo
 from rtbci.stream.synthetic import INDEX_LABEL
 
 __all__ = ["CHANNELS", "NumberedAmp", "soak_scenario"]
@@ -47,7 +48,9 @@ CONSUMERS = ({"count": 1}, {"count": 1, "read_every_s": 1.0})
 """Beside the subscriber that counts: one that never reads, and one that reads a message a second."""
 
 
-def soak_scenario(minutes: float, seed: int, every_s: float = 60.0) -> Scenario:
+def soak_scenario(
+    minutes: float, seed: int, every_s: float = 60.0, *, longest_s: float = math.inf
+) -> Scenario:
     """Make the scenario: the first and last `every_s` without a fault, one at a random moment of each between.
 
     Parameters
@@ -57,12 +60,17 @@ def soak_scenario(minutes: float, seed: int, every_s: float = 60.0) -> Scenario:
     seed : int
         Of the moments and of all faults.
     every_s : float
-        At least 40 s, or with shorter kinds alone less: a fault, what it takes to recover, and some time in peace.
+        Long enough for a fault, what it takes to recover, and some time in peace.
+    longest_s : float
+        Longer faults are cut to this.
     """
     rng = np.random.default_rng(seed)
     n = round(60.0 * minutes / every_s) - 2
     faults = [
-        {**KINDS[i % len(KINDS)], "start_s": (i + 1) * every_s + float(rng.uniform(0.1, 0.4)) * every_s}
+        {
+            **_cut(KINDS[i % len(KINDS)], longest_s),
+            "start_s": (i + 1 + float(rng.uniform(0.1, 0.4))) * every_s,
+        }
         for i in range(max(0, n))
     ]
     return Scenario.model_validate(
@@ -75,6 +83,11 @@ def soak_scenario(minutes: float, seed: int, every_s: float = 60.0) -> Scenario:
             "consumers": CONSUMERS,
         }
     )
+
+
+def _cut(kind: dict[str, Any], longest_s: float) -> dict[str, Any]:
+    lengths = ("length_s", "max_length_s")
+    return {key: min(value, longest_s) if key in lengths else value for key, value in kind.items()}
 
 
 class NumberedAmp(AmpSource):
@@ -105,6 +118,9 @@ class NumberedAmp(AmpSource):
     def pull(self, timeout_s: float) -> Chunk:
         """Return the chunks that are due; see `AmpSource.pull`."""
         data, t_lsl = super().pull(timeout_s)
-        index = np.arange(self._n_numbered, self._n_numbered + len(t_lsl), dtype=np.float64)
-        self._n_numbered += len(t_lsl)
-        return Chunk(np.column_stack([data, index]), t_lsl)
+        return Chunk(self._with_numbers(data), t_lsl)
+
+    def _with_numbers(self, data: FloatArray) -> FloatArray:
+        index = np.arange(self._n_numbered, self._n_numbered + len(data), dtype=np.float64)
+        self._n_numbered += len(data)
+        return np.column_stack([data, index])
