@@ -21,7 +21,7 @@ def test_a_run_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(certify, "SETTLE_S", 0.3)
     paradigm = str(write_paradigm(tmp_path / "tiny"))
     config = RunConfig.model_validate({"paradigm": paradigm, "record": {"folder": str(tmp_path / "kept")}})
-    wanted, computer, told = Wanted(config, ["--paradigm", paradigm], 2.0), Computer(), []
+    wanted, computer, told = Wanted(config, ["--paradigm", paradigm], 2.0), Computer(), list[str]()
     seen = observe(wanted, computer, told.append)
     timing = timing_of(wanted, seen, computer.load())
     # How many are missed and late hangs on what else this computer does.
