@@ -9,6 +9,7 @@ import typer
 
 from rtbci.commands.client_commands import osc, publish
 from rtbci.commands.control import app as control_app
+from rtbci.commands.doctor_command import doctor
 from rtbci.commands.engine import app as engine_app
 from rtbci.commands.eval_command import evaluate
 from rtbci.commands.keys import app as keys_app
@@ -329,18 +330,9 @@ def demo(
 app.command()(streams)
 
 
-@app.command()
-def doctor(config: Config = None) -> None:
-    """Look at this computer: Python, liblsl, back ends, ports, clock, engines."""
-    from rtbci.commands import doctor as command
-    from rtbci.config import read_config
-
-    if not command.doctor(read_config(config, {}), console_of(stderr=False)):
-        raise typer.Exit(1)
-
-
 app.command("monitor")(monitor_command)
 app.command("report")(report_command)
+app.command()(doctor)
 app.command("eval")(evaluate)
 
 

@@ -4,6 +4,7 @@ Validation is pydantic's; this module only gives its errors the house form.
 """
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,10 @@ from rtbci.errors import ConfigError
 __all__ = ["Settings", "check_settings", "read_toml"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+MAX_BYTES = 1 << 20
+DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")
+"""A key of so many parts; for thousands the parser wants gigabytes."""
 
 
 class Settings(BaseModel):
@@ -29,16 +34,28 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        When the file is missing or is not TOML.
+        When the file is missing, is not TOML, or is none that settings could be in: larger than 1 MB, or nested
+        deeply.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return _parse(path)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file, need a TOML file; check the path") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); check the path and its permissions") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not valid TOML: {error}; correct that line") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: is nested too deeply, need a few levels; correct it") from None
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    if (n_bytes := path.stat().st_size) > MAX_BYTES:
+        raise ConfigError(f"{path}: has {n_bytes} bytes, need at most {MAX_BYTES}; is this the right file?")
+    text = path.read_text(encoding="utf-8")
+    if DEEP_KEY.search(text):
+        raise RecursionError
+    return tomllib.loads(text)
 
 
 def check_settings(model: type[ModelT], values: dict[str, Any], where: str) -> ModelT:

@@ -10,6 +10,10 @@ import pytest
 START_STATES: dict[str, dict[str, Any]] = {}
 """States of the generators that modules of tests keep, by module and name, as they were after the import."""
 
+MAKES_WAY = 10
+"""Niceness of a process once it has run a test that is not of real time; it is not taken back, nor need it be: tests of
+real time come first, all in one process (tests/spreading.py)."""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def no_files_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -33,9 +37,15 @@ def random_numbers_from_the_start(request: pytest.FixtureRequest) -> None:
 def alone_with_the_clock(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """Of tests marked `net` or `clock` never two at a time; says so where the spreading over processes fails."""
+    """Of tests marked `net` or `clock` never two at a time; says so where the spreading over processes fails.
+
+    All others make way for them: their process, when it is one of several, gives its core away where one is asked for.
+    """
     marked = any(request.node.get_closest_marker(name) for name in ("net", "clock"))
-    if not marked or os.name != "posix" or "PYTEST_XDIST_WORKER" not in os.environ:
+    is_one_of_several = os.name == "posix" and "PYTEST_XDIST_WORKER" in os.environ
+    if is_one_of_several and not marked and os.nice(0) < MAKES_WAY:
+        os.nice(MAKES_WAY - os.nice(0))
+    if not marked or not is_one_of_several:
         yield
         return
     import fcntl

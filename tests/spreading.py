@@ -3,6 +3,7 @@
 The marker ``xdist_group`` is not used: pytest-xdist 3.8 writes groups into names of tests, which pytest 9.2 ignores.
 """
 
+import ast
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -14,25 +15,42 @@ __all__ = ["REAL_TIME", "ByModule", "in_order", "scope_of"]
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL_TIME = "real time"
-"""Group of the modules with a test that opens streams or sockets, or that waits for or measures real time."""
+"""Group of the tests that open streams or sockets, or that wait for or measure real time."""
 MARKERS = ("mark.net", "mark.clock")
+ALL = ""
 
 
 class ByModule(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist publishes no types
     """Gives each process a module at a time, so that costly set-up of a module is made once."""
 
     def _split_scope(self, nodeid: str) -> str:  # this is what pytest-xdist's schedulers differ in
-        return scope_of(nodeid.partition("::")[0])
+        return scope_of(nodeid)
+
+
+def scope_of(nodeid: str, root: Path = ROOT) -> str:
+    """What has to run in one process, by a test's id: `REAL_TIME`, or its module without the tests that are in that."""
+    module, _, name = nodeid.partition("::")
+    marked = _real_time(module, root)
+    return REAL_TIME if ALL in marked or name.partition("[")[0] in marked else module
 
 
 @cache
-def scope_of(module: str, root: Path = ROOT) -> str:
-    """What has to run in one process, by a module's path: `REAL_TIME`, or the module alone.
+def _real_time(module: str, root: Path) -> frozenset[str]:
+    """Names of a module's tests that are marked, or `ALL`.
 
-    Read from the text, because the process that spreads tests imports none of them.
+    Read from the text, because the process that spreads tests imports none of them. Where a marker is anywhere but at
+    a test, it may be of any test.
     """
-    text = (root / module).read_text()
-    return REAL_TIME if any(marker in text for marker in MARKERS) else module
+    tree = ast.parse((root / module).read_text(encoding="utf-8"))
+    tests = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test")]
+    counts = {one.name: sum(_count(decorator) for decorator in one.decorator_list) for one in tests}
+    names = [name for name, n in counts.items() if n]
+    return frozenset(names if sum(counts.values()) == _count(tree) else [ALL])
+
+
+def _count(node: ast.AST) -> int:
+    """How often a marker is used in a piece of code; texts do not count."""
+    return sum(ast.unparse(one).endswith(MARKERS) for one in ast.walk(node) if isinstance(one, ast.Attribute))
 
 
 def in_order(items: Iterable[pytest.Item]) -> list[pytest.Item]:
@@ -41,7 +59,7 @@ def in_order(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     slow = {_module(item) for item in items if item.get_closest_marker("slow")}
 
     def rank(item: pytest.Item) -> int:
-        if scope_of(_module(item)) == REAL_TIME:
+        if scope_of(item.nodeid) == REAL_TIME:
             return 0
         return 1 if _module(item) in slow else 2
 

@@ -1,7 +1,7 @@
 """Set up and run, from a fresh clone, with nothing but Python 3.11 or newer.
 
     python3 tools/dev.py demo        # the main job, without hardware
-    python3 tools/dev.py test        # the tests, in a process for each core; -n 0 for one alone
+    python3 tools/dev.py test        # the tests, in a process for each core and one more; -n 0 for one alone
     python3 tools/dev.py lint        # format, lint and types
     python3 tools/dev.py rtbci ...   # any rtbci command
 
@@ -21,7 +21,7 @@ VENV = Path(os.environ.get("RTBCI_VENV", ROOT / ".venv"))
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 EXTRAS = {"demo": "", "rtbci": "", "test": "test", "lint": "lint"}
-MAX_PROCESSES = 4  # tests that wait for real time run one after another, so more would wait for these
+MAX_CORES = 4  # tests that wait for real time run one after another, so more would wait for these
 LINT = (
     ["ruff", "format", "--check", "."],
     ["ruff", "check", "."],
@@ -71,7 +71,9 @@ def in_processes() -> list[str]:
         os, "sched_getaffinity", None
     )  # what this process may use, which may be less than there is
     n_cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    n_processes = min(n_cores, MAX_PROCESSES) if n_cores > 1 else 0
+    # One more than cores: that with the tests that wait for real time leaves its core to the others most of the time,
+    # which make way for it (tests/conftest.py).
+    n_processes = min(n_cores, MAX_CORES) + 1 if n_cores > 1 else 0
     if n_processes:  # else each of them would start as many threads as there are cores
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             os.environ.setdefault(name, "1")

@@ -1,6 +1,6 @@
 """Kill a recording process at random moments, and see what is lost and whether the file can be read.
 
-    python tools/kill_recording.py [--kills 200] [--seed 0] [--rate-hz 250] [--channels 8] [--json FILE]
+    python tools/kill_recording.py [--kills 200] [--together 1] [--seed 0] [--rate-hz 250] [--channels 8] [--json FILE]
 
 Each kill has a process of its own that records in real time, as a run does: a synthetic amplifier in chunks of 5
 samples, a marker and 16 predictions a second. It keeps the number of samples handed over in memory that
@@ -17,7 +17,6 @@ import signal
 import struct
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,18 +67,19 @@ class Handed:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--kills", type=int, default=200, help="how many processes")
+    parser.add_argument("--together", type=int, default=1, help="how many of them at a time")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--rate-hz", type=float, default=250.0)
     parser.add_argument("--channels", type=int, default=8)
     parser.add_argument("--json", type=Path, help="write the result here")
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
-    kills = []
+    kills: list[Kill] = []
     with tempfile.TemporaryDirectory() as folder:
-        for i in range(args.kills):
-            after_s = float(rng.uniform(0.0, LONGEST_S))
-            kills.append(_kill_one(Path(folder) / f"{i}", after_s, args.rate_hz, args.channels))
-            shutil.rmtree(Path(folder) / f"{i}", ignore_errors=True)
+        while len(kills) < args.kills:
+            n = min(args.together, args.kills - len(kills))
+            moments_s = sorted(rng.uniform(0.0, LONGEST_S, n).tolist())
+            kills += _kill_some(Path(folder), moments_s, args.rate_hz, args.channels)
     bad = [one for one in kills if one.problem]
     lost_s = np.array([one.lost_s for one in kills])
     result = {
@@ -94,22 +94,43 @@ def main() -> int:
     return 1 if bad else 0
 
 
-def _kill_one(folder: Path, after_s: float, rate_hz: float, n_channels: int) -> Kill:
+class _Child(NamedTuple):
+    """A process that records, and what it keeps for us."""
+
+    number: int
+    folder: Path
+    handed: Handed
+
+
+def _kill_some(folder: Path, moments_s: list[float], rate_hz: float, n_channels: int) -> list[Kill]:
+    """Start a process for each moment (ascending), kill each at its own, and judge what they left."""
+    t_start = now()
+    children = [_start(folder / f"{i}", rate_hz, n_channels) for i in range(len(moments_s))]
+    statuses = []
+    for child, after_s in zip(children, moments_s, strict=True):
+        sleep_until(t_start + after_s)
+        os.kill(child.number, signal.SIGKILL)
+        statuses.append(os.waitpid(child.number, 0)[1])
+    kills = []
+    for child, after_s, status in zip(children, moments_s, statuses, strict=True):
+        if os.WTERMSIG(status) == signal.SIGKILL:
+            kills.append(_judge(child.folder, after_s, child.handed.get(), rate_hz))
+        else:
+            kills.append(Kill(after_s, 0.0, 0, f"ended by itself: {status}"))
+        shutil.rmtree(child.folder, ignore_errors=True)
+    return kills
+
+
+def _start(folder: Path, rate_hz: float, n_channels: int) -> _Child:
     handed = Handed()
     sys.stdout.flush()
-    child = os.fork()
-    if child == 0:
+    number = os.fork()
+    if number == 0:
         try:
             _record(folder, handed, rate_hz, n_channels)
         finally:
             os._exit(1)
-    time.sleep(after_s)
-    os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    n = handed.get()
-    if os.WTERMSIG(status) != signal.SIGKILL:
-        return Kill(after_s, 0.0, 0, f"ended by itself: {status}")
-    return _judge(folder, after_s, n, rate_hz)
+    return _Child(number, folder, handed)
 
 
 def _record(folder: Path, handed: Handed, rate_hz: float, n_channels: int) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -58,6 +59,7 @@ class HopLog:
     def push(self, hop: npt.NDArray[np.float32], t_newest: float, begins: bool) -> None:
         """Append a hop, shape (hop_samples, n_channels), its stamp, and whether the stream began anew with it."""
         self._row["t"], self._row["begins"], self._row["x"] = t_newest, begins, hop
+        self._row["crc"] = _crc(self._row[0])
         row = self._row.tobytes()
         try:
             if self._file.write(row) != len(row):  # the disk is full, and says so only at the next write
@@ -91,10 +93,12 @@ class HopLog:
 def read_hops(folder: Path, hop_samples: int, n_channels: int) -> "list[npt.NDArray[np.void]]":
     """Hops of a folder, in pieces without a break: arrays with the fields ``t``, ``begins`` and ``x``.
 
+    A hop whose checksum is not right is left out, and a piece ends in front of it.
+
     Raises
     ------
     FileFormatError
-        When the file cannot be read.
+        When the file cannot be read, or no hop in it is sound.
     """
     path, kind = folder / FILE_NAME, _type(hop_samples, n_channels)
     try:
@@ -104,8 +108,16 @@ def read_hops(folder: Path, hop_samples: int, n_channels: int) -> "list[npt.NDAr
         raise FileFormatError(
             f"calibration {path}: cannot be read ({error.strerror}), need what `rtbci calibrate` writes; calibrate again"
         ) from error
-    starts = np.flatnonzero(rows["begins"])
-    return [part for part in np.split(rows, starts) if len(part)]
+    sound = np.array([row["crc"] == _crc(row) for row in rows], bool)
+    if len(rows) and not sound.any():
+        raise FileFormatError(
+            f"calibration {path}: none of its {len(rows)} hops is as it was written; it is damaged, or of an earlier "
+            "rtbci: calibrate again"
+        )
+    begins = rows["begins"].astype(bool)
+    begins[1:] |= ~sound[:-1]
+    parts = np.split(np.arange(len(rows)), np.flatnonzero(begins))
+    return [rows[part[sound[part]]] for part in parts if sound[part].any()]
 
 
 def spans_of(
@@ -173,4 +185,10 @@ def _decoded(hops: npt.NDArray[np.float32], decoder: Decoder, profile: Profile) 
 
 
 def _type(hop_samples: int, n_channels: int) -> np.dtype[np.void]:
-    return np.dtype([("t", "<f8"), ("begins", "<u1"), ("x", "<f4", (hop_samples, n_channels))])
+    x = ("x", "<f4", (hop_samples, n_channels))
+    return np.dtype([("crc", "<u4"), ("t", "<f8"), ("begins", "<u1"), x])
+
+
+def _crc(row: np.void) -> int:
+    """CRC-32 of all of a row behind the checksum itself."""
+    return zlib.crc32(row.tobytes()[4:])

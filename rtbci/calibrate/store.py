@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 SCHEMA = 1
+TRIAL_SCHEMA = 2
+"""Of a trial's file; 2: its checksum is of cue and verdict, too."""
 JSON_NAME = "store.json"
 LOCK_NAME = "store.lock"
 PATTERN = "trial-*.safetensors"
@@ -108,8 +110,8 @@ class _Header(msgspec.Struct, frozen=True, kw_only=True):
     t_cue: float
     accepted: bool
     reason: str
-    arrays_sha256: str
-    schema_version: int = msgspec.field(default=SCHEMA, name="schema")
+    sha256: str
+    schema_version: int = msgspec.field(default=TRIAL_SCHEMA, name="schema")
 
 
 def calibrations_root(paradigm: str, user: str) -> Path:
@@ -224,8 +226,9 @@ class TrialStore:
             t_cue=trial.t_cue,
             accepted=trial.accepted,
             reason=trial.reason,
-            arrays_sha256=_sha256(arrays),
+            sha256="",
         )
+        header = msgspec.structs.replace(header, sha256=_sha256(header, arrays))
         path = self.folder / f"trial-{trial.i_trial:04d}.safetensors"
         # One value, because safetensors writes several in an order that changes.
         with _refusals(path):
@@ -278,8 +281,8 @@ def _read(path: Path) -> CalibrationTrial:
             text = (file.metadata() or {}).get("rtbci", "")
             arrays: dict[str, Any] = {name: file.get_tensor(name) for name in ARRAYS}
         header = msgspec.json.decode(text, type=_Header)
-        if header.schema_version != SCHEMA or _sha256(arrays) != header.arrays_sha256:
-            raise FileFormatError(f"schema {header.schema_version}, or its numbers were changed")
+        if header.schema_version != TRIAL_SCHEMA or _sha256(header, arrays) != header.sha256:
+            raise FileFormatError(f"schema {header.schema_version}, or something in it was changed")
         return CalibrationTrial(
             header.i_trial,
             header.i_class,
@@ -294,8 +297,9 @@ def _read(path: Path) -> CalibrationTrial:
         ) from error
 
 
-def _sha256(arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
-    digest = hashlib.sha256()
+def _sha256(header: _Header, arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
+    """Of everything that a trial's file says: cue and verdict as well as numbers."""
+    digest = hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(header, sha256="")))
     for name in ARRAYS:
         digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())

@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from rtbci.commands.profile_output import Output
 from rtbci.config import RunConfig
 from rtbci.doctor import examine
 
@@ -10,10 +11,14 @@ __all__ = ["doctor"]
 MARKS = {"ok": ("ok  ", "green"), "warning": ("WARN", "yellow"), "failure": ("FAIL", "bold red")}
 
 
-def doctor(config: RunConfig, console: Console) -> bool:
-    """Print every finding as it comes; return whether rtbci can do its main job."""
+def doctor(config: RunConfig, console: Console, out: Output) -> bool:
+    """Print every finding as it comes, or all of them as JSON; return whether rtbci can do its main job."""
     n_failures = n_warnings = 0
     addresses = {"publish": config.publish.address, "control": config.publish.control}
+    if out.json:
+        findings = list(examine(addresses))
+        out.result(findings)
+        return not any(finding.verdict == "failure" for finding in findings)
     for finding in examine(addresses):
         mark, style = MARKS[finding.verdict]
         console.print(f"[{style}]{mark}[/] {finding.what}: ", end="")

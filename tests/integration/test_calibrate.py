@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pylsl
 import pytest
 from rich.console import Console
@@ -19,7 +20,8 @@ from rtbci.calibrate.store import newest_folder, read_trials
 from rtbci.commands import calibrate_live
 from rtbci.commands.calibrate import Request, calibrate
 from rtbci.config import RunConfig
-from rtbci.probe.profile import newest_profile, read_profile
+from rtbci.probe.profile import newest_profile, read_profile, write_profile
+from rtbci.recipes import read_paradigm
 from rtbci.runtime.profiles import profiles_root
 from tests.integration.live_runs import rtbci_run, wait_for
 from tests.integration.lsl_outlets import marker_outlet, unique
@@ -33,7 +35,7 @@ schema = 1
 [timing]
 arrow_s = 0.3
 shown_s = 0.5
-imagery_s = 3.0
+imagery_s = 1.6
 pause_s = [0.3, 0.3]
 tone = false
 [trials]
@@ -61,7 +63,29 @@ main()
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     (tmp_path / "protocol.toml").write_text(PROTOCOL)
+    write_quick_paradigm(tmp_path / "quick")
     return tmp_path
+
+
+def write_quick_paradigm(folder: Path) -> None:
+    """Motor imagery with windows of 1 s instead of 3, so that a trial takes 3 s; its answers are not judged here."""
+    recipe = read_paradigm("motor_imagery")
+    assert recipe.population is not None
+    folder.mkdir()
+    text = (recipe.folder / "recipe.toml").read_text(encoding="utf-8")
+    assert "length_s = 3.0" in text
+    (folder / "recipe.toml").write_text(text.replace("length_s = 3.0", "length_s = 1.0"), encoding="utf-8")
+    profile = read_profile(recipe.folder / recipe.population)
+    n_left = profile.weights["encoder.weight"].shape[1] // 3
+    shorter = {
+        name: profile.weights[name][..., :n_left] for name in ("encoder.weight", "encoder.feature_scale")
+    }
+    write_profile(
+        folder / recipe.population,
+        msgspec.structs.replace(
+            profile, window_samples=profile.window_samples // 3, weights=profile.weights | shorter
+        ),
+    )
 
 
 @contextmanager
@@ -80,7 +104,16 @@ class Calibrating:
 
     def __init__(self, home: Path, name: str, cues: str, *more: str) -> None:
         command = [sys.executable, "-c", CALIBRATE, "calibrate", "--user", "ada", "--stream", name]
-        command += ["--cues", "terminal", "--cue-stream", cues, "--protocol", str(home / "protocol.toml")]
+        command += [
+            "--paradigm",
+            str(home / "quick"),
+            "--cues",
+            "terminal",
+            "--cue-stream",
+            cues,
+            "--protocol",
+            str(home / "protocol.toml"),
+        ]
         self.process = subprocess.Popen(
             [*command, *more],
             stdin=subprocess.DEVNULL,
@@ -138,7 +171,9 @@ def test_killed_in_a_trial_resumed_and_put_to_use_by_a_run(home: Path) -> None:
         before = read_trials(folder).trials  # one, or two where the second calibration was slow to be refused
         assert before
         assert all(one.accepted for one in before)
-        with rtbci_run("--stream", name, "--markers", "none", "--user", "ada", "--follow") as run:
+        with rtbci_run(
+            "--paradigm", home / "quick", "--stream", name, "--markers", "none", "--user", "ada", "--follow"
+        ) as run:
             with Calibrating(home, name, cues, "--resume", "--anyway") as again:
                 assert again.wait() == 0, again.text
             run.wait_line("profile swapped: ada")
@@ -162,7 +197,7 @@ def test_an_interrupt_keeps_what_was_done(home: Path) -> None:
         one.process.send_signal(signal.SIGINT)
         assert one.wait() == 130, one.text
     assert (
-        "stopped: usable trials kept: 1; go on with `rtbci calibrate --paradigm motor_imagery --user ada"
+        f"stopped: usable trials kept: 1; go on with `rtbci calibrate --paradigm {home / 'quick'} --user ada"
         in one.text
     )
     folder = newest_folder("motor_imagery", "ada")
@@ -180,12 +215,14 @@ def test_somebody_elses_markers(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
         wait_for(lambda: "following markers" in file.getvalue(), "calibration", PATIENCE_S)
         over.wait(1.5)  # until its inlet is there
         for i in range(9):
-            for text, seconds in ((("<-", "->")[i % 2], 3.0), ("rest", 0.4)):
+            for text, seconds in ((("<-", "->")[i % 2], 1.8), ("rest", 0.4)):
                 outlet.push_sample([text], pylsl.local_clock())
                 if over.wait(seconds):
                     return
 
-    config = RunConfig.model_validate({"user": "ada", "stream": {"name": name, "markers": cues}})
+    config = RunConfig.model_validate(
+        {"paradigm": str(home / "quick"), "user": "ada", "stream": {"name": name, "markers": cues}}
+    )
     request = Request(
         cues="markers",
         maps=["<-=left_hand", "->=right_hand"],

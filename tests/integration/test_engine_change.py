@@ -164,6 +164,7 @@ def test_a_run_that_waits_for_its_engine(tmp_path: Path) -> None:
     assert said.index("engine changed") < said.index("stream found")
 
 
+@pytest.mark.net
 def test_a_missing_package_is_told_at_the_start_with_its_install_line(tmp_path: Path) -> None:
     if find_spec("tensorrt") is not None:
         pytest.skip("tensorrt is installed")

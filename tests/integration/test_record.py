@@ -196,7 +196,7 @@ def test_it_can_be_turned_off(paradigm: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_20_kills_at_random_moments() -> None:
     tool = Path(__file__).parents[2] / "tools" / "kill_recording.py"
-    command = [sys.executable, str(tool), "--kills", "20", "--seed", "7"]
+    command = [sys.executable, str(tool), "--kills", "20", "--together", "5", "--seed", "7"]
     end = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
     assert end.returncode == 0, end.stdout + end.stderr
     result = json.loads(end.stdout)

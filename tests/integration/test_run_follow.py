@@ -13,6 +13,7 @@ from rtbci.probe.profile import read_profile, write_generation
 from rtbci.publish.control_client import ControlClient
 from rtbci.publish.messages import Prediction
 from rtbci.recipes import read_paradigm
+from rtbci.runtime import profile_watch
 from rtbci.runtime.profile_watch import ProfileWatch
 from tests.integration.live_runs import ANY_PORT, PATIENCE_S, LiveThread, wait_for
 
@@ -30,7 +31,8 @@ def check_row(predictions: list[Prediction], hop_s: float) -> None:
 
 @pytest.mark.net
 @pytest.mark.slow
-def test_twenty_generations_in_a_row(tmp_path: Path) -> None:
+def test_twenty_generations_in_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profile_watch, "PERIOD_S", 0.1)  # a second else
     recipe = read_paradigm("motor_imagery")
     assert recipe.population is not None
     base = msgspec.structs.replace(read_profile(recipe.folder / recipe.population), user="ada")

@@ -12,6 +12,7 @@ from rtbci import doctor, recipes
 from rtbci.backends.golden import golden_difference
 from rtbci.backends.registry import open_session
 from rtbci.commands import doctor as command
+from rtbci.commands.profile_output import Output
 from rtbci.config import RunConfig
 from rtbci.doctor import Finding, examine
 from rtbci.errors import EngineError
@@ -132,9 +133,9 @@ def test_what_is_printed(
     monkeypatch: pytest.MonkeyPatch, quick: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     console = Console(soft_wrap=True)
-    assert command.doctor(RunConfig(), console)
+    assert command.doctor(RunConfig(), console, Output(json=False))
     broken = with_golden(write_engine(quick / "engines" / "broken"), error=1.0)
-    assert not command.doctor(RunConfig(), console)
+    assert not command.doctor(RunConfig(), console, Output(json=False))
     said = capsys.readouterr().out
     assert "rtbci can run here: 0 failures" in said
     assert f"FAIL engine {broken.name}: golden output" in said

@@ -107,3 +107,27 @@ def test_toml_that_is_none(tmp_path: Path, text: bytes, match: str) -> None:
     path.write_bytes(text)
     with pytest.raises(ConfigError, match=match):
         read_toml(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = " + "[" * 20_000 + "]" * 20_000, "is nested too deeply, need a few levels"),
+        ("x." * 20_000 + "x = 1", "is nested too deeply"),  # its parser wants 1.5 GB for this
+        ("[" + "x." * 20_000 + "x]", "is nested too deeply"),
+        ("a = {" + " x . " * 20_000 + "x = 1}", "is nested too deeply"),
+        ("x" * 2_000_000, "has 2000000 bytes, need at most 1048576"),
+    ],
+)
+def test_toml_that_would_take_all_memory_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_toml(path)
+
+
+def test_points_in_values_are_no_depth(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    numbers = ", ".join(f"{i}.5" for i in range(500))
+    path.write_text(f'a.b.c.d = "1"\nx = [{numbers}]\n# {"." * 500}\n')
+    assert read_toml(path)["x"][-1] == 499.5

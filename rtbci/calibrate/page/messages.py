@@ -90,7 +90,7 @@ def read_from_page(raw: str | bytes) -> FromPage:
         )
     try:
         message: FromPage = _decoder.decode(raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise MessageError(
             f"cue page: message {raw[:80]!r} ({error}), need one of this rtbci; load the page again"
         ) from error

@@ -29,6 +29,24 @@ def test_what_a_kill_cuts_short_is_dropped(tmp_path: Path) -> None:
     assert np.array_equal(pieces[1]["x"][0], x + 3)
 
 
+def test_a_hop_that_was_changed_is_left_out_and_ends_a_piece(tmp_path: Path) -> None:
+    x = np.arange(12.0, dtype=np.float32).reshape(4, 3)
+    with HopLog(tmp_path, 4, 3) as log:
+        for i in range(5):
+            log.push(x + i, float(i), i == 0)
+    path = tmp_path / "hops.bin"
+    content = path.read_bytes()
+    size = len(content) // 5
+    for at in (2 * size, 2 * size + 6, 2 * size + 12, 3 * size - 1):  # checksum, stamp, beginning, numbers
+        changed = bytearray(content)
+        changed[at] ^= 1
+        path.write_bytes(changed)
+        assert [one["t"].tolist() for one in read_hops(tmp_path, 4, 3)] == [[0.0, 1.0], [3.0, 4.0]]
+    path.write_bytes(content[1:])
+    with pytest.raises(FileFormatError, match="none of its 4 hops is as it was written"):
+        read_hops(tmp_path, 4, 3)
+
+
 def test_no_log_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match=r"hops\.bin: cannot be read"):
         read_hops(tmp_path, 4, 3)

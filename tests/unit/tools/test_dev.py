@@ -82,3 +82,11 @@ def test_an_old_python(ran: list[list[str]], monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("sys.version_info", (3, 10, 0))
     assert call(monkeypatch, "test") == 2
     assert ran == []
+
+
+@pytest.mark.parametrize(("n_cores", "n_processes"), [(1, 0), (2, 3), (4, 5), (64, 5)])
+def test_processes_of_the_tests(n_cores: int, n_processes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: set(range(n_cores)), raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    assert dev.in_processes() == ["-n", str(n_processes)]

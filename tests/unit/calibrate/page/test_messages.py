@@ -49,6 +49,7 @@ def test_what_the_page_says(text: str, message: object) -> None:
         '{"type":"shown","id":1,"frame_ms":NaN}',
         json.dumps({"type": "frames", "dt_ms": [1] * 2001}),
         json.dumps({"type": "clicks", "ms": [1e5]}),
+        '{"x":' + "[" * 20_000,
     ],
 )
 def test_anything_else_is_refused(text: str) -> None:
