@@ -273,8 +273,8 @@ def listen(
     )
 
 
-for _command in (publish, osc):
-    app.command()(_command)
+app.command()(publish)
+app.command()(osc)
 
 
 @app.command()
