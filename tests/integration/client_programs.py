@@ -1,7 +1,6 @@
 """The listening programs of clients/, one command for each language, and what publishes for them."""
 
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -89,19 +88,14 @@ class Program(NamedTuple):
         return self.popen.wait()
 
 
-def _obey_ctrl_c() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where the tests run in the background
-
-
 @contextmanager
 def started(command: list[str]) -> Iterator[Program]:
     """Start a program; it is killed at the end, unless it has ended."""
     with subprocess.Popen(
-        command,
+        ["env", "--default-signal=INT", *command],  # Ctrl-C is ignored where the tests run in the background
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=_obey_ctrl_c,
     ) as process:
         program = Program(process, [])
 
