@@ -267,12 +267,15 @@ def demo(
     seconds: Annotated[float, typer.Option(min=1.0, help="How long.")] = 60.0,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic user.")] = 0,
     pub: Annotated[str, typer.Option(help="ZMQ address to publish on; port 0: any.")] = "tcp://127.0.0.1:0",
-    config: Annotated[str, typer.Option(help="TOML file or name.")] = "demo",
+    paradigm: ParadigmName = None,
+    config: Annotated[
+        str | None, typer.Option(help="TOML file or name (default: demo, unless a paradigm is named).")
+    ] = None,
 ) -> None:
     """Everything in one terminal, without hardware: synthetic amplifier, decoder, live view, report."""
     from rtbci.config import read_config
 
-    settings = read_config(config, {})
+    settings = read_config(config or (None if paradigm else "demo"), {"paradigm": paradigm})
     from rtbci.commands import demo as command
 
     command.demo(settings, console_of(stderr=False), seconds=seconds, seed=seed, address=pub)

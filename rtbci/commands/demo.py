@@ -6,8 +6,10 @@ from contextlib import ExitStack
 import numpy as np
 from rich.console import Console
 
+from rtbci.amp.cues import STATES
 from rtbci.amp.source import AmpSource
 from rtbci.amp.synthetic import SyntheticAmp
+from rtbci.commands.amp import flicker_of
 from rtbci.commands.demo_board import DemoBoard, Trace
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
@@ -38,27 +40,42 @@ class TappedSource(AmpSource):
 
 
 def demo(config: RunConfig, console: Console, *, seconds: float, seed: int, address: str) -> Score:
-    """Run the synthetic amplifier through the motor-imagery decoder, show it, and report."""
+    """Run the synthetic amplifier through the decoder, show it, and report.
+
+    Its user imagines hands, or looks at the targets of a paradigm that reads flicker.
+    """
     config = config.model_copy(update={"duration_s": seconds})
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
         publisher = stack.enter_context(Publisher(address))
         console.print("making a head with 60 sources, and loading the decoder ...", highlight=False)
-        source = TappedSource(SyntheticAmp(seed=seed), ("C3", "CZ", "C4"))
         decoder = stack.enter_context(Decoder(config.paradigm, decision=config.decision))
+        amp, rows = _amp_for(decoder, seed)
+        source = TappedSource(amp, rows)
         score = Score()
-        board = DemoBoard(console, source.trace, score, seconds, publisher.address)
+        board = DemoBoard(console, source.trace, score, seconds, publisher.address, rows=rows)
         stack.callback(board.close)
 
         def make_source(_lost: object) -> Source:
             return source
 
         report = LiveRun(config, decoder, make_source, [publisher, score, board]).run(stop)
-    _say(console, score, report, board)
+    _say(console, score, report, board, decoder.recipe.name, is_flicker=amp.states != STATES)
     return score
 
 
-def _say(console: Console, score: Score, report: Report, board: DemoBoard) -> None:
+def _amp_for(decoder: Decoder, seed: int) -> tuple[SyntheticAmp, tuple[str, ...]]:
+    """An amplifier whose user does what the decoder reads, and three electrodes to show."""
+    recipe = decoder.recipe
+    if not any(branch.kind == "cca" for branch in recipe.branches):
+        return SyntheticAmp(seed=seed), ("C3", "CZ", "C4")
+    flicker, channels = flicker_of(str(recipe.folder))
+    return SyntheticAmp(channels, seed=seed, flicker=flicker), tuple(channels[-3:])
+
+
+def _say(
+    console: Console, score: Score, report: Report, board: DemoBoard, paradigm: str, is_flicker: bool
+) -> None:
     console.rule("report")
     confusion = score.confusion()
     n = sum(confusion.values())
@@ -90,6 +107,7 @@ def _say(console: Console, score: Score, report: Report, board: DemoBoard) -> No
         f"{report.n_overflow} samples lost",
         highlight=False,
     )
+    amp = f"rtbci amp --paradigm {paradigm}" if is_flicker else "rtbci amp"
     console.print(
-        "next         rtbci amp  |  rtbci run --paradigm motor_imagery  |  rtbci listen", highlight=False
+        f"next         {amp}  |  rtbci run --paradigm {paradigm}  |  rtbci listen", highlight=False
     )
