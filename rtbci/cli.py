@@ -9,6 +9,7 @@ import typer
 
 from rtbci.commands.engine import app as engine_app
 from rtbci.commands.eval_command import evaluate
+from rtbci.commands.flicker import app as flicker_app
 from rtbci.commands.options import (
     Address,
     Config,
@@ -43,6 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(engine_app, name="engine")
+app.add_typer(flicker_app, name="flicker")
 app.add_typer(profile_app, name="profile")
 app.add_typer(session_app, name="session")
 

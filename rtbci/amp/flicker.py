@@ -39,7 +39,7 @@ class Flicker:
     """
 
     frequencies_hz: Mapping[str, float]
-    answer_uv: float = 4.0
+    answer_uv: float = 1.5
 
 
 class FlickerAnswer:
