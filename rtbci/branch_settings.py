@@ -35,7 +35,9 @@ class BranchSettings(Settings):
         if self.kind == "cca":
             self._check_cca()
         elif self.frequencies_hz or self.lengths_s:
-            raise ValueError(f"branch '{self.name}' of kind {self.kind} has frequencies or lengths; leave them out")
+            raise ValueError(
+                f"branch '{self.name}' of kind {self.kind} has frequencies or lengths; leave them out"
+            )
         return self
 
     def _check_cca(self) -> None:
@@ -49,7 +51,9 @@ class BranchSettings(Settings):
                 "and at most one 0"
             )
         if list(self.lengths_s) != sorted(set(self.lengths_s)):
-            raise ValueError(f"branch '{self.name}' has the lengths {list(self.lengths_s)}, need ascending ones")
+            raise ValueError(
+                f"branch '{self.name}' has the lengths {list(self.lengths_s)}, need ascending ones"
+            )
 
     def check_classes(self, classes: Sequence[str], idle: int | None) -> None:
         """Refuse frequencies that are not those of the classes, of which `idle` is the one that looks at nothing.

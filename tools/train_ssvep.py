@@ -21,13 +21,13 @@ import msgspec
 import numpy as np
 
 from rtbci.clock import utc_now
-from rtbci.evaluate.data import FileReader, SubjectReader, open_data
+from rtbci.evaluate.data import SubjectReader, open_data
 from rtbci.evaluate.decode import decode_run
 from rtbci.evaluate.evaluate import Plan, evaluate
 from rtbci.evaluate.record import Evaluation
 from rtbci.evaluate.statistics import paired, summarize
-from rtbci.flicker.profile import profile_for
 from rtbci.files import write_whole
+from rtbci.flicker.profile import profile_for
 from rtbci.probe.profile import Accuracy, BranchEntry, Profile, write_profile
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.runtime.decoder import Decoder

@@ -23,7 +23,7 @@ class Cue(NamedTuple):
 class GrazCues:
     """Cues as in the Graz protocol: rest, a cue for some seconds, rest again, of varying length.
 
-    Classes are balanced within every five trials of each and shuffled (Pfurtscheller, Neuper 2001, Proc. IEEE
+    Classes are balanced in blocks of five trials of each, and shuffled in it (Pfurtscheller, Neuper 2001, Proc. IEEE
     89:1123, doi:10.1109/5.939829).
 
     Parameters

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.signal import lfilter
 
 from rtbci.amp.cues import Cue
 from rtbci.amp.noise import SlowNoise
@@ -73,7 +74,7 @@ class FlickerAnswer:
         self._delay = round(DELAY_S * rate_hz)
         self._fall = float(np.exp(-1.0 / (RISE_S * rate_hz)))
         self._level = SlowNoise(1, LEVEL_CORNER_HZ, rate_hz, rng)
-        self._strengths = dict.fromkeys(frequencies_hz, 0.0)
+        self._strengths = {name: np.zeros(1) for name in frequencies_hz}
         self._phases = {name: self._new_phases() for name in frequencies_hz}
         self._switches = [Cue(-(10**9), "rest")]
 
@@ -89,7 +90,8 @@ class FlickerAnswer:
         looked = self._looked_at(first, n)
         for name, frequency_hz in self._frequencies_hz.items():
             strength = self._smooth(name, np.array([one == name for one in looked], dtype=np.float64))
-            total += strength * self._waves(name, frequency_hz, t_s)
+            if strength.any():
+                total += strength * self._waves(name, frequency_hz, t_s)
         return np.asarray((level * total)[:, np.newaxis] * np.array(RELATIVE))
 
     def _waves(self, name: str, frequency_hz: float, t_s: FloatArray) -> FloatArray:
@@ -102,12 +104,10 @@ class FlickerAnswer:
         return found
 
     def _smooth(self, name: str, aims: FloatArray) -> FloatArray:
-        out, level = np.empty_like(aims), self._strengths[name]
-        for i, aim in enumerate(aims):
-            level = aim + self._fall * (level - aim)
-            out[i] = level
-        self._strengths[name] = level
-        return out
+        out, self._strengths[name] = lfilter(
+            [1.0 - self._fall], [1.0, -self._fall], aims, zi=self._strengths[name]
+        )
+        return np.asarray(out)
 
     def _looked_at(self, first: int, n: int) -> list[str]:
         starts = np.array([switch.i_sample for switch in self._switches])

@@ -130,7 +130,9 @@ class SyntheticAmp:
         )
         self._gains = _Gains(channels, rng_head, self._signal)
         self._cues = GrazCues(rate_hz, rng_cues, states=self.states[1:]) if cues else None
-        self._flicker = None if flicker is None else FlickerAnswer(flicker.frequencies_hz, rate_hz, rng_flicker)
+        self._flicker = (
+            None if flicker is None else FlickerAnswer(flicker.frequencies_hz, rate_hz, rng_flicker)
+        )
         self._flicker_gains = np.zeros((len(channels), 0))
         if flicker is not None:
             self._flicker_gains = flicker.answer_uv * scalp_gains(

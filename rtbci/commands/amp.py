@@ -48,9 +48,7 @@ def synthetic_amp(
     driven = keys or bool(follow)
     flicker, electrodes = flicker_of(paradigm)
     channels = channels or electrodes or DEFAULT_CHANNELS
-    amp = SyntheticAmp(
-        channels, rate_hz, seed, cues=not driven, line_hz=line_hz, name=name, flicker=flicker
-    )
+    amp = SyntheticAmp(channels, rate_hz, seed, cues=not driven, line_hz=line_hz, name=name, flicker=flicker)
     states = keys_of(amp.states)
     with _key_presses(keys) as pressed, _cues_of(follow, amp) as cues:
 

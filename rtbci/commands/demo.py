@@ -108,6 +108,4 @@ def _say(
         highlight=False,
     )
     amp = f"rtbci amp --paradigm {paradigm}" if is_flicker else "rtbci amp"
-    console.print(
-        f"next         {amp}  |  rtbci run --paradigm {paradigm}  |  rtbci listen", highlight=False
-    )
+    console.print(f"next         {amp}  |  rtbci run --paradigm {paradigm}  |  rtbci listen", highlight=False)

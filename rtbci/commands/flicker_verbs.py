@@ -53,17 +53,17 @@ def check(paradigm: str, refresh_hz: float | None, console: Console) -> None:
         table.add_row(f"{name} ({hz:g} Hz)", *(_cell(hz, one) for one in rates))
     console.print(table)
     console.print(
-        f"as a sampled sine each is exact on displays of more than {2 * max(targets.values()):g} Hz", highlight=False
+        f"as a sampled sine each is exact on displays of more than {2 * max(targets.values()):g} Hz",
+        highlight=False,
     )
     check_frequencies(list(targets.values()), rate_hz, stimulus.waveform, f"paradigm '{recipe.name}'")
     console.print(
-        f"{recipe.name}: all targets are exact as {stimulus.waveform} on a display of {rate_hz:g} Hz", highlight=False
+        f"{recipe.name}: all targets are exact as {stimulus.waveform} on a display of {rate_hz:g} Hz",
+        highlight=False,
     )
 
 
-def page(
-    paradigm: str, asked: Asked, port: int, browser: bool, markers: str, console: Console
-) -> None:
+def page(paradigm: str, asked: Asked, port: int, browser: bool, markers: str, console: Console) -> None:
     """Serve the page until it has asked for everything, or until Ctrl-C."""
     recipe, stimulus = _recipe(paradigm)
     targets = _targets(recipe)
@@ -102,12 +102,16 @@ def write(folder: Path, fitted: str, force: bool, console: Console) -> None:
     recipe = read_paradigm(str(folder))
     source = read_paradigm(fitted)
     if recipe.population_folder is None:
-        raise ConfigError(f'{folder}/recipe.toml: names no population, need one; add population = "population"')
+        raise ConfigError(
+            f'{folder}/recipe.toml: names no population, need one; add population = "population"'
+        )
     if source.population_folder is None:
         raise ProfileError(f"paradigm '{source.name}': has no population profile, need one; name another")
     rates = [one.rate_hz for one in recipe.stages if isinstance(one, ResampleSettings)]
     if not rates:
-        raise ConfigError(f"{folder}/recipe.toml: has no resample stage, need one that says the decoder's rate; add it")
+        raise ConfigError(
+            f"{folder}/recipe.toml: has no resample stage, need one that says the decoder's rate; add it"
+        )
     made = profile_for(recipe, read_profile(source.population_folder), rates[-1])
     write_profile(recipe.population_folder, made, replace=force)
     console.print(f"wrote {recipe.population_folder}, for {', '.join(recipe.classes)}", highlight=False)

@@ -170,9 +170,7 @@ def _decode(
 
 
 def _window_of(windows: Windows, trial: Trial, recipe: ParadigmRecipe, track: str) -> int | None:
-    i = nearest_window(
-        windows.t_first, windows.t_newest, trial.t_cue, find_track(track), recipe.window.hop_s
-    )
+    i = nearest_window(windows.t_first, windows.t_newest, trial.t_cue, find_track(track), recipe.window.hop_s)
     return i if i is not None and windows.full[i] else None
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 from rtbci.errors import ConfigError
@@ -83,7 +84,7 @@ def check_frequencies(frequencies_hz: Sequence[float], refresh_hz: float, wavefo
     refresh_hz : float
     waveform : {'sine', 'square'}
         A sine is sampled: each frame's brightness is that of the sine at its time, exact for every frequency below half
-        the refresh rate (Chen et al. 2014, J Neural Eng 11:046008). On and off is exact only where a period is
+        the refresh rate (Chen et al. 2014, doi 10.1080/2326263X.2014.944469). On and off is exact only where a period is
         a whole number of frames.
     where : str
         Begins the message.
@@ -101,22 +102,25 @@ def check_frequencies(frequencies_hz: Sequence[float], refresh_hz: float, wavefo
     wrong = []
     for one in found:
         if waveform == "square" and one.frames is None:
-            wrong.append(f"{one.frequency_hz:g} Hz is no whole number of frames (use {one.nearest_hz:.6g} Hz)")
+            wrong.append(
+                f"{one.frequency_hz:g} Hz is no whole number of frames (use {one.nearest_hz:.6g} Hz)"
+            )
         elif waveform == "sine" and not one.is_sine:
             wrong.append(f"{one.frequency_hz:g} Hz is not below {refresh_hz / 2:g} Hz")
-    ordered = sorted(frequencies_hz)
-    for one, other in zip(ordered, ordered[1:], strict=False):
-        if other - one < APART_HZ:
-            wrong.append(f"{one:g} and {other:g} Hz are less than {APART_HZ:g} Hz apart")
-    mirrored = [
-        (one, other)
-        for one in ordered
-        for other in ordered
-        if one < other and abs(refresh_hz - one - other) < APART_HZ
-    ]
-    wrong += [f"{one:g} Hz is shown at {refresh_hz - one:g} Hz too, as {other:g} Hz" for one, other in mirrored]
+    wrong += _confused(sorted(frequencies_hz), refresh_hz)
     if wrong:
         raise ConfigError(
             f"{where}: cannot be shown as {waveform} on a display of {refresh_hz:g} Hz: {'; '.join(wrong)}; change "
             "frequencies_hz, waveform or refresh_hz in recipe.toml (`rtbci flicker check` shows what fits)"
         )
+
+
+def _confused(ordered: Sequence[float], refresh_hz: float) -> list[str]:
+    """Pairs that would be taken for each other."""
+    wrong = []
+    for low, high in combinations(ordered, 2):
+        if high - low < APART_HZ:
+            wrong.append(f"{low:g} and {high:g} Hz are less than {APART_HZ:g} Hz apart")
+        if abs(refresh_hz - low - high) < APART_HZ:
+            wrong.append(f"{low:g} Hz is shown at {refresh_hz - low:g} Hz too, as {high:g} Hz")
+    return wrong

@@ -71,12 +71,11 @@ def correlations(products: WindowProducts) -> FloatArray:
     level = np.trace(signal, axis1=-2, axis2=-1)[..., np.newaxis, np.newaxis] / n_channels
     ridge = np.maximum(RIDGE * level, FLAT_UV2)
     root = np.linalg.cholesky(signal + ridge * np.eye(n_channels))
-    n_lengths, n_bands, _, n_frequencies, n_sines = cross.shape
-    flat = np.linalg.solve(root, cross.reshape(n_lengths, n_bands, n_channels, -1))
+    flat = np.linalg.solve(root, cross.reshape(*signal.shape[:3], -1))
     whitened = flat.reshape(cross.shape).transpose(0, 1, 3, 4, 2)  # ..., frequency, sine, channel
     return np.asarray(np.linalg.eigvalsh(whitened @ whitened.transpose(0, 1, 2, 4, 3))[..., -1])
 
 
 def band_weights(n_bands: int) -> FloatArray:
     """Weights of the sub-bands, from the lowest on: ``n ** -1.25 + 0.25`` (Chen et al. 2015)."""
-    return np.arange(1, n_bands + 1, dtype=np.float64) ** -1.25 + 0.25
+    return np.asarray(np.arange(1, n_bands + 1) ** -1.25 + 0.25, dtype=np.float64)

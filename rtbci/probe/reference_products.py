@@ -162,12 +162,12 @@ def _real_columns(cross: ComplexArray, n_frequencies: int) -> FloatArray:
     return np.concatenate([by_frequency.real, by_frequency.imag], axis=3)
 
 
-def _check(
-    frequencies_hz: Sequence[float], n_harmonics: int, rate_hz: float, lengths: Sequence[int]
-) -> None:
+def _check(frequencies_hz: Sequence[float], n_harmonics: int, rate_hz: float, lengths: Sequence[int]) -> None:
     steps = np.diff([0, *lengths])
     if not len(lengths) or steps.min() < 1:
-        raise ShapeError(f"ReferenceProducts: lengths are {list(lengths)} hops, need ascending ones from 1 on")
+        raise ShapeError(
+            f"ReferenceProducts: lengths are {list(lengths)} hops, need ascending ones from 1 on"
+        )
     if not len(frequencies_hz) or n_harmonics < 1 or min(frequencies_hz) <= 0:
         raise ShapeError(
             f"ReferenceProducts: got {len(frequencies_hz)} frequencies and {n_harmonics} harmonics, need at least one "

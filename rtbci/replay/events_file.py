@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rtbci.errors import FileFormatError
 from rtbci.stream.source import Marker
 
@@ -44,7 +46,7 @@ def read_events(path: Path, raw: Any) -> list[Marker]:
     import mne
 
     try:
-        events = mne.read_events(found[0], verbose="ERROR")
+        events = np.asarray(mne.read_events(found[0], verbose="ERROR"))
     except Exception as error:  # MNE parses whatever bytes it is given
         raise FileFormatError(
             f"{found[0]}: cannot be read ({type(error).__name__}: {str(error)[:200]}), need events as MNE writes them; "

@@ -41,7 +41,9 @@ def check_paradigm(profile: Profile, recipe: ParadigmRecipe) -> None:
         "hop_s": (round(profile.hop_samples / profile.rate_hz, 6), round(window.hop_s, 6)),
     }
     wrong = [f"{what} {got!r}, need {need!r}" for what, (got, need) in pairs.items() if got != need]
-    wrong += _chain_faults(profile, recipe) + _engine_faults(profile, recipe) + _flicker_faults(profile, recipe)
+    wrong += (
+        _chain_faults(profile, recipe) + _engine_faults(profile, recipe) + _flicker_faults(profile, recipe)
+    )
     if wrong:
         raise ProfileError(
             f"{_where(profile)}: does not fit paradigm '{recipe.name}': {'; '.join(wrong)}; calibrate again, or use "

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from rtbci.errors import ConfigError
 from rtbci.probe.cca import band_weights
 from rtbci.probe.recentre import Recentre
 from rtbci.recipes import ParadigmRecipe
@@ -58,8 +59,11 @@ def _labels(
     runs: Sequence[Correlated], recipe: ParadigmRecipe
 ) -> tuple[npt.NDArray[np.intp], FloatArray, int]:
     """Label and weight of each hop of all runs; the idle class is the last here."""
-    idle, labels, weights, n_trials = recipe.idle, [], [], 0
-    assert idle == len(recipe.classes) - 1, "the fit takes the idle class to be the last"
+    idle, labels, weights, n_trials = len(recipe.classes) - 1, [], [], 0
+    if recipe.idle != idle:
+        raise ConfigError(
+            f"paradigm '{recipe.name}': classes are {recipe.classes}, need idle as the last for this fit"
+        )
     for run in runs:
         found, numbers = run.labels(FROM_S, idle)
         counts = np.bincount(numbers[numbers >= 0])

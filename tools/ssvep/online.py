@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rtbci.evaluate.decode import Windows
-from rtbci.evaluate.online import IDLE, Span, decide
+from rtbci.evaluate.online import Span, decide
+from rtbci.evaluate.trials import IDLE
 from rtbci.recipes import ParadigmRecipe
 from tools.ssvep.correlate import Correlated
 

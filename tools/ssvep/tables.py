@@ -11,7 +11,9 @@ __all__ = ["report"]
 
 def report(results: dict[str, Any]) -> str:
     """All tables."""
-    curves = [f"Windows from {one['reaction_s']:g} s after the cue:\n\n{_curve(one)}" for one in results["curves"]]
+    curves = [
+        f"Windows from {one['reaction_s']:g} s after the cue:\n\n{_curve(one)}" for one in results["curves"]
+    ]
     return "\n\n".join([*curves, _subjects(results), _shipped(results), _online(results)])
 
 
@@ -27,7 +29,8 @@ def _curve(results: dict[str, Any]) -> str:
     ]
     for row in results["rows"]:
         cells = [
-            f"{_mean(row, one, 'accuracy'):.1f} ({_mean(row, one, 'itr_bits_per_min'):.1f})" for one in METHODS
+            f"{_mean(row, one, 'accuracy'):.1f} ({_mean(row, one, 'itr_bits_per_min'):.1f})"
+            for one in METHODS
         ]
         gain = row["difference"]
         lines.append(
@@ -59,9 +62,9 @@ def _online(results: dict[str, Any]) -> str:
         "| threshold | first decision right | wrong | none | median time to it (s) | false a minute of rest |",
         "|---|---|---|---|---|---|",
     ]
-    for row in results["online"]:
-        lines.append(
-            f"| {row['threshold']:g} | {100 * row['right']:.0f} % | {100 * row['wrong']:.0f} % | {100 * row['none']:.0f} % "
-            f"| {row['median_s']:.2f} | {row['false_per_min']:.2f} |"
-        )
+    lines += [
+        f"| {row['threshold']:g} | {100 * row['right']:.0f} % | {100 * row['wrong']:.0f} % | {100 * row['none']:.0f} % "
+        f"| {row['median_s']:.2f} | {row['false_per_min']:.2f} |"
+        for row in results["online"]
+    ]
     return "\n".join(lines)

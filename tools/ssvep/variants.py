@@ -47,7 +47,9 @@ def write_variant(work: Path, shipped: ParadigmRecipe, method: str, length_s: fl
         changes[f"n_harmonics = {settings.n_harmonics}"] = "n_harmonics = 2"
     for old, new in changes.items():
         if text.count(old) != 1:
-            raise SystemExit(f"{shipped.folder}/recipe.toml: has {text.count(old)} times '{old}', need it once")
+            raise SystemExit(
+                f"{shipped.folder}/recipe.toml: has {text.count(old)} times '{old}', need it once"
+            )
         text = text.replace(old, new)
     if not is_recentred:
         start, end = text.index("[recentre]"), text.index("[decision]")
