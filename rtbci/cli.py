@@ -12,6 +12,7 @@ from rtbci.commands.control import app as control_app
 from rtbci.commands.doctor_command import doctor
 from rtbci.commands.engine import app as engine_app
 from rtbci.commands.eval_command import evaluate
+from rtbci.commands.flicker import app as flicker_app
 from rtbci.commands.keys import app as keys_app
 from rtbci.commands.monitor_command import monitor as monitor_command
 from rtbci.commands.options import (
@@ -55,6 +56,7 @@ app = typer.Typer(
 app.add_typer(control_app, name="control")
 app.add_typer(engine_app, name="engine")
 app.add_typer(keys_app, name="keys")
+app.add_typer(flicker_app, name="flicker")
 app.add_typer(profile_app, name="profile")
 app.add_typer(session_app, name="session")
 
@@ -315,13 +317,20 @@ def demo(
     open_: Annotated[
         bool, typer.Option("--open", help="Serve the live page and show it in the browser.")
     ] = False,
-    config: Annotated[str, typer.Option(help="TOML file or name.")] = "demo",
+    paradigm: ParadigmName = None,
+    config: Annotated[
+        str | None, typer.Option(help="TOML file or name (default: demo, unless a paradigm is named).")
+    ] = None,
 ) -> None:
     """Everything in one terminal, without hardware: synthetic amplifier, decoder, live view, report."""
     from rtbci.config import read_config
 
-    wanted = True if monitor_at or open_ else monitor
-    settings = read_config(config, {"monitor.enabled": wanted, "monitor.address": monitor_at})
+    flags: dict[str, Any] = {
+        "paradigm": paradigm,
+        "monitor.enabled": True if monitor_at or open_ else monitor,
+        "monitor.address": monitor_at,
+    }
+    settings = read_config(config or (None if paradigm else "demo"), flags)
     from rtbci.commands import demo as command
 
     command.demo(settings, console_of(stderr=False), seconds=seconds, seed=seed, address=pub, opens=open_)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, Tag, model_validator
 
 from rtbci.backends.session import Precision
+from rtbci.branch_settings import BranchSettings, StimulusSettings
 from rtbci.errors import ConfigError
 from rtbci.settings import Settings, check_settings, read_toml
 from rtbci.stream.labels import canonical_label
@@ -25,6 +26,7 @@ __all__ = [
     "ParadigmRecipe",
     "RecentreSettings",
     "StageSettings",
+    "StimulusSettings",
     "Tolerance",
     "WindowSettings",
     "find_recipe",
@@ -147,22 +149,6 @@ class WindowSettings(Settings):
         return self
 
 
-class BranchSettings(Settings):
-    """One branch of the decoder; its weights are in the profile under its name."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    kind: Literal["encoder", "tangent", "power", "window"]
-    engine: str | None = None
-    bands_hz: tuple[tuple[Positive, Positive], ...] = ()
-    order: int = Field(default=4, ge=1, le=12)
-
-    @model_validator(mode="after")
-    def _complete(self) -> "BranchSettings":
-        if self.kind in ("encoder", "window") and not self.engine:
-            raise ValueError(f"branch '{self.name}' of kind {self.kind} has no engine; name one")
-        return self
-
-
 class RecentreSettings(Settings):
     """Running recentring of the fused logits; see `rtbci.probe.recentre`."""
 
@@ -207,6 +193,8 @@ class ParadigmRecipe(Settings):
     adapt: AdaptSettings | None = None
     decision: DecisionSettings = DecisionSettings()
     markers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    trial_s: Positive | None = None  # how long a cue holds that no marker ends; see `rtbci.evaluate.trials`
+    stimulus: StimulusSettings | None = None
     population: str | None = None
     folder: Path = Field(default=Path(), exclude=True)
 
@@ -217,6 +205,8 @@ class ParadigmRecipe(Settings):
         names = [branch.name for branch in self.branches]
         if len(set(names)) < len(names):
             raise ValueError(f"branches are named {names}, need a name of its own for each")
+        for branch in self.branches:
+            branch.check_classes(self.classes, self.idle)
         if self.recentre is not None and self.idle is not None and len(self.classes) == 2:
             raise ValueError(
                 f"classes are {list(self.classes)}, recentre needs two that are not idle; leave [recentre] out"

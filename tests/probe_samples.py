@@ -4,6 +4,8 @@ import numpy as np
 
 from rtbci.backends.session import Float32Array, Precision
 from rtbci.probe.branches import Branch, EncoderBranch, PowerBranch, TangentBranch, WindowBranch
+from rtbci.probe.cca import CcaProbe
+from rtbci.probe.cca_branch import CcaBranch
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.power import PowerProbe
 from rtbci.probe.profile import BranchEntry, Probe, Profile, join_tensors
@@ -30,7 +32,7 @@ N_CHANNELS, N_CLASSES, N_FEATURES, N_PATCHES = 3, 2, 5, 3
 RATE_HZ, PATCH, HOP = 64.0, 8, 4
 WINDOW = N_PATCHES * PATCH
 BANDS_HZ = ((4.0, 10.0), (10.0, 24.0))
-BRANCHES = ("encoder", "tangent", "power", "window")
+BRANCHES = ("encoder", "tangent", "power", "window", "cca")
 
 
 class ArraySession:
@@ -104,6 +106,11 @@ def make_branch(name: str) -> Branch:
         return TangentBranch(tangent_probe(), BANDS_HZ, RATE_HZ, WINDOW, HOP)
     if name == "power":
         return PowerBranch(power_probe(), WINDOW, HOP)
+    if name == "cca":
+        probe = CcaProbe(np.random.default_rng(0).random((2, len(BANDS_HZ))))
+        return CcaBranch(
+            probe, (8.0, 11.0), BANDS_HZ, (WINDOW // 2, WINDOW), RATE_HZ, N_CHANNELS, HOP, n_harmonics=2
+        )
     return WindowBranch(sessions()["window"], "logits")
 
 

@@ -1,5 +1,6 @@
 """The cues of a synthetic session: left hand, right hand, rest."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ class Cue(NamedTuple):
 class GrazCues:
     """Cues as in the Graz protocol: rest, a cue for some seconds, rest again, of varying length.
 
-    Classes are balanced within every ten trials and shuffled (Pfurtscheller, Neuper 2001, Proc. IEEE
+    Classes are balanced in blocks of five trials of each, and shuffled in it (Pfurtscheller, Neuper 2001, Proc. IEEE
     89:1123, doi:10.1109/5.939829).
 
     Parameters
@@ -36,6 +37,8 @@ class GrazCues:
         From a cue to the rest that follows.
     rest_s : tuple of 2 floats
         Shortest and longest rest.
+    states : sequence of str
+        What the user may be asked to do, beside rest.
 
     Raises
     ------
@@ -50,6 +53,7 @@ class GrazCues:
         first_s: float = 3.0,
         imagery_s: float = 4.0,
         rest_s: tuple[float, float] = (3.0, 4.5),
+        states: Sequence[str] = STATES[1:],
     ) -> None:
         if first_s <= 0 or imagery_s <= 0 or not 0 < rest_s[0] <= rest_s[1]:
             raise ConfigError(
@@ -58,7 +62,7 @@ class GrazCues:
             )
         self._rate_hz, self._rng = rate_hz, rng
         self._imagery_s, self._rest_s = imagery_s, rest_s
-        self._t_s = first_s
+        self._t_s, self._states = first_s, tuple(states)
         self._block: list[str] = []
         self._next = Cue(self._i_sample(), self._draw())
 
@@ -79,7 +83,7 @@ class GrazCues:
 
     def _draw(self) -> str:
         if not self._block:
-            self._block = [state for state in STATES if state != "rest"] * N_PER_CLASS_IN_BLOCK
+            self._block = list(self._states) * N_PER_CLASS_IN_BLOCK
             self._rng.shuffle(self._block)
         return self._block.pop()
 

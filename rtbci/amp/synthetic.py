@@ -1,4 +1,4 @@
-"""A synthetic amplifier: EEG of one motor-imagery user, reproducible to the bit."""
+"""A synthetic amplifier: EEG of one user who imagines movements or looks at flickers, reproducible to the bit."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ import numpy as np
 
 from rtbci.amp.cues import STATES, Cue, GrazCues
 from rtbci.amp.eyes import Blinks
+from rtbci.amp.flicker import PLACES, Flicker, FlickerAnswer
 from rtbci.amp.head import Dipole, dipole_at, scalp_gains
 from rtbci.amp.noise import BandNoise, Mains, PinkNoise, SlowNoise
 from rtbci.amp.user import User
@@ -93,6 +94,8 @@ class SyntheticAmp:
     signal : Signal
     name : str
         Of the stream.
+    flicker : Flicker, optional
+        The user looks at these targets instead of imagining hands: cues and states are the targets' names.
 
     Raises
     ------
@@ -115,16 +118,26 @@ class SyntheticAmp:
         line_hz: float = 50.0,
         signal: Signal | None = None,
         name: str = "rtbci-amp",
+        flicker: Flicker | None = None,
     ) -> None:
         if not 64 <= rate_hz <= 100_000:
             raise ConfigError(f"SyntheticAmp: rate is {rate_hz:g} Hz, need 64 to 100000 Hz; 256 is usual")
         self._signal = signal or Signal()
-        self.info = _info(channels, rate_hz, seed, cues, line_hz, self._signal, name)
-        rng_head, rng_cues, rng_eyes, rng_noise = (
-            np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(4)
+        self.states = STATES if flicker is None else ("rest", *flicker.frequencies_hz)
+        self.info = _info(channels, rate_hz, seed, cues, line_hz, self._signal, name, flicker)
+        rng_head, rng_cues, rng_eyes, rng_noise, rng_flicker = (
+            np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(5)
         )
         self._gains = _Gains(channels, rng_head, self._signal)
-        self._cues = GrazCues(rate_hz, rng_cues) if cues else None
+        self._cues = GrazCues(rate_hz, rng_cues, states=self.states[1:]) if cues else None
+        self._flicker = (
+            None if flicker is None else FlickerAnswer(flicker.frequencies_hz, rate_hz, rng_flicker)
+        )
+        self._flicker_gains = np.zeros((len(channels), 0))
+        if flicker is not None:
+            self._flicker_gains = flicker.answer_uv * scalp_gains(
+                channels, [dipole_at(label, 0.75) for label in PLACES]
+            )
         self._user = User(rate_hz, self._signal.erd, self._signal.erd_same_side)
         self._blinks = Blinks(self._signal.blink_every_s, rate_hz, rng_eyes)
         self._make_noise(len(channels), rate_hz, rng_noise)
@@ -150,15 +163,15 @@ class SyntheticAmp:
         return self._user.state
 
     def set_state(self, state: str) -> None:
-        """Let the user rest or imagine a hand, from the next block on; a marker goes with it.
+        """Let the user rest, imagine a hand or look at a target, from the next block on; a marker goes with it.
 
         Raises
         ------
         ConfigError
             When there is no such state.
         """
-        if state not in STATES:
-            raise ConfigError(f"SyntheticAmp: state is {state!r}, need one of {', '.join(STATES)}")
+        if state not in self.states:
+            raise ConfigError(f"SyntheticAmp: state is {state!r}, need one of {', '.join(self.states)}")
         self._asked_state = state
 
     def generate(self, n_samples: int) -> tuple[FloatArray, list[Marker]]:
@@ -198,6 +211,8 @@ class SyntheticAmp:
         data: FloatArray = self._background.generate(n) @ g.background.T
         data += alpha @ g.alpha.T
         data += rhythm @ g.hands.T
+        if self._flicker is not None:
+            data += self._flicker.push(first, n, cues) @ self._flicker_gains.T
         data += s.blink_uv * self._blinks.generate(n)[:, None] * g.blink
         data += s.saccade_uv * gaze[:, None] * g.gaze
         data += s.drift_uv * self._drift.generate(n)
@@ -246,8 +261,10 @@ def _info(
     line_hz: float,
     signal: Signal,
     name: str,
+    flicker: Flicker | None,
 ) -> StreamInfo:
-    key = repr((tuple(channels), rate_hz, seed, cues, line_hz, signal)).encode()
+    asked: tuple[object, ...] = (tuple(channels), rate_hz, seed, cues, line_hz, signal)
+    key = repr(asked if flicker is None else (*asked, flicker)).encode()
     return StreamInfo(
         name=name,
         source_id=f"{name}-{hashlib.blake2s(key, digest_size=4).hexdigest()}",

@@ -15,7 +15,7 @@ SACCADE_DELAY_S = 0.25
 
 
 class User:
-    """From cues to the amplitude of each hand's rhythm, and to the gaze.
+    """From cues to the amplitude of each hand's rhythm, and to the gaze; states that are about no hand are rest.
 
     Parameters
     ----------
@@ -43,9 +43,13 @@ class User:
         own, other = 1 - self._erd_same_side, 1 - self._erd
         # the left hemisphere moves the right hand
         aims = {"rest": (1.0, 1.0), "left_hand": (own, other), "right_hand": (other, own)}
-        hands = self._smooth(np.array([aims[state] for state in _states(self._hands_to, first, n)]))
+        hands = self._smooth(
+            np.array([aims.get(state, (1.0, 1.0)) for state in _states(self._hands_to, first, n)])
+        )
         sides = {"rest": 0.0, "left_hand": -1.0, "right_hand": 1.0}
-        gaze = self._gaze.push(np.array([sides[state] for state in _states(self._gaze_to, first, n)]))
+        gaze = self._gaze.push(
+            np.array([sides.get(state, 0.0) for state in _states(self._gaze_to, first, n)])
+        )
         return hands, gaze
 
     def _smooth(self, aims: FloatArray) -> FloatArray:

@@ -152,6 +152,11 @@ def read_protocol(recipe: ParadigmRecipe, path: Path | None = None) -> ProtocolS
     ConfigError
         When the file is missing, or one line for everything in it that is wrong.
     """
+    if path is None and not (recipe.folder / FILE_NAME).is_file():
+        raise ConfigError(
+            f"paradigm '{recipe.name}': has no {FILE_NAME} in {recipe.folder}, need one with a cue for each class; give "
+            "--protocol FILE, or use the paradigm without calibration"
+        )
     path = path or recipe.folder / FILE_NAME
     protocol = check_settings(ProtocolSettings, read_toml(path), str(path))
     if sorted(protocol.cues) != sorted(recipe.classes):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from rich.console import Console
 
 from rtbci.amp.cues import STATES
+from rtbci.amp.flicker import Flicker
 from rtbci.amp.outlet import AmpOutlet
 from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
 from rtbci.commands.stopping import stop_on_signals
@@ -31,11 +32,12 @@ def synthetic_amp(
     chunk: int,
     name: str,
     follow: str = "",
+    paradigm: str = "",
 ) -> None:
     """Stream the synthetic amplifier until Ctrl-C.
 
-    With `keys` the keyboard says what the user does; with `follow` the markers of a stream of that name do, as the
-    cues of a calibration: the name of a hand, anything else but "imagery" is rest.
+    With `paradigm` the user looks at its targets, on its electrodes, instead of imagining hands. With `keys` the keyboard says what the user does; with `follow` the markers of a stream of that name do, as the
+    cues of a calibration: the name of a hand or a target, anything else but "imagery" is rest.
     """
     from rtbci.amp.source import AmpSource
 
@@ -44,23 +46,50 @@ def synthetic_amp(
             "amp: got --keys and --follow, need one that says what the user does; leave one out"
         )
     driven = keys or bool(follow)
-    amp = SyntheticAmp(
-        channels or DEFAULT_CHANNELS, rate_hz, seed, cues=not driven, line_hz=line_hz, name=name
-    )
+    flicker, electrodes = flicker_of(paradigm)
+    channels = channels or electrodes or DEFAULT_CHANNELS
+    amp = SyntheticAmp(channels, rate_hz, seed, cues=not driven, line_hz=line_hz, name=name, flicker=flicker)
+    states = keys_of(amp.states)
     with _key_presses(keys) as pressed, _cues_of(follow, amp) as cues:
 
         def drive(_n_sent: int) -> None:
             for key in pressed():
-                if key in KEYS:
-                    amp.set_state(KEYS[key])
-                    console.print(f"{KEYS[key]}      ", end="\r", highlight=False)
+                if key in states:
+                    amp.set_state(states[key])
+                    console.print(f"{states[key]}      ", end="\r", highlight=False)
             for text in cues():
                 if text != STILL_ON:
-                    amp.set_state(text if text in STATES else "rest")
+                    amp.set_state(text if text in amp.states else "rest")
 
-        hint = "keys: left, right, space for rest" if keys else "cues by itself; --keys to drive it"
+        which = "left, right" if flicker is None else f"1 to {len(amp.states) - 1} for a target"
+        hint = f"keys: {which}, space for rest" if keys else "cues by itself; --keys to drive it"
         hint = f"does what '{follow}' says" if follow else hint
         _stream(AmpSource(amp, chunk), console, f"synthetic, seed {seed}; {hint}", drive)
+
+
+def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
+    """What a paradigm gives its user to look at, and the electrodes that it reads; nothing where there is no name.
+
+    Raises
+    ------
+    ConfigError
+        When the paradigm has no flicker.
+    """
+    if not paradigm:
+        return None, ()
+    from rtbci.flicker.profile import cca_branch
+    from rtbci.recipes import read_paradigm
+
+    recipe = read_paradigm(paradigm)
+    pairs = zip(recipe.classes, cca_branch(recipe).frequencies_hz, strict=True)
+    return Flicker({name: hz for name, hz in pairs if hz}), recipe.input.channels
+
+
+def keys_of(states: Sequence[str]) -> dict[str, str]:
+    """Which key says what: arrows and letters for hands, numbers for targets."""
+    if tuple(states) == STATES:
+        return KEYS
+    return {" ": "rest", "0": "rest"} | {str(i): state for i, state in enumerate(states[1:10], start=1)}
 
 
 @contextlib.contextmanager

@@ -7,8 +7,10 @@ from contextlib import ExitStack
 import numpy as np
 from rich.console import Console
 
+from rtbci.amp.cues import STATES
 from rtbci.amp.source import AmpSource
 from rtbci.amp.synthetic import SyntheticAmp
+from rtbci.commands.amp import flicker_of
 from rtbci.commands.demo_board import DemoBoard, Trace
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
@@ -44,7 +46,10 @@ class TappedSource(AmpSource):
 def demo(
     config: RunConfig, console: Console, *, seconds: float, seed: int, address: str, opens: bool
 ) -> Score:
-    """Run the synthetic amplifier through the motor-imagery decoder, show it, and report."""
+    """Run the synthetic amplifier through the decoder, show it, and report.
+
+    Its user imagines hands, or looks at the targets of a paradigm that reads flicker.
+    """
     config = config.model_copy(update={"duration_s": seconds})
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
@@ -56,14 +61,15 @@ def demo(
             control = stack.enter_context(Control("tcp://127.0.0.1:0"))
             page = stack.enter_context(PageProcess(config.monitor, publisher.address, control.address))
         console.print("making a head with 60 sources, and loading the decoder ...", highlight=False)
-        source = TappedSource(SyntheticAmp(seed=seed), ("C3", "CZ", "C4"))
         decoder = stack.enter_context(
             Decoder(config.paradigm, decision=config.decision, mask=config.mask.enabled)
         )
+        amp, rows = _amp_for(decoder, seed)
+        source = TappedSource(amp, rows)
         score = Score()
         if page is not None:
             _show(console, page.url(), opens)
-        board = DemoBoard(console, source.trace, score, seconds, publisher.address)
+        board = DemoBoard(console, source.trace, score, seconds, publisher.address, rows=rows)
         stack.callback(board.close)
 
         def make_source(_lost: object) -> Source:
@@ -72,8 +78,17 @@ def demo(
         offer = SignalOffer(publisher, channel_map=lambda: decoder.channel_map)
         sinks: list[Sink] = [publisher, offer, score, board]
         report = LiveRun(config, decoder, offer.factory(make_source), sinks, control).run(stop)
-    _say(console, score, report, board)
+    _say(console, score, report, board, decoder.recipe.name, is_flicker=amp.states != STATES)
     return score
+
+
+def _amp_for(decoder: Decoder, seed: int) -> tuple[SyntheticAmp, tuple[str, ...]]:
+    """An amplifier whose user does what the decoder reads, and three electrodes to show."""
+    recipe = decoder.recipe
+    if not any(branch.kind == "cca" for branch in recipe.branches):
+        return SyntheticAmp(seed=seed), ("C3", "CZ", "C4")
+    flicker, channels = flicker_of(str(recipe.folder))
+    return SyntheticAmp(channels, seed=seed, flicker=flicker), tuple(channels[-3:])
 
 
 def _show(console: Console, url: str, opens: bool) -> None:
@@ -82,7 +97,9 @@ def _show(console: Console, url: str, opens: bool) -> None:
         webbrowser.open(url)
 
 
-def _say(console: Console, score: Score, report: Report, board: DemoBoard) -> None:
+def _say(
+    console: Console, score: Score, report: Report, board: DemoBoard, paradigm: str, is_flicker: bool
+) -> None:
     console.rule("report")
     confusion = score.confusion()
     n = sum(confusion.values())
@@ -114,6 +131,5 @@ def _say(console: Console, score: Score, report: Report, board: DemoBoard) -> No
         f"{report.n_overflow} samples lost",
         highlight=False,
     )
-    console.print(
-        "next         rtbci amp  |  rtbci run --paradigm motor_imagery  |  rtbci listen", highlight=False
-    )
+    amp = f"rtbci amp --paradigm {paradigm}" if is_flicker else "rtbci amp"
+    console.print(f"next         {amp}  |  rtbci run --paradigm {paradigm}  |  rtbci listen", highlight=False)

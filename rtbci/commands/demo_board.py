@@ -33,13 +33,15 @@ class DemoBoard:
     console : Console
         Without a terminal, decisions and states are written as lines.
     trace : deque of ndarray
-        Newest samples of C3, CZ, C4 in microvolts.
+        Newest samples of `rows` in microvolts.
     score : Score
         Knows the cue.
     seconds : float
         How long the demo lasts.
     address : str
         Where it publishes.
+    rows : sequence of str
+        Electrodes of the trace.
     """
 
     def __init__(
@@ -50,9 +52,11 @@ class DemoBoard:
         seconds: float,
         address: str,
         clock: Clock = now,
+        rows: Sequence[str] = ROWS,
     ) -> None:
         self._console, self._trace, self._score = console, trace, score
         self._seconds, self._address, self._clock = seconds, address, clock
+        self._rows = tuple(rows)
         self._prediction: Prediction | None = None
         self._status: Status | None = None
         self._events: deque[Text] = deque(maxlen=N_EVENTS)
@@ -121,9 +125,9 @@ class DemoBoard:
 
     def _signal(self) -> Table:
         grid = Table.grid(padding=(0, 1))
-        recent = np.array(list(self._trace)) if self._trace else np.zeros((1, len(ROWS)))
+        recent = np.array(list(self._trace)) if self._trace else np.zeros((1, len(self._rows)))
         recent = recent - recent.mean(axis=0)
-        for label, signal in zip(ROWS, recent.T, strict=True):
+        for label, signal in zip(self._rows, recent.T, strict=True):
             grid.add_row(Text(label, "bold"), Text(_spark(signal), "blue"))
         grid.add_row(Text(""), Text(f"{'-4 s':<{WIDTH - 8}}{'now':>8}", "dim"))
         return grid

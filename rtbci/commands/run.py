@@ -185,9 +185,10 @@ def _introduce(console: Console, config: RunConfig, decoder: Decoder, address: s
         )
     wished = config.engine.backend
     until = "" if wished in (FIRST_BACKEND, engine.backend) else f", until it is ready on {wished}"
-    console.print(
-        f"engine:  {engine.name} {engine.engine_id[:12]} on {engine.backend}{until}", highlight=False
+    used = (
+        f"{engine.name} {engine.engine_id[:12]} on {engine.backend}{until}" if engine.name else "none needed"
     )
+    console.print(f"engine:  {used}", highlight=False)
     console.print(f"publish: {address}   control: {control}   (rtbci listen shows it)", highlight=False)
 
 

@@ -51,14 +51,19 @@ def amp(
     rate: Annotated[float, typer.Option(help="Sampling rate, Hz.")] = 250.0,
     seed: Annotated[int, typer.Option(help="Same seed, same signal.")] = 0,
     line: Annotated[float, typer.Option(help="Frequency of the mains, Hz; 0: none.")] = 50.0,
-    keys: Annotated[bool, typer.Option(help="Arrow keys say what the user imagines.")] = False,
+    keys: Annotated[
+        bool, typer.Option(help="Arrow keys, or numbers of targets, say what the user does.")
+    ] = False,
+    paradigm: Annotated[
+        str, typer.Option(help="The user looks at the flickers of this one, instead of imagining hands.")
+    ] = "",
     follow: Annotated[
         str, typer.Option(help="Marker stream whose cues the user follows, as rtbci-cues of a calibration.")
     ] = "",
     chunk: Annotated[int, typer.Option(help="Samples sent together.")] = 8,
     name: Annotated[str, typer.Option(help="Name of the LSL stream.")] = "rtbci-amp",
 ) -> None:
-    """Stream a synthetic amplifier (left and right hand imagery), or a BrainFlow board."""
+    """Stream a synthetic amplifier (left and right hand imagery, or flicker), or a BrainFlow board."""
     from rtbci.commands import amp as command
 
     if brainflow is not None:
@@ -76,6 +81,7 @@ def amp(
         follow=follow,
         chunk=chunk,
         name=name,
+        paradigm=paradigm,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from rtbci.errors import ConfigError, FileFormatError
 from rtbci.evaluate.npz_runs import is_run_archive, read_npz_runs
+from rtbci.replay.events_file import is_events_file
 from rtbci.replay.read import read_recordings
 from rtbci.replay.recording import Recording
 from rtbci.replay.sniff import COMPANIONS, KINDS
@@ -83,7 +84,8 @@ def open_data(places: Sequence[str], name: str = "") -> SubjectReader:
     Parameters
     ----------
     places : sequence of str
-        One folder; one or more files; or ``moabb:NAME``.
+        One folder; one or more files; or ``moabb:NAME``. Where a folder holds no recording, each folder in it that does
+        is a subject.
     name : str
         Name of the data set; the folder's name otherwise.
 
@@ -110,11 +112,11 @@ def open_data(places: Sequence[str], name: str = "") -> SubjectReader:
             f"--data: {missing[0]} does not exist, need a folder or recordings; check the path "
             f"(a public data set is named as {MOABB_PREFIX}NAME)"
         )
-    files = [file for path in paths for file in (_recordings_in(path) if path.is_dir() else [path])]
     home = paths[0] if paths[0].is_dir() else paths[0].parent
-    by_subject: dict[str, list[Path]] = {}
-    for file in files:
-        by_subject.setdefault(subject_of(file), []).append(file)
+    by_subject: dict[str, list[Path]] = _folders_of_subjects(home) if paths == [home] else {}
+    if not by_subject:
+        for file in [file for path in paths for file in (_recordings_in(path) if path.is_dir() else [path])]:
+            by_subject.setdefault(subject_of(file), []).append(file)
     grouped = {subject: tuple(sorted(found)) for subject, found in by_subject.items()}
     return FileReader(name or home.resolve().name, ", ".join(places), grouped)
 
@@ -130,10 +132,27 @@ def subject_of(path: Path) -> str:
     return RUN_SUFFIX.sub("", path.stem) or path.stem
 
 
-def _recordings_in(folder: Path) -> list[Path]:
+def _folders_of_subjects(home: Path) -> dict[str, list[Path]]:
+    """Recordings by the folder that they lie in, where `home` itself holds none."""
+    if _look_for_recordings(home):
+        return {}
+    folders = sorted(path for path in home.iterdir() if path.is_dir())
+    return {folder.name: found for folder in folders if (found := _look_for_recordings(folder))}
+
+
+def _look_for_recordings(folder: Path) -> list[Path]:
+    """Recordings in a folder, sorted; of one that lies there in several formats only the FIF file."""
     endings = {ending for kind in KINDS for ending in kind.extensions} - COMPANIONS.keys()
     found = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix.lower() in endings)
+    found = [path for path in found if not is_events_file(path)]
+    converted = {path.stem.removesuffix("_raw") for path in found if path.suffix.lower() == ".fif"}
+    return [path for path in found if path.suffix.lower() == ".fif" or path.stem not in converted]
+
+
+def _recordings_in(folder: Path) -> list[Path]:
+    found = _look_for_recordings(folder)
     if not found:
+        endings = {ending for kind in KINDS for ending in kind.extensions} - COMPANIONS.keys()
         raise FileFormatError(
             f"--data: {folder} holds no recording, need files ending in {', '.join(sorted(endings))}; "
             "give the folder that the files lie in"

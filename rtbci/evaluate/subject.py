@@ -16,7 +16,7 @@ from rtbci.evaluate.online import Span
 from rtbci.evaluate.record import SubjectRecord, SubjectScore, TrialRecord
 from rtbci.evaluate.scoring import Rules, active_log_probs, score_condition, span_probs
 from rtbci.evaluate.split import Remaining, Split, first_trials
-from rtbci.evaluate.trials import TRACKS, Trial, find_trials, nearest_window
+from rtbci.evaluate.trials import Trial, find_track, find_trials, nearest_window
 from rtbci.probe.profile import Profile
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
@@ -170,9 +170,7 @@ def _decode(
 
 
 def _window_of(windows: Windows, trial: Trial, recipe: ParadigmRecipe, track: str) -> int | None:
-    i = nearest_window(
-        windows.t_first, windows.t_newest, trial.t_cue, TRACKS[track.upper()], recipe.window.hop_s
-    )
+    i = nearest_window(windows.t_first, windows.t_newest, trial.t_cue, find_track(track), recipe.window.hop_s)
     return i if i is not None and windows.full[i] else None
 
 
@@ -193,7 +191,7 @@ class _Subject:
         self._task, self._recipe, self._runs = task, recipe, runs
         self._trials, self._decoded, self._profile = trials, decoded, profile
         self._calibrator, self._listened = calibrator, listened
-        self._rules = Rules.of(recipe, TRACKS[task.track.upper()])
+        self._rules = Rules.of(recipe, find_track(task.track))
         found = [(trial, _window_of(decoded[trial.i_run], trial, recipe, task.track)) for trial in trials]
         cued = [(trial, i) for trial, i in found if trial.i_class in self._rules.active]
         self._cued = [trial for trial, _ in cued]

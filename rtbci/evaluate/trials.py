@@ -20,6 +20,7 @@ __all__ = [
     "Trial",
     "active_classes",
     "check_track",
+    "find_track",
     "find_trials",
     "nearest_window",
     "window_labels",
@@ -81,6 +82,29 @@ def active_classes(classes: Sequence[str]) -> list[str]:
     return [name for i, name in enumerate(classes) if i != idle]
 
 
+def find_track(name: str) -> Track:
+    """A track by its name, or by the seconds after the cue that it goes from and to, as ``0.5-4.5``.
+
+    Raises
+    ------
+    ConfigError
+        When it is neither.
+    """
+    if name.upper() in TRACKS:
+        return TRACKS[name.upper()]
+    start, _, end = name.partition("-")
+    try:
+        found = Track(name, float(start), float(end))
+    except ValueError:
+        found = Track(name, 0.0, -1.0)
+    if not 0.0 <= found.start_s < found.end_s < np.inf:
+        raise ConfigError(
+            f"--track: got '{name}', need A (from the cue on), B (imagery only, the one that counts) or seconds after the "
+            "cue, as 0.5-4.5"
+        )
+    return found
+
+
 def check_track(track: str, recipe: ParadigmRecipe) -> Track:
     """Look a track up, and refuse a paradigm that does not keep to it.
 
@@ -90,11 +114,7 @@ def check_track(track: str, recipe: ParadigmRecipe) -> Track:
         When there is no such track, the paradigm's window does not fit into it, track B is asked for and
         the paradigm reads frontal electrodes below 8 Hz, or its windows are locked to markers.
     """
-    if track.upper() not in TRACKS:
-        raise ConfigError(
-            f"--track: got '{track}', need A (from the cue on) or B (imagery only, the one that counts)"
-        )
-    found = TRACKS[track.upper()]
+    found = find_track(track)
     where = f"track {found.name}: paradigm '{recipe.name}'"
     if recipe.window.policy != "sliding":
         raise ConfigError(f"{where} decodes windows locked to markers, need sliding windows; judge another")
@@ -121,7 +141,8 @@ def _is_imagery_band(recipe: ParadigmRecipe) -> bool:
 def find_trials(runs: Sequence[Recording], recipe: ParadigmRecipe, where: str) -> list[Trial]:
     """Cues of all runs in time order, those of an idle class included.
 
-    A trial ends with the next marker, or `TRIAL_S` after its cue when none comes within `LONGEST_TRIAL_S`.
+    A trial ends with the next marker, or `TRIAL_S` after its cue when none comes within `LONGEST_TRIAL_S`. Where the
+    recipe says how long a trial is, it ends then, or with the next marker before.
 
     Raises
     ------
@@ -147,7 +168,8 @@ def _trials_of_run(i_run: int, run: Recording, recipe: ParadigmRecipe) -> list[T
         if name is None or t_cue < 0:
             continue
         after = next((t for t in times[i + 1 :] if t > t_cue), np.inf)
-        t_end = after if after - t_cue <= LONGEST_TRIAL_S else t_cue + TRIAL_S
+        longest_s = recipe.trial_s or LONGEST_TRIAL_S
+        t_end = after if after - t_cue <= longest_s else t_cue + (recipe.trial_s or TRIAL_S)
         trials.append(Trial(i_run, t_cue, min(t_end, run.duration_s), recipe.classes.index(name)))
     return trials
 

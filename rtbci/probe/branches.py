@@ -16,6 +16,8 @@ from rtbci.backends.session import Float32Array, Session
 from rtbci.encoder.features import FeatureRing
 from rtbci.errors import EngineError, ProfileError, ShapeError
 from rtbci.probe.band_branches import PowerBranch, TangentBranch
+from rtbci.probe.cca import CcaProbe
+from rtbci.probe.cca_branch import CcaBranch
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
 from rtbci.probe.power import PowerProbe
@@ -323,6 +325,18 @@ def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meani
             PowerProbe.from_tensors(profile.tensors(entry.name)),
             profile.window_samples,
             profile.hop_samples,
+            name=entry.name,
+        ),
+        "cca": lambda: CcaBranch(
+            CcaProbe.from_tensors(profile.tensors(entry.name)),
+            entry.frequencies_hz,
+            entry.bands_hz,
+            entry.lengths_samples,
+            profile.rate_hz,
+            len(profile.channels),
+            profile.hop_samples,
+            n_harmonics=entry.n_harmonics,
+            order=entry.order,
             name=entry.name,
         ),
     }

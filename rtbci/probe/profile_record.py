@@ -44,7 +44,7 @@ class BranchEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ----------
     name : str
         Prefix of the branch's tensors: ``"<name>.<tensor>"``.
-    kind : {'encoder', 'tangent', 'power', 'window'}
+    kind : {'encoder', 'tangent', 'power', 'window', 'cca'}
         Which class of `rtbci.probe.branches` runs it.
     weight : float
         Weight of its logits in the fusion.
@@ -56,16 +56,25 @@ class BranchEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Order of the filters of these bands.
     delays_samples : list of int
         Delayed copies of the signal beside it, of a tangent branch; see `rtbci.probe.band_branches.Delays`.
+    frequencies_hz : list of float
+        Flicker of each class, of a CCA branch; 0 for the class that looks at nothing.
+    n_harmonics : int
+        Of these frequencies, the fundamental counted.
+    lengths_samples : list of int
+        Windows of a CCA branch, ascending.
     """
 
     name: str
-    kind: Literal["encoder", "tangent", "power", "window"]
+    kind: Literal["encoder", "tangent", "power", "window", "cca"]
     weight: float = 1.0
     engine: str = ""
     engine_id: str = ""
     bands_hz: list[tuple[float, float]] = []
     order: int = 2
     delays_samples: list[int] = []
+    frequencies_hz: list[float] = []
+    n_harmonics: int = 3
+    lengths_samples: list[int] = []
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

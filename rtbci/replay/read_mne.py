@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rtbci.errors import FileFormatError
+from rtbci.replay.events_file import read_events
 from rtbci.replay.recording import Recording, source_id_of
 from rtbci.replay.sniff import Kind
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
@@ -119,7 +120,7 @@ def _convert(raw: Any, path: Path, start_s: float, stop_s: float | None) -> Reco
         kinds = ", ".join(sorted({channel.type for channel in channels}))
         raise FileFormatError(f"{path}: has no EEG channel, only {kinds}; need an EEG recording")
     data = _read_blocks(raw, path, start, stop, np.array([gain for _, gain in described]))
-    markers = _annotations(raw) or _events(data, channels, rate_hz, start / rate_hz)
+    markers = _annotations(raw) or _events(data, channels, rate_hz, start / rate_hz) or read_events(path, raw)
     t_from, t_to = start / rate_hz, stop / rate_hz
     info = StreamInfo(
         name=path.stem,

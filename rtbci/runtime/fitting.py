@@ -41,7 +41,9 @@ def check_paradigm(profile: Profile, recipe: ParadigmRecipe) -> None:
         "hop_s": (round(profile.hop_samples / profile.rate_hz, 6), round(window.hop_s, 6)),
     }
     wrong = [f"{what} {got!r}, need {need!r}" for what, (got, need) in pairs.items() if got != need]
-    wrong += _chain_faults(profile, recipe) + _engine_faults(profile, recipe)
+    wrong += (
+        _chain_faults(profile, recipe) + _engine_faults(profile, recipe) + _flicker_faults(profile, recipe)
+    )
     if wrong:
         raise ProfileError(
             f"{_where(profile)}: does not fit paradigm '{recipe.name}': {'; '.join(wrong)}; calibrate again, or use "
@@ -159,4 +161,15 @@ def _engine_faults(profile: Profile, recipe: ParadigmRecipe) -> list[str]:
         f"are {listed}, need one of these by name and kind"
         for entry in profile.branches
         if entry.engine and have.get(entry.name) != entry.kind
+    ]
+
+
+def _flicker_faults(profile: Profile, recipe: ParadigmRecipe) -> list[str]:
+    """Frequencies are the recipe's; a profile that was made for others would name the wrong targets."""
+    have = {branch.name: list(branch.frequencies_hz) for branch in recipe.branches if branch.kind == "cca"}
+    return [
+        f"branch '{entry.name}' has the frequencies {entry.frequencies_hz} Hz, need {have[entry.name]} Hz (rtbci flicker "
+        "profile writes a population profile for the recipe's)"
+        for entry in profile.branches
+        if entry.kind == "cca" and have.get(entry.name, entry.frequencies_hz) != entry.frequencies_hz
     ]

@@ -30,6 +30,7 @@ COMMANDS = (
     "control",
     "engine",
     "keys",
+    "flicker",
     "profile",
     "session",
 )

@@ -10,7 +10,21 @@ from rtbci.settings import check_settings
 from tests.calibration_steps import CLASSES, protocol, values
 
 
-@pytest.mark.parametrize("name", list_recipes("paradigms"))
+CALIBRATED = [
+    name
+    for name in list_recipes("paradigms")
+    if not any(branch.kind == "cca" for branch in read_paradigm(name).branches)
+]
+
+
+def test_a_paradigm_without_a_protocol_is_told_so() -> None:
+    with pytest.raises(
+        ConfigError, match=r"paradigm 'ssvep': has no protocol.toml in .*--protocol FILE, or use the"
+    ):
+        read_protocol(read_paradigm("ssvep"))
+
+
+@pytest.mark.parametrize("name", CALIBRATED)
 def test_shipped_protocols_are_graz_with_a_cue_for_each_class(name: str) -> None:
     recipe = read_paradigm(name)
     shipped = read_protocol(recipe)

@@ -41,7 +41,7 @@ READABLE = [
     ("muse/ssvep_subject1.csv", 30732, 5, 256.0, 32, "1", 26.2),
     ("sleep/data_resting_EO_200Hz_raw.fif", 72000, 2, 200.0, 0, "", 13.9),
     ("ssvep-exo/subject01/record-[2012.07.06-19.02.16].gdf", 57024, 8, 256.0, 97, "32769", None),
-    ("ssvep-exo/subject01/record-[2012.07.06-19.02.16]_raw.fif", 57024, 8, 256.0, 0, "", None),
+    ("ssvep-exo/subject01/record-[2012.07.06-19.02.16]_raw.fif", 57024, 8, 256.0, 32, "1", None),
 ]
 REFUSED = [
     (f"{FORMATS}/eeglab/test.cnt", "begins like Neuroscan CNT, but cannot be read .*ANT Neuro"),

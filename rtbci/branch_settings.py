@@ -1,0 +1,79 @@
+"""What a paradigm's recipe says of a branch, and of the flicker that its user looks at."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rtbci.settings import Settings
+
+__all__ = ["BranchSettings", "StimulusSettings"]
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class BranchSettings(Settings):
+    """One branch of the decoder; its weights are in the profile under its name.
+
+    A branch of kind ``cca`` has a frequency for each class, 0 for the one that looks at nothing, and windows of
+    several lengths.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    kind: Literal["encoder", "tangent", "power", "window", "cca"]
+    engine: str | None = None
+    bands_hz: tuple[tuple[Positive, Positive], ...] = ()
+    order: int = Field(default=4, ge=1, le=12)
+    frequencies_hz: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    n_harmonics: int = Field(default=3, ge=1, le=10)
+    lengths_s: tuple[Positive, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> "BranchSettings":
+        if self.kind in ("encoder", "window") and not self.engine:
+            raise ValueError(f"branch '{self.name}' of kind {self.kind} has no engine; name one")
+        if self.kind == "cca":
+            self._check_cca()
+        elif self.frequencies_hz or self.lengths_s:
+            raise ValueError(
+                f"branch '{self.name}' of kind {self.kind} has frequencies or lengths; leave them out"
+            )
+        return self
+
+    def _check_cca(self) -> None:
+        missing = [key for key in ("bands_hz", "frequencies_hz", "lengths_s") if not getattr(self, key)]
+        if missing:
+            raise ValueError(f"branch '{self.name}' of kind cca has no {', '.join(missing)}; add them")
+        targets = [one for one in self.frequencies_hz if one]
+        if len(set(targets)) < max(len(targets), 2) or len(self.frequencies_hz) - len(targets) > 1:
+            raise ValueError(
+                f"branch '{self.name}' has the frequencies {list(self.frequencies_hz)}, need two or more different ones, "
+                "and at most one 0"
+            )
+        if list(self.lengths_s) != sorted(set(self.lengths_s)):
+            raise ValueError(
+                f"branch '{self.name}' has the lengths {list(self.lengths_s)}, need ascending ones"
+            )
+
+    def check_classes(self, classes: Sequence[str], idle: int | None) -> None:
+        """Refuse frequencies that are not those of the classes, of which `idle` is the one that looks at nothing.
+
+        Raises
+        ------
+        ValueError
+            When there is not one for each, or another one than `idle` is 0.
+        """
+        zeros = [i for i, one in enumerate(self.frequencies_hz) if not one]
+        wanted = [] if idle is None else [idle]
+        if self.kind == "cca" and (len(self.frequencies_hz) != len(classes) or zeros != wanted):
+            raise ValueError(
+                f"branch '{self.name}' has the frequencies {list(self.frequencies_hz)} for the classes {list(classes)}, "
+                "need one for each, in that order, and 0 for idle or rest alone"
+            )
+
+
+class StimulusSettings(Settings):
+    """How targets flicker on a display; see `rtbci.flicker.frames`."""
+
+    refresh_hz: Positive = 60.0
+    waveform: Literal["sine", "square"] = "sine"

@@ -1,0 +1,160 @@
+"""Flickering targets on a web page: its server's side."""
+
+import math
+import secrets
+import threading
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Self
+
+from starlette.applications import Starlette
+from starlette.routing import Mount, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+
+from rtbci.branch_settings import StimulusSettings
+from rtbci.calibrate.page.app import Guard
+from rtbci.calibrate.page.link import PageLink
+from rtbci.calibrate.page.messages import encode
+from rtbci.calibrate.page.server import PageServer, listen
+from rtbci.calibrate.page.timing import PageTiming
+from rtbci.clock import Clock, now
+from rtbci.errors import ConfigError
+
+__all__ = ["FlickerPage"]
+
+HOST = "127.0.0.1"
+SHOW_S = 0.5
+"""An order that is not on the screen by then does not count as seen."""
+POLL_S = 0.05
+TOKEN_BYTES = 16
+MIN_FRAMES = 90
+"""Frames that the refresh rate is measured on."""
+REFRESH_TOLERANCE = 0.02
+
+
+class FlickerPage:
+    """Serves the page, and tells it what to show.
+
+    Parameters
+    ----------
+    title : str
+    targets : mapping of str to float
+        Frequency of each, Hz.
+    stimulus : StimulusSettings
+        Refresh rate that the frequencies were checked for, and waveform.
+    port : int
+        0 picks a free one.
+    clock : callable
+        Time in seconds of the local LSL clock.
+
+    Raises
+    ------
+    PortInUseError
+        When another program has the port.
+
+    Notes
+    -----
+    Brightness is a function of the number of the frame since the flicker began; a frame that was dropped is counted, so that
+    the phase stays and only that frame's brightness is missing. Server, token, clock and frame times are those of the cue
+    page. Only for browsers on this machine.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        targets: Mapping[str, float],
+        stimulus: StimulusSettings,
+        *,
+        port: int = 0,
+        clock: Clock = now,
+    ) -> None:
+        self.targets = dict(targets)
+        self._title, self._stimulus, self._clock = title, stimulus, clock
+        self._timing = PageTiming()
+        self._link = PageLink(self._timing, self._greeting, clock)
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        listening = listen(HOST, port)
+        self.url = f"http://{HOST}:{listening.getsockname()[1]}/{token}/"
+        routes = [
+            WebSocketRoute(f"/{token}/ws", self._link.serve),
+            # the loop of frames and its measurement are those of the cue page
+            Mount(f"/{token}/cue", StaticFiles(directory=str(files("rtbci.calibrate.page") / "static"))),
+            Mount(f"/{token}", StaticFiles(directory=str(files("rtbci.flicker.page") / "static"), html=True)),
+        ]
+        self._server = PageServer(Guard(Starlette(routes=routes), token, loopback_only=True), listening)
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether a page is connected and not hidden."""
+        return self._link.is_seen
+
+    @property
+    def generation(self) -> int:
+        """Another number means another page, or that it was away."""
+        return self._link.generation
+
+    def wait_for_start(self, stop: threading.Event) -> bool:
+        """Wait for a page and its start key, and for its refresh rate; False when stopped.
+
+        Raises
+        ------
+        ConfigError
+            When the display refreshes at another rate than the recipe's frequencies were checked for.
+        """
+        self._link.started.clear()
+        while not self._link.started.is_set() or self._timing.measured().get("n_frames", 0.0) < MIN_FRAMES:
+            if stop.wait(POLL_S):
+                return False
+        refresh_hz = 1e3 / self._timing.measured()["frame_ms"]
+        if abs(refresh_hz / self._stimulus.refresh_hz - 1) > REFRESH_TOLERANCE:
+            raise ConfigError(
+                f"flicker page: the display refreshes {refresh_hz:.1f} times a second, the recipe says "
+                f"{self._stimulus.refresh_hz:g} Hz; set [stimulus] refresh_hz to {refresh_hz:.0f} and check again with "
+                "rtbci flicker check, or set the display"
+            )
+        return True
+
+    def show(self, step: str, target: str | None = None) -> float:
+        """Have the page show something, and return when it was seen.
+
+        Parameters
+        ----------
+        step : {'flicker', 'cue', 'rest', 'done'}
+            Begin to flicker; ask for a target; ask for nothing, still flickering; end.
+        target : str, optional
+            What is asked for.
+
+        Returns
+        -------
+        float
+            Seconds of the local LSL clock, one usual frame after the frame that drew it began; NaN when it was not seen.
+        """
+        i_target = None if target is None else list(self.targets).index(target)
+        drawn = self._server.call(self._link.order(step, i_target, SHOW_S))
+        return math.nan if drawn is None else self._timing.onset(*drawn)
+
+    def measured(self) -> dict[str, float]:
+        """Frame times, dropped frames and the clock; see `rtbci.calibrate.page.timing.PageTiming.measured`."""
+        return self._timing.measured()
+
+    def close(self) -> None:
+        """End the server; may be called more than once."""
+        self._server.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _greeting(self) -> list[str]:
+        targets = [{"name": name, "hz": hz} for name, hz in self.targets.items()]
+        return [
+            encode(
+                "flickers",
+                title=self._title,
+                targets=targets,
+                waveform=self._stimulus.waveform,
+                refresh_hz=self._stimulus.refresh_hz,
+            )
+        ]

@@ -1,0 +1,113 @@
+"""What the page asks its user for, in which order, and the markers that say so."""
+
+import math
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from rtbci.calibrate.presenter import wait_on
+from rtbci.clock import Clock, now
+
+__all__ = ["MarkerSink", "Page", "order_of", "run_session"]
+
+REST_S = 2.5
+TRIAL_S = 4.0
+POLL_S = 0.25
+ON, UNSEEN = "flicker_on", "unseen"
+
+
+class Page(Protocol):
+    """What shows the targets; `rtbci.flicker.page.flicker_page.FlickerPage` is one."""
+
+    targets: dict[str, float]
+
+    @property
+    def generation(self) -> int: ...  # noqa: D102
+
+    def wait_for_start(self, stop: threading.Event) -> bool:
+        """Wait for the start key; False when stopped."""
+        ...
+
+    def show(self, step: str, target: str | None = None) -> float:
+        """Show something; when it was seen, NaN when it was not."""
+        ...
+
+
+class MarkerSink(Protocol):
+    """Takes markers with stamps of the LSL clock."""
+
+    def push(self, text: str, t_lsl: float) -> None:
+        """Send one."""
+        ...
+
+
+def order_of(targets: Sequence[str], n_trials: int, seed: int) -> list[str]:
+    """Each target `n_trials` times, shuffled in blocks of one each."""
+    rng = np.random.default_rng(seed)
+    return [str(name) for _ in range(n_trials) for name in rng.permutation(list(targets))]
+
+
+def run_session(
+    page: Page,
+    markers: MarkerSink,
+    n_trials: int,
+    seed: int,
+    trial_s: float | None,
+    stop: threading.Event,
+    tell: Callable[[str], None],
+    clock: Clock = now,
+) -> None:
+    """Let the targets flicker, and ask for them one after the other.
+
+    Parameters
+    ----------
+    page : Page
+    markers : MarkerSink
+        Gets ``flicker_on`` with the time of frame 0, names of targets, ``rest``, and ``unseen`` where the page was away during
+        a trial.
+    n_trials : int
+        Of each target; 0: nothing is asked for, until `stop`.
+    seed : int
+    trial_s : float or None
+        How long a target is asked for; None: 4 s.
+    stop : threading.Event
+    tell : callable
+        Takes a line for the person at the terminal.
+    clock : callable
+    """
+    while page.wait_for_start(stop):
+        generation = page.generation
+        t_on = page.show("flicker")
+        if math.isnan(t_on):
+            tell("flicker page: went away before it flickered; waiting for the start key again")
+            continue
+        markers.push(ON, t_on)
+        tell(f"flickering: {', '.join(f'{name} {hz:g} Hz' for name, hz in page.targets.items())}")
+        if n_trials:
+            _ask(page, markers, order_of(list(page.targets), n_trials, seed), trial_s or TRIAL_S, stop, clock)
+            page.show("done")
+            return
+        while page.generation == generation:
+            if stop.wait(POLL_S):
+                page.show("done")
+                return
+        tell("flicker page: gone or hidden; waiting for the start key again")
+
+
+def _ask(
+    page: Page, markers: MarkerSink, order: Sequence[str], trial_s: float, stop: threading.Event, clock: Clock
+) -> None:
+    wait_on(clock() + REST_S, stop, clock)
+    for target in order:
+        if stop.is_set():
+            return
+        generation, t_cue = page.generation, page.show("cue", target)
+        if not math.isnan(t_cue):
+            markers.push(target, t_cue)
+        wait_on(clock() + trial_s, stop, clock)
+        t_rest = page.show("rest")
+        is_seen = page.generation == generation and not math.isnan(t_rest)
+        markers.push("rest" if is_seen else UNSEEN, t_rest if is_seen else clock())
+        wait_on(clock() + REST_S, stop, clock)

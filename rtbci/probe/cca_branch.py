@@ -1,0 +1,122 @@
+"""A branch that tells which flicker a user looks at, without training."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rtbci.errors import ShapeError
+from rtbci.probe.cca import CcaProbe
+from rtbci.probe.reference_products import ReferenceProducts
+from rtbci.stages.filter import SosFilter
+from rtbci.stages.stage import FloatArray
+
+__all__ = ["CcaBranch"]
+
+
+class CcaBranch:
+    """Causal filter bank, products with sines per hop, canonical correlations in windows of several lengths.
+
+    Parameters
+    ----------
+    probe : CcaProbe
+    frequencies_hz : sequence of float
+        One for each class; 0 for the class that looks at nothing.
+    bands_hz : sequence of (float, float)
+        Band-passes, in the probe's order.
+    lengths_samples : sequence of int
+        Windows, ascending, in the probe's order; the last is the branch's.
+    rate_hz : float
+    n_channels, hop_samples : int
+    n_harmonics : int
+        The fundamental counted.
+    order : int
+        Of the Butterworth band-passes, as in `SosFilter.bandpass`.
+    name : str
+        Name in the profile.
+
+    Raises
+    ------
+    ShapeError
+        When probe, bands, lengths and frequencies do not fit each other.
+    """
+
+    def __init__(
+        self,
+        probe: CcaProbe,
+        frequencies_hz: Sequence[float],
+        bands_hz: Sequence[tuple[float, float]],
+        lengths_samples: Sequence[int],
+        rate_hz: float,
+        n_channels: int,
+        hop_samples: int,
+        *,
+        n_harmonics: int = 3,
+        order: int = 4,
+        name: str = "cca",
+    ) -> None:
+        if (probe.n_lengths, probe.n_bands) != (len(lengths_samples), len(bands_hz)):
+            raise ShapeError(
+                f"branch '{name}': has {len(lengths_samples)} windows and {len(bands_hz)} bands, the probe has "
+                f"{probe.n_lengths} and {probe.n_bands}; need as many"
+            )
+        if any(length % hop_samples for length in lengths_samples):
+            raise ShapeError(
+                f"branch '{name}': windows have {list(lengths_samples)} samples and a hop {hop_samples}, need whole "
+                "numbers of hops"
+            )
+        self.name, self.window_samples, self._hop_samples = name, lengths_samples[-1], hop_samples
+        self._settings = (tuple(frequencies_hz), tuple(bands_hz), tuple(lengths_samples), rate_hz, n_channels)
+        self._n_harmonics, self._order, self._probe = n_harmonics, order, probe
+        self._targets = np.flatnonzero(np.asarray(frequencies_hz))
+        self._n_classes = len(frequencies_hz)
+        self._filters = [SosFilter.bandpass(low, high, rate_hz, n_channels, order) for low, high in bands_hz]
+        self._products = ReferenceProducts(
+            [one for one in frequencies_hz if one],
+            n_harmonics,
+            rate_hz,
+            len(bands_hz),
+            n_channels,
+            hop_samples,
+            [length // hop_samples for length in lengths_samples],
+        )
+
+    def push(self, hop: FloatArray) -> None:
+        """Filter the hop and add its products; see `rtbci.probe.branches.Branch.push`."""
+        self._products.push(np.stack([band.push(hop) for band in self._filters]))
+
+    def logits(self) -> FloatArray | None:
+        """Correlations and their weighted sum; see `rtbci.probe.branches.Branch.logits`."""
+        if not self._products.filled:
+            return None
+        logits = np.zeros(self._n_classes)
+        logits[self._targets] = self._probe.scores(self._products.windows())
+        return logits
+
+    def logits_of(self, window: FloatArray) -> FloatArray:
+        """Push the signal through a new branch; see `rtbci.probe.branches.Branch.logits_of`."""
+        twin = CcaBranch(
+            self._probe,
+            *self._settings,
+            self._hop_samples,
+            n_harmonics=self._n_harmonics,
+            order=self._order,
+            name=self.name,
+        )
+        for i in range(len(window) % self._hop_samples, len(window), self._hop_samples):
+            twin.push(window[i : i + self._hop_samples])
+        logits = twin.logits()
+        if logits is None:
+            raise ShapeError(
+                f"branch '{self.name}': signal has shape {window.shape}, need ({self.window_samples} or more, n_channels)"
+            )
+        return logits
+
+    def rehearse(self) -> None:
+        """Correlations once more; see `rtbci.probe.branches.Branch.rehearse`."""
+        self.logits()
+
+    def reset(self) -> None:
+        """Forget all hops."""
+        for band in self._filters:
+            band.reset()
+        self._products.reset()

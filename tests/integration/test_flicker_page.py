@@ -1,0 +1,162 @@
+"""The flicker page over real sockets: a page that a test plays, and a real browser."""
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip(
+    "starlette", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'"
+)
+pytest.importorskip("uvicorn", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'")
+pytest.importorskip(
+    "websockets", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'"
+)
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from rtbci.branch_settings import StimulusSettings
+from rtbci.clock import now
+from rtbci.errors import ConfigError
+from rtbci.flicker.page.flicker_page import MIN_FRAMES, FlickerPage
+from rtbci.flicker.session import run_session
+from tests.integration.chromium import BROWSER, Chromium
+
+pytestmark = pytest.mark.net
+
+TARGETS = {"slow": 10.0, "fast": 15.0}
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium found: apt-get install chromium")
+
+
+class Markers:
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, float]] = []
+
+    def push(self, text: str, t_lsl: float) -> None:
+        self.sent.append((text, t_lsl))
+
+
+@pytest.fixture
+def page() -> Iterator[FlickerPage]:
+    with FlickerPage("Test", TARGETS, StimulusSettings()) as one:
+        yield one
+
+
+@contextmanager
+def played(page: FlickerPage, frame_ms: float) -> Iterator[list[dict[str, Any]]]:
+    """A page whose display has frames of `frame_ms`, and whose user presses the start key at once."""
+    orders: list[dict[str, Any]] = []
+    origin = Origin(page.url[: page.url.index("/", 8)])
+    with connect(page.url.replace("http", "ws") + "ws", origin=origin, proxy=None) as socket:
+
+        def say(type: str, **fields: Any) -> None:
+            socket.send(json.dumps({"type": type, **fields}))
+
+        def answer() -> None:
+            try:
+                for text in socket:
+                    message = json.loads(text)
+                    if message["type"] == "ping":
+                        say("pong", id=message["id"], page_ms=1e3 * now())
+                    elif message["type"] == "flickers":
+                        orders.append(message)
+                        say("frames", dt_ms=[frame_ms] * MIN_FRAMES)
+                        say("start")
+                    elif message["type"] == "order":
+                        orders.append(message)
+                        say("shown", id=message["id"], frame_ms=1e3 * now())
+            except ConnectionClosed:
+                pass
+
+        thread = threading.Thread(target=answer, name="played-page", daemon=True)
+        thread.start()
+        yield orders
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_the_page_is_told_the_targets_and_markers_have_the_time_of_frames(page: FlickerPage) -> None:
+    markers, stop = Markers(), threading.Event()
+    with played(page, 1000 / 60) as orders:
+        before = now()
+        args = (page, markers, 0, 0, None, stop, lambda _line: None)
+        session = threading.Thread(target=run_session, args=args)
+        session.start()
+        wait_for(lambda: bool(markers.sent))
+        after = now()
+        stop.set()
+        session.join(10.0)
+    assert orders[0]["targets"] == [{"name": "slow", "hz": 10.0}, {"name": "fast", "hz": 15.0}]
+    assert (orders[0]["waveform"], orders[0]["refresh_hz"]) == ("sine", 60.0)
+    assert [order["step"] for order in orders[1:]] == ["flicker", "done"]
+    ((text, t_on),) = markers.sent
+    assert text == "flicker_on"
+    assert before < t_on < after + 0.03
+
+
+def test_a_display_of_another_rate_is_refused(page: FlickerPage) -> None:
+    with (
+        played(page, 1000 / 75),
+        pytest.raises(
+            ConfigError,
+            match=r"refreshes 75.0 times a second, the recipe says 60 Hz; set \[stimulus\] refresh_hz to 75",
+        ),
+    ):
+        page.wait_for_start(threading.Event())
+
+
+def test_nothing_is_told_to_who_does_not_know_the_token(page: FlickerPage) -> None:
+    root = page.url[: page.url.index("/", 8)]
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{root}/flicker.js", timeout=5.0)
+    for name in ("", "flicker.js", "flicker.css", "cue/frames.js", "cue/icon.svg"):
+        with urllib.request.urlopen(page.url + name, timeout=5.0) as answer:
+            assert answer.status == 200
+
+
+@needs_browser
+def test_a_browser_counts_frames(page: FlickerPage, tmp_path: Path) -> None:
+    markers, stop = Markers(), threading.Event()
+    with Chromium(page.url, tmp_path) as browser:
+        args = (page, markers, 0, 0, None, stop, lambda _line: None)
+        session = threading.Thread(target=run_session, args=args)
+        session.start()
+        browser.wait_for("document.body.dataset.step === 'start' && !document.getElementById('go').disabled")
+        browser.press(" ")
+        browser.wait_for("document.body.dataset.step === 'flicker'")
+        seen = {
+            browser.evaluate("document.querySelector('.target').style.backgroundColor") for _ in range(30)
+        }
+        stop.set()
+        session.join(10.0)
+        browser.wait_for("document.body.dataset.step === 'done'")
+        levels = browser.call(
+            "Runtime.evaluate",
+            expression="import('./flicker.js').then(({luminance}) => JSON.stringify(["
+            "Array.from({length: 12}, (_, i) => luminance(15, i, 60, 'square')),"
+            "Array.from({length: 12}, (_, i) => luminance(12, i, 60, 'square')),"
+            "Array.from({length: 5}, (_, i) => luminance(15, i, 60, 'sine'))]))",
+            awaitPromise=True,
+            returnByValue=True,
+        )
+    assert len(seen) > 2
+    square, odd, sine = json.loads(levels["result"]["value"])
+    assert square == [1, 1, 0, 0] * 3
+    assert odd == [1, 1, 1, 0, 0] * 2 + [1, 1]
+    assert sine == pytest.approx([0.5, 1.0, 0.5, 0.0, 0.5], abs=1e-9)
+    assert [text for text, _ in markers.sent] == ["flicker_on"]
+    assert 900 / 60 < page.measured()["frame_ms"] < 1100 / 60
