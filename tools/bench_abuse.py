@@ -4,7 +4,7 @@
     python tools/bench_abuse.py --count 10000 [--kinds ...]    # exactly so many of each kind, and what the run counted
 
 For each kind of abuse `rtbci amp` and `rtbci run` are started, and a client listens. In turns nothing else happens for
-some seconds, and the abuse goes on for some seconds, as fast as one process of the lowest priority can. Prints a table in
+some seconds, and the abuse goes on for some seconds, as fast as one process can. Prints a table in
 Markdown: percentiles of `age_ms` in both; of each round's ratios of them the median; predictions that the client missed; and what the run
 said that it had refused. The first round has the moment in which a flood is noticed.
 """
@@ -55,7 +55,6 @@ def main() -> None:
     parser.add_argument("--abuse", nargs=4, metavar=("KIND", "PUB", "CONTROL", "KEY"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.abuse:
-        _be_nice(19)
         kind, *where = args.abuse
         for _ in islice(KINDS[kind](*where), args.count or None):
             pass
