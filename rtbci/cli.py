@@ -9,6 +9,7 @@ import typer
 
 from rtbci.commands.engine import app as engine_app
 from rtbci.commands.eval_command import evaluate
+from rtbci.commands.newest import WithNewest
 from rtbci.commands.options import (
     Address,
     Config,
@@ -23,6 +24,7 @@ from rtbci.commands.options import (
 from rtbci.commands.profile import app as profile_app
 from rtbci.commands.session import app as session_app
 from rtbci.commands.signal_commands import amp, chaos, replay, streams
+from rtbci.commands.verify_command import verify
 from rtbci.errors import RtbciError
 
 __all__ = ["app", "main"]
@@ -30,7 +32,7 @@ __all__ = ["app", "main"]
 EPILOG = (
     "Exit status: 0 done, 2 wrong usage or configuration, 3 no stream or stream lost, 4 the stream is not what is "
     "needed, 5 a file cannot be read or written, 6 profile or engine, 7 address in use, 8 a package is missing, 9 a calibration led to nothing usable, "
-    "1 any other error, 130 interrupted."
+    "10 a session decodes otherwise than it was recorded, 1 any other error, 130 interrupted."
 )
 
 app = typer.Typer(
@@ -68,7 +70,7 @@ def _options(
     quiet_liblsl()
 
 
-@app.command()
+@app.command(cls=WithNewest)
 def run(
     paradigm: ParadigmName = None,
     user: Annotated[
@@ -124,6 +126,13 @@ def run(
         str | None, typer.Option(help="Folder for recordings (default: sessions in the user's data folder).")
     ] = None,
     no_record: Annotated[bool, typer.Option("--no-record", help="Do not record this run.")] = False,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[SESSION]",
+            help="Go on with a session that was cut short, with its settings and profile (default: the newest).",
+        ),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Find the EEG stream, decode it, publish predictions."""
@@ -155,10 +164,15 @@ def run(
         "record.folder": record,
         "record.enabled": False if no_record else None,
     }
-    settings = read_config(config, flags)
     from rtbci.commands import run as command
 
-    command.run(settings, console_of())
+    if resume is not None:
+        from rtbci.commands.resuming import config_to_go_on
+
+        folder, settings = config_to_go_on(resume, flags | {"config": config})
+        command.run(settings, console_of(), folder)
+        return
+    command.run(read_config(config, flags), console_of())
 
 
 @app.command()
@@ -237,7 +251,7 @@ def calibrate(
     command.calibrate(settings, request, console_of(stderr=False))
 
 
-for _command in (replay, amp, chaos):
+for _command in (replay, amp, chaos, verify):
     app.command()(_command)
 
 

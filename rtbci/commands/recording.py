@@ -1,14 +1,17 @@
 """Recording in `rtbci run`: where it goes, and what is said of it at the start and at the end."""
 
 import shutil
+from datetime import datetime
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
 from rtbci.clock import now, utc_now
 from rtbci.config import RunConfig
 from rtbci.record.recorder import SessionRecorder, Written
-from rtbci.record.session_json import describe_session
+from rtbci.record.resume import Unfinished
+from rtbci.record.session_json import Resumed, describe_session, versions_here
 from rtbci.record.sessions import new_session_folder, sessions_root
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import SourceFactory
@@ -17,9 +20,13 @@ from rtbci.stream.source import Source, StreamInfo
 __all__ = ["recorded", "say_recorded", "say_recording", "start_recorder"]
 
 
-def start_recorder(config: RunConfig, decoder: Decoder) -> SessionRecorder:
-    """Make the session's folder and start to write; a folder that cannot be made is told, the run goes on."""
+def start_recorder(
+    config: RunConfig, decoder: Decoder, unfinished: Unfinished | None = None
+) -> SessionRecorder:
+    """Make the session's folder, or take one up, and start to write; what cannot be made is told, the run goes on."""
     start, t_lsl = utc_now(), now()
+    if unfinished is not None:
+        return _go_on(config, unfinished, start, t_lsl)
     root = Path(config.record.folder).expanduser() if config.record.folder else sessions_root()
     folder = new_session_folder(root, start, decoder.recipe.name, config.user)
     recorder = SessionRecorder(
@@ -29,6 +36,21 @@ def start_recorder(config: RunConfig, decoder: Decoder) -> SessionRecorder:
         max_bytes=config.record.memory_mb * 2**20,
     )
     recorder.start()
+    return recorder
+
+
+def _go_on(config: RunConfig, unfinished: Unfinished, start: datetime, t_lsl: float) -> SessionRecorder:
+    resumed = Resumed(utc=start.isoformat(), t_lsl=t_lsl, gap_s=unfinished.gap_s, versions=versions_here())
+    record = unfinished.record
+    recorder = SessionRecorder(
+        unfinished.folder,
+        msgspec.structs.replace(record, resumed=(*record.resumed, resumed)),
+        start,
+        max_bytes=config.record.memory_mb * 2**20,
+        open_disk=lambda _path: unfinished.disk,
+        so_far=unfinished.so_far,
+    )
+    recorder.start(unfinished.gap_s)
     return recorder
 
 

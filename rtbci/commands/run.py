@@ -2,21 +2,26 @@
 
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from rtbci.commands.recording import recorded, say_recorded, say_recording, start_recorder
+from rtbci.commands.resuming import profile_to_go_on, say_resumed, take_up
 from rtbci.commands.status_line import StatusLine
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
+from rtbci.probe.profile import Profile
 from rtbci.publish.control import Control
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import read_paradigm
+from rtbci.record.kept_profiles import ProfileKeeper
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
 from rtbci.runtime.engine_opener import FIRST_BACKEND
+from rtbci.runtime.journal import Journal
 from rtbci.runtime.live import LiveRun, Report, SourceFactory
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.profiles import find_profile, profiles_root
@@ -30,7 +35,7 @@ RETRY_TIMEOUT_S = 2.0
 LOOK_S = 0.1
 
 
-def run(config: RunConfig, console: Console) -> Report:
+def run(config: RunConfig, console: Console, resume: Path | None = None) -> Report:
     """Run until Ctrl-C, a client's stop, or the end of the duration.
 
     Parameters
@@ -39,9 +44,12 @@ def run(config: RunConfig, console: Console) -> Report:
         Checked settings.
     console : Console
         Where to say what happens (standard error, so that pipes stay clean).
+    resume : Path, optional
+        Folder of a session to go on with; `config` is its own.
     """
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
+        unfinished = None if resume is None else take_up(resume, stack)
         # Addresses first: a port that is taken is told before anything slow is loaded.
         publish = config.publish
         publisher = stack.enter_context(
@@ -51,7 +59,10 @@ def run(config: RunConfig, console: Console) -> Report:
         recipe = read_paradigm(config.paradigm)
         # Before the profile is looked for: one that appears from here on is not missed.
         watch = ProfileWatch(profiles_root(recipe.name), config.user) if config.follow else None
-        profile = find_profile(recipe.name, config.profile, config.user)
+        if unfinished is None:
+            profile: Profile | Path | None = find_profile(recipe.name, config.profile, config.user)
+        else:
+            profile = profile_to_go_on(unfinished, recipe)
         decoder = stack.enter_context(
             Decoder(
                 recipe,
@@ -76,15 +87,28 @@ def run(config: RunConfig, console: Console) -> Report:
         line = StatusLine(console)
         stack.callback(line.close)
         sinks.append(line)
-        make_source, recorder = lsl_factory(config), None
+        make_source, recorder, journal = lsl_factory(config), None, None
         if config.record.enabled:
-            recorder = start_recorder(config, decoder)
+            recorder = start_recorder(config, decoder, unfinished)
             stack.callback(recorder.close)
-            sinks.append(recorder)
+            sinks += [ProfileKeeper(decoder, recorder), recorder]
             make_source = recorded(make_source, recorder)
+            journal = Journal(decoder, recorder.take, unfinished.numbers if unfinished else None)
         say_recording(console, recorder)
+        if unfinished is not None:
+            say_resumed(console, unfinished)
         news = recorder.news if recorder is not None else tuple
-        live = LiveRun(config, decoder, make_source, sinks, control, watch=watch, change=change, news=news)
+        live = LiveRun(
+            config,
+            decoder,
+            make_source,
+            sinks,
+            control,
+            watch=watch,
+            change=change,
+            news=news,
+            journal=journal,
+        )
         report = live.run(stop)
     _say_end(console, report)
     if recorder is not None:

@@ -149,6 +149,7 @@ class EncoderBranch:
         self._slicer = PatchSlicer(patch_samples, hop_samples, n_channels=n_electrodes)
         self._ring = FeatureRing(n_features, probe.n_patches, patch_samples // hop_samples)
         self._idle = np.zeros(session.input_shape, np.float32)
+        self.newest: Float32Array | None = None  # features that the newest hop added
 
     def push(self, hop: FloatArray) -> None:
         """Encode the patch that this hop completes; see `Branch.push`."""
@@ -156,7 +157,8 @@ class EncoderBranch:
             check_chunk(f"branch '{self.name}'", hop, self._adapter.n_channels_in)
             hop = self._adapter.push(hop)
         for patch in self._slicer.push(hop):
-            self._ring.push(self._session.run(patch[np.newaxis]).ravel())
+            self.newest = self._session.run(patch[np.newaxis]).ravel()
+            self._ring.push(self.newest)
 
     def logits(self) -> FloatArray | None:
         """Only the probe; see `Branch.logits`."""
@@ -216,6 +218,7 @@ class WindowBranch:
         self._rows = np.zeros((n_channels, 2 * self.window_samples), np.float32)
         self._n_pushed = 0
         self._output: FloatArray | None = None
+        self.newest: FloatArray | None = None  # what the engine gave for the newest window
 
     def push(self, hop: FloatArray) -> None:
         """Run the engine on the newest window; see `Branch.push`."""
@@ -227,7 +230,7 @@ class WindowBranch:
                 self._rows[:, copy : copy + len(part)] = part.T
         self._n_pushed += len(hop)
         if self._n_pushed >= n:
-            self._output = self._newest_output()
+            self.newest = self._output = self._newest_output()
 
     def logits(self) -> FloatArray | None:
         """What the engine gave; see `Branch.logits`."""

@@ -6,7 +6,7 @@ import socket as sockets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
 import zmq
@@ -18,7 +18,7 @@ from rtbci.publish.binding import bind
 from rtbci.publish.control_messages import Failure, Reply, Request, read_id, read_request
 from rtbci.publish.messages import VERSION
 
-__all__ = ["Command", "Control", "Handler", "Result"]
+__all__ = ["Answers", "Command", "Control", "Handler", "Result"]
 
 MAX_WAITING = 64
 """Requests that may wait for the decoder; the next ones are refused."""
@@ -55,6 +55,18 @@ class Command(NamedTuple):
     route: tuple[bytes, ...]
     request: Request
     t_due: float
+
+
+class Answers(Protocol):
+    """What a run needs of a control socket."""
+
+    def answer(self, handler: Handler) -> object:
+        """Carry out what has been asked for since the last call; never waits."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
 
 
 class Control:
