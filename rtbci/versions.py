@@ -1,11 +1,12 @@
 """Which packages, and which processor, a result was made with."""
 
 import platform
+import zlib
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-__all__ = ["cpu_name", "versions_of"]
+__all__ = ["cpu_make", "cpu_name", "versions_of"]
 
 
 def versions_of(packages: Iterable[str]) -> dict[str, str]:
@@ -21,9 +22,23 @@ def versions_of(packages: Iterable[str]) -> dict[str, str]:
 
 def cpu_name() -> str:
     """What the processor calls itself."""
+    return _cpu_info().get("model name") or platform.processor() or platform.machine()
+
+
+def cpu_make() -> str:
+    """What libraries choose their code for this processor by: family, model, CRC-32 of its features; or its name."""
+    info = _cpu_info()
+    if "flags" not in info:
+        return cpu_name()
+    features = zlib.crc32(" ".join(sorted(info["flags"].split())).encode())
+    return f"family {info.get('cpu family')} model {info.get('model')} features {features:08x}"
+
+
+def _cpu_info() -> dict[str, str]:
+    """What Linux says of the first processor; empty elsewhere."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+        return {}
+    pairs = (line.partition(":") for line in text.partition("\n\n")[0].splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}

@@ -17,6 +17,7 @@ from rtbci.config import RunConfig
 from rtbci.publish.control import Handler
 from rtbci.publish.control_messages import Request
 from rtbci.recipes import EngineRecipe
+from rtbci.record.disk import OpenDisk, SyncedFile
 from rtbci.record.recorder import SessionRecorder
 from rtbci.record.session_json import describe_session
 from rtbci.runtime.decoder import Decoder
@@ -107,6 +108,8 @@ def record_session(
     backend: str = "",
     change_s: float | None = None,
     max_bytes: int = 256 * 2**20,
+    open_disk: OpenDisk = SyncedFile,
+    made: Callable[[SessionRecorder], object] = id,
 ) -> Outcome:
     """Record a run in simulated time.
 
@@ -127,8 +130,10 @@ def record_session(
     backend : str
         What takes over `change_s` seconds after the start.
     change_s : float, optional
-    max_bytes : int
-        Memory of the recorder.
+    max_bytes, open_disk
+        Of the recorder.
+    made : callable
+        Gets the recorder.
     """
     config = RunConfig.model_validate(settings)
     with Decoder(
@@ -142,7 +147,11 @@ def record_session(
 
         def record(clock: Clock) -> SessionRecorder:
             about = describe_session(config, decoder, START, clock())
-            return SessionRecorder(folder, about, START, max_bytes=max_bytes, clock=clock)
+            recorder = SessionRecorder(
+                folder, about, START, max_bytes=max_bytes, clock=clock, open_disk=open_disk
+            )
+            made(recorder)
+            return recorder
 
         if not backend or change_s is None:
             return simulate(

@@ -76,10 +76,13 @@ def _happened(found: Verified) -> list[tuple[str, str]]:
         rows.append(("resumed", f"{found.n_runs - 1} times"))
     if found.n_swaps or found.n_engine_changes:
         rows.append(("changes", f"{found.n_swaps} profiles, {found.n_engine_changes} engines put in use"))
+    if found.n_said_lost:
+        rows.append(("not decoded", f"{found.n_said_lost} predictions that only say that the stream is lost"))
     if found.n_unsure:
-        rows.append(("not compared", f"{found.n_unsure} predictions"))
-    if found.n_untold_samples:
-        rows.append(("at the end", f"{found.n_untold_samples} samples that no row speaks of"))
+        rows.append(("not compared", f"{found.n_unsure} predictions; what was decoded there is not known"))
+    if found.n_untold or found.n_untold_samples:
+        what = f"{found.n_untold} predictions and {found.n_untold_samples} samples"
+        rows.append(("at the end", f"{what}, of which nothing says how they were decoded"))
     return rows
 
 

@@ -138,6 +138,7 @@ class TangentBranch:
         for band in self._filters:
             band.reset()
         self._blocks.reset()
+        self.newest = None
 
 
 class PowerBranch:
@@ -192,6 +193,7 @@ class PowerBranch:
     def reset(self) -> None:
         """Forget all hops."""
         self._powers.reset()
+        self.newest = None
 
 
 def _check_hops(name: str, window_samples: int, hop_samples: int) -> None:

@@ -185,6 +185,7 @@ class EncoderBranch:
             self._adapter.reset()
         self._slicer.reset()
         self._ring.reset()
+        self.newest = None
 
 
 class WindowBranch:
@@ -248,7 +249,7 @@ class WindowBranch:
     def reset(self) -> None:
         """Forget all hops."""
         self._n_pushed = 0
-        self._output = None
+        self._output = self.newest = None
 
     def _newest_output(self) -> FloatArray:
         i = self._n_pushed % self.window_samples

@@ -14,7 +14,7 @@ from rtbci.errors import FileFormatError
 from rtbci.files import write_whole
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.decoder import Decoder
-from rtbci.versions import cpu_name, versions_of
+from rtbci.versions import cpu_make, cpu_name, versions_of
 
 __all__ = [
     "JSON_NAME",
@@ -250,5 +250,6 @@ def _profile(decoder: Decoder) -> ProfileUsed | None:
 def versions_here() -> dict[str, str]:
     """What the last bits of a number may hang on: Python, operating system, processor, packages."""
     here = {"python": sys.version.split()[0], "platform": platform.platform(), "cpu": cpu_name()}
+    here["cpu_make"] = cpu_make()
     here["libc"] = " ".join(platform.libc_ver())
     return here | versions_of(PACKAGES)

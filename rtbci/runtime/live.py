@@ -19,7 +19,7 @@ from rtbci.runtime.backlog import Backlog
 from rtbci.runtime.decoder import Decoder, Verdict
 from rtbci.runtime.engine_change import Changes
 from rtbci.runtime.intake import Break, Intake
-from rtbci.runtime.journal import Journal
+from rtbci.runtime.journal import Journal, numbers_of
 from rtbci.runtime.profile_swaps import ProfileSwaps
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.quality import SignalQuality
@@ -102,7 +102,7 @@ class LiveRun:
         self._t_start = clock()
         self._watch = StreamWatch(config.watch.stale_s, config.watch.lost_s)
         self._telemetry = Telemetry(self._t_start)
-        self._outbox = Outbox(hello_of(decoder), sinks, numbers=journal and journal.numbers, clock=clock)
+        self._outbox = Outbox(hello_of(decoder), sinks, clock=clock, numbers=numbers_of(journal))
         self._swaps = ProfileSwaps(decoder, self._outbox, clock, watch)
         self._requests = RequestHandler(decoder, self._outbox, self._swaps, self._send_status, clock)
         self._use = UseWatch(decoder, self._outbox)

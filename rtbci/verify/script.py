@@ -91,8 +91,8 @@ class Script(NamedTuple):
     folder : Path
     record : SessionRecord
     runs : list of Run
-    n_predictions : int
-        Predictions in the file.
+    n_predictions, n_said_lost : int
+        Predictions in the file, and those of them that only say that the stream is lost.
     notes : list of str
         What is missing of it, in words.
     """
@@ -101,6 +101,7 @@ class Script(NamedTuple):
     record: SessionRecord
     runs: list[Run]
     n_predictions: int
+    n_said_lost: int
     notes: list[str]
 
 
@@ -134,7 +135,9 @@ def read_script(folder: Path) -> Script:
     rows = [row for text in journal.texts if (row := read_row(text)) is not None]
     reader = _Reader(file)
     runs = list(reader.runs(rows))
-    return Script(folder, record, runs, len(reader.predictions), [*_damages(file), *_record_notes(record)])
+    n_said_lost = sum(one.why == "stream_lost" for one in reader.predictions.values())
+    notes = [*_damages(file), *_record_notes(record)]
+    return Script(folder, record, runs, len(reader.predictions), n_said_lost, notes)
 
 
 def _damages(file: XdfFile) -> list[str]:

@@ -26,7 +26,7 @@ from rtbci.verify.script import Run, Script, read_script
 
 __all__ = ["EXACT_ON", "Verified", "verify"]
 
-EXACT_ON = ("cpu", "libc", "python", "numpy", "scipy", "onnxruntime")
+EXACT_ON = ("cpu", "cpu_make", "libc", "python", "numpy", "scipy", "onnxruntime")
 """Where these are as they were, every bit has to be; elsewhere the last bits of libraries may differ."""
 
 
@@ -54,8 +54,10 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         Largest difference of a probability.
     n_runs : int
         Processes that recorded: above 1 where the session was taken up again.
-    n_untold_samples : int
-        Samples in the file of which nothing says how they were decoded.
+    n_said_lost : int
+        Predictions that only say that the stream is lost; nothing was decoded for them.
+    n_untold, n_untold_samples : int
+        Predictions and samples at the end of a process of which nothing says how they came about.
     n_swaps, n_engine_changes : int
         Profiles and engines that were put in use while it ran.
     first : Divergence or None
@@ -79,6 +81,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     n_decisions_differ: int
     largest_prob: float
     n_runs: int
+    n_said_lost: int
+    n_untold: int
     n_untold_samples: int
     n_swaps: int
     n_engine_changes: int
@@ -251,6 +255,7 @@ def _last_profile(run: Run, before: ProfileRef) -> ProfileRef:
 
 def _result(again: _Again, comparison: Comparison, why: tuple[str, ...], exact: bool) -> Verified:
     script, tolerance = again.script, comparison.tolerance
+    n_told = script.n_predictions - script.n_said_lost
     verdict = "differs" if not comparison.is_same else "identical" if exact else "same"
     if verdict == "same" and comparison.n_identical == comparison.n_compared:
         verdict = "identical"
@@ -271,6 +276,8 @@ def _result(again: _Again, comparison: Comparison, why: tuple[str, ...], exact: 
         n_decisions_differ=comparison.n_decisions_differ,
         largest_prob=comparison.max_prob,
         n_runs=len(script.runs),
+        n_said_lost=script.n_said_lost,
+        n_untold=n_told - comparison.n_compared - comparison.n_unsure,
         n_untold_samples=sum(run.n_untold for run in script.runs),
         n_swaps=again.n_swaps,
         n_engine_changes=len(again.changes),
