@@ -3,6 +3,7 @@
 import zlib
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from rtbci.errors import FileFormatError
 from rtbci.publish.messages import MESSAGE_TYPES, Hello, ProfileRef
 from rtbci.publish.outbox import Numbers
 from rtbci.record.disk import ResumedFile
-from rtbci.record.journal import JOURNAL_NAME, StreamOpened, read_row
+from rtbci.record.journal import JOURNAL_NAME, Begun, Row, StreamOpened, read_row
 from rtbci.record.repair import repair_xdf
 from rtbci.record.session_json import SessionRecord, read_session_json
 from rtbci.record.sessions import list_sessions, xdf_of
@@ -22,7 +23,7 @@ from rtbci.record.xdf_format import Tag
 from rtbci.record.xdf_headers import Footer
 from rtbci.record.xdf_read import StreamData, XdfFile, mapped, read_xdf_file
 from rtbci.record.xdf_scan import Buffer, Survey, survey
-from rtbci.runtime.journal import TOPICS
+from rtbci.runtime.journal import TOPICS, Taken
 
 __all__ = ["Unfinished", "find_unfinished", "open_unfinished"]
 
@@ -134,7 +135,8 @@ def _end_of_sound(path: Path) -> int:
 def _unfinished(folder: Path, record: SessionRecord, disk: ResumedFile, t_now: float) -> Unfinished:
     path = xdf_of(folder)
     file = read_xdf_file(path)
-    opened = _opened_streams(file, folder)
+    rows = _rows(file, folder)
+    opened = _opened_streams(file, rows)
     newest = max((float(one.t_s[-1]) for one in opened if len(one.t_s)), default=None)
     if newest is None:
         raise FileFormatError(
@@ -146,11 +148,10 @@ def _unfinished(folder: Path, record: SessionRecord, disk: ResumedFile, t_now: f
             "started anew, or it is another one, and times cannot be compared; begin a new session (`rtbci run --profile "
             f"{folder / 'profiles'}/...` with the same profile)"
         )
-    hello, n_sent = _said(file, folder)
-    gap_s = t_now - newest
+    hello, gap_s = _newest_hello(file, folder), t_now - newest
     # What was sent in the last moments may not be in the file: no number is given twice.
     skip = int(gap_s / hello.hop_s) + 1
-    numbers = {topic: n + skip for topic, n in n_sent.items()}
+    numbers = {topic: n + skip for topic, n in _next_numbers(file, rows).items()}
     with mapped(path) as data:
         so_far = _so_far(data, survey(data, str(path)), file, opened, hello, numbers)
     return Unfinished(
@@ -158,30 +159,38 @@ def _unfinished(folder: Path, record: SessionRecord, disk: ResumedFile, t_now: f
     )
 
 
-def _opened_streams(file: XdfFile, folder: Path) -> list[StreamData]:
+def _rows(file: XdfFile, folder: Path) -> list[Row]:
     journal = file.named(JOURNAL_NAME)
     if journal is None:
         raise FileFormatError(
             f"{folder}: has no stream '{JOURNAL_NAME}', need one to go on; it was recorded by an earlier version, begin a "
             "new session"
         )
-    rows = [read_row(text) for text in journal.texts]
+    return [row for text in journal.texts if (row := read_row(text)) is not None]
+
+
+def _opened_streams(file: XdfFile, rows: list[Row]) -> list[StreamData]:
     ids = {row.stream_id for row in rows if isinstance(row, StreamOpened)}
     return [one for one in file.streams if one.stream.stream_id in ids]
 
 
-def _said(file: XdfFile, folder: Path) -> tuple[Hello, dict[str, int]]:
-    """The newest hello, and how many messages of each topic there are."""
-    n_sent = {}
+def _newest_hello(file: XdfFile, folder: Path) -> Hello:
+    stream = file.named(topic_stream(Hello.topic))
+    for text in reversed(stream.texts if stream is not None else []):
+        with suppress(msgspec.MsgspecError, ValueError):
+            return msgspec.json.decode(text, type=Hello)
+    raise FileFormatError(f"{folder}: holds no hello, there is nothing to go on with; begin a new session")
+
+
+def _next_numbers(file: XdfFile, rows: list[Row]) -> dict[str, int]:
+    """The next number of each topic, by its messages and by what rows say of messages that are not in the file."""
+    told = [row.n_sent for row in rows if isinstance(row, Taken | Begun)]
+    numbers = dict(zip(TOPICS, map(max, zip(*told, strict=True)), strict=True)) if told else {}
     for topic in MESSAGE_TYPES:
         stream = file.named(topic_stream(topic))
-        n_sent[topic] = 1 + max((_seq(text) for text in stream.texts), default=-1) if stream else 0
-    stream = file.named(topic_stream(Hello.topic))
-    if stream is None or not stream.texts:
-        raise FileFormatError(
-            f"{folder}: holds no hello, there is nothing to go on with; begin a new session"
-        )
-    return msgspec.json.decode(stream.texts[-1], type=Hello), n_sent
+        seqs = [_seq(text) for text in (stream.texts if stream is not None else [])]
+        numbers[topic] = max(numbers.get(topic, 0), 1 + max(seqs, default=-1))
+    return numbers
 
 
 class _Numbered(msgspec.Struct):
@@ -189,7 +198,11 @@ class _Numbered(msgspec.Struct):
 
 
 def _seq(text: str) -> int:
-    return msgspec.json.decode(text, type=_Numbered).seq
+    """Number of a message; -1 of what is none."""
+    try:
+        return msgspec.json.decode(text, type=_Numbered).seq
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return -1
 
 
 def _so_far(

@@ -251,9 +251,9 @@ class _RunReader:
         given = self._received[before.n_chunks : after.n_chunks]
         chunks = [chunk for chunk in given if chunk is not None]
         unsure = self._unsure(len(given) - len(chunks), chunks, before, after)
-        if not row.n:
-            n_channels = self._infos[max(self._infos)].n_channels if self._infos else 1
-            chunks.append(Chunk(np.empty((0, n_channels)), np.empty(0)))
+        if not row.n or not chunks:
+            info = self._connected(after.n_chunks)
+            chunks.append(Chunk(np.empty((0, info.n_channels if info else 0)), np.empty(0)))
         events = self._reader.events(before.n_event, after.n_event)
         for status in self._reader.statuses(before.n_status, after.n_status):
             self._paused = status.paused

@@ -4,7 +4,6 @@ import json
 import struct
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from rtbci.errors import ConfigError, EngineError, FileFormatError, ProfileError
 from rtbci.publish.control_messages import Mark, Pause, Resume, SwapProfile
 from rtbci.record.disk import SyncedFile
 from rtbci.record.recorder import SessionRecorder
+from rtbci.record.session_json import versions_here
 from rtbci.record.signal import main_stream
 from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.record.xdf_read import read_xdf_file
@@ -39,10 +39,9 @@ def session(tmp_path: Path, paradigm: Path) -> Path:
 
 
 @pytest.fixture
-def slow_swaps(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def slow_swaps(monkeypatch: pytest.MonkeyPatch) -> None:
     """A new profile sees two hops after each decision, so that it takes seconds until it is in use."""
     monkeypatch.setattr(profile_swaps, "BUDGET_S", 0.0)
-    yield
 
 
 def test_every_bit_is_the_same(session: Path) -> None:
@@ -187,7 +186,7 @@ def test_another_number_in_a_prediction_is_found(session: Path, capsys: pytest.C
 
 
 def test_another_computer(session: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = verify_module.versions_here()
+    here = versions_here()
     monkeypatch.setattr(verify_module, "versions_here", lambda: here | {"numpy": "0.1"})
     found = verify(session)
     assert (found.verdict, found.exact) == ("identical", False)
