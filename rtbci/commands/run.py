@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from rtbci.commands.recording import recorded, say_recorded, say_recording, start_recorder
+from rtbci.commands.recording import begin_recording, say_recorded, say_recording
 from rtbci.commands.resuming import profile_to_go_on, say_resumed, take_up
 from rtbci.commands.status_line import StatusLine
 from rtbci.commands.stopping import stop_on_signals
@@ -17,11 +17,10 @@ from rtbci.publish.control import Control
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import read_paradigm
-from rtbci.record.kept_profiles import ProfileKeeper
+from rtbci.runtime.configured import decoder_of
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
 from rtbci.runtime.engine_opener import FIRST_BACKEND
-from rtbci.runtime.journal import Journal
 from rtbci.runtime.live import LiveRun, Report, SourceFactory
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.profiles import find_profile, profiles_root
@@ -63,18 +62,7 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
             profile: Profile | Path | None = find_profile(recipe.name, config.profile, config.user)
         else:
             profile = profile_to_go_on(unfinished, recipe)
-        decoder = stack.enter_context(
-            Decoder(
-                recipe,
-                profile=profile,
-                decision=config.decision,
-                adapt=config.adapt,
-                backend=FIRST_BACKEND,
-                engine=config.engine.recipe,
-                n_threads=config.engine.threads,
-                ignore=config.stream.ignore,
-            )
-        )
+        decoder = stack.enter_context(decoder_of(config, recipe, profile))
         change = _begin_change(config, decoder, stack)
         _introduce(console, config, decoder, publisher.address, control.address)
         if change is not None and config.engine.wait:
@@ -87,32 +75,25 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
         line = StatusLine(console)
         stack.callback(line.close)
         sinks.append(line)
-        make_source, recorder, journal = lsl_factory(config), None, None
-        if config.record.enabled:
-            recorder = start_recorder(config, decoder, unfinished)
-            stack.callback(recorder.close)
-            sinks += [ProfileKeeper(decoder, recorder), recorder]
-            make_source = recorded(make_source, recorder)
-            journal = Journal(decoder, recorder.take, unfinished.numbers if unfinished else None)
-        say_recording(console, recorder)
+        recording = begin_recording(config, decoder, stack, unfinished)
+        say_recording(console, recording.recorder)
         if unfinished is not None:
             say_resumed(console, unfinished)
-        news = recorder.news if recorder is not None else tuple
         live = LiveRun(
             config,
             decoder,
-            make_source,
-            sinks,
+            recording.tapped(lsl_factory(config)),
+            [*sinks, *recording.sinks],
             control,
             watch=watch,
             change=change,
-            news=news,
-            journal=journal,
+            news=recording.news,
+            journal=recording.journal,
         )
         report = live.run(stop)
     _say_end(console, report)
-    if recorder is not None:
-        say_recorded(console, recorder.written)
+    if recording.recorder is not None:
+        say_recorded(console, recording.recorder.written)
     return report
 
 

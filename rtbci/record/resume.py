@@ -185,7 +185,9 @@ def _newest_hello(file: XdfFile, folder: Path) -> Hello:
 def _next_numbers(file: XdfFile, rows: list[Row]) -> dict[str, int]:
     """The next number of each topic, by its messages and by what rows say of messages that are not in the file."""
     told = [row.n_sent for row in rows if isinstance(row, Taken | Begun)]
-    numbers = dict(zip(TOPICS, map(max, zip(*told, strict=True)), strict=True)) if told else {}
+    numbers: dict[str, int] = {}
+    if told:
+        numbers |= dict(zip(TOPICS, map(max, zip(*told, strict=True)), strict=True))
     for topic in MESSAGE_TYPES:
         stream = file.named(topic_stream(topic))
         seqs = [_seq(text) for text in (stream.texts if stream is not None else [])]

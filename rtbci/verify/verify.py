@@ -15,6 +15,7 @@ from rtbci.publish.messages import Event, ProfileRef
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.record.kept_profiles import read_kept_profile
 from rtbci.record.session_json import JSON_NAME, SessionRecord, recipe_sha256, versions_here
+from rtbci.runtime.configured import decoder_of
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_gate import MAX_PROB
 from rtbci.runtime.engine_opener import FIRST_BACKEND
@@ -168,17 +169,7 @@ class _Again:
         ProfileError, EngineError
             When the profile, or an engine, is not what it was.
         """
-        config = self.config
-        return Decoder(
-            self.recipe,
-            profile=self.profile(used),
-            decision=config.decision,
-            adapt=config.adapt,
-            backend=self._backend or FIRST_BACKEND,
-            engine=config.engine.recipe,
-            n_threads=config.engine.threads,
-            ignore=config.stream.ignore,
-        )
+        return decoder_of(self.config, self.recipe, self.profile(used), self._backend or FIRST_BACKEND)
 
     def profile(self, used: ProfileRef) -> Profile | None:
         """The copy of a profile that decoded; None where an engine itself gives probabilities."""
@@ -229,7 +220,9 @@ def _elsewhere(record: SessionRecord) -> list[str]:
 
 def _tolerance(decoder: Decoder, changes: Sequence[Event]) -> Tolerance:
     """What is allowed: of outputs by the engines' recipes, the most of the precisions in use; of probabilities by the gate."""
-    used = [(name, session.precision) for name, session in decoder.sessions.items()]
+    used: list[tuple[str, Precision]] = [
+        (name, session.precision) for name, session in decoder.sessions.items()
+    ]
     used += [(str(one.data["branch"]), cast(Precision, one.data["precision"])) for one in changes]
     allowed = [
         tolerance_of(decoder.engines[branch], precision).max_abs

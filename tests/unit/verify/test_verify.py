@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rtbci.backends.session import Float32Array, Session
 from rtbci.commands.profile_output import Output
 from rtbci.commands.verify import Request, verify_session
 from rtbci.errors import ConfigError, EngineError, FileFormatError, ProfileError
 from rtbci.publish.control_messages import Mark, Pause, Resume, SwapProfile
+from rtbci.publish.messages import Event
+from rtbci.recipes import EngineRecipe
 from rtbci.record.disk import SyncedFile
 from rtbci.record.recorder import SessionRecorder
 from rtbci.record.session_json import versions_here
@@ -21,10 +24,13 @@ from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.record.xdf_read import read_xdf_file
 from rtbci.runtime import profile_swaps
 from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.engine_opener import open_checked
+from rtbci.verify import engines as verify_engines
 from rtbci.verify import verify as verify_module
 from rtbci.verify.verify import verify
 from tests.tiny import write_paradigm, write_tiny_profile
 from tests.unit.verify.session_samples import change_json, recorded, recrafted
+from tools import simulated_session
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +220,40 @@ def test_another_back_end(tmp_path: Path, paradigm: Path) -> None:
     other = verify(tmp_path / "s", backend="onnxruntime")
     assert (other.exact, other.n_decisions_differ) == (False, 0)
     assert other.verdict in ("same", "identical")
+
+
+def test_an_engine_that_fails_while_it_is_in_use(
+    tmp_path: Path, paradigm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one computes from the very window on: which one that was is in the session."""
+
+    def open_failing(recipe: EngineRecipe, backend: str, n_threads: int) -> Session:
+        session = open_checked(recipe, backend, n_threads)
+        run, left = session.run, iter(range(40))
+
+        def run_for_a_while(x: Float32Array) -> Float32Array:
+            if next(left, None) is None:
+                raise RuntimeError("out of memory")
+            return run(x) + np.float32(1e-6)  # so that it matters which one computes
+
+        monkeypatch.setattr(session, "run", run_for_a_while)
+        return session
+
+    with monkeypatch.context() as patch:
+        patch.setattr(simulated_session, "open_checked", open_failing)
+        outcome = recorded(tmp_path / "s", paradigm, faults=(), backend="onnxruntime", change_s=2.0)
+    kinds = [one.kind for one in outcome.messages if isinstance(one, Event)]
+    assert "engine_failed" in kinds
+    found = verify(tmp_path / "s")
+    assert (found.n_engine_changes, found.verdict) == (1, "differs")  # here the engine adds nothing
+    assert found.n_compared - found.n_identical < 45
+
+    def open_again(recipe: EngineRecipe, backend: str, n_threads: int, *, precision: str = "") -> Session:
+        return (open_failing if precision else open_checked)(recipe, backend, n_threads)
+
+    monkeypatch.setattr(verify_engines, "open_checked", open_again)
+    found = verify(tmp_path / "s")
+    assert (found.verdict, found.first) == ("identical", None)
 
 
 def test_what_decoded_is_gone_or_another(session: Path, tmp_path: Path, paradigm: Path) -> None:
