@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from rtbci.chaos.simulate import SimulatedClock
 from rtbci.clock import Clock
 from rtbci.config import RunConfig
-from rtbci.errors import StreamLostError
+from rtbci.errors import ProfileError, StreamLostError
 from rtbci.publish.control import Handler
 from rtbci.publish.control_messages import Mark, Pause, Resume
 from rtbci.publish.messages import Event, Message, Prediction
@@ -23,6 +24,8 @@ from rtbci.verify.script import Run, Take
 __all__ = ["Engines", "ReadProfile", "Replayed", "replay"]
 
 NEVER_S = 1e12
+ALL_HOPS = 10**9
+"""What a new profile's branches are depends on the first hop that they saw, not on when they saw the others."""
 
 ReadProfile = Callable[[Event], Any]
 """Reads the profile that an event names."""
@@ -217,7 +220,7 @@ class _Player:
             self._engines.fall_back(self._decoder, branch)
             self._announce()
         if self._prepared is not None:
-            self._decoder.warm(self._prepared, 1)
+            self._decoder.warm(self._prepared, ALL_HOPS)
 
     def _do(self, event: Event) -> None:
         if event.kind == "marker" and self._handler is not None:
@@ -227,8 +230,11 @@ class _Player:
             self._engines.change(self._decoder, str(event.data["branch"]), event)
             self._announce()
         elif event.kind == "profile_warming":
-            self._prepared = self._decoder.prepare(self._read_profile(event))
-            self._decoder.warm(self._prepared, 1)
+            self._prepared = None
+            with suppress(
+                ProfileError
+            ):  # of one that was never in use there is no copy; of others it is told then
+                self._prepared = self._decoder.prepare(self._read_profile(event))
         elif event.kind == "profile_swapped":
             self._decoder.use(self._prepared or self._decoder.prepare(self._read_profile(event)))
             self._prepared = None

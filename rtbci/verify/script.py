@@ -75,11 +75,14 @@ class Run:
     Attributes
     ----------
     takes : list of Take
+    last_ops : list of Event
+        What was done behind the last take.
     n_untold : int
         Samples at the end of which the file does not say how they were decoded.
     """
 
     takes: list[Take] = field(default_factory=list)
+    last_ops: list[Event] = field(default_factory=list)
     n_untold: int = 0
 
 
@@ -172,9 +175,12 @@ class _Reader:
         given: dict[int, int] = {}
         for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
             begun = rows[start]
-            n_next = None if stop == len(rows) else _n_chunks(rows[stop])
+            after = rows[stop] if stop < len(rows) else None
+            n_chunks, n_events = None, 1 + max(self._events, default=-1)
+            if isinstance(after, Begun):
+                n_chunks, n_events = after.n_chunks, after.n_sent[1]
             n_sent = begun.n_sent if isinstance(begun, Begun) else (0, 0, 0)
-            yield _RunReader(self, rows[start:stop], n_next, given).read(n_sent)
+            yield _RunReader(self, rows[start:stop], n_chunks, given).read(n_sent, n_events)
 
     def received(
         self, rows: Sequence[Row], n_stop: int | None, given: dict[int, int]
@@ -230,8 +236,8 @@ class _RunReader:
         self._paused, self._info = False, None
         self._has_lost = False
 
-    def read(self, n_sent: tuple[int, int, int]) -> Run:
-        """All takes of the run, as far as the file holds what they decoded."""
+    def read(self, n_sent: tuple[int, int, int], n_events: int) -> Run:
+        """All takes of the run, as far as the file holds what they decoded; `n_events` is the next run's first."""
         run, before = Run(), _Counts(0, 0, *n_sent)
         for row in self._rows:
             if isinstance(row, Lost):
@@ -243,6 +249,7 @@ class _RunReader:
             after = _Counts(row.n_chunks, row.n_samples, *row.n_sent)
             run.takes.append(self._take(row, before, after))
             before = after
+        run.last_ops = [one for one in self._reader.events(before.n_event, n_events) if one.kind in OPS]
         rest = self._received[before.n_chunks :]
         run.n_untold = sum(len(chunk.t_lsl) for chunk in rest if chunk is not None)
         return run

@@ -152,6 +152,7 @@ class _Again:
             generation=used.generation if used else 0,
         )
         self._ops = [op for run in script.runs for take in run.takes for op in take.ops]
+        self._ops += [op for run in script.runs for op in run.last_ops]
         self.changes = [op for op in self._ops if op.kind == "engine_changed"]
         n_threads = config.engine.threads
         self._engines = OneEngine() if backend else RecordedEngines(n_threads)
@@ -220,10 +221,8 @@ def _elsewhere(record: SessionRecord) -> list[str]:
 
 def _tolerance(decoder: Decoder, changes: Sequence[Event]) -> Tolerance:
     """What is allowed: of outputs by the engines' recipes, the most of the precisions in use; of probabilities by the gate."""
-    used: list[tuple[str, Precision]] = [
-        (name, session.precision) for name, session in decoder.sessions.items()
-    ]
-    used += [(str(one.data["branch"]), cast(Precision, one.data["precision"])) for one in changes]
+    used = {(name, session.precision) for name, session in decoder.sessions.items()}
+    used |= {(str(one.data["branch"]), cast(Precision, one.data["precision"])) for one in changes}
     allowed = [
         tolerance_of(decoder.engines[branch], precision).max_abs
         for branch, precision in used
@@ -242,7 +241,8 @@ def _ref(event: Event) -> ProfileRef:
 
 
 def _last_profile(run: Run, before: ProfileRef) -> ProfileRef:
-    swaps = [op for take in run.takes for op in take.ops if op.kind == "profile_swapped"]
+    ops = [*(op for take in run.takes for op in take.ops), *run.last_ops]
+    swaps = [op for op in ops if op.kind == "profile_swapped"]
     return _ref(swaps[-1]) if swaps else before
 
 

@@ -33,6 +33,7 @@ from rtbci.record.xdf_read import read_xdf_file
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.journal import Journal
 from rtbci.runtime.live import LiveRun
+from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.stream.source import Chunk, Marker
 from rtbci.verify.verify import verify
 from tests.tiny import Kept, MemorySource, chunks_of, eeg, stream_info, write_paradigm, write_tiny_profile
@@ -71,12 +72,33 @@ def with_pauses(items: Sequence[Chunk | Marker], recorder: SessionRecorder) -> I
         yield item
 
 
+class OneProfile(ProfileWatch):
+    """Tells of one profile when it is asked to."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.user, self._folder, self._due = "ada", folder, threading.Event()
+
+    def poll(self) -> Path | None:
+        if not self._due.is_set():
+            return None
+        self._due.clear()
+        return self._folder
+
+    def come(self, kept: Kept) -> None:
+        """Let it be used; returns when it is, and no sample comes in between."""
+        self._due.set()
+        t_due = time.monotonic() + 20.0
+        while not kept.events("profile_swapped") and time.monotonic() < t_due:
+            threading.Event().wait(0.01)
+
+
 def run(
     config: RunConfig,
     items: Sequence[Chunk | Marker],
     folder: Path | None = None,
     profile: Path | None = None,
     in_time: bool = True,
+    swap: Path | None = None,
 ) -> Kept:
     """A whole run, or one that goes on; the clock of the samples is not that of this computer."""
     kept = Kept()
@@ -89,9 +111,19 @@ def run(
         recorder = start_recorder(config, decoder, unfinished)
         journal = Journal(decoder, recorder.take, unfinished.numbers if unfinished else None)
         sinks: list[Sink] = [kept, ProfileKeeper(decoder, recorder), recorder]
-        source = MemorySource(stream_info(), list(with_pauses(items, recorder) if in_time else items))
+        what: list[Any] = list(with_pauses(items, recorder) if in_time else items)
+        watch = OneProfile(swap)
+        if swap is not None:
+            what.append(lambda: watch.come(kept))
+        source = MemorySource(stream_info(), what)
         LiveRun(
-            config, decoder, lambda _: recorder.tap(source), sinks, news=recorder.news, journal=journal
+            config,
+            decoder,
+            lambda _: recorder.tap(source),
+            sinks,
+            news=recorder.news,
+            journal=journal,
+            watch=watch,
         ).run(threading.Event())
     if unfinished is not None:
         unfinished.disk.close()
@@ -182,6 +214,18 @@ def test_a_repaired_one_goes_on_twice(config: RunConfig, in_time: bool) -> None:
     found = verify(folder)
     assert (found.verdict, found.n_runs) == ("identical", 3)
     assert len(read_session_json(folder).resumed) == 2
+
+
+def test_a_profile_that_came_after_the_last_sample_goes_on(config: RunConfig, tmp_path: Path) -> None:
+    """It was put in use while nothing came, and then the process was killed."""
+    profile = tmp_path / "profiles" / "ada" / "0001"
+    write_tiny_profile(profile, Path(config.paradigm))
+    run(config, samples(100.0), swap=profile)
+    folder = cut_short(config)
+    second = run(config, samples(110.0, seed=1), folder)
+    assert {one.profile.user for one in second.predictions} == {"ada"}
+    found = verify(folder)
+    assert (found.verdict, found.n_runs, found.n_swaps) == ("identical", 2, 1)
 
 
 def test_two_at_once(config: RunConfig) -> None:

@@ -13,7 +13,7 @@ from rtbci.record.xdf_format import SESSION_XDF
 from tests.chaos_samples import make_synthetic, scenario
 from tools.simulated_session import record_session
 
-__all__ = ["change_json", "recorded", "recrafted"]
+__all__ = ["FAULTS", "change_json", "recorded", "recrafted"]
 
 FAULTS = (
     {"kind": "dropout", "per_minute": 30.0, "length_s": 0.004, "max_length_s": 0.2},

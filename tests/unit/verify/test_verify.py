@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,9 +14,10 @@ from rtbci.backends.session import Float32Array, Session
 from rtbci.commands.profile_output import Output
 from rtbci.commands.verify import Request, verify_session
 from rtbci.errors import ConfigError, EngineError, FileFormatError, ProfileError
+from rtbci.probe.profile import read_profile, write_profile
 from rtbci.publish.control_messages import Mark, Pause, Resume, SwapProfile
 from rtbci.publish.messages import Event
-from rtbci.recipes import EngineRecipe
+from rtbci.recipes import EngineRecipe, read_paradigm
 from rtbci.record.disk import SyncedFile
 from rtbci.record.recorder import SessionRecorder
 from rtbci.record.session_json import versions_here
@@ -85,6 +87,26 @@ def test_with_everything_that_can_be_asked_for(tmp_path: Path, paradigm: Path, s
     assert found.n_swaps == 3
     kept = [one.name for one in (tmp_path / "s" / "profiles").iterdir()]
     assert len(kept) == 1
+
+
+@pytest.mark.parametrize("min_hops", [3, 1])
+def test_a_profile_that_is_warmed_while_samples_come_late(
+    tmp_path: Path, slow_swaps: None, monkeypatch: pytest.MonkeyPatch, min_hops: int
+) -> None:
+    """What filters inside a branch give depends on the sample that they began with. With one hop it is never ready."""
+    monkeypatch.setattr(profile_swaps, "MIN_HOPS", min_hops)
+    population = read_profile(read_paradigm("motor_imagery").population_folder or "")
+    own = tmp_path / "own"
+    write_profile(own, msgspec.structs.replace(population, user="own", temperature=2.0, generation=1))
+    recorded(
+        tmp_path / "s",
+        Path("motor_imagery"),
+        faults=({"kind": "burst", "start_s": 6.0, "length_s": 0.3},),
+        acts=[(5.0, SwapProfile(profile=str(own)))],
+    )
+    found = verify(tmp_path / "s")
+    assert (found.verdict, found.first) == ("identical", None)
+    assert found.n_swaps == int(min_hops > 1)
 
 
 def test_windows_that_are_locked_to_markers(tmp_path: Path) -> None:
