@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from rtbci.commands.profile_output import Output, table_of
+from rtbci.commands.profile_output import Output
 from rtbci.errors import FileFormatError
 from rtbci.record.sessions import find_session, sessions_root
 from rtbci.verify.verify import Verified, verify
@@ -43,7 +43,8 @@ def verify_session(request: Request, out: Output) -> bool:
             f"{folder}: is a file, need the session's folder, which says what decoded it; give that"
         )
     found = verify(folder, paradigm=request.paradigm, backend=request.backend, exact=request.exact)
-    out.result(found, table_of(("", ""), _rows(found)), *_divergence(found), VERDICTS[found.verdict])
+    lines = [f"{what:<14}{text}" for what, text in _rows(found)]
+    out.result(found, *lines, *_divergence(found), f"{'verdict':<14}{VERDICTS[found.verdict]}")
     return found.verdict != "differs"
 
 
@@ -92,5 +93,5 @@ def _divergence(found: Verified) -> list[str]:
         return []
     which = "" if first.seq is None else f"prediction {first.seq}, "
     return [
-        f"first difference: {first.part} ({which}window to {first.t_lsl:.6f} s): was {first.recorded}, is {first.replayed}"
+        f"{'first':<14}{first.part} ({which}window to {first.t_lsl:.6f} s): was {first.recorded}, is {first.replayed}"
     ]

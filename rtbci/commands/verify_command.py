@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rtbci.commands.options import Json, ParadigmName, output_of
+from rtbci.commands.options import Json, output_of
 
 __all__ = ["verify"]
 
@@ -21,7 +21,9 @@ def verify(
     exact: Annotated[
         bool, typer.Option("--exact", help="Ask for every bit, also on another computer or other versions.")
     ] = False,
-    paradigm: ParadigmName = None,
+    paradigm: Annotated[
+        str | None, typer.Option(help="Recipe by name or folder (default: where it was).")
+    ] = None,
     root: Annotated[
         Path | None,
         typer.Option("--in", help="Folder of sessions (default: sessions in the user's data folder)."),

@@ -87,6 +87,7 @@ class Comparison:
         self.first: Divergence | None = None
         self.why_unsure: list[str] = []
         self._unsure = ""
+        self._t_taken = 0.0
         self._decided: tuple[list[tuple[int, str]], list[tuple[int, str]]] = ([], [])
 
     @property
@@ -108,6 +109,7 @@ class Comparison:
     def push(self, replayed: Replayed) -> None:
         """Compare what the next take gave."""
         take = replayed.take
+        self._t_taken = take.t_taken
         if take.unsure:
             self._unsure = take.unsure
             if take.unsure not in self.why_unsure:
@@ -124,6 +126,11 @@ class Comparison:
             self.n_out += abs(len(theirs) - len(ours))
         for one, other in zip(theirs, ours, strict=False):
             self._compare(one, other)
+
+    def refuse(self, reason: str) -> None:
+        """Take note that the decoder refuses what it decoded in the session."""
+        self.n_out += 1
+        self._differ("the run ends", self._t_taken, [], "went on", reason)
 
     def _compare_windows(self, replayed: Replayed) -> None:
         take = replayed.take

@@ -164,6 +164,11 @@ class _Player:
         if self._handler is None:
             return False  # first let the run ask what clients want
         while (take := self._next) is not None:
+            if self.info is None and take.info is None:
+                unknown = take._replace(unsure="the file does not say how the stream was opened")
+                self._judge(Replayed(unknown, [], (), []))
+                self._next = next(self._takes, None)
+                continue
             self._decode_earlier(take)
             if take.info is not None:
                 if self._is_connected:

@@ -9,7 +9,17 @@ import msgspec
 from rtbci.backends.gate import DEFAULT_TOLERANCE, tolerance_of
 from rtbci.backends.session import Precision
 from rtbci.config import RunConfig
-from rtbci.errors import ConfigError, FileFormatError
+from rtbci.errors import (
+    ChannelError,
+    ConfigError,
+    FileFormatError,
+    MessageError,
+    RateError,
+    ShapeError,
+    SignalError,
+    StreamError,
+    UnitError,
+)
 from rtbci.probe.profile import Profile
 from rtbci.publish.messages import Event, ProfileRef
 from rtbci.recipes import ParadigmRecipe, read_paradigm
@@ -29,6 +39,9 @@ __all__ = ["EXACT_ON", "Verified", "verify"]
 
 EXACT_ON = ("cpu", "cpu_make", "libc", "python", "numpy", "scipy", "onnxruntime")
 """Where these are as they were, every bit has to be; elsewhere the last bits of libraries may differ."""
+
+REFUSALS = (ChannelError, MessageError, RateError, ShapeError, SignalError, StreamError, UnitError)
+"""What a run says of a stream that it cannot decode."""
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,7 +135,7 @@ def verify(folder: Path, *, paradigm: str = "", backend: str = "", exact: bool =
         tolerance = _tolerance(decoder, again.changes) if why and not exact else None
     comparison = Comparison(tolerance)
     again.run(comparison)
-    if not comparison.n_compared:
+    if not comparison.n_compared and comparison.is_same:
         reasons = "; ".join([*comparison.why_unsure, *script.notes]) or "it has no predictions"
         raise FileFormatError(
             f"{folder}: nothing can be compared ({reasons}), need predictions with their samples"
@@ -190,7 +203,10 @@ class _Again:
         used = self.first_profile
         for run in self.script.runs:
             with self.decoder(used) as decoder:
-                replay(run, self.config, decoder, self._named, self._engines, comparison.push)
+                try:
+                    replay(run, self.config, decoder, self._named, self._engines, comparison.push)
+                except REFUSALS as error:
+                    comparison.refuse(str(error))
             used = _last_profile(run, used)
 
     def _named(self, event: Event) -> Profile | None:

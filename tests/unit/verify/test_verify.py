@@ -1,6 +1,7 @@
 """Sessions are decoded again: what is the same, what is told where it is not, and what cannot be told."""
 
 import json
+import shutil
 import struct
 import threading
 import time
@@ -40,10 +41,16 @@ def paradigm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_paradigm(tmp_path_factory.mktemp("verify") / "tiny")
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, paradigm: Path) -> Path:
+    folder = tmp_path_factory.mktemp("sessions") / "s"
+    recorded(folder, paradigm)
+    return folder
+
+
 @pytest.fixture
-def session(tmp_path: Path, paradigm: Path) -> Path:
-    recorded(tmp_path / "s", paradigm)
-    return tmp_path / "s"
+def session(tmp_path: Path, original: Path) -> Path:
+    return Path(shutil.copytree(original, tmp_path / "s"))
 
 
 @pytest.fixture
@@ -209,7 +216,7 @@ def test_another_number_in_a_prediction_is_found(session: Path, capsys: pytest.C
     assert found.first.seq == json.loads(text)["seq"]
     assert not verify_session(Request(str(session)), Output(json=False))
     said = capsys.readouterr().out
-    assert "first difference: probs" in said
+    assert "first         probs (prediction" in said
     assert "DIFFERS" in said
 
 
@@ -332,6 +339,15 @@ def test_without_a_journal_a_run_keeps_nothing(paradigm: Path) -> None:
         decoder.open(stream_info())
         decoder.push(eeg(500), np.arange(500) / 250.0)
         assert decoder.pipeline.digests is None
+
+
+def test_what_a_run_would_refuse_is_a_difference(session: Path) -> None:
+    """Somebody took the labels off the stream: the decoder that decoded it then does not, now."""
+    recrafted(session, b"<label>C3</label>", b"<label>X3</label>")
+    found = verify(session)
+    assert found.first is not None
+    assert (found.verdict, found.first.part, found.first.recorded) == ("differs", "the run ends", "went on")
+    assert "lacks 1 of the 3 channels" in found.first.replayed
 
 
 def test_a_file_is_no_session(session: Path) -> None:
