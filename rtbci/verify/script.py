@@ -1,5 +1,6 @@
 """What happened in a session, in order: what was received, what was done, what was said."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ from rtbci.stream.source import Chunk, Marker, StreamInfo
 __all__ = ["CONNECTED", "Run", "Script", "Take", "read_script"]
 
 CONNECTED = ("stream_found", "stream_recovered")
+MOST_LOST = 10**6
+"""Chunks in one loss; a damaged row may say anything."""
 OPS = ("profile_warming", "profile_swapped", "engine_changed")
 """Events that say what was done to the decoder between two chunks."""
 
@@ -168,6 +171,7 @@ class _Reader:
         }
         self.predictions = _messages(file, Prediction)
         self._events, self._statuses = _messages(file, Event), _messages(file, Status)
+        self._numbers: dict[int, list[int]] = {}  # of each of the three, in order
 
     def runs(self, rows: Sequence[Row]) -> Iterator[Run]:
         """One for each process that recorded."""
@@ -195,7 +199,7 @@ class _Reader:
         def give(n: int | None) -> None:
             chunks = self._chunks.get(stream_id, [])
             first = given.get(stream_id, 0)
-            last = len(chunks) if n is None else min(len(chunks), first + n)
+            last = len(chunks) if n is None else min(len(chunks), first + max(0, n))
             received.extend(chunks[first:last])
             given[stream_id] = last
 
@@ -204,7 +208,7 @@ class _Reader:
                 give(row.n_chunks - at)
                 at = row.n_chunks
             if isinstance(row, Lost):
-                received += [None] * row.n_chunks_lost
+                received += [None] * min(row.n_chunks_lost, MOST_LOST)
             elif isinstance(row, StreamOpened):
                 stream_id = row.stream_id
                 if stream_id in self._infos:
@@ -214,7 +218,8 @@ class _Reader:
 
     def between(self, what: dict[int, M], first: int, stop: int) -> list[M]:
         """Messages with these numbers, as far as they are in the file."""
-        return [what[i] for i in range(first, stop) if i in what]
+        numbers = self._numbers.setdefault(id(what), sorted(what))
+        return [what[i] for i in numbers[bisect_left(numbers, first) : bisect_left(numbers, stop)]]
 
     def events(self, first: int, stop: int) -> list[Event]:
         """Events with these numbers."""

@@ -348,6 +348,16 @@ def test_what_a_run_would_refuse_is_a_difference(session: Path) -> None:
     assert "lacks 1 of the 3 channels" in found.first.replayed
 
 
+def test_rows_that_say_anything_take_no_time_and_no_memory(session: Path) -> None:
+    """A row's numbers are not believed: neither loops nor lists are as long as they say."""
+    content = (session / SESSION_XDF).read_bytes()
+    row = content[content.rindex(b'"n_sent":[') :].partition(b"]")[0] + b"]"
+    recrafted(session, row, b'"n_sent":[' + b"9" * (len(row) - 15) + b",8,8]")
+    found = verify(session)
+    assert found.verdict == "identical"
+    assert "missing in the file" in " ".join(found.notes)
+
+
 def test_a_file_is_no_session(session: Path) -> None:
     with pytest.raises(FileFormatError, match="is a file, need the session's folder"):
         verify_session(Request(str(session / SESSION_XDF)), Output(json=True))
