@@ -15,6 +15,7 @@ from rtbci.commands.eval_command import evaluate
 from rtbci.commands.flicker import app as flicker_app
 from rtbci.commands.keys import app as keys_app
 from rtbci.commands.monitor_command import monitor as monitor_command
+from rtbci.commands.newest import WithNewest
 from rtbci.commands.options import (
     Address,
     Config,
@@ -34,6 +35,7 @@ from rtbci.commands.profile import app as profile_app
 from rtbci.commands.report_command import report as report_command
 from rtbci.commands.session import app as session_app
 from rtbci.commands.signal_commands import amp, chaos, replay, streams
+from rtbci.commands.verify_command import verify
 from rtbci.errors import RtbciError
 
 __all__ = ["app", "main"]
@@ -41,7 +43,7 @@ __all__ = ["app", "main"]
 EPILOG = (
     "Exit status: 0 done, 2 wrong usage or configuration, 3 no stream or stream lost, 4 the stream is not what is "
     "needed, 5 a file cannot be read or written, 6 profile or engine, 7 address in use, 8 a package is missing, 9 a calibration led to nothing usable, "
-    "1 any other error, 130 interrupted."
+    "10 a session decodes otherwise than it was recorded, 1 any other error, 130 interrupted."
 )
 
 app = typer.Typer(
@@ -82,7 +84,7 @@ def _options(
     quiet_liblsl()
 
 
-@app.command()
+@app.command(cls=WithNewest)
 def run(
     paradigm: ParadigmName = None,
     user: Annotated[
@@ -148,6 +150,13 @@ def run(
     no_record: Annotated[bool, typer.Option("--no-record", help="Do not record this run.")] = False,
     monitor: Monitor = None,
     monitor_at: MonitorAt = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[SESSION]",
+            help="Go on with a session that was cut short, with its settings and profile (default: the newest).",
+        ),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Find the EEG stream, decode it, publish predictions."""
@@ -182,10 +191,15 @@ def run(
         "monitor.enabled": True if monitor_at else monitor,
         "monitor.address": monitor_at,
     }
-    settings = read_config(config, flags)
     from rtbci.commands import run as command
 
-    command.run(settings, console_of())
+    if resume is not None:
+        from rtbci.commands.resuming import config_to_go_on
+
+        folder, settings = config_to_go_on(resume, flags | {"config": config})
+        command.run(settings, console_of(), folder)
+        return
+    command.run(read_config(config, flags), console_of())
 
 
 @app.command()
@@ -264,7 +278,7 @@ def calibrate(
     command.calibrate(settings, request, console_of(stderr=False))
 
 
-for _command in (replay, amp, chaos):
+for _command in (replay, amp, chaos, verify):
     app.command()(_command)
 
 

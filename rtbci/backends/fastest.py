@@ -1,7 +1,6 @@
 """Which back end runs an engine fastest on this CPU: measured once, then remembered."""
 
 import os
-import platform
 import subprocess
 from collections.abc import Callable, Sequence
 from hashlib import sha256
@@ -15,8 +14,9 @@ from rtbci.backends.onnx_file import read_onnx
 from rtbci.backends.usable import version_of
 from rtbci.errors import MissingPackageError
 from rtbci.files import write_whole
+from rtbci.versions import cpu_name
 
-__all__ = ["CANDIDATES", "Fastest", "cpu_name", "fastest_backend"]
+__all__ = ["CANDIDATES", "Fastest", "fastest_backend"]
 
 CANDIDATES = ("onnxruntime", "openvino")
 """Back ends of the CPU that run an ONNX file as it is. torch, the reference, is never the fastest."""
@@ -93,16 +93,6 @@ def fastest_backend(
     if best_ms is not None:
         _write(file, found, tell)
     return found
-
-
-def cpu_name() -> str:
-    """What the processor calls itself."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _key(network_id: str, n_threads: int, installed: dict[str, str]) -> dict[str, str]:

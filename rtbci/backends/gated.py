@@ -6,13 +6,13 @@ import msgspec
 
 from rtbci.backends.cache import EngineCache
 from rtbci.backends.cuda import find_gpu
-from rtbci.backends.fastest import cpu_name
 from rtbci.backends.gate import GateReport, check_session, open_reference, reference_name, tolerance_of
 from rtbci.backends.gate_store import GateKey, GateStore, contract_id
 from rtbci.backends.registry import BACKENDS
 from rtbci.backends.session import Session
 from rtbci.backends.usable import version_of
 from rtbci.recipes import EngineRecipe, ParadigmRecipe
+from rtbci.versions import cpu_name
 
 __all__ = ["gate_of"]
 

@@ -309,7 +309,7 @@ class CalibrationDecoder(Decoder):
         channel_map = super().open(info, unit)
         self._forget_left()
         self._listen()
-        pipeline = self._open_pipeline
+        pipeline = self.pipeline
         shape = StreamShape(
             raw_hz=info.rate_hz,
             n_raw_channels=info.n_channels,
@@ -387,7 +387,7 @@ class CalibrationDecoder(Decoder):
             one.clear()
 
     def _listen(self) -> None:
-        pipeline = self._open_pipeline
+        pipeline = self.pipeline
         self._hops: list[npt.NDArray[np.float32]] = []
         self._said: list[list[FloatArray | None]] = [[] for _ in pipeline.branches]
         pipeline.branches = tuple(
@@ -396,6 +396,6 @@ class CalibrationDecoder(Decoder):
         )
 
     def _forget_left(self) -> None:
-        n = self._open_pipeline.n_channels_in
+        n = self.pipeline.n_channels_in
         self._begins = True
         self._left, self._t_left = np.empty((0, n)), np.empty(0)

@@ -10,10 +10,17 @@ from rtbci.chaos.source import FaultyStreams
 from rtbci.clock import Clock
 from rtbci.config import RunConfig
 from rtbci.errors import RtbciError
+from rtbci.publish.control import Answers
 from rtbci.publish.messages import Message
+from rtbci.publish.sink import Sink
+from rtbci.record.kept_profiles import ProfileKeeper
+from rtbci.record.recorder import SessionRecorder
 from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.engine_change import Changes
+from rtbci.runtime.journal import Journal
 from rtbci.runtime.live import LiveRun, Report
-from rtbci.stream.acquire import Ahead, Sink
+from rtbci.stream import acquire
+from rtbci.stream.acquire import Ahead
 from rtbci.stream.source import Source, StreamInfo
 
 __all__ = ["Outcome", "SimulatedClock", "SteppedAcquisition", "simulate"]
@@ -62,7 +69,7 @@ class SteppedAcquisition:
         source: Source,
         *,
         clock: Clock,
-        sink: Sink,
+        sink: acquire.Sink,
         ahead: Ahead | None = None,  # noqa: ARG002
     ) -> None:
         self._source, self._clock, self._sink = source, clock, sink
@@ -140,6 +147,10 @@ def simulate(
     decoder: Decoder,
     make_source: Callable[[SimulatedClock], Source],
     config: RunConfig,
+    *,
+    record: Callable[[Clock], SessionRecorder] | None = None,
+    control: Callable[[Clock], Answers] | None = None,
+    change: Changes | None = None,
 ) -> Outcome:
     """Run a decoder on a faulty stream for the scenario's duration.
 
@@ -152,17 +163,41 @@ def simulate(
         Makes the stream without faults, paced by the clock that it is given.
     config : RunConfig
         Its `duration_s` is the scenario's.
+    record : callable, optional
+        Makes a recorder on the simulated clock; started and closed here.
+    control : callable, optional
+        Makes what stands for clients on that clock.
+    change : Changes, optional
+        See `LiveRun`.
     """
     clock, kept = SimulatedClock(), _Keep()
+    recorder, journal = (None if record is None else record(clock)), None
+    sinks: list[Sink] = [kept]
+    if recorder is not None:
+        recorder.start()
+        sinks += [ProfileKeeper(decoder, recorder), recorder]
+        journal = Journal(decoder, recorder.take)
     config = config.model_copy(update={"duration_s": scenario.duration_s})
     report: Report | None = None
     error: RtbciError | None = None
     with FaultyStreams(make_source(clock), scenario, clock=clock) as streams:
 
         def connect(lost: StreamInfo | None) -> Source:
-            return streams.receiver(lost, OPEN_S)
+            source = streams.receiver(lost, OPEN_S)
+            return source if recorder is None else recorder.tap(source)
 
-        run = LiveRun(config, decoder, connect, [kept], clock=clock, acquire=SteppedAcquisition)
+        run = LiveRun(
+            config,
+            decoder,
+            connect,
+            sinks,
+            None if control is None else control(clock),
+            clock,
+            change=change,
+            acquire=SteppedAcquisition,
+            journal=journal,
+            news=tuple if recorder is None else recorder.news,
+        )
         try:
             report = run.run(_Stop(clock))
         except RtbciError as refused:

@@ -1,25 +1,68 @@
 """Recording in `rtbci run`: where it goes, and what is said of it at the start and at the end."""
 
 import shutil
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
+import msgspec
 from rich.console import Console
 
 from rtbci.clock import now, utc_now
 from rtbci.config import RunConfig
+from rtbci.publish.sink import Sink
+from rtbci.record.kept_profiles import ProfileKeeper
+from rtbci.record.news import News
 from rtbci.record.recorder import SessionRecorder, Written
-from rtbci.record.session_json import describe_session
+from rtbci.record.resume import Unfinished
+from rtbci.record.session_json import Resumed, describe_session, versions_here
 from rtbci.record.sessions import new_session_folder, sessions_root
 from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.journal import Journal
 from rtbci.runtime.live import SourceFactory
 from rtbci.stream.source import Source, StreamInfo
 
-__all__ = ["recorded", "say_recorded", "say_recording", "start_recorder"]
+__all__ = ["Recording", "begin_recording", "recorded", "say_recorded", "say_recording", "start_recorder"]
 
 
-def start_recorder(config: RunConfig, decoder: Decoder) -> SessionRecorder:
-    """Make the session's folder and start to write; a folder that cannot be made is told, the run goes on."""
+class Recording(NamedTuple):
+    """What records a run; nothing where it is not recorded."""
+
+    recorder: SessionRecorder | None = None
+    sinks: tuple[Sink, ...] = ()
+    journal: Journal | None = None
+
+    @property
+    def news(self) -> Callable[[], Sequence[News]]:
+        """Tells what there is to tell of it."""
+        return tuple if self.recorder is None else self.recorder.news
+
+    def tapped(self, make_source: SourceFactory) -> SourceFactory:
+        """Sources of a factory, each recorded."""
+        return make_source if self.recorder is None else recorded(make_source, self.recorder)
+
+
+def begin_recording(
+    config: RunConfig, decoder: Decoder, stack: ExitStack, unfinished: Unfinished | None = None
+) -> Recording:
+    """Begin to record a run, or go on with a session, until `stack` is closed, where the configuration says so."""
+    if not config.record.enabled:
+        return Recording()
+    recorder = start_recorder(config, decoder, unfinished)
+    stack.callback(recorder.close)
+    journal = Journal(decoder, recorder.take, unfinished.numbers if unfinished else None)
+    return Recording(recorder, (ProfileKeeper(decoder, recorder), recorder), journal)
+
+
+def start_recorder(
+    config: RunConfig, decoder: Decoder, unfinished: Unfinished | None = None
+) -> SessionRecorder:
+    """Make the session's folder, or take one up, and start to write; what cannot be made is told, the run goes on."""
     start, t_lsl = utc_now(), now()
+    if unfinished is not None:
+        return _go_on(config, unfinished, start, t_lsl)
     root = Path(config.record.folder).expanduser() if config.record.folder else sessions_root()
     folder = new_session_folder(root, start, decoder.recipe.name, config.user)
     recorder = SessionRecorder(
@@ -29,6 +72,21 @@ def start_recorder(config: RunConfig, decoder: Decoder) -> SessionRecorder:
         max_bytes=config.record.memory_mb * 2**20,
     )
     recorder.start()
+    return recorder
+
+
+def _go_on(config: RunConfig, unfinished: Unfinished, start: datetime, t_lsl: float) -> SessionRecorder:
+    resumed = Resumed(utc=start.isoformat(), t_lsl=t_lsl, gap_s=unfinished.gap_s, versions=versions_here())
+    record = unfinished.record
+    recorder = SessionRecorder(
+        unfinished.folder,
+        msgspec.structs.replace(record, resumed=(*record.resumed, resumed)),
+        start,
+        max_bytes=config.record.memory_mb * 2**20,
+        open_disk=lambda path: unfinished.disk,  # noqa: ARG005 - it is open already
+        so_far=unfinished.so_far,
+    )
+    recorder.start(unfinished.gap_s)
     return recorder
 
 

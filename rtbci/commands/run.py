@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
-from rtbci.commands.recording import recorded, say_recorded, say_recording, start_recorder
+from rtbci.commands.recording import begin_recording, say_recorded, say_recording
+from rtbci.commands.resuming import profile_to_go_on, say_resumed, take_up
 from rtbci.commands.run_sockets import RunSockets, open_sockets
 from rtbci.commands.status_line import StatusLine
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
+from rtbci.probe.profile import Profile
 from rtbci.publish.sink import Sink
-from rtbci.recipes import ParadigmRecipe, read_paradigm
+from rtbci.recipes import read_paradigm
+from rtbci.runtime.configured import decoder_of
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
 from rtbci.runtime.engine_opener import FIRST_BACKEND
@@ -38,7 +41,7 @@ SWITCH_S = 0.0005
 LOOK_S = 0.1
 
 
-def run(config: RunConfig, console: Console) -> Report:
+def run(config: RunConfig, console: Console, resume: Path | None = None) -> Report:
     """Run until Ctrl-C, a client's stop, or the end of the duration.
 
     Parameters
@@ -47,11 +50,14 @@ def run(config: RunConfig, console: Console) -> Report:
         Checked settings.
     console : Console
         Where to say what happens (standard error, so that pipes stay clean).
+    resume : Path, optional
+        Folder of a session to go on with; `config` is its own.
     """
     with ExitStack() as stack:
         stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(SWITCH_S)
         stop = stack.enter_context(stop_on_signals())
+        unfinished = None if resume is None else take_up(resume, stack)
         # Addresses first: a port that is taken is told before anything slow is loaded.
         publish = config.publish
         sockets = open_sockets(config.publish, stack)
@@ -60,8 +66,11 @@ def run(config: RunConfig, console: Console) -> Report:
         recipe = read_paradigm(config.paradigm)
         # Before the profile is looked for: one that appears from here on is not missed.
         watch = ProfileWatch(profiles_root(recipe.name), config.user) if config.follow else None
-        profile = find_profile(recipe.name, config.profile, config.user)
-        decoder = stack.enter_context(_open_decoder(config, recipe, profile))
+        if unfinished is None:
+            profile: Profile | Path | None = find_profile(recipe.name, config.profile, config.user)
+        else:
+            profile = profile_to_go_on(unfinished, recipe)
+        decoder = stack.enter_context(decoder_of(config, recipe, profile))
         change = _begin_change(config, decoder, stack)
         _introduce(console, config, decoder, publisher.address, control.address)
         sockets.say(console)
@@ -78,36 +87,27 @@ def run(config: RunConfig, console: Console) -> Report:
         line = StatusLine(console)
         stack.callback(line.close)
         sinks.append(line)
-        make_source, recorder = lsl_factory(config), None
-        if config.record.enabled:
-            recorder = start_recorder(config, decoder)
-            stack.callback(recorder.close)
-            sinks.append(recorder)
-            make_source = recorded(make_source, recorder)
-        make_source = offer.factory(make_source)
-        say_recording(console, recorder)
-        news = sockets.news if recorder is None else sockets.news_beside(recorder.news)
-        live = LiveRun(config, decoder, make_source, sinks, control, watch=watch, change=change, news=news)
+        recording = begin_recording(config, decoder, stack, unfinished)
+        say_recording(console, recording.recorder)
+        if unfinished is not None:
+            say_resumed(console, unfinished)
+        live = LiveRun(
+            config,
+            decoder,
+            offer.factory(recording.tapped(lsl_factory(config))),
+            [*sinks, *recording.sinks],
+            control,
+            watch=watch,
+            change=change,
+            news=sockets.news_beside(recording.news),
+            journal=recording.journal,
+        )
         report = live.run(stop)
     _say_end(console, report)
     sockets.say_end(console)
-    if recorder is not None:
-        say_recorded(console, recorder.written)
+    if recording.recorder is not None:
+        say_recorded(console, recording.recorder.written)
     return report
-
-
-def _open_decoder(config: RunConfig, recipe: ParadigmRecipe, profile: Path | None) -> Decoder:
-    return Decoder(
-        recipe,
-        profile=profile,
-        decision=config.decision,
-        adapt=config.adapt,
-        backend=FIRST_BACKEND,
-        engine=config.engine.recipe,
-        n_threads=config.engine.threads,
-        ignore=config.stream.ignore,
-        mask=config.mask.enabled,
-    )
 
 
 def _start_page(config: RunConfig, sockets: RunSockets, stack: ExitStack) -> "PageProcess | None":

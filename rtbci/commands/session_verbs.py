@@ -98,7 +98,7 @@ def _state(session: Path, record: SessionRecord | None) -> str:
     if record is None:
         return "no description"
     if record.ended is None:
-        return "cut short"
+        return "cut short"  # `rtbci run --resume` goes on with it
     lost = record.ended.n_samples_lost
     return f"ended, {lost} samples not recorded" if lost else "ended"
 
@@ -123,6 +123,8 @@ def _described(
     if record is None:
         return [*lines, ("", why_none)] if why_none else lines
     lines += [("started", record.started_utc), ("user", record.user), ("paradigm", record.paradigm)]
+    for one in record.resumed:
+        lines.append(("resumed", f"{one.utc}, {one.gap_s:.1f} s after its newest sample"))
     profile = record.profile
     if profile is not None:
         lines.append(("profile", f"{profile.user}, generation {profile.generation}, {profile.id[:12]}"))

@@ -92,7 +92,7 @@ class HopDecoder(Decoder):
     def open(self, info: StreamInfo, unit: str = "") -> ChannelMap:
         """Get ready for a stream; see `Decoder.open`."""
         channel_map = super().open(info, unit)
-        pipeline = self._open_pipeline
+        pipeline = self.pipeline
         self.hops: list[Float32Array] = []
         self.branch_logits: list[list[FloatArray | None]] = [[] for _ in pipeline.branches]
         self._i_starts = [0]  # hops at which the stream began anew

@@ -100,11 +100,13 @@ class TangentBranch:
         self._delays = Delays(n // n_copies, delays_samples) if delays_samples else None
         self._filters = [SosFilter.bandpass(low, high, rate_hz, n, order) for low, high in bands_hz]
         self._blocks = BlockCovariances(len(bands_hz), n, hop_samples, window_samples // hop_samples)
+        self.newest: FloatArray | None = None  # the newest hop in its bands
 
     def push(self, hop: FloatArray) -> None:
         """Filter the hop and add its second moment; see `Branch.push`."""
         hop = hop if self._delays is None else self._delays.push(hop)
-        self._blocks.push(np.stack([band.push(hop) for band in self._filters]))
+        self.newest = np.stack([band.push(hop) for band in self._filters])
+        self._blocks.push(self.newest)
 
     def logits(self) -> FloatArray | None:
         """Log-map and classifier; see `Branch.logits`."""
@@ -136,6 +138,7 @@ class TangentBranch:
         for band in self._filters:
             band.reset()
         self._blocks.reset()
+        self.newest = None
 
 
 class PowerBranch:
@@ -168,10 +171,11 @@ class PowerBranch:
         self.name, self.window_samples, self._hop_samples = name, window_samples, hop_samples
         self._probe = probe
         self._powers = HopPowers(probe, hop_samples, window_samples // hop_samples)
+        self.newest: FloatArray | None = None  # powers of the newest hop
 
     def push(self, hop: FloatArray) -> None:
         """Filter the hop and add its powers; see `Branch.push`."""
-        self._powers.push(hop)
+        self.newest = self._powers.push(hop)
 
     def logits(self) -> FloatArray | None:
         """Logarithm and classifier; see `Branch.logits`."""
@@ -189,6 +193,7 @@ class PowerBranch:
     def reset(self) -> None:
         """Forget all hops."""
         self._powers.reset()
+        self.newest = None
 
 
 def _check_hops(name: str, window_samples: int, hop_samples: int) -> None:

@@ -151,6 +151,7 @@ class EncoderBranch:
         self._slicer = PatchSlicer(patch_samples, hop_samples, n_channels=n_electrodes)
         self._ring = FeatureRing(n_features, probe.n_patches, patch_samples // hop_samples)
         self._idle = np.zeros(session.input_shape, np.float32)
+        self.newest: Float32Array | None = None  # features that the newest hop added
 
     def push(self, hop: FloatArray) -> None:
         """Encode the patch that this hop completes; see `Branch.push`."""
@@ -158,7 +159,8 @@ class EncoderBranch:
             check_chunk(f"branch '{self.name}'", hop, self._adapter.n_channels_in)
             hop = self._adapter.push(hop)
         for patch in self._slicer.push(hop):
-            self._ring.push(self._session.run(patch[np.newaxis]).ravel())
+            self.newest = self._session.run(patch[np.newaxis]).ravel()
+            self._ring.push(self.newest)
 
     def logits(self) -> FloatArray | None:
         """Only the probe; see `Branch.logits`."""
@@ -185,6 +187,7 @@ class EncoderBranch:
             self._adapter.reset()
         self._slicer.reset()
         self._ring.reset()
+        self.newest = None
 
 
 class WindowBranch:
@@ -218,6 +221,7 @@ class WindowBranch:
         self._rows = np.zeros((n_channels, 2 * self.window_samples), np.float32)
         self._n_pushed = 0
         self._output: FloatArray | None = None
+        self.newest: FloatArray | None = None  # what the engine gave for the newest window
 
     def push(self, hop: FloatArray) -> None:
         """Run the engine on the newest window; see `Branch.push`."""
@@ -229,7 +233,7 @@ class WindowBranch:
                 self._rows[:, copy : copy + len(part)] = part.T
         self._n_pushed += len(hop)
         if self._n_pushed >= n:
-            self._output = self._newest_output()
+            self.newest = self._output = self._newest_output()
 
     def logits(self) -> FloatArray | None:
         """What the engine gave; see `Branch.logits`."""
@@ -247,7 +251,7 @@ class WindowBranch:
     def reset(self) -> None:
         """Forget all hops."""
         self._n_pushed = 0
-        self._output = None
+        self._output = self.newest = None
 
     def _newest_output(self) -> FloatArray:
         i = self._n_pushed % self.window_samples

@@ -137,8 +137,8 @@ class HopPowers:
         """Whether a whole window has been pushed."""
         return self._n_pushed >= self.n_hops
 
-    def push(self, hop: FloatArray) -> None:
-        """Add the next hop, shape (hop_samples, n_channels).
+    def push(self, hop: FloatArray) -> FloatArray:
+        """Add the next hop, shape (hop_samples, n_channels); return its powers, a fresh array.
 
         Raises
         ------
@@ -153,9 +153,10 @@ class HopPowers:
         np.matmul(hop, self._spatial, out=self._virtual[:, self._past :])
         filtered = self._convolution @ self._virtual
         i = self._n_pushed % self.n_hops
-        self._rows[i] = np.einsum("bsf,bsf->bf", filtered, filtered).ravel() / self.hop_samples
-        self._rows[i + self.n_hops] = self._rows[i]
+        powers: FloatArray = np.einsum("bsf,bsf->bf", filtered, filtered).ravel() / self.hop_samples
+        self._rows[i] = self._rows[i + self.n_hops] = powers
         self._n_pushed += 1
+        return powers
 
     def window(self) -> FloatArray:
         """Powers of the newest hops, shape (n_hops, n_bands * n_filters); a view until the next `push`."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import msgspec
 import zmq
@@ -23,7 +23,7 @@ from rtbci.publish.door import Door
 from rtbci.publish.messages import VERSION
 from rtbci.publish.refusals import Refusals
 
-__all__ = ["Command", "Control", "Handler", "Result"]
+__all__ = ["Answers", "Command", "Control", "Handler", "Result"]
 
 MAX_WAITING = 64
 """Requests that may wait for the decoder; the next ones are refused."""
@@ -67,6 +67,18 @@ class Command(NamedTuple):
     route: tuple[bytes, ...]
     request: Request
     t_due: float
+
+
+class Answers(Protocol):
+    """What a run needs of a control socket."""
+
+    def answer(self, handler: Handler) -> object:
+        """Carry out what has been asked for since the last call; never waits."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
 
 
 class Control:

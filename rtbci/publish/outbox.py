@@ -25,7 +25,7 @@ from rtbci.publish.messages import (
 )
 from rtbci.publish.sink import Sink
 
-__all__ = ["Decoded", "Outbox", "new_session_id"]
+__all__ = ["Decoded", "Numbers", "Outbox", "new_session_id"]
 
 
 def new_session_id() -> str:
@@ -65,6 +65,13 @@ class Decoded(NamedTuple):
     t_decided: float
 
 
+class Numbers(NamedTuple):
+    """Where the messages of a session go on: its id, and the next number of each topic."""
+
+    session: str
+    n_sent: Mapping[str, int]
+
+
 class Outbox:
     """Numbers and stamps messages, and sends them to all sinks.
 
@@ -76,6 +83,8 @@ class Outbox:
         In the order in which they are served; put the one that hurries first. Closed with the outbox.
     session : str or None
         Id of this run; None makes one.
+    numbers : Numbers, optional
+        Where a session that is taken up goes on; without, it is a new one.
     clock : Clock
         Time in seconds of the local LSL clock.
 
@@ -92,10 +101,16 @@ class Outbox:
     """
 
     def __init__(
-        self, hello: HelloContent, sinks: Sequence[Sink], *, session: str | None = None, clock: Clock = now
+        self,
+        hello: HelloContent,
+        sinks: Sequence[Sink],
+        *,
+        session: str | None = None,
+        numbers: Numbers | None = None,
+        clock: Clock = now,
     ) -> None:
-        self.session = session or new_session_id()
-        self.n_sent = dict.fromkeys(MESSAGE_TYPES, 0)
+        self.session = numbers.session if numbers else session or new_session_id()
+        self.n_sent = dict.fromkeys(MESSAGE_TYPES, 0) | dict(numbers.n_sent if numbers else {})
         self._sinks = tuple(sinks)
         self._clock = clock
         self.announce(hello)

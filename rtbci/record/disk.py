@@ -5,9 +5,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Protocol
 
+from rtbci.errors import FileFormatError
 from rtbci.files import sync_folder
 
-__all__ = ["Disk", "OpenDisk", "SyncedFile", "is_being_written"]
+__all__ = ["Disk", "OpenDisk", "ResumedFile", "SyncedFile", "is_being_written"]
 
 
 class Disk(Protocol):
@@ -63,6 +64,35 @@ class SyncedFile:
     def close(self) -> None:
         """See `Disk.close`."""
         self._file.close()
+
+
+class ResumedFile(SyncedFile):
+    """A file that is there, to be gone on with: nobody else may, as long as it is open.
+
+    Raises
+    ------
+    FileFormatError
+        When somebody writes it, or it cannot be opened for writing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = path.open("r+b", buffering=0)
+        except OSError as error:
+            raise FileFormatError(
+                f"{path}: cannot be gone on with ({error.strerror}); check the path and its permissions"
+            ) from error
+        # What was renamed or made anew since it was opened is another file.
+        is_the_same = os.fstat(self._file.fileno()).st_ino == path.stat().st_ino
+        if not _lock(self._file) or not is_the_same:
+            self._file.close()
+            raise FileFormatError(
+                f"{path}: is being recorded by another process, need a session that was cut short; stop that one first"
+            )
+
+    def cut(self, n_bytes: int) -> None:
+        """Leave out what is behind so many bytes."""
+        self._file.truncate(n_bytes)
 
 
 def is_being_written(path: Path) -> bool:

@@ -2,10 +2,12 @@
 
 from typing import NamedTuple
 
+from rtbci.probe.profile import Profile
 from rtbci.publish.messages import Message
+from rtbci.runtime.journal import Taken
 from rtbci.stream.source import Chunk, Marker, StreamInfo
 
-__all__ = ["ClockOffset", "Item", "Opened", "bytes_of"]
+__all__ = ["ClockOffset", "Item", "Left", "Opened", "UsedProfile", "bytes_of"]
 
 OVERHEAD_BYTES = 512
 """Python's own objects around the numbers of a chunk or the text of a marker."""
@@ -27,7 +29,21 @@ class ClockOffset(NamedTuple):
     offset_s: float
 
 
-Item = Opened | ClockOffset | Chunk | Marker | Message
+class UsedProfile(NamedTuple):
+    """A profile that decodes from here on; a copy of it is kept."""
+
+    profile: Profile
+
+
+class Left(NamedTuple):
+    """Chunks, samples in them and other items that there was no memory for, in front of what comes next."""
+
+    n_chunks: int
+    n_samples: int
+    n_other: int
+
+
+Item = Opened | ClockOffset | Chunk | Marker | Message | Taken | UsedProfile | Left
 
 
 def bytes_of(item: Item) -> int:
@@ -36,4 +52,4 @@ def bytes_of(item: Item) -> int:
         return item.data.nbytes + item.t_lsl.nbytes + OVERHEAD_BYTES
     if isinstance(item, Marker):
         return OVERHEAD_BYTES + 4 * len(item.value)
-    return MESSAGE_BYTES if not isinstance(item, ClockOffset) else OVERHEAD_BYTES
+    return OVERHEAD_BYTES if isinstance(item, ClockOffset | Taken | Left) else MESSAGE_BYTES

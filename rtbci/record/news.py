@@ -5,12 +5,14 @@ from typing import NamedTuple
 
 from rtbci.publish.messages import Scalar
 
-__all__ = ["FAILED", "LOST", "RESUMED", "SLOW", "STARTED", "News"]
+__all__ = ["FAILED", "LOST", "RESUMED", "SLOW", "STARTED", "TAKEN_UP", "News"]
 
 STARTED = "recording_started"
 FAILED = "recording_failed"
 """Nothing is written at the moment: no space, no permission, a disk that has gone."""
 RESUMED = "recording_resumed"
+TAKEN_UP = "resumed"
+"""A session that was cut short goes on."""
 SLOW = "recording_slow"
 """The disk has not kept up for seconds; nothing is lost yet."""
 LOST = "recording_lost"

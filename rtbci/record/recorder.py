@@ -11,12 +11,14 @@ from typing import NamedTuple
 import msgspec
 
 from rtbci.clock import Clock, now, utc_now
+from rtbci.probe.profile import Profile
 from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.record.disk import Disk, OpenDisk, SyncedFile
-from rtbci.record.items import Item, Opened, bytes_of
-from rtbci.record.news import FAILED, LOST, RESUMED, SLOW, STARTED, News
+from rtbci.record.items import Item, Left, Opened, UsedProfile, bytes_of
+from rtbci.record.kept_profiles import keep_profile, remove_profiles
+from rtbci.record.news import FAILED, LOST, RESUMED, SLOW, STARTED, TAKEN_UP, News
 from rtbci.record.session_json import JSON_NAME, Ended, SessionRecord, write_session_json
-from rtbci.record.streams import SessionStreams
+from rtbci.record.streams import SessionStreams, SoFar
 from rtbci.record.tap import RecordedSource
 from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.stream.source import Chunk, Marker, Source
@@ -66,6 +68,8 @@ class SessionRecorder:
         Seconds of the local LSL clock.
     open_disk : OpenDisk
         Makes the file.
+    so_far : SoFar, optional
+        What the file holds that is gone on with; see `rtbci.record.resume`.
 
     Notes
     -----
@@ -83,14 +87,16 @@ class SessionRecorder:
         max_bytes: int = 64 * 2**20,
         clock: Clock = now,
         open_disk: OpenDisk = SyncedFile,
+        so_far: SoFar | None = None,
     ) -> None:
         self._folder, self._record = folder, record
         self._max_bytes, self._clock, self._open_disk = max_bytes, clock, open_disk
-        self._streams = SessionStreams(start, clock)
+        self._streams = SessionStreams(start, clock, so_far)
         self._lock = threading.Lock()  # guards the queue, its size, the losses and the news
         self._queue: deque[tuple[Item, int]] = deque()
         self._n_queued = 0
         self._n_samples_lost = self._n_messages_lost = 0
+        self._left = Left(0, 0, 0)
         self._told: tuple[int, int] = (0, 0)
         self._news: list[News] = []
         self._wake = threading.Event()
@@ -99,7 +105,8 @@ class SessionRecorder:
         # Below: the writer's own, but for numbers that others only read.
         self._disk: Disk | None = None
         self._unwritten = b""
-        self._at = 0
+        self._at = so_far.n_bytes if so_far else 0
+        self._profiles: deque[Profile] = deque()  # to be kept beside the file
         self._problem = ""
         self._n_written = 0
         self._t_written = self._t_synced = self._t_tried = self._t_caught_up = clock()
@@ -119,11 +126,16 @@ class SessionRecorder:
         lost = self._n_samples_lost, self._n_messages_lost
         return Written(self._folder, self._at, self._n_written, *lost, self._problem)
 
-    def start(self) -> None:
-        """Make folder and file, as far as that can be, and begin to write; problems are `news`."""
+    def start(self, gap_s: float | None = None) -> None:
+        """Make folder and file, as far as that can be, and begin to write; problems are `news`.
+
+        `gap_s` are the seconds since the newest sample of a session that is taken up.
+        """
         self._unwritten = self._streams.encode(())
         if self._write():
             self._tell(STARTED, {})
+        if gap_s is not None:
+            self._tell(TAKEN_UP, {"gap_s": gap_s})
         self._thread.start()
 
     def tap(self, source: Source) -> RecordedSource:
@@ -135,13 +147,23 @@ class SessionRecorder:
         n_bytes = bytes_of(item)
         with self._lock:
             # What says which stream it is must not be missing from the file, and is never many.
-            if self._n_queued + n_bytes <= self._max_bytes or isinstance(item, Opened):
+            if self._n_queued + n_bytes <= self._max_bytes or isinstance(item, Opened | UsedProfile):
+                if self._left != (0, 0, 0):
+                    self._queue.append((self._left, 0))
+                    self._left = Left(0, 0, 0)
                 self._queue.append((item, n_bytes))
                 self._n_queued += n_bytes
-            elif isinstance(item, Chunk):
-                self._n_samples_lost += len(item.t_lsl)
             else:
-                self._n_messages_lost += 1
+                self._leave_out(item)
+
+    def _leave_out(self, item: Item) -> None:
+        n_chunks, n_samples, n_other = self._left
+        if isinstance(item, Chunk):
+            self._n_samples_lost += len(item.t_lsl)
+            self._left = Left(n_chunks + 1, n_samples + len(item.t_lsl), n_other)
+        else:
+            self._n_messages_lost += 1
+            self._left = Left(n_chunks, n_samples, n_other + 1)
 
     def send(self, message: Message) -> None:
         """Take a message; see `Sink.send`."""
@@ -214,6 +236,7 @@ class SessionRecorder:
             return
         is_written = self._write()
         while is_written and (batch := self._next_batch()):
+            self._profiles += [item.profile for item, _ in batch if isinstance(item, UsedProfile)]
             self._unwritten = self._streams.encode(item for item, _ in batch)
             is_written = self._write()
             with self._lock:
@@ -277,9 +300,17 @@ class SessionRecorder:
     # -- session.json ----------------------------------------------------------------------------------
 
     def _keep_record(self) -> None:
-        """Write `session.json` again when there is more to say."""
+        """Keep profiles, and write `session.json` again when there is more to say."""
+        kept = list(self._record.profiles)
+        while self._profiles:
+            if (one := keep_profile(self._folder, self._profiles[0])) not in kept:
+                kept.append(one)
+            self._profiles.popleft()
         known = msgspec.structs.replace(
-            self._record, session=self._streams.session, streams=tuple(self._streams.opened)
+            self._record,
+            session=self._streams.session,
+            streams=tuple(self._streams.opened),
+            profiles=tuple(kept),
         )
         if known != self._record:
             self._record = known
@@ -317,6 +348,7 @@ class SessionRecorder:
         self._save_record()
 
     def _remove(self) -> None:
+        remove_profiles(self._folder)
         for name in (SESSION_XDF, JSON_NAME):
             (self._folder / name).unlink(missing_ok=True)
         self._folder.rmdir()

@@ -14,24 +14,27 @@ from rtbci.errors import FileFormatError
 from rtbci.files import write_whole
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.decoder import Decoder
-from rtbci.versions import versions_of
+from rtbci.versions import cpu_make, cpu_name, versions_of
 
 __all__ = [
     "JSON_NAME",
     "SCHEMA",
     "Ended",
     "EngineUsed",
+    "KeptProfile",
     "ProfileUsed",
+    "Resumed",
     "SessionRecord",
     "describe_session",
     "read_session_json",
     "recipe_sha256",
+    "versions_here",
     "write_session_json",
 ]
 
 JSON_NAME = "session.json"
 SCHEMA = 1
-PACKAGES = ("rtbci", "numpy", "scipy", "pylsl", "onnxruntime", "msgspec")
+PACKAGES = ("rtbci", "numpy", "scipy", "pylsl", "onnxruntime", "openvino", "msgspec")
 
 
 class EngineUsed(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +57,36 @@ class ProfileUsed(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     weights_sha256: str
     chain_hash: str
+
+
+class KeptProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """A copy of a profile in the session's folder: its name as in messages, and sha256 of all that it says."""
+
+    user: str
+    generation: int
+    id: str
+    sha256: str
+
+
+class Resumed(msgspec.Struct, frozen=True, kw_only=True):
+    """A session that was cut short was taken up again.
+
+    Parameters
+    ----------
+    utc : str
+        Calendar time.
+    t_lsl : float
+        The same moment, seconds of the local LSL clock.
+    gap_s : float
+        Since its newest sample.
+    versions : dict of str to str
+        Of the process that took it up.
+    """
+
+    utc: str
+    t_lsl: float
+    gap_s: float
+    versions: dict[str, str]
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +137,9 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
         Packages, Python, operating system.
     streams : tuple of str
         Streams of samples that have been opened.
+    profiles : tuple of KeptProfile
+        All that decoded, in the order in which they did.
+    resumed : tuple of Resumed
     ended : Ended or None
     """
 
@@ -119,6 +155,8 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     profile: ProfileUsed | None
     versions: dict[str, str]
     streams: tuple[str, ...] = ()
+    profiles: tuple[KeptProfile, ...] = ()
+    resumed: tuple[Resumed, ...] = ()
     ended: Ended | None = None
 
 
@@ -133,7 +171,7 @@ def describe_session(config: RunConfig, decoder: Decoder, start: datetime, t_lsl
         config=config.model_dump(mode="json"),
         engines=_engines(decoder),
         profile=_profile(decoder),
-        versions=_versions(),
+        versions=versions_here(),
     )
 
 
@@ -209,5 +247,9 @@ def _profile(decoder: Decoder) -> ProfileUsed | None:
     )
 
 
-def _versions() -> dict[str, str]:
-    return {"python": sys.version.split()[0], "platform": platform.platform(), **versions_of(PACKAGES)}
+def versions_here() -> dict[str, str]:
+    """What the last bits of a number may hang on: Python, operating system, processor, packages."""
+    here = {"python": sys.version.split()[0], "platform": platform.platform(), "cpu": cpu_name()}
+    here["cpu_make"] = cpu_make()
+    here["libc"] = " ".join(platform.libc_ver())
+    return here | versions_of(PACKAGES)

@@ -69,8 +69,14 @@ class XdfFile:
         return next((one for one in self.streams if one.stream.name == name), None)
 
 
-def read_xdf_file(path: Path) -> XdfFile:
+def read_xdf_file(path: Path, *, until_damage: bool = False) -> XdfFile:
     """Read all streams of a file.
+
+    Parameters
+    ----------
+    path : Path
+    until_damage : bool
+        Read nothing behind the first damage, so that nothing is missing between two things that were read.
 
     Raises
     ------
@@ -79,7 +85,10 @@ def read_xdf_file(path: Path) -> XdfFile:
     """
     with mapped(path) as data:
         found = survey(data, str(path))
-        return XdfFile(_streams(data, found), tuple(found.damages))
+        damages = tuple(found.damages)
+        if until_damage and damages:
+            found = survey(data[: damages[0].start], str(path))
+        return XdfFile(_streams(data, found), damages)
 
 
 @contextmanager

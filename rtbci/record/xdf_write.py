@@ -55,13 +55,18 @@ class XdfWriter:
         FileFormatError
             When the XML is no header of a stream.
         """
-        stream_id = len(self._streams) + 1
+        stream_id = max(self._streams, default=0) + 1
         where = f"XdfWriter: stream {stream_id}"
         self._streams[stream_id] = stream_of(stream_id, parse_xml(xml, where), where)
         self._footers[stream_id] = Footer(None, None, 0)
         return stream_id, chunk_bytes(
             Tag.STREAM_HEADER, struct.pack("<I", stream_id) + xml.encode("utf-8", "replace")
         )
+
+    def go_on(self, stream: XdfStream, footer: Footer) -> None:
+        """Go on with a stream that the file has already; `footer` is what it would say now."""
+        self._streams[stream.stream_id] = stream
+        self._footers[stream.stream_id] = footer
 
     def samples(self, stream_id: int, chunks: Sequence[Samples]) -> bytes:
         """Return chunks of a numeric stream, each as a chunk of its own; empty ones are left out.

@@ -155,7 +155,7 @@ class Decoder:
     @property
     def rate_hz(self) -> float:
         """Rate at which windows are cut, in Hz."""
-        return self._open_pipeline.rate_out_hz
+        return self.pipeline.rate_out_hz
 
     @property
     def gains_uv(self) -> FloatArray:
@@ -179,7 +179,7 @@ class Decoder:
 
     def mask_changes(self) -> list[tuple[float, MaskChange]]:
         """Take the electrodes that were masked or unmasked since the last call, each with its stamp."""
-        return self._open_pipeline.mask_changes()
+        return self.pipeline.mask_changes()
 
     @property
     def recent_covariance(self) -> FloatArray | None:
@@ -189,12 +189,12 @@ class Decoder:
     @property
     def n_needed(self) -> int:
         """Samples to push until the next window is complete, at least 1."""
-        return self._open_pipeline.n_needed
+        return self.pipeline.n_needed
 
     @property
     def delay_s(self) -> float:
         """Group delay of the stages, in seconds; reported, never subtracted."""
-        return self._open_pipeline.delay_s
+        return self.pipeline.delay_s
 
     def open(self, info: StreamInfo, unit: str = "") -> ChannelMap:
         """Get ready for a stream.
@@ -261,27 +261,27 @@ class Decoder:
         UnitError, SignalError
             When the first second shows that the unit is wrong or the signal unusable.
         """
-        pipeline = self._open_pipeline
+        pipeline = self.pipeline
         if self._unit_check is not None:
             self._unit_check.push(data)
         return [self._verdict(estimate) for estimate in pipeline.push(data, t_lsl)]
 
     def mark(self, marker: Marker) -> None:
         """Take a marker of the experiment."""
-        self._open_pipeline.mark(marker)
+        self.pipeline.mark(marker)
 
     def rehearse(self) -> None:
         """Do once what a decision costs, without changing anything."""
-        self._open_pipeline.rehearse()
+        self.pipeline.rehearse()
 
     def reset(self) -> None:
         """Forget everything about the stream, as when newly opened."""
-        self._open_pipeline.reset()
+        self.pipeline.reset()
         self._policy.reset()
 
     def restart(self) -> None:
         """Start anew after a gap: no window spans it, but what the alignment has learnt is kept."""
-        self._open_pipeline.restart()
+        self.pipeline.restart()
         self._policy.reset()
 
     def decode(self, recording: Recording) -> list[Verdict]:
@@ -355,7 +355,8 @@ class Decoder:
         self._parts.close()
 
     @property
-    def _open_pipeline(self) -> Pipeline:
+    def pipeline(self) -> Pipeline:
+        """What computes on the open stream; another one after `open`."""
         if self._pipeline is None:
             raise RtbciError("Decoder: no stream is open, need its metadata first; call open(info)")
         return self._pipeline

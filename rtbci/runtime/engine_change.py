@@ -20,7 +20,7 @@ from rtbci.recipes import EngineRecipe
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.telemetry import hello_of
 
-__all__ = ["EngineChange", "EnginePreparer", "PreparedEngine", "Told"]
+__all__ = ["Changes", "EngineChange", "EnginePreparer", "PreparedEngine", "Told"]
 
 BUDGET_S = 3e-3
 """Time for warming a new session after one decision; a hop of motor imagery is 62.5 ms."""
@@ -89,6 +89,14 @@ class _Outcome(NamedTuple):
     branch: str
     session: Session | None
     reason: str
+
+
+class Changes(Protocol):
+    """What is done to a decoder's engines between two hops."""
+
+    def advance(self, outbox: Outbox) -> bool:
+        """Do a little of it and tell of it; whether there is more to do at once."""
+        ...
 
 
 class EngineChange:

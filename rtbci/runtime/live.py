@@ -10,15 +10,16 @@ import numpy as np
 from rtbci.clock import Clock, now
 from rtbci.config import RunConfig
 from rtbci.errors import StreamError, StreamLostError
-from rtbci.publish.control import Control
+from rtbci.publish.control import Answers
 from rtbci.publish.messages import Scalar, Status
 from rtbci.publish.outbox import Outbox
 from rtbci.publish.sink import Sink
 from rtbci.record.news import News
 from rtbci.runtime.backlog import Backlog
 from rtbci.runtime.decoder import Decoder
-from rtbci.runtime.engine_change import EngineChange
+from rtbci.runtime.engine_change import Changes
 from rtbci.runtime.intake import Break, Intake
+from rtbci.runtime.journal import Journal, numbers_of
 from rtbci.runtime.profile_swaps import ProfileSwaps
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.quality import SignalQuality
@@ -65,20 +66,19 @@ class LiveRun:
         Time in seconds of the local LSL clock.
     watch : ProfileWatch, optional
         New profiles that it tells of are put in use between two hops.
-    change : EngineChange, optional
-        Engines that it prepares are put in use between two hops; what is ready already, before the first sample.
-        Started and closed by its owner.
+    change : Changes, optional
+        Puts engines in use between two hops, as `EngineChange`; what is ready, before the first sample. Its owner's.
     news : callable
         What else there is to tell, for instance by a recorder; each becomes an event.
     acquire : callable
         Makes what drains the source; see `rtbci.chaos.simulate` for another than `Acquisition`.
+    journal : Journal, optional
+        Is told what was decoded, for `rtbci verify`; says where the numbers of messages begin.
 
     Notes
     -----
-    Samples are decoded and published by the acquisition thread, as they come; `run` itself looks after it from
-    the calling thread: silence, loss, reconnection, and requests while nothing comes. A lock says whose turn
-    it is, so that sinks may be made in one thread and are used by one at a time. liblsl's own threads receive all
-    the time, also while paused or while a decision takes long, and keep 60 s.
+    Samples are decoded and published by the acquisition thread; `run` looks after it from the calling thread. A lock
+    says whose turn it is, so that sinks are used by one at a time (docs/adr/0004).
     """
 
     def __init__(
@@ -87,20 +87,21 @@ class LiveRun:
         decoder: Decoder,
         make_source: SourceFactory,
         sinks: Sequence[Sink] = (),
-        control: Control | None = None,
+        control: Answers | None = None,
         clock: Clock = now,
         watch: ProfileWatch | None = None,
-        change: EngineChange | None = None,
+        change: Changes | None = None,
         news: Callable[[], Sequence[News]] = tuple,
         acquire: AcquisitionFactory = Acquisition,
+        journal: Journal | None = None,
     ) -> None:
-        self._acquire = acquire
+        self._acquire, self._journal = acquire, journal
         self._config, self._decoder, self._make_source = config, decoder, make_source
         self._control, self._clock, self._news = control, clock, news
         self._t_start = clock()
         self._watch = StreamWatch(config.watch.stale_s, config.watch.lost_s)
         self._telemetry = Telemetry(self._t_start)
-        self._outbox = Outbox(hello_of(decoder), sinks, clock=clock)
+        self._outbox = Outbox(hello_of(decoder), sinks, clock=clock, numbers=numbers_of(journal))
         self._swaps = ProfileSwaps(decoder, self._outbox, clock, watch)
         self._requests = RequestHandler(decoder, self._outbox, self._swaps, self._send_status, clock)
         self._use = UseWatch(decoder, self._outbox)
@@ -120,11 +121,6 @@ class LiveRun:
         self._lock = threading.Lock()  # whoever holds it may use decoder, outbox and their sockets
         self._is_connected = False
         self._rehearsal = Rehearsal(self._rehearse, clock)
-
-    @property
-    def session(self) -> str:
-        """Id of this run, as in all its messages."""
-        return self._outbox.session
 
     def run(self, stop: threading.Event) -> Report:
         """Run until `stop` is set, a client asks to stop, the time is over, or a recording has ended.
@@ -197,6 +193,8 @@ class LiveRun:
             t_taken = self._acquisition.t_last_received or self._clock()
             n_before = self._telemetry.n_predictions
             self._take(chunk, markers, t_taken)
+            if self._journal is not None:
+                self._journal.note(chunk, markers, t_taken, self._outbox.n_sent)
             t_now = self._clock()
             due_s = TICK_S if self._telemetry.n_predictions > n_before else TICK_LATE_S
             if t_now - self._t_ticked >= due_s or self._watch.state != self._state_sent:
@@ -208,6 +206,8 @@ class LiveRun:
         self._is_connected = True
         came_back = self._info is not None
         channel_map = self._decoder.open(info, self._config.stream.unit)
+        if self._journal is not None:
+            self._journal.opened()
         self._info = info
         electrodes = self._decoder.electrodes
         tolerates = electrodes is not None and electrodes.can_replace
@@ -280,6 +280,7 @@ class LiveRun:
             self._telemetry.n_skipped += len(verdicts) - len(kept)
             for verdict in kept:
                 self._teller.predict(verdict, t_taken)
+        self._use.guard(self._teller.score)
         self._quality.tell(self._outbox)
 
     def _start_anew(self, kind: str, t_lsl: float, data: Mapping[str, Scalar]) -> None:
@@ -303,7 +304,7 @@ class LiveRun:
             self._t_listeners = t_now
             self._outbox.poll()
         if self._watch.state != self._state_sent or t_now - self._t_status >= STATUS_S:
-            self._use.look(t_now, self._teller.score)
+            self._use.look(t_now)
             self._send_status()
             if self._info is not None:
                 self._intake.check_rate(t_now)

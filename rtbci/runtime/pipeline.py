@@ -16,6 +16,7 @@ from rtbci.probe.adapt import Adaptation
 from rtbci.probe.branches import Branch
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
+from rtbci.runtime.digests import Digests
 from rtbci.stages.align import RunningAlign
 from rtbci.stages.marker_windows import MarkerWindows
 from rtbci.stages.mask import N_CHANGES, MaskChange, MaskedChain
@@ -94,6 +95,7 @@ class Successor:
     fusion: Fusion
     i_next: int = 0  # the first recent sample that they have not seen
     stretch: object = None  # of signal without a break, in which `i_next` counts
+    n_begun: int = 0  # how often they began with the oldest of the recent samples
 
 
 class Pipeline:
@@ -160,6 +162,12 @@ class Pipeline:
         self._n_hop = 0  # samples in self._hop
         self._n_out = 0  # samples at the decoder's rate since the last reset
         self._spent = [0.0, 0.0, 0.0]
+        self.digests: Digests | None = None
+
+    def keep_digests(self) -> None:
+        """Have `digests` told of all that is computed from now on."""
+        self.digests = Digests(self._chain.stages)
+        self._chain.listener = self.digests.note
 
     @property
     def n_channels_in(self) -> int:
@@ -277,6 +285,7 @@ class Pipeline:
         i_newest, i_oldest = recent.n_written, recent.n_written - recent.n_held
         if successor.stretch is not self._stretch or successor.i_next < i_oldest:
             successor.stretch, successor.i_next = self._stretch, i_oldest
+            successor.n_begun += 1
             for branch in successor.branches:
                 branch.reset()
         i_stop = i_newest if n_hops is None else min(i_newest, successor.i_next + n_hops * hop)
@@ -355,6 +364,8 @@ class Pipeline:
         probs = None if fused is None else self._fusion.probs(fused)
         spent[1] += t_encoded - t_start
         spent[2] += clock() - t_encoded
+        if self.digests is not None:
+            self.digests.window(self.branches, logits, fused, probs)
         self._recent.write(self._hop)
         return self._estimate(self._n_out - 1, fused, probs, None)
 
@@ -367,12 +378,14 @@ class Pipeline:
         estimates: list[Estimate] = []
         for cut in self._marked.push(signal, t_out):
             t_start = self._clock()
-            fused = self._fusion.centred(
-                [branch.logits_of(cut.window) for branch in self.branches], self._recentre
-            )
+            logits = [branch.logits_of(cut.window) for branch in self.branches]
+            fused = self._fusion.centred(logits, self._recentre)
+            probs = self._fusion.probs(fused)
             self._spent[1] += self._clock() - t_start
+            if self.digests is not None:
+                self.digests.window(self.branches, logits, fused, probs)
             i_last = cut.i_start + self.grid.length - 1
-            estimates.append(self._estimate(i_last, fused, self._fusion.probs(fused), cut.marker))
+            estimates.append(self._estimate(i_last, fused, probs, cut.marker))
         return estimates
 
     def _estimate(

@@ -12,12 +12,12 @@ import msgspec
 from rtbci.clock import Clock
 from rtbci.errors import ProfileError, RtbciError
 from rtbci.probe.profile import Profile, generations
-from rtbci.publish.messages import Scalar
+from rtbci.publish.messages import ProfileRef, Scalar
 from rtbci.publish.outbox import Outbox
 from rtbci.runtime.decoder import Decoder, Prepared
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.profiles import find_profile, profiles_root
-from rtbci.runtime.telemetry import hello_of, profile_ref
+from rtbci.runtime.telemetry import hello_of, profile_ref, profile_ref_of
 
 __all__ = ["PREVIOUS", "ProfileSwaps", "Told"]
 
@@ -151,19 +151,23 @@ class ProfileSwaps:
         return _Asked(lambda: folder, tell, math.inf)
 
     def _warm(self, prepared: Prepared) -> bool:
-        t_stop = self._clock() + BUDGET_S
+        t_stop, n_begun = self._clock() + BUDGET_S, prepared.successor.n_begun
+        is_warm = False
         for n_hops in count(1):
-            if self._decoder.warm(prepared, 1):
-                return True
-            if n_hops >= MIN_HOPS and self._clock() >= t_stop:
-                return False
-        return False
+            is_warm = self._decoder.warm(prepared, 1)
+            if is_warm or (n_hops >= MIN_HOPS and self._clock() >= t_stop):
+                break
+        if prepared.successor.n_begun > n_begun:
+            self._event("profile_warming", profile_ref_of(prepared.profile))
+        return is_warm
 
     def _use(self, prepared: Prepared) -> None:
         before = self._decoder.profile
         self._decoder.use(prepared)
         self._before = [before]
-        profile = profile_ref(self._decoder)
         self._outbox.announce(hello_of(self._decoder))
+        self._event("profile_swapped", profile_ref(self._decoder))
+
+    def _event(self, kind: str, profile: ProfileRef) -> None:
         data: dict[str, Scalar] = {"id": profile.id, "generation": profile.generation}
-        self._outbox.event("profile_swapped", self._clock(), profile.user, data)
+        self._outbox.event(kind, self._clock(), profile.user, data)

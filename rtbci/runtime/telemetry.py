@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 from rtbci.clock import cpu_s
+from rtbci.probe.profile import Profile
 from rtbci.publish.messages import (
     DecisionSettings,
     DriftRef,
@@ -23,7 +24,7 @@ from rtbci.runtime.latency import RecentLatency
 from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["Report", "Telemetry", "channels_found", "hello_of", "profile_ref"]
+__all__ = ["Report", "Telemetry", "channels_found", "hello_of", "profile_ref", "profile_ref_of"]
 
 _NONE_BAD: Mapping[str, str] = {}
 
@@ -80,7 +81,11 @@ def _engine_ref(decoder: Decoder) -> EngineRef:
 
 def profile_ref(decoder: Decoder) -> ProfileRef:
     """Which profile decodes; empty when the engine itself gives probabilities."""
-    profile = decoder.profile
+    return profile_ref_of(decoder.profile)
+
+
+def profile_ref_of(profile: Profile | None) -> ProfileRef:
+    """How messages name a profile; empty for None."""
     if profile is None:
         return ProfileRef(user="", id="", generation=0)
     return ProfileRef(user=profile.user, id=profile.weights_sha256, generation=profile.generation)

@@ -31,8 +31,8 @@ class UseWatch:
 
     Notes
     -----
-    Called by whoever holds the decoder. Deterministic given the stream but for the moment of a look, which is
-    the status's.
+    Called by whoever holds the decoder. What `guard` does hangs on the samples alone; the moment of a look is the
+    status's.
     """
 
     def __init__(self, decoder: Decoder, outbox: Outbox) -> None:
@@ -52,29 +52,28 @@ class UseWatch:
         if logits is not None and len(self._logits) < MAX_LOGITS:
             self._logits.append(logits)
 
-    def look(self, t_now: float, quality: float) -> None:
-        """Once a second, after a decision.
+    def guard(self, quality: float) -> None:
+        """Take back what adaptation learnt where the signal is bad; `quality` is its score, 0 to 1.
 
-        Parameters
-        ----------
-        t_now : float
-            Time in seconds of the local LSL clock.
-        quality : float
-            Score of the signal, 0 to 1.
+        After every chunk, and so at the same samples in every replay: later predictions hang on it.
         """
+        adaptation = self._decoder.adaptation
+        if adaptation is not None and quality < self._decoder.adapt.min_quality:
+            adaptation.roll_back("signal")
+
+    def look(self, t_now: float) -> None:
+        """Once a second, after a decision; `t_now` in seconds of the local LSL clock."""
         if t_now - self._t_looked < PERIOD_S:
             return
         self._t_looked = t_now
-        self._look_at_adaptation(t_now, quality)
+        self._tell_of_adaptation(t_now)
         self._look_at_drift(t_now)
         self._logits = []
 
-    def _look_at_adaptation(self, t_now: float, quality: float) -> None:
+    def _tell_of_adaptation(self, t_now: float) -> None:
         adaptation = self._decoder.adaptation
         if adaptation is None:
             return
-        if quality < self._decoder.adapt.min_quality:
-            adaptation.roll_back("signal")
         while adaptation.events:
             event = adaptation.events.popleft()
             self._outbox.event(event.kind, t_now, event.reason, {"shift": event.shift})

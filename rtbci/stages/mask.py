@@ -207,10 +207,14 @@ class MaskedChain(Chain):
         self._n_in += len(raw)
         self._held = raw[-1]
         self._raw.append(raw)
+        outputs = [raw]
         for i, stage in enumerate(self.stages[1:], 1):
             if i == self._i_fill:
                 self._heard.append(raw.copy() if stage is self.stages[-1] else raw)  # that one gives it away
             raw = stage.push(raw)
+            outputs.append(raw)
+        if self.listener is not None:
+            self.listener(outputs)
         return raw
 
     def _patched(self, raw: FloatArray, holes: npt.NDArray[np.bool_]) -> FloatArray:

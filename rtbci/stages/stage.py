@@ -5,7 +5,7 @@ A stage's settings are fixed at construction and its state is private to it. The
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -119,11 +119,16 @@ class Chain:
         self.rate_in_hz = stages[0].rate_in_hz
         self.rate_out_hz = stages[-1].rate_out_hz
         self.delay_s = sum(stage.delay_s for stage in stages)
+        self.listener: Callable[[Sequence[FloatArray]], None] | None = None
 
     def push(self, chunk: FloatArray) -> FloatArray:
         """Push `chunk` through all stages; see `Stage.push`."""
+        outputs = []
         for stage in self.stages:
             chunk = stage.push(chunk)
+            outputs.append(chunk)
+        if self.listener is not None:
+            self.listener(outputs)
         return chunk
 
     def reset(self) -> None:

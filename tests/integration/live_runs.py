@@ -248,17 +248,14 @@ class Process(NamedTuple):
 
 @contextmanager
 def rtbci_run(*args: str | Path, **env: str) -> Iterator[Process]:
-    """Start ``rtbci run`` on free ports and wait until it says where it publishes."""
+    """Start ``rtbci run`` on free ports, or as the session says, and wait until it says where it publishes."""
     command = [
         sys.executable,
         "-m",
         "rtbci.cli",
         "run",
         *(["--no-record"] if "--record" not in args else []),
-        "--pub",
-        ANY_PORT,
-        "--control",
-        ANY_PORT,
+        *([] if "--resume" in args else ["--pub", ANY_PORT, "--control", ANY_PORT]),
         *map(str, args),
     ]
     with subprocess.Popen(

@@ -29,6 +29,7 @@ from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.record.xdf_read import read_xdf_file
 from rtbci.replay.read import read_recordings
 from rtbci.runtime.decoder import Decoder
+from rtbci.verify.verify import verify
 from tests.integration.live_runs import Process, SignalOutlet, rtbci_run, wait_for
 from tests.tiny import LABELS, write_paradigm
 
@@ -109,6 +110,8 @@ def test_a_run_is_recorded_and_its_chunks_give_the_same_predictions(paradigm: Pa
     with Decoder(str(paradigm)) as decoder:
         decoder.open(stream_info_of(recorded))
         verdicts = [one for chunk in chunks_of(recorded) for one in decoder.push(chunk.data, chunk.t_lsl)]
+    found = verify(path.parent)
+    assert (found.verdict, found.n_compared) == ("identical", len(predictions))
     # Windows that came all at once at the start may have been skipped; the others are here, to the last bit.
     of_window = {verdict.estimate.t_window: verdict for verdict in verdicts}
     assert len(predictions) > 20
@@ -131,23 +134,44 @@ def test_a_run_is_recorded_and_its_chunks_give_the_same_predictions(paradigm: Pa
         np.testing.assert_allclose(1e6 * raw.get_data()[:, : len(rows)].T, rows, rtol=0, atol=0.01)
 
 
-def test_a_killed_run_has_lost_less_than_a_second(paradigm: Path, tmp_path: Path) -> None:
-    with (
-        SignalOutlet() as outlet,
-        rtbci_run("--paradigm", paradigm, "--source-id", outlet.source_id, "--record", tmp_path / "d") as run,
-    ):
-        path = _wait_recorded(run, 40_000)
-        t_killed = pylsl.local_clock()
-        run.end(signal.SIGKILL)
-    file = read_xdf_file(path)
-    recorded = main_stream(file, "x")
-    assert t_killed - recorded.t_s[-1] < 1.0
-    i_first = round((recorded.t_s[0] - outlet.t0) * outlet.rate_hz)
-    np.testing.assert_array_equal(recorded.values, outlet.rows[i_first : i_first + len(recorded.t_s)])
-    assert read_session_json(path.parent).ended is None
-    repair_xdf(path)
+def test_a_killed_run_has_lost_less_than_a_second_and_goes_on(paradigm: Path, tmp_path: Path) -> None:
+    with SignalOutlet() as outlet:
+        with rtbci_run(
+            "--paradigm", paradigm, "--source-id", outlet.source_id, "--record", tmp_path / "d"
+        ) as run:
+            path = _wait_recorded(run, 40_000)
+            t_killed = pylsl.local_clock()
+            run.end(signal.SIGKILL)
+        file = read_xdf_file(path)
+        recorded = main_stream(file, "x")
+        assert t_killed - recorded.t_s[-1] < 1.0
+        i_first = round((recorded.t_s[0] - outlet.t0) * outlet.rate_hz)
+        np.testing.assert_array_equal(recorded.values, outlet.rows[i_first : i_first + len(recorded.t_s)])
+        assert read_session_json(path.parent).ended is None
+        repair_xdf(path)
+        streams, _ = pyxdf.load_xdf(str(path))
+        assert all("footer" in one for one in streams)
+
+        with rtbci_run("--resume", "--record", tmp_path / "d") as again:
+            again.wait_line("resumed: session ")
+            again.wait_line("state: running")
+            refused = subprocess.run(
+                [sys.executable, "-m", "rtbci.cli", "run", "--resume", "--record", str(tmp_path / "d")],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            status, said = again.end()
+    assert status == 0, said
+    assert refused.returncode == 5
+    assert "is being recorded by another process" in refused.stderr
+    signal_now = main_stream(read_xdf_file(path), "x")
+    np.testing.assert_array_equal(signal_now.t_s[: len(recorded.t_s)], recorded.t_s)
+    assert len(signal_now.t_s) > len(recorded.t_s)
     streams, _ = pyxdf.load_xdf(str(path))
-    assert all("footer" in one for one in streams)
+    assert sum(one["info"]["type"] == ["EEG"] for one in streams) == 1
+    found = verify(path.parent)
+    assert (found.verdict, found.n_runs, found.first) == ("identical", 2, None)
 
 
 def test_without_a_place_to_record_it_says_so_and_decodes(paradigm: Path, tmp_path: Path) -> None:

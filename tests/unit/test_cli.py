@@ -18,6 +18,7 @@ COMMANDS = (
     "replay",
     "amp",
     "chaos",
+    "verify",
     "listen",
     "publish",
     "osc",

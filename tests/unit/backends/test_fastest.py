@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from rtbci.backends import fastest, usable
-from rtbci.backends.fastest import Fastest, cpu_name, fastest_backend
+from rtbci.backends.fastest import Fastest, fastest_backend
 from rtbci.errors import EngineError
 from rtbci.recipes import list_recipes, read_engine
+from rtbci.versions import cpu_name
 
 ENGINE = read_engine(list_recipes("engines")[0]).onnx_path
 VERSIONS = {"onnxruntime": "1.0", "openvino": "2.0"}

@@ -77,7 +77,7 @@ def test_what_branches_saw_gives_what_they_said(paradigm: Path) -> None:
         windows = decode_run(decoder, gapped())
         full = np.flatnonzero(windows.full)
         signals = decoder.signals(full.tolist(), context_s=0.25)
-        branch = decoder._open_pipeline.branches[0]
+        branch = decoder.pipeline.branches[0]
         n_window, n_context = round(WINDOW_S * RATE_HZ), round(0.25 * RATE_HZ)
         assert signals.shape == (len(full), n_window + n_context, 3)
         for i, signal in zip(full, signals, strict=True):

@@ -159,7 +159,7 @@ def test_a_file_without_a_signal(tmp_path: Path) -> None:
     from rtbci.record.streams import SessionStreams
 
     path.write_bytes(SessionStreams(START, lambda: 1.0).encode(()))
-    with pytest.raises(FileFormatError, match="1 streams, none with samples at a regular rate"):
+    with pytest.raises(FileFormatError, match="2 streams, none with samples at a regular rate"):
         on_grid(read_xdf_file(path), path)
 
 

@@ -128,6 +128,9 @@ def test_nothing_is_touched_until_it_is_warm(
     # 1.5 s of hops of 1/16 s are held; two of them in a call.
     assert n_calls == 12
     assert swapping.generation == 1
+    (warming,), (swapped,) = (swapping.kept.events(f"profile_{what}") for what in ("warming", "swapped"))
+    assert warming.seq < swapped.seq
+    assert (warming.value, warming.data) == (swapped.value, swapped.data)
 
 
 def test_previous_is_the_profile_before_the_swap(swapping: Swapping, profile: Profile, root: Path) -> None:

@@ -43,7 +43,8 @@ class InUse:
             for verdict in self.decoder.push(data, self.t + np.arange(250) / 250):
                 self.watch.note(verdict.estimate.logits)
             self.t += 1
-            self.watch.look(float(self.t), quality)
+            self.watch.guard(quality)
+            self.watch.look(float(self.t))
 
 
 @pytest.fixture
@@ -87,7 +88,8 @@ def test_nothing_is_done_without_alignment_and_adaptation(tmp_path: Path) -> Non
         for t in range(3):
             for verdict in decoder.push(eeg(250), t + np.arange(250) / 250):
                 watch.note(verdict.estimate.logits)
-            watch.look(float(t), 0.0)
+            watch.guard(0.0)
+            watch.look(float(t))
         assert decoder.adaptation is None
         assert decoder.recent_covariance is None
     assert watch.drift is None
@@ -97,5 +99,5 @@ def test_nothing_is_done_without_alignment_and_adaptation(tmp_path: Path) -> Non
 def test_one_look_a_second(in_use: InUse) -> None:
     in_use.play(5)
     n = len(in_use.kept.messages)
-    in_use.watch.look(in_use.t + 0.5, 0.0)
+    in_use.watch.look(in_use.t + 0.5)
     assert len(in_use.kept.messages) == n

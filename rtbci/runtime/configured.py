@@ -1,0 +1,47 @@
+"""The decoder that a configuration asks for: the same for a run and for a session that is decoded again."""
+
+from pathlib import Path
+
+from rtbci.config import RunConfig
+from rtbci.probe.profile import Profile
+from rtbci.recipes import ParadigmRecipe
+from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.engine_opener import FIRST_BACKEND
+
+__all__ = ["decoder_of"]
+
+
+def decoder_of(
+    config: RunConfig,
+    recipe: ParadigmRecipe,
+    profile: Profile | Path | None,
+    backend: str = FIRST_BACKEND,
+) -> Decoder:
+    """Open a decoder.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Its decision, adaptation, engine and electrodes to ignore.
+    recipe : ParadigmRecipe
+    profile : Profile, Path or None
+        See `Decoder`; what the configuration names has been looked for.
+    backend : str
+        Of the engines; every run starts on the first.
+
+    Raises
+    ------
+    ConfigError, ProfileError, EngineError
+        See `Decoder`.
+    """
+    return Decoder(
+        recipe,
+        profile=profile,
+        decision=config.decision,
+        adapt=config.adapt,
+        backend=backend,
+        engine=config.engine.recipe,
+        n_threads=config.engine.threads,
+        ignore=config.stream.ignore,
+        mask=config.mask.enabled,
+    )

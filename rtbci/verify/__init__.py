@@ -1,0 +1,1 @@
+"""Decoding a recorded session again, and comparing every prediction."""
