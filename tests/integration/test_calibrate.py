@@ -20,6 +20,7 @@ from rtbci.calibrate.store import newest_folder, read_trials
 from rtbci.commands import calibrate_live
 from rtbci.commands.calibrate import Request, calibrate
 from rtbci.config import RunConfig
+from rtbci.loopback.child import RtbciProcess
 from rtbci.probe.profile import newest_profile, read_profile, write_profile
 from rtbci.recipes import read_paradigm
 from rtbci.runtime.profiles import profiles_root
@@ -89,14 +90,11 @@ def write_quick_paradigm(folder: Path) -> None:
 
 
 @contextmanager
-def amplifier(name: str, cues: str) -> Iterator["subprocess.Popen[bytes]"]:
+def amplifier(name: str, cues: str) -> Iterator[None]:
     """A synthetic user that does what a marker stream says."""
-    command = [sys.executable, "-m", "rtbci.cli", "amp", "--name", name, "--follow", cues]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    with RtbciProcess(["amp", "--name", name, "--follow", cues]) as process:
+        process.wait_line(f"stream '{name}'", PATIENCE_S)
+        yield
 
 
 class Calibrating:

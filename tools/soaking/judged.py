@@ -19,6 +19,8 @@ CHUNK_S = 0.05
 RECONNECTED_S = 2.5
 """What liblsl, or the run when it looks for the stream anew, takes to find one that is back."""
 BACKLOG_S = 0.5
+DRIFTED_S = 0.005
+"""What a drift gains until its opposite comes is 3 ms."""
 
 
 class Seen(NamedTuple):
@@ -129,10 +131,6 @@ def judge_recorded(file: XdfFile, records: Sequence[Injected], rate_hz: float) -
     wrong = (np.abs(off_s) > DRIFTED_S) & ~of_clocks
     n_samples = sum(len(one.t_s) for one in streams)
     return Recorded(n_samples, len(file.streams), len(file.damages), n_missing, int(wrong.sum()))
-
-
-DRIFTED_S = 0.005
-"""What a drift gains until its opposite comes is 3 ms."""
 
 
 def _numbers(streams: Sequence[StreamData]) -> tuple["np.ndarray[tuple[int], np.dtype[np.float64]]", ...]:
