@@ -18,7 +18,9 @@ CALIBRATED = [
 
 
 def test_a_paradigm_without_a_protocol_is_told_so() -> None:
-    with pytest.raises(ConfigError, match=r"paradigm 'ssvep': has no protocol.toml in .*--protocol FILE, or use the"):
+    with pytest.raises(
+        ConfigError, match=r"paradigm 'ssvep': has no protocol.toml in .*--protocol FILE, or use the"
+    ):
         read_protocol(read_paradigm("ssvep"))
 
 
