@@ -9,7 +9,6 @@ from rtbci.recipes import list_recipes, read_paradigm
 from rtbci.settings import check_settings
 from tests.calibration_steps import CLASSES, protocol, values
 
-
 CALIBRATED = [
     name
     for name in list_recipes("paradigms")
