@@ -73,7 +73,8 @@ def correlations(products: WindowProducts) -> FloatArray:
     root = np.linalg.cholesky(signal + ridge * np.eye(n_channels))
     flat = np.linalg.solve(root, cross.reshape(*signal.shape[:3], -1))
     whitened = flat.reshape(cross.shape).transpose(0, 1, 3, 4, 2)  # ..., frequency, sine, channel
-    return np.asarray(np.linalg.eigvalsh(whitened @ whitened.transpose(0, 1, 2, 4, 3))[..., -1])
+    values = np.linalg.eigvalsh(whitened @ whitened.transpose(0, 1, 2, 4, 3))
+    return np.asarray(values[..., -1], dtype=np.float64)
 
 
 def band_weights(n_bands: int) -> FloatArray:
