@@ -237,13 +237,12 @@ def _elsewhere(record: SessionRecord) -> list[str]:
 
 def _tolerance(decoder: Decoder, changes: Sequence[Event]) -> Tolerance:
     """What is allowed: of outputs by the engines' recipes, the most of the precisions in use; of probabilities by the gate."""
-    used = {(name, session.precision) for name, session in decoder.sessions.items()}
-    used |= {(str(one.data["branch"]), cast(Precision, one.data["precision"])) for one in changes}
-    allowed = [
-        tolerance_of(decoder.engines[branch], precision).max_abs
-        for branch, precision in used
-        if branch in decoder.engines and precision in DEFAULT_TOLERANCE
-    ]
+    engines = decoder.engines
+    allowed = [tolerance_of(engines[name], one.precision).max_abs for name, one in decoder.sessions.items()]
+    for event in changes:
+        branch, precision = str(event.data.get("branch")), event.data.get("precision")
+        if branch in engines and precision in DEFAULT_TOLERANCE:
+            allowed.append(tolerance_of(engines[branch], cast(Precision, precision)).max_abs)
     return Tolerance(max(allowed, default=0.0), MAX_PROB)
 
 
