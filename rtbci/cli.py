@@ -351,11 +351,9 @@ def demo(
 
 
 app.command()(streams)
-
-
+app.command()(doctor)
 app.command("monitor")(monitor_command)
 app.command("report")(report_command)
-app.command()(doctor)
 app.command("eval")(evaluate)
 
 

@@ -70,9 +70,9 @@ def page(paradigm: str, asked: Asked, port: int, browser: bool, markers: str, co
     check_frequencies(
         list(targets.values()), stimulus.refresh_hz, stimulus.waveform, f"paradigm '{recipe.name}'"
     )
-    from rtbci.calibrate.page.needed import need_page
+    from rtbci.web.needed import need_page
 
-    need_page()
+    need_page("flicker page", "calibrate", "use a stimulus program of your own and its markers")
     from rtbci.calibrate.markers_out import CueMarkers
     from rtbci.flicker.page.flicker_page import FlickerPage
     from rtbci.flicker.session import run_session

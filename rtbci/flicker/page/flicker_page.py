@@ -15,13 +15,15 @@ from rtbci.branch_settings import StimulusSettings
 from rtbci.calibrate.page.app import Guard
 from rtbci.calibrate.page.link import PageLink
 from rtbci.calibrate.page.messages import encode
-from rtbci.calibrate.page.server import PageServer, listen
 from rtbci.calibrate.page.timing import PageTiming
 from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
+from rtbci.web.guarding import origin_of
+from rtbci.web.server import PageServer, listen
 
 __all__ = ["FlickerPage"]
 
+WHAT = "flicker page"
 HOST = "127.0.0.1"
 SHOW_S = 0.5
 """An order that is not on the screen by then does not count as seen."""
@@ -73,15 +75,16 @@ class FlickerPage:
         self._timing = PageTiming()
         self._link = PageLink(self._timing, self._greeting, clock)
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        listening = listen(HOST, port)
-        self.url = f"http://{HOST}:{listening.getsockname()[1]}/{token}/"
+        listening = listen(HOST, port, WHAT)
+        self.url = f"{origin_of(HOST, listening.getsockname()[1])}/{token}/"
         routes = [
             WebSocketRoute(f"/{token}/ws", self._link.serve),
             # the loop of frames and its measurement are those of the cue page
             Mount(f"/{token}/cue", StaticFiles(directory=str(files("rtbci.calibrate.page") / "static"))),
             Mount(f"/{token}", StaticFiles(directory=str(files("rtbci.flicker.page") / "static"), html=True)),
         ]
-        self._server = PageServer(Guard(Starlette(routes=routes), token, loopback_only=True), listening)
+        app = Guard(Starlette(routes=routes), token, loopback_only=True)
+        self._server = PageServer(app, listening, WHAT, "start the page again")
 
     @property
     def is_seen(self) -> bool:
