@@ -121,7 +121,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
             decoder,
             connect,
             [kept],
-            control,  # type: ignore[arg-type]
+            control,
             clock=clock,
             news=lambda: next(news, []),
             acquire=simulation.SteppedAcquisition,

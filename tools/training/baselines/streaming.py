@@ -81,7 +81,7 @@ class GridDecoder(HopDecoder):
     def open(self, info: StreamInfo, unit: str = "") -> ChannelMap:
         """Get ready for a stream; see `Decoder.open`."""
         channel_map = super().open(info, unit)
-        pipeline = self._open_pipeline
+        pipeline = self.pipeline
         pipeline.branches = tuple(_OnGrid(branch, self.every) for branch in pipeline.branches)
         return channel_map
 
