@@ -183,16 +183,16 @@ def _print(args: argparse.Namespace, looks: dict[str, list[Look]], kb_per_s: flo
     )
     print(f"a page that looks takes {kb_per_s:.0f} kB/s\n")
     print(
-        "| looks | predictions | age p50 / p99 (ms) | from samples to decision p50 / p99 (ms) | p50 to nobody | p99 to nobody | run (% of a core) | page (% of a core) |"
+        "| looks | predictions | age p50 / p99 (ms) | from samples to decision p50 / p99 (ms) | p50 to nobody | p90 to nobody | p99 to nobody | run (% of a core) | page (% of a core) |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     for name, rounds in looks.items():
         base = looks["nobody, beside the browser" if "browser" in name else "nobody"]
         cells = [name, str(sum(len(look.ages_ms) for look in rounds))]
         for of in ("ages_ms", "spent_ms"):
             p50, p99 = np.percentile(_pooled(rounds, of), [50, 99])
             cells.append(f"{p50:.2f} / {p99:.2f}")
-        cells += ["" if rounds is base else _ratio(rounds, base, percent) for percent in (50, 99)]
+        cells += ["" if rounds is base else _ratio(rounds, base, percent) for percent in (50, 90, 99)]
         used = (np.mean([getattr(look, of) for look in rounds]) for of in ("run_percent", "page_percent"))
         cells += [f"{percent:.1f}" for percent in used]
         print(f"| {' | '.join(cells)} |")
