@@ -48,7 +48,11 @@ Why = Literal["below_threshold", "idle", "warming_up", "gap", "poor_signal", "st
 Version = Annotated[Literal[1], Meta(description="Version of the schema.")]
 SessionId = Annotated[str, Meta(description="Id of the run that sent this; another id means a new run.")]
 Seq = Annotated[
-    int, Meta(ge=0, description="Number of this message in its topic and session: from 0, without gaps.")
+    int,
+    Meta(
+        ge=0,
+        description="Number of this message in its topic and session: from 0, without gaps but where a session is taken up again (event `resumed`).",
+    ),
 ]
 SentTime = Annotated[
     float, Meta(description="When it was handed to the sockets [s, local LSL clock of the sender].")
