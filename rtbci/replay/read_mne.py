@@ -20,6 +20,8 @@ __all__ = ["MAX_BYTES", "read_mne"]
 MAX_BYTES = 2 * 1024**3
 """Largest part of a recording that is taken into memory, as float64."""
 BLOCK_BYTES = 32 * 1024**2
+HEADER_BYTES = 256
+"""Of EDF and BDF: in front, and for each channel (Kemp et al. 1992, doi:10.1016/0013-4694(92)90009-7)."""
 FIFF_UNIT_V = 107
 UV_PER_V = 1e6
 PREFIX_TYPES = {
@@ -45,6 +47,8 @@ def read_mne(path: Path, kind: Kind, start_s: float, stop_s: float | None) -> li
     FileFormatError
         When MNE cannot read it, it holds no EEG, or the part is larger than `MAX_BYTES`.
     """
+    if kind.name in ("EDF", "BDF"):
+        _check_header(path)
     with _told_by_mne() as notes, _as_format_error(path, kind):
         raw = _readers()[kind.name](path)
         try:
@@ -80,6 +84,18 @@ def _told_by_mne() -> Iterator[list[str]]:
         warnings.simplefilter("always")
         yield notes
     notes.extend(str(w.message).strip() for w in caught if not issubclass(w.category, ResourceWarning))
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a header of EDF or BDF that says more channels than the file can describe: MNE goes through all of them."""
+    with path.open("rb") as file:
+        said = file.read(HEADER_BYTES)[-4:].decode("ascii", "replace").strip()
+    n_bytes = path.stat().st_size
+    if not said.isdecimal() or HEADER_BYTES * (1 + int(said)) > n_bytes:
+        raise FileFormatError(
+            f"{path}: its header says {said!r} channels, need {HEADER_BYTES} bytes for each of them in front of the signal, have "
+            f"{n_bytes} in all; it is damaged or cut short: copy it again"
+        )
 
 
 @contextmanager

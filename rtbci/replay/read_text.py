@@ -118,6 +118,10 @@ def _openbci(path: Path, lines: list[str]) -> Recording:
     titled = bool(rows) and rows[0].startswith("Sample Index")
     titles = [title.strip() for title in rows[0].split(",")] if titled else []
     signal = [i for i, title in enumerate(titles) if title.startswith("EXG Channel")]
+    if titled and not signal:
+        raise FileFormatError(
+            f"{path}: its line of titles names no 'EXG Channel', need one for each channel; the file is damaged"
+        )
     n_channels = len(signal) or int(_setting(path, head, "Number of channels"))
     signal = signal or list(range(1, n_channels + 1))
     rate_hz = _setting(path, head, "Sample Rate")

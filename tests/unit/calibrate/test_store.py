@@ -85,6 +85,17 @@ def test_nothing_to_resume(tmp_path: Path) -> None:
         read_settings(tmp_path / "new")
 
 
+def test_what_a_file_says_of_its_cue_has_a_checksum(tmp_path: Path) -> None:
+    with TrialStore(tmp_path, store_settings()) as store:
+        path = store.write(raw_trial(pink(300, 3), 0))
+    content = path.read_bytes()
+    for before, after in ((b'i_class\\":0', b'i_class\\":1'), (b'accepted\\":true', b'accepted\\":null')):
+        assert content.count(before) == 1
+        path.write_bytes(content.replace(before, after))
+        found = read_trials(tmp_path)
+        assert (found.trials, len(found.faults)) == ([], 1)
+
+
 def test_damaged_files_are_told_and_left_out(tmp_path: Path) -> None:
     with TrialStore(tmp_path, store_settings()) as store:
         paths = [store.write(raw_trial(pink(300, 3), i)) for i in range(4)]

@@ -195,6 +195,14 @@ def test_a_companion_finds_its_header_or_names_it(tmp_path: Path) -> None:
         read_recordings(alone)
 
 
+@pytest.mark.parametrize("said", [b"9999", b"    ", b"-1  ", b"\xff\xff\xff\xff"])
+def test_edf_that_says_more_channels_than_it_can_describe(tmp_path: Path, said: bytes) -> None:
+    path = tmp_path / "a.edf"  # MNE compares the names of all of them with each other
+    path.write_bytes(b"0       ".ljust(252) + said + b" " * 2000)
+    with pytest.raises(FileFormatError, match=r"its header says '.*' channels, need 256 bytes for each"):
+        read_recordings(path)
+
+
 def test_empty_file_and_nonsense(tmp_path: Path) -> None:
     empty = tmp_path / "a.edf"
     empty.touch()

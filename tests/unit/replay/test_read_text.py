@@ -55,6 +55,13 @@ def test_openbci_without_a_rate_is_refused(tmp_path: Path) -> None:
         read_recordings(path)
 
 
+def test_openbci_whose_titles_are_damaged_is_refused(tmp_path: Path) -> None:
+    path = openbci(tmp_path / "a.txt", np.arange(20))
+    path.write_text(path.read_text().replace("EXG Channel", "E"))
+    with pytest.raises(FileFormatError, match="its line of titles names no 'EXG Channel'"):
+        read_recordings(path)
+
+
 def test_muse_monitor_events_become_markers(tmp_path: Path) -> None:
     path = tmp_path / "mm.csv"
     rows = ["TimeStamp,RAW_TP9,RAW_AF7,AUX_RIGHT,Battery,Elements"]
