@@ -102,7 +102,10 @@ class Quality(_Checked, frozen=True, kw_only=True):
 
     score: Annotated[float, Meta(ge=0.0, le=1.0, description="0 (unusable) to 1 (good).")]
     bad_channels: Annotated[
-        tuple[str, ...], Meta(description="Canonical labels of the channels that were left out.")
+        tuple[str, ...],
+        Meta(
+            description="Electrodes that give no EEG now, as the stream calls them; replaced where they can be."
+        ),
     ] = ()
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "NOISY_UV",
     "N_COMPARE",
     "agreement",
+    "line_power",
     "line_share",
     "log_levels_off",
 ]
@@ -38,6 +39,7 @@ N_COMPARE = 8
 """With fewer electrodes there is no usual one to compare with."""
 LINES_HZ = (50.0, 60.0)
 PIECE_S = 1.0
+N_LEAST = 8
 _MAD_TO_SD = 1.4826
 
 
@@ -58,17 +60,34 @@ def line_share(signal_uv: FloatArray, rate_hz: float) -> FloatArray:
         0 to 1. The mains count where the rate carries them; elsewhere the share is 0.
     """
     n = min(len(signal_uv), round(PIECE_S * rate_hz))
-    bases = _bases(n, rate_hz)
-    if n < 8 or not bases:
+    if n < N_LEAST:
         return np.zeros(signal_uv.shape[1])
-    n_pieces = len(signal_uv) // n
-    pieces = signal_uv[: n_pieces * n].reshape(n_pieces, n, -1)
     ramp = np.linspace(-1.0, 1.0, n)
-    slope = np.einsum("n,pnc->pc", ramp, pieces) / (ramp @ ramp)
-    left = pieces - pieces.mean(axis=1, keepdims=True) - ramp[:, None] * slope[:, None, :]
-    total = np.maximum(np.einsum("pnc,pnc->c", left, left), np.finfo(float).tiny)
-    shares = [np.square(base @ left).sum(axis=(0, 1)) / total for base in bases]
-    return np.asarray(np.max(shares, axis=0))
+    by_line = total = np.zeros(1)
+    for i in range(0, len(signal_uv) - n + 1, n):
+        piece = signal_uv[i : i + n]
+        left = piece - piece.mean(axis=0) - ramp[:, None] * (ramp @ piece / (ramp @ ramp))
+        by_line = by_line + line_power(left, rate_hz)
+        total = total + np.einsum("nc,nc->c", left, left)
+    return np.asarray(np.max(by_line / np.maximum(total, np.finfo(float).tiny), axis=0))
+
+
+def line_power(signal_uv: FloatArray, rate_hz: float) -> FloatArray:
+    """What a sine of 50, and one of 60 Hz, explains of the sum of squares of each channel.
+
+    Parameters
+    ----------
+    signal_uv : ndarray of float64, shape (n_samples, n_channels)
+        Without mean; at least 8 samples.
+    rate_hz : float
+
+    Returns
+    -------
+    ndarray of float64, shape (n_lines, n_channels)
+        For the lines that the rate carries; one row of zeros where it carries none.
+    """
+    powers = [np.square(base @ signal_uv).sum(axis=0) for base in _bases(len(signal_uv), rate_hz)]
+    return np.array(powers or [np.zeros(signal_uv.shape[1])])
 
 
 @lru_cache(maxsize=16)
@@ -80,7 +99,7 @@ def _bases(n_samples: int, rate_hz: float) -> tuple[FloatArray, ...]:
         for line in LINES_HZ
         if line + 1.0 < rate_hz / 2
     ]
-    return tuple(np.ascontiguousarray(np.linalg.qr(pair.T)[0].T) for pair in pairs if n_samples >= 8)
+    return tuple(np.ascontiguousarray(np.linalg.qr(pair.T)[0].T) for pair in pairs)
 
 
 def log_levels_off(level: FloatArray, usual: npt.NDArray[np.bool_]) -> tuple[FloatArray, float]:

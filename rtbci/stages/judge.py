@@ -11,7 +11,7 @@ from rtbci.stages.electrode_faults import (
     N_COMPARE,
     NOISY_UV,
     agreement,
-    line_share,
+    line_power,
     log_levels_off,
 )
 from rtbci.stages.stage import FloatArray
@@ -40,7 +40,7 @@ N_CLEAN = 6
 """So many clean blocks in a row, 1.5 s, make it good again."""
 MOST_DOUBLINGS = 4
 """One that keeps coming and going stays away longer: twice as long each time, 24 s at most."""
-FORGIVEN_S = 60.0
+FORGIVEN_S, LEAST_TIMES = 60.0, 0.01
 VERY_STRONG = float(np.log(10.0))
 """Ten times as strong as the others are is clear within one block."""
 RAIL_UV = 10_000.0
@@ -168,16 +168,17 @@ class ElectrodeJudge:
         level = raw_uv.mean(axis=0)
         slope = ramp @ raw_uv / (ramp @ ramp)  # for half a block
         left = raw_uv - level - ramp[:, None] * slope
-        spread = np.sqrt(np.einsum("ij,ij->j", left, left) / n)
-        self.spread_uv = spread
+        square = np.einsum("ij,ij->j", left, left)
+        self.spread_uv = spread = np.sqrt(square / n)
         code[spread > NOISY_UV] = STRONG
         if self._level_uv is not None:
             code[(np.abs(level - self._level_uv) > STEP_UV) & (spread > NOISY_UV)] = STEP
         self._level_uv = level
         code[np.abs(slope) > 0.5 * self._block_s * DRIFT_UV_PER_S] = DRIFT
-        share = line_share(raw_uv, self._rate_hz)
-        self._line += LINE_GAIN * (share - self._line)
-        code[(share > MAX_LINE_SHARE) & self._is_loud(spread)] = LINE
+        power = line_power(left, self._rate_hz).max(axis=0)
+        self._line += LINE_GAIN * (power / np.maximum(square, np.finfo(float).tiny) - self._line)
+        if (humming := power > MAX_LINE_SHARE * square).any():
+            code[humming & self._is_loud(spread)] = LINE
         code[self._clipped(raw_uv)] = SATURATED
         flat = spread < FLAT_UV
         if flat.any():
@@ -200,6 +201,9 @@ class ElectrodeJudge:
         self._lows[i], self._highs[i] = low, high = raw_uv.min(axis=0), raw_uv.max(axis=0)
         lowest, highest = self._lows.min(axis=0), self._highs.max(axis=0)
         span = highest - lowest
+        if not (span > LEAST_CLIPPED_UV).any():
+            self._n_low[i] = self._n_high[i] = 0.0
+            return np.zeros(self.n_channels, bool)
         margin = np.minimum(5e-5 * span, MOST_MARGIN_UV)
         self._n_low[i], self._n_high[i] = (raw_uv <= low + margin).sum(0), (raw_uv >= high - margin).sum(0)
         n_seen = self.n_block * min(self._i_block + 1, N_EXTREMES)
@@ -236,7 +240,10 @@ class ElectrodeJudge:
 
     def _weigh(self, code: npt.NDArray[np.intp], clear: npt.NDArray[np.bool_]) -> bool:
         suspect = code > 0
+        if not (self._any_bad or suspect.any() or self._suspicion.any() or self._times.any()):
+            return False  # as nearly always
         self._times *= np.exp(-self._block_s / FORGIVEN_S)
+        self._times[self._times < LEAST_TIMES] = 0.0
         self._suspicion += np.where(suspect, 1, -1)
         self._suspicion[clear] = N_SUSPECT
         np.clip(self._suspicion, 0, N_SUSPECT, out=self._suspicion)

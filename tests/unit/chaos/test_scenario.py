@@ -18,7 +18,7 @@ def test_a_dozen_come_with_it_and_can_be_read() -> None:
     kinds = {fault.kind for name in names for fault in read_scenario(name).faults}
     assert kinds == {
         "dropout", "burst", "jitter", "drift", "clock_jump", "clock_reset", "duplicate", "nan", "inf", "saturation",
-        "flat", "line_noise", "vanish", "twin",
+        "flat", "line_noise", "noise", "vanish", "twin",
     }  # fmt: skip
 
 

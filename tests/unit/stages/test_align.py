@@ -174,7 +174,10 @@ def test_blocks_that_are_taken_back_are_as_never_seen() -> None:
         align.push(good)
     one.push(bad)
     one.take_back(120 / 256.0)
-    np.testing.assert_allclose(one.covariance, other.covariance, atol=0.02)
+    found, wanted = one.covariance, other.covariance
+    assert found is not None
+    assert wanted is not None
+    np.testing.assert_allclose(found, wanted, atol=0.02)
     np.testing.assert_allclose(one.push(good[:64]), other.push(good[:64]), rtol=0.1, atol=0.02)
 
 
