@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from rtbci.calibrate.offline import calibrate_recordings
     from rtbci.client import Client
     from rtbci.errors import RtbciError
+    from rtbci.publish.control_client import ControlClient
     from rtbci.recipes import read_engine, read_paradigm
     from rtbci.replay.read import read_recordings
     from rtbci.runtime.decoder import Decoder, Verdict
 
 __all__ = [
     "Client",
+    "ControlClient",
     "Decoder",
     "RtbciError",
     "Verdict",
@@ -27,6 +29,7 @@ __all__ = [
 
 _HOMES = {
     "Client": "rtbci.client",
+    "ControlClient": "rtbci.publish.control_client",
     "Decoder": "rtbci.runtime.decoder",
     "RtbciError": "rtbci.errors",
     "Verdict": "rtbci.runtime.decoder",

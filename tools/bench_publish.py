@@ -1,18 +1,22 @@
 """Time from `t_sent` to the decoded message in `rtbci.Client`, over loopback.
 
-    python tools/bench_publish.py [--subscribers 1 10] [--stopped 1] [--rate-hz 16] [--duration-s 30]
+    python tools/bench_publish.py [--subscribers 1 10] [--stopped 1] [--rate-hz 16] [--duration-s 30] [--together]
 
-Each subscriber is a process of its own; with --stopped there are also some that never read. Prints a table in
-Markdown: percentiles over all messages of all subscribers, cost of one prediction to the decoder's thread,
-CPU of the publishing process.
+Each subscriber is a process of its own, or with --together all are in one; with --stopped there are also some whose process
+is stopped (SIGSTOP). Prints a table in Markdown: percentiles over all messages of all subscribers, cost of one prediction to the
+decoder's thread, CPU of the publishing process.
 """
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import numpy as np
+import zmq
 
 from rtbci.client import Client
 from rtbci.clock import cpu_s, now, sleep_until
@@ -38,25 +42,29 @@ def main() -> None:
     parser.add_argument(
         "--stopped", type=int, default=0, help="subscribers that never read, beside the others"
     )
+    parser.add_argument("--together", action="store_true", help="all that read are one process")
     parser.add_argument("--rate-hz", type=float, default=16.0, help="predictions per second")
     parser.add_argument("--duration-s", type=float, default=30.0, help="for each row")
     parser.add_argument("--listen", metavar="ADDRESS", help="be a subscriber (started by this program)")
+    parser.add_argument("--listeners", type=int, default=1, help="be so many")
     parser.add_argument("--sleep", metavar="ADDRESS", help="be a subscriber that never reads")
     args = parser.parse_args()
     if args.listen or args.sleep:
-        _subscribe(args.listen or args.sleep, reads=bool(args.listen))
+        _subscribe(args.listen or args.sleep, args.listeners, reads=bool(args.listen))
         return
     print(
         "| subscribers | never reading | p50 ms | p99 ms | max ms | lost | one prediction, p99 us | CPU % |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for n_subscribers in args.subscribers:
-        print(_measure(n_subscribers, args.stopped, args.rate_hz, args.duration_s), flush=True)
+        together = n_subscribers if args.together else 1
+        print(_measure(n_subscribers, together, args.stopped, args.rate_hz, args.duration_s), flush=True)
 
 
-def _measure(n_subscribers: int, n_stopped: int, rate_hz: float, duration_s: float) -> str:
+def _measure(n_subscribers: int, together: int, n_stopped: int, rate_hz: float, duration_s: float) -> str:
     with Publisher("tcp://127.0.0.1:0") as publisher, Outbox(_hello(1 / rate_hz), [publisher]) as outbox:
-        readers = [_start("--listen", publisher.address) for _ in range(n_subscribers)]
+        several = ("--listeners", str(together))
+        readers = [_start("--listen", publisher.address, *several) for _ in range(n_subscribers // together)]
         stopped = [_start("--sleep", publisher.address) for _ in range(n_stopped)]
         try:
             for process in (*readers, *stopped):
@@ -102,8 +110,8 @@ def _publish(outbox: Outbox, rate_hz: float, duration_s: float) -> tuple[list[fl
     return cost_s, 100 * (cpu_s() - cpu_start_s) / (now() - t_start)
 
 
-def _start(flag: str, address: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen([sys.executable, __file__, flag, address], stdout=subprocess.PIPE, text=True)
+def _start(*args: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, __file__, *args], stdout=subprocess.PIPE, text=True)
 
 
 def _line(process: "subprocess.Popen[str]") -> str:
@@ -112,18 +120,26 @@ def _line(process: "subprocess.Popen[str]") -> str:
     return line
 
 
-def _subscribe(address: str, reads: bool) -> None:
-    with Client(address, timeout_s=SILENT_S + SETTLE_S) as client:
+def _subscribe(address: str, n_listeners: int, reads: bool) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Client(address, timeout_s=0.0)) for _ in range(n_listeners)]
         print("connected", flush=True)
         if not reads:
-            sleep_until(now() + 3600.0)
-        latency_ms = []
-        try:
-            for message in client:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        poller = zmq.Poller()
+        by_socket = {client._socket: client for client in clients}
+        for socket in by_socket:
+            poller.register(socket, zmq.POLLIN)
+        latency_ms: list[float] = []
+        t_newest = now()
+        while now() - t_newest < SILENT_S + SETTLE_S:
+            for socket, _ in poller.poll(100):
+                message = by_socket[socket]._read()
                 if isinstance(message, Prediction):
-                    latency_ms.append((now() - message.t_sent) * 1e3)  # noqa: PERF401 - it ends by raising
-        except ConnectionError:  # StreamLostError: the publisher has no more
-            print(json.dumps({"latency_ms": latency_ms, "n_lost": client.n_lost["prediction"]}), flush=True)
+                    t_newest = now()
+                    latency_ms.append((t_newest - message.t_sent) * 1e3)
+        n_lost = sum(client.n_lost["prediction"] for client in clients)
+        print(json.dumps({"latency_ms": latency_ms, "n_lost": n_lost}), flush=True)
 
 
 def _hello(hop_s: float) -> HelloContent:

@@ -138,8 +138,8 @@ def control_samples() -> dict[str, msgspec.Struct]:
     """Return a request and both kinds of reply."""
     refused = Failure(kind="ProfileError", message="profile p08: no such profile, need one of p07; see ...")
     return {
-        "control request": Mark(id=7, value="level-2"),
-        "control reply": Reply(v=1, id=7, ok=True, result={}),
+        "control request": Mark(id=7, client="game-4f2a", value="level-2"),
+        "control reply": Reply(v=1, id=7, ok=True, result={"t_lsl": 5312.40625}),
         "control refusal": Reply(v=1, id=8, ok=False, error=refused),
     }
 

@@ -1,5 +1,6 @@
 """`rtbci run`: find the stream, decode, publish."""
 
+import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["lsl_factory", "run"]
 
 RETRY_TIMEOUT_S = 2.0
+SWITCH_S = 0.0005
+"""A thread that runs Python gives way after so long to one that waits, as the decoder's; Python's own limit is 5 ms."""
 LOOK_S = 0.1
 
 
@@ -46,6 +49,8 @@ def run(config: RunConfig, console: Console) -> Report:
         Where to say what happens (standard error, so that pipes stay clean).
     """
     with ExitStack() as stack:
+        stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(SWITCH_S)
         stop = stack.enter_context(stop_on_signals())
         # Addresses first: a port that is taken is told before anything slow is loaded.
         publish = config.publish

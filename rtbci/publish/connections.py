@@ -6,11 +6,12 @@ import zmq
 from zmq.utils.monitor import parse_monitor_message
 
 from rtbci.clock import Clock
+from rtbci.publish.inbound import Inbound
 from rtbci.publish.refusals import Refusals
 
 __all__ = ["Connections"]
 
-MAX_EVENTS = 256
+MAX_EVENTS = 32
 REMEMBER_S = 0.25
 
 
@@ -30,13 +31,18 @@ class Connections:
         A connection has to introduce itself within this time, or libzmq closes it.
     clock : Clock
         Time in seconds.
+    inbound : Inbound or None
+        Watches what they send.
 
     Notes
     -----
     Threads: one at a time.
     """
 
-    def __init__(self, name: str, refusals: Refusals, limit_s: float, clock: Clock) -> None:
+    def __init__(
+        self, name: str, refusals: Refusals, limit_s: float, clock: Clock, inbound: Inbound | None = None
+    ) -> None:
+        self._inbound = inbound
         self._name, self._refusals, self._limit_s, self._clock = name, refusals, limit_s, clock
         self._n_accepted = self._n_good = self._n_counted = 0
         self._history: deque[tuple[float, int]] = deque()
@@ -46,11 +52,13 @@ class Connections:
         """Read what libzmq tells; a part of it, where there is much."""
         for _ in range(MAX_EVENTS):
             try:
-                event = parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))["event"]
+                told = parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))
             except zmq.Again:
                 return
-            if event == zmq.EVENT_ACCEPTED:
+            if told["event"] == zmq.EVENT_ACCEPTED:
                 self._n_accepted += 1
+                if self._inbound is not None:
+                    self._inbound.accepted(told["value"])
             else:  # one whose key was refused is counted where that was done
                 self._n_good += 1
 

@@ -34,7 +34,7 @@ MAX_FRAME_BYTES = 1 << 20
 MAX_AT_ONCE = 8
 """Carried out in one hop; the others wait for the next one, so that none of them holds up a decision."""
 
-MAX_READ, PAUSE_S = 20, 0.005
+MAX_READ, PAUSE_S = 5, 0.002
 """After so many frames that came at once the socket rests: a flood waits in its sender, not in our time."""
 
 MAX_ROUTES = 8

@@ -99,7 +99,7 @@ class ControlClient:
         StreamNotFoundError
             When no reply comes in time.
         """
-        request_id = next(self._ids) if request_id is None else request_id
+        request_id = f"auto-{next(self._ids)}" if request_id is None else request_id
         about = {"v": VERSION, "id": request_id, "client": self.client_id, "cmd": cmd}
         self._socket.send(msgspec.json.encode({**about, **fields}), zmq.NOBLOCK)
         reply = self._await_reply(request_id)

@@ -13,6 +13,7 @@ from rtbci.keys.roles import Role, may
 from rtbci.keys.trusted import TrustedKeys
 from rtbci.publish.addresses import is_local
 from rtbci.publish.connections import Connections
+from rtbci.publish.inbound import Inbound
 from rtbci.publish.refusals import Refusals
 
 __all__ = ["Domain", "Door", "open_door"]
@@ -31,7 +32,9 @@ HANDSHAKE_S = 3.0
 BAN_S = 60.0
 """How long a key that has abused a socket may not connect."""
 
-POLL_MS = 250
+POLL_MS, WATCH_MS = 250, 25
+"""How often it is looked for revoked keys; and what subscribers send, while there are any."""
+
 COUNTED = zmq.EVENT_ACCEPTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 """What is counted of connections. Not every failure is an event of its own: some only lack the success."""
 
@@ -79,6 +82,7 @@ class Door:
         self.refusals = Refusals(clock)
         self._key, self._trusted = key, TrustedKeys() if trusted is None else trusted
         self._clock, self._handshake_s = clock, handshake_s
+        self._inbound = Inbound(self.refusals, clock)
         self._monitors: list[tuple[Domain, zmq.Socket[bytes]]] = []
         self._n_monitors = 0
         self._admitted: set[tuple[bytes, Domain]] = set()
@@ -140,6 +144,16 @@ class Door:
         monitor.connect(address)
         self._monitors.append((domain, monitor))
 
+    def watch(self, address: str) -> None:
+        """Cut off subscribers that flood the publisher, which is bound to this address; on TCP, and Linux."""
+        port = address.rpartition(":")[2]
+        self._inbound.port = int(port) if address.startswith("tcp://") and port.isdigit() else 0
+
+    @property
+    def n_cut(self) -> int:
+        """Connections to the publisher that were cut off because of what they sent."""
+        return self._inbound.n_cut
+
     def may(self, public: bytes, domain: Domain) -> bool:
         """Whether somebody with this key may use a socket now; a damaged file of trusted keys lets nobody in."""
         if self._is_own(public):
@@ -190,11 +204,12 @@ class Door:
         try:
             while not self._stop.is_set():
                 known = self._watch_newest(poller, known)
-                for socket, _ in poller.poll(POLL_MS):
+                for socket, _ in poller.poll(WATCH_MS if self._inbound else POLL_MS):
                     if socket is self._zap:
                         self._answer()
                     else:
                         known[socket].read(socket)
+                self._inbound.look()
                 for one in known.values():
                     one.count_failures()
                 self._look_for_revoked()
@@ -223,9 +238,12 @@ class Door:
             monitor.close(linger=0)
             self._monitors.remove((domain, monitor))
         return {
-            monitor: known.get(monitor) or Connections(domain, self.refusals, self._handshake_s, self._clock)
-            for monitor, domain in newest.items()
+            monitor: known.get(monitor) or self._connections(domain) for monitor, domain in newest.items()
         }
+
+    def _connections(self, domain: Domain) -> Connections:
+        inbound = self._inbound if domain == "publish" else None
+        return Connections(domain, self.refusals, self._handshake_s, self._clock, inbound)
 
     def _answer(self) -> None:
         """Tell libzmq whether a connection may stay."""
@@ -246,9 +264,10 @@ class Door:
 
     def _look_for_revoked(self) -> None:
         """Notice keys that were let in and may not be there any more; costs 3 us for each of them."""
-        gone = {(public, domain) for public, domain in self._admitted if not self.may(public, domain)}
-        self._admitted -= gone
-        self._revoked |= {domain for _, domain in gone}
+        for public, domain in list(self._admitted):
+            if not self.may(public, domain):
+                self._admitted.discard((public, domain))
+                self._revoked.add(domain)
 
     def _reason_to_refuse(self, public: bytes, domain: Domain) -> str:
         """Why a key may not connect; empty when it may."""

@@ -4,12 +4,12 @@ import threading
 
 import zmq
 
-from rtbci.publish.subscriber_socket import SubscriberSocket
+from rtbci.publish.subscriber_socket import MAX_PER_SHORT_LOOK, SubscriberSocket
 
 __all__ = ["Forwarder"]
 
 POLL_MS = 50
-REST_MS = 10
+REST_MS = 4
 """While there is a flood, what subscribers send is read this often: it waits in its sender, not in our time."""
 
 QUEUE_LENGTH = 1000
@@ -89,7 +89,7 @@ class Forwarder:
                     poller.register(file, zmq.POLLIN)
                 poller.poll(REST_MS if self._socket.is_full else POLL_MS)
                 self._pass_on()
-                self._is_hello_due |= self._socket.look()
+                self._is_hello_due |= self._socket.look(MAX_PER_SHORT_LOOK)
                 self._pass_on()
             self._pass_on()
         except BaseException as error:

@@ -10,12 +10,13 @@ from rtbci.publish.messages import Scalar
 
 __all__ = ["KINDS", "Kind", "Refusal", "Refusals"]
 
-Kind = Literal["key", "handshake", "frame", "request", "rate"]
+Kind = Literal["key", "handshake", "frame", "flood", "request", "rate"]
 
 KINDS: Mapping[Kind, str] = {
     "key": "connections with a key that is not trusted",
     "handshake": "connections that were no client of ours",
     "frame": "frames that subscribed to nothing there is",
+    "flood": "connections cut off because they flooded the publisher",
     "request": "malformed requests",
     "rate": "requests above the limit",
 }
@@ -35,7 +36,7 @@ class Refusal(NamedTuple):
     source : str
         Address, or name of the socket where the address is not known.
     data : mapping
-        `what` (a `Kind`, or `flood`), `reason`, and how many of this kind so far: `n`.
+        `what` (a `Kind`), `reason`, and how many of this kind so far: `n`.
     """
 
     source: str

@@ -7,10 +7,10 @@ from rtbci.publish.door import Door
 from rtbci.publish.messages import MESSAGE_TYPES, Hello
 from rtbci.publish.signal_message import SIGNAL_TOPIC
 
-__all__ = ["LINGER_MS", "SubscriberSocket"]
+__all__ = ["MAX_PER_SHORT_LOOK", "SubscriberSocket"]
 
-MAX_PER_LOOK = 64
-"""Frames read in one `look`; the rest wait, so that a flood of them cannot hold up the caller."""
+MAX_PER_LOOK, MAX_PER_SHORT_LOOK = 64, 8
+"""Frames read in one `look`; the rest wait, so that a flood of them cannot hold up the caller, or whoever waits for the GIL."""
 
 MAX_SUBSCRIPTION_BYTES = 1024
 """A peer that sends a longer frame is cut off. A shorter limit would refuse handshakes."""
@@ -18,11 +18,11 @@ MAX_SUBSCRIPTION_BYTES = 1024
 MAX_UNREAD = 4
 """Frames of one peer that libzmq takes before we have looked: it walks through all of them whenever we send."""
 
-MAX_SUSPICION, LOOK_FULL, CALM = 64.0, 8.0, 0.9
-"""A flood is 64 strange frames at once, or 16 looks in a row that found more than they could read."""
+MAX_SUSPICION, LOOK_FULL, CALM = 16.0, 2.0, 0.9
+"""A flood is 16 strange frames at once, or 16 looks in a row that found more than they could read."""
 
-MAX_FOREIGN = 2000
-"""Strange subscriptions that libzmq is let remember, about 100 kB each; then the socket is opened anew."""
+MAX_FOREIGN = 1000
+"""Strange subscriptions that libzmq is let remember, up to 100 kB each; then, where it was not cut off, the socket is opened anew."""
 
 HEARTBEAT_MS = 5_000
 LINGER_MS = 200
@@ -76,13 +76,15 @@ class SubscriberSocket:
         self._door = door
         self.context: zmq.Context[zmq.Socket[bytes]] = door.context if door is not None else zmq.Context()
         self._suspicion = 0.0
-        self._n_foreign = 0
+        self._n_foreign = self._n_cut = 0
         self._strangers: dict[str, int] = {}
         self._socket: zmq.Socket[bytes] | None = None
         try:
             socket = self._new()
             self.address = bind(socket, "Publisher", address, "--pub", insecure, encrypted)
             self._socket = socket
+            if door is not None:
+                door.watch(self.address)
         except BaseException:
             self.close()
             raise
@@ -104,12 +106,13 @@ class SubscriberSocket:
             return False
         return True
 
-    def look(self) -> bool:
+    def look(self, n_most: int = MAX_PER_LOOK) -> bool:
         """Read what subscribers have sent; True when one of them wants a hello. Never waits."""
         if self._socket is None or self._is_to_be_opened_anew():
             self._open_anew()
-        n_read = n_strange = 0
+        n_read = 0
         is_hello_due = False
+        strange: list[zmq.Frame] = []
         # Asking first takes 1 us; an exception for "nothing there" takes five.
         while self._socket is not None and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             frame = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)[0]
@@ -119,14 +122,15 @@ class SubscriberSocket:
                     # That the last one has gone libzmq says once; that another one has come it says every time.
                     self.signal_is_wanted = frame.bytes[:1] == b"\x01"
             else:
-                n_strange += 1
-                self._note(frame)
+                strange.append(frame)
             n_read += 1
-            if n_read == MAX_PER_LOOK:
-                break
-        self.is_full = n_read == MAX_PER_LOOK
-        self._suspicion = CALM * self._suspicion + n_strange + LOOK_FULL * self.is_full
-        self.is_flooded |= self._suspicion > MAX_SUSPICION
+            if n_read == n_most or (len(strange) > MAX_SUSPICION and not self.is_flooded):
+                break  # of a flood nothing more is read here: a thread will
+        if strange:
+            self._note(strange)
+        self.is_full = n_read == n_most
+        self._suspicion = CALM * self._suspicion + len(strange) + LOOK_FULL * self.is_full
+        self.is_flooded |= self._suspicion > MAX_SUSPICION or self._n_cut > 0
         return is_hello_due
 
     def close(self) -> None:
@@ -155,35 +159,38 @@ class SubscriberSocket:
             raise
         return socket
 
-    def _note(self, frame: zmq.Frame) -> None:
-        """Count a frame that is no subscription, and whose it is where that is known."""
-        self.n_malformed += 1
-        self._n_foreign += frame.bytes[:1] == b"\x01"
+    def _note(self, frames: list[zmq.Frame]) -> None:
+        """Count frames that are no subscriptions, and whose they are where that is known."""
+        self.n_malformed += len(frames)
+        self._n_foreign += sum(frame.bytes[:1] == b"\x01" for frame in frames)
         if self._door is None:
             return
-        source = _property(frame, "Peer-Address") or "publish"
-        self._door.refusals.add(
-            "frame", source, f"{len(frame.bytes)} bytes that subscribe to nothing there is"
-        )
-        if (user := _property(frame, "User-Id")) and len(self._strangers) < MAX_FOREIGN:
+        newest = frames[-1]
+        reason = f"{len(newest.bytes)} bytes that subscribe to nothing there is"
+        self._door.refusals.add("frame", _property(newest, "Peer-Address") or "publish", reason, len(frames))
+        for frame in frames if self._encrypted else ():
+            user = _property(frame, "User-Id")
             self._strangers[user] = self._strangers.get(user, 0) + 1
 
     def _is_to_be_opened_anew(self) -> bool:
         if self._door is not None and self._door.take_revoked("publish"):
             return True
-        if self._n_foreign < MAX_FOREIGN:
+        n_cut = 0 if self._door is None else self._door.n_cut
+        is_over = n_cut != self._n_cut  # what they subscribed to has gone with them
+        self._n_cut = n_cut
+        if self._n_foreign < MAX_FOREIGN and not is_over:
             return False
         if self._door is not None:
             for user, n_frames in self._strangers.items():
-                if n_frames > MAX_FOREIGN // 10:
+                if user and n_frames > MAX_FOREIGN // 10:
                     self._door.ban(bytes.fromhex(user), "it floods the publisher")
-        return True
+        self._n_foreign = 0
+        self._strangers.clear()
+        return not is_over
 
     def _open_anew(self) -> None:
         """Let go of everybody and of all that libzmq remembers; subscribers come back by themselves, if they may."""
-        self._n_foreign = 0
         self.signal_is_wanted = False
-        self._strangers.clear()
         if self._socket is not None:
             self._socket.close(linger=0)
             self._socket = None

@@ -169,14 +169,14 @@ def test_a_flood_of_garbage_leaves_the_socket_working() -> None:
         ControlClient(control.address) as client,
     ):
         rogue.setsockopt(zmq.SNDHWM, 0)
-        for i in range(10_000):
+        for i in range(2_000):
             rogue.send(b"\x00" * (i % 50))
         assert client.request("status") == {"n_requests": 1}
         for _ in range(500):
-            if control.n_refused == 10_000:
+            if control.n_refused == 2_000:
                 break
             time.sleep(0.01)
-        assert control.n_refused == 10_000
+        assert control.n_refused == 2_000
 
 
 def test_req_sockets_are_answered_too() -> None:

@@ -1,5 +1,6 @@
 """What subscribers send by mistake or in bad faith: counted, and no burden to whoever publishes."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ socket = zmq.Context().socket(zmq.XSUB)
 socket.setsockopt(zmq.SNDHWM, 0)
 socket.connect(sys.argv[1])
 for i in range(int(sys.argv[3])):
-    socket.send({"garbage": b"\\7" * 200, "foreign": b"\\1%d" % i, "same": b"\\1prediction"}[sys.argv[2]])
+    socket.send({"garbage": b"\\7" * 8, "foreign": b"\\1%d" % i, "same": b"\\1prediction", "long": b"\\1%0900d" % i}[sys.argv[2]])
 print("sent", flush=True)
 sys.stdin.read()
 """
@@ -39,7 +40,9 @@ def flood(address: str, kind: str, n_frames: int) -> Iterator["subprocess.Popen[
 
 @pytest.mark.parametrize("kind", ["garbage", "foreign"])
 def test_a_flood_moves_the_socket_to_a_thread_and_others_hear_on(kind: str) -> None:
-    n_frames = 1500  # fewer than the socket is opened anew for
+    n_frames = (
+        900  # fewer bytes, and fewer frames, than a connection is cut off for, or the socket opened anew
+    )
     with Door() as door, Publisher(ANY_PORT, door=door) as publisher, Outbox(HELLO, [publisher]) as outbox:
         with Client(publisher.address) as client, flood(publisher.address, kind, n_frames):
             poll_until_hello(outbox, client)
@@ -65,7 +68,7 @@ def test_a_socket_that_remembers_too_much_is_opened_anew_and_clients_come_back()
     with published() as (outbox, publisher), Client(publisher.address) as client:
         poll_until_hello(outbox, client)
         n_hello = outbox.n_sent["hello"]
-        with flood(publisher.address, "foreign", 2600):
+        with flood(publisher.address, "foreign", 1300):
             t_due = time.monotonic() + 15
             while outbox.n_sent["hello"] == n_hello and time.monotonic() < t_due:
                 outbox.poll()
@@ -76,6 +79,34 @@ def test_a_socket_that_remembers_too_much_is_opened_anew_and_clients_come_back()
         while (message := client.receive()).seq != sent.seq:
             pass
         assert message == sent
+
+
+@pytest.mark.skipif(
+    not hasattr(socket, "TCP_INFO"), reason="the kernel does not say how much a peer has sent"
+)
+@pytest.mark.parametrize("kind", ["long", "same"])
+def test_whoever_floods_is_cut_off_and_others_lose_nothing(kind: str) -> None:
+    with Door() as door, Publisher(ANY_PORT, door=door) as publisher, Outbox(HELLO, [publisher]) as outbox:
+        with Client(publisher.address) as client, Client(publisher.address) as idle:
+            poll_until_hello(outbox, client)
+            poll_until_hello(outbox, idle)
+            with flood(publisher.address, kind, 20_000):
+                t_due = time.monotonic() + 15
+                while door.n_cut < 1 and time.monotonic() < t_due:
+                    outbox.poll()
+                    outbox.prediction(window())
+                    client.latest()
+                    time.sleep(0.005)
+            assert door.n_cut >= 1
+            assert door.refusals.counts["flood"] == door.n_cut
+            last = outbox.prediction(window(p_left=0.125))
+            while client.receive().seq != last.seq:
+                pass
+            assert client.n_lost["prediction"] == 0
+            while idle.receive().seq != last.seq:
+                pass
+            assert idle.n_lost["prediction"] == 0
+        assert publisher.n_unsent == 0
 
 
 def test_a_hundred_subscribers_that_come_at_once_are_no_flood() -> None:
