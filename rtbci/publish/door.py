@@ -226,7 +226,8 @@ class Door:
     ) -> "dict[zmq.Socket[bytes], Connections]":
         """Listen to what libzmq tells of the sockets that there are now."""
         monitors = list(self._monitors)
-        newest = {monitor: domain for domain, monitor in dict(monitors).items()}
+        of_domain: dict[Domain, zmq.Socket[bytes]] = dict(monitors)
+        newest: dict[zmq.Socket[bytes], Domain] = {one: domain for domain, one in of_domain.items()}
         for domain, monitor in monitors:
             if monitor in newest:
                 if monitor not in known:
