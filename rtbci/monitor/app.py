@@ -20,7 +20,7 @@ from rtbci.monitor.frames import said
 from rtbci.monitor.hub import Hub, Listener, Viewer
 from rtbci.monitor.local import Local
 from rtbci.monitor.mailbox import Mailbox
-from rtbci.publish.messages import MESSAGE_TYPES
+from rtbci.publish.messages import MESSAGE_TYPES, VERSION
 
 __all__ = ["Application"]
 
@@ -81,7 +81,7 @@ class Application:
         listener = Listener(topics)
         self._hub.listen(listener)
         try:
-            await _both_ways(socket, listener.mailbox, self._ignore)
+            await self._both_ways(socket, listener.mailbox, self._ignore)
         finally:
             self._hub.leave(listener)
 
@@ -107,7 +107,7 @@ class Application:
                 task.add_done_callback(orders.discard)
 
         try:
-            await _both_ways(socket, viewer.mailbox, take)
+            await self._both_ways(socket, viewer.mailbox, take)
         except MessageError as error:
             with suppress(RuntimeError):
                 await socket.close(SAID_NONSENSE, str(error)[:100])
@@ -126,6 +126,32 @@ class Application:
             answer = {"id": order.id, "cmd": order.cmd, "ok": True, "result": await asyncio.to_thread(asked)}
         mailbox.put(said("reply", answer), keep=True)
 
+    async def _both_ways(self, socket: WebSocket, mailbox: Mailbox, take: Callable[[str], Any]) -> None:
+        """Send what is in the mailbox and take what comes, until the other side goes away."""
+        sending = asyncio.create_task(self._send(socket, mailbox))
+        try:
+            while True:
+                message = await socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                await take(message.get("text") or "")
+        finally:
+            sending.cancel()
+            with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
+                await sending
+
+    async def _send(self, socket: WebSocket, mailbox: Mailbox) -> None:
+        """Waits while the browser's connection is full; then the mailbox skips to the newest, and that is told."""
+        n_told = seq = 0
+        while True:
+            item = await mailbox.take()
+            if mailbox.n_dropped != n_told:
+                n_told = mailbox.n_dropped
+                message = {"v": VERSION, "session": self._hub.feed.session, "seq": seq, "n_frames": n_told}
+                await socket.send_text(said("dropped", message))
+                seq += 1
+            await (socket.send_text(item) if isinstance(item, str) else socket.send_bytes(item))
+
     async def _ignore(self, text: str) -> None:
         """What a listener says is of no interest."""
 
@@ -138,32 +164,3 @@ async def _accept(socket: WebSocket) -> None:
     """Accept, by the name of the protocol where the browser offered one (it must be told which)."""
     offered = socket.scope.get("subprotocols", [])
     await socket.accept(PROTOCOL if PROTOCOL in offered else None)
-
-
-async def _both_ways(socket: WebSocket, mailbox: Mailbox, take: Callable[[str], Any]) -> None:
-    """Send what is in the mailbox and take what comes, until the other side goes away."""
-    sending = asyncio.create_task(_send(socket, mailbox))
-    try:
-        while True:
-            message = await socket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            await take(message.get("text") or "")
-    finally:
-        sending.cancel()
-        with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
-            await sending
-
-
-async def _send(socket: WebSocket, mailbox: Mailbox) -> None:
-    """Waits while the browser's connection is full; then the mailbox skips to the newest, and that is told."""
-    n_told = 0
-    while True:
-        item = await mailbox.take()
-        if mailbox.n_dropped != n_told:
-            n_told = mailbox.n_dropped
-            await socket.send_text(said("dropped", {"n_frames": n_told}))
-        if isinstance(item, str):
-            await socket.send_text(item)
-        else:
-            await socket.send_bytes(item)

@@ -103,6 +103,11 @@ class Feed:
         for topic in MESSAGE_TYPES:
             self._socket.subscribe(topic)
 
+    @property
+    def session(self) -> str:
+        """Session of the newest message; empty before the first."""
+        return self._session or ""
+
     def want_signal(self, wanted: bool) -> None:
         """Subscribe to the signal, or no longer; the run sends it only while somebody does."""
         if wanted:

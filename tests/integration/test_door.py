@@ -11,7 +11,7 @@ import zmq
 
 from rtbci.client import Client
 from rtbci.errors import ConfigError, RtbciError, StreamNotFoundError
-from rtbci.keys.curve import KeyPair, new_key
+from rtbci.keys.curve import KeyPair, new_key, read_key
 from rtbci.keys.roles import Role
 from rtbci.keys.trusted import TrustedKeys, revoke, trust
 from rtbci.publish.control import Control
@@ -101,6 +101,13 @@ def wait_until(condition: Callable[[], object], timeout_s: float = 10.0) -> None
     while not condition():
         assert time.monotonic() < t_due, "waited too long"
         time.sleep(0.01)
+
+
+def test_the_own_key_of_the_run_may_do_everything(guarded: Guarded) -> None:
+    own = read_key("server", guarded.root)
+    with guarded.client(own) as client:
+        assert guarded.hears(client)
+    assert guarded.may_control(own)
 
 
 @pytest.mark.parametrize(
