@@ -93,7 +93,9 @@ def test_plays_itself_from_an_empty_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.net
-def test_loss_pause_and_marks_over_real_sockets() -> None:
+def test_loss_pause_and_marks_over_real_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("STALE_S", 0.2), ("LOST_S", 0.4), ("WINDOW_S", 0.5)):
+        monkeypatch.setattr(f"examples.game.brain.{name}", seconds)  # so that nobody waits for them
     brain = Brain(0.95, seed=0)
     with ExitStack() as outer:
         with ExitStack() as stack:
