@@ -55,6 +55,9 @@ class Listener:
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_PAYLOAD_BYTES)
         self._socket.setsockopt(zmq.HEARTBEAT_IVL, 5000)  # so that a cable pulled is noticed
         if server_key is not None:
+            if not keys or None in keys:
+                self.close()
+                raise ValueError("a server key is given, need a pair of your own, too: keys=(public, secret)")
             self._socket.setsockopt_string(zmq.CURVE_SERVERKEY, _text(server_key))
             self._socket.setsockopt_string(zmq.CURVE_PUBLICKEY, _text(keys[0]))
             self._socket.setsockopt_string(zmq.CURVE_SECRETKEY, _text(keys[1]))
@@ -144,7 +147,7 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except TimeoutError as error:
+    except (TimeoutError, ValueError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         pass
