@@ -57,7 +57,6 @@ class SubscriberSocket:
         The last `look` found more than it could read.
     is_flooded : bool
         Subscribers send so much that whoever owns the socket is held up by it; stays true.
-
     signal_is_wanted : bool
         Somebody has subscribed to the topic `signal` by its name.
 
