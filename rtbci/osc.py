@@ -111,15 +111,18 @@ class OscSender:
     def send(self, message: Message) -> None:
         """Send everything that a message says."""
         for address, values in osc_messages(message, self._prefix):
-            try:
-                self._client.send_message(address, values)
-                self.n_sent += 1
-            except OSError:  # no network, or no room in the socket's buffer
-                self.n_unsent += 1
+            self._put(address, values)
 
     def lost(self, topic: str, n_messages: int) -> None:
         """Tell how many messages of a topic did not arrive here."""
-        self._client.send_message(f"{self._prefix}/lost", [topic, n_messages])
+        self._put(f"{self._prefix}/lost", [topic, n_messages])
+
+    def _put(self, address: str, values: Values) -> None:
+        try:
+            self._client.send_message(address, values)
+            self.n_sent += 1
+        except OSError:  # no network, or no room in the socket's buffer
+            self.n_unsent += 1
 
     def close(self) -> None:
         """Close the socket; may be called more than once."""

@@ -1,8 +1,8 @@
-// Listen to rtbci from a web page, through the WebSocket of `rtbci run`: one file, no dependencies.
+// Listen to rtbci from a web page, through the WebSocket of `rtbci run --monitor`: one file, no dependencies.
 //
 //   import { Listener } from './rtbci.js'
 //
-//   const listener = new Listener('ws://127.0.0.1:8080/messages', { topics: ['prediction', 'event'] })
+//   const listener = new Listener('ws://127.0.0.1:5580/messages', { topics: ['prediction', 'event'] })
 //   listener.on('prediction', (message) => console.log(message.decision ?? message.why, message.probs))
 //   listener.on('state', (state) => console.log(state))      // connecting, open, waiting, closed
 
@@ -79,6 +79,7 @@ export class Listener {
       this.malformed += 1
       return
     }
+    if (topic === 'dropped') return this._tell(topic, message) // of this connection, not of the run
     if (message.session !== this.session) this._begin(message.session)
     this._count(topic, message.seq)
     this._newest[topic] = message

@@ -1,14 +1,23 @@
 // Print predictions and events until nothing has come for five seconds:
 //   g++ -std=c++17 -O2 -Wall -Wextra listen.cpp -o listen -lzmq && ./listen [ADDRESS]
+// Keys of an encrypted run: RTBCI_SERVER_KEY, RTBCI_PUBLIC_KEY, RTBCI_SECRET_KEY in the environment.
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "rtbci.hpp"
 
+static std::string from_environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value ? value : "";
+}
+
 int main(int argc, char** argv) {
     const std::string address = argc > 1 ? argv[1] : "tcp://127.0.0.1:5571";
-    rtbci::Listener listener(address, {"prediction", "event"});
+    rtbci::Listener listener(address, {"prediction", "event"},
+                             {from_environment("RTBCI_SERVER_KEY"), from_environment("RTBCI_PUBLIC_KEY"),
+                              from_environment("RTBCI_SECRET_KEY")});
     while (const auto received = listener.receive(std::chrono::seconds(5))) {
         const auto& message = received->message;
         if (received->topic == "event") {

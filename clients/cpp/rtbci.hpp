@@ -7,6 +7,9 @@
 //   }
 //
 // In a game loop: `const nlohmann::json* newest = listener.latest();`, which never waits.
+//
+// A run on another computer is encrypted: give its public key, and a pair of your own from `zmq_curve_keypair`, all as ZeroMQ's text
+// (40 letters): `rtbci::Listener listener(address, {"prediction"}, {server_key, public_key, secret_key});`
 
 #pragma once
 
@@ -29,15 +32,25 @@ struct Received {
     nlohmann::json message;
 };
 
+/// Keys of an encrypted run, as ZeroMQ's text; empty: not encrypted.
+struct Keys {
+    std::string server_key, public_key, secret_key;
+};
+
 /// Receives messages of an rtbci run, which may be started before or after this. Not for two threads at a time.
 class Listener {
 public:
     explicit Listener(const std::string& address = "tcp://127.0.0.1:5571",
-                      std::vector<std::string> topics = {"prediction"})
+                      std::vector<std::string> topics = {"prediction"}, const Keys& keys = Keys())
         : topics_(std::move(topics)), socket_(context_, zmq::socket_type::sub) {
         socket_.set(zmq::sockopt::linger, 0);
         socket_.set(zmq::sockopt::maxmsgsize, std::int64_t{65536});
         socket_.set(zmq::sockopt::heartbeat_ivl, 5000);  // so that a cable pulled is noticed
+        if (!keys.server_key.empty()) {
+            socket_.set(zmq::sockopt::curve_serverkey, keys.server_key);
+            socket_.set(zmq::sockopt::curve_publickey, keys.public_key);
+            socket_.set(zmq::sockopt::curve_secretkey, keys.secret_key);
+        }
         socket_.connect(address);
         for (const auto& topic : topics_) socket_.set(zmq::sockopt::subscribe, topic);
         if (!wants("hello")) socket_.set(zmq::sockopt::subscribe, "hello");

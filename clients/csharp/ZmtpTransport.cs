@@ -71,12 +71,14 @@ namespace Rtbci
             greeting[9] = 0x7F;
             greeting[10] = 3;  // version 3.0
             Encoding.ASCII.GetBytes("NULL").CopyTo(greeting, 12);
-            _socket.Send(greeting);
+            // libzmq hangs up without a word on a whole greeting with another mechanism; this much makes it say its own first.
+            _socket.Send(greeting, 0, 11, SocketFlags.None);
             var theirs = ReadBytes(64);
             if (theirs[0] != 0xFF || theirs[10] < 3 || Encoding.ASCII.GetString(theirs, 12, 20).TrimEnd('\0') != "NULL")
                 throw new InvalidOperationException(
                     "ZmtpTransport: " + _host + ":" + _port + " wants encryption or is no ZeroMQ socket, need rtbci "
                     + "without keys on this computer; NetMqTransport can do encryption");
+            _socket.Send(greeting, 11, 53, SocketFlags.None);
             SendFrame(Command, Encoding.ASCII.GetBytes("\u0005READY\u000bSocket-Type\0\0\0\u0003SUB"));
             ReadFrame();  // their READY
             foreach (var topic in _topics) SendFrame(0, Encoding.ASCII.GetBytes("\u0001" + topic));

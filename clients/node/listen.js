@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 // Print predictions and events until Ctrl-C: node listen.js [ADDRESS]
+// Keys of an encrypted run: RTBCI_SERVER_KEY, RTBCI_PUBLIC_KEY, RTBCI_SECRET_KEY in the environment.
 import { Listener } from './rtbci.js'
 
 const address = process.argv[2] ?? 'tcp://127.0.0.1:5571'
-const listener = new Listener(address, ['prediction', 'event'])
+const { RTBCI_SERVER_KEY: serverKey, RTBCI_PUBLIC_KEY: publicKey, RTBCI_SECRET_KEY: secretKey } = process.env
+const listener = new Listener(address, ['prediction', 'event'], serverKey ? { serverKey, publicKey, secretKey } : null)
 process.once('SIGINT', () => listener.close())
 const silence = setTimeout(
   () => console.error(`nothing from ${address} in 5 s; is \`rtbci run\` running, and does it publish there?`),

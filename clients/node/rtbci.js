@@ -6,6 +6,9 @@
 //   for await (const { topic, message } of listener) {
 //     console.log(message.decision ?? message.why, message.probs, listener.lost.prediction)
 //   }
+//
+// A run on another computer is encrypted: give its public key, and a pair of your own from zeromq's `curveKeyPair()`, all as ZeroMQ's
+// text (40 letters): new Listener(address, topics, { serverKey, publicKey, secretKey }).
 
 import { Subscriber } from 'zeromq'
 
@@ -20,7 +23,7 @@ const MAX_PAYLOAD_BYTES = 65536
  * arrive, by topic; starts anew with every session. `malformed`: what was no JSON object of schema version 1.
  */
 export class Listener {
-  constructor(address = 'tcp://127.0.0.1:5571', topics = ['prediction']) {
+  constructor(address = 'tcp://127.0.0.1:5571', topics = ['prediction'], keys = null) {
     this.address = address
     this.topics = topics
     this.hello = null
@@ -31,7 +34,8 @@ export class Listener {
       maxMessageSize: MAX_PAYLOAD_BYTES,
       heartbeatInterval: 5000, // so that a cable pulled is noticed
       reconnectInterval: 100,
-      reconnectMaxInterval: 2000
+      reconnectMaxInterval: 2000,
+      ...(keys && { curveServerKey: keys.serverKey, curvePublicKey: keys.publicKey, curveSecretKey: keys.secretKey })
     })
     this._socket.connect(address)
     this._socket.subscribe(...new Set([...topics, 'hello']))

@@ -12,9 +12,14 @@ In your program::
             print(message["decision"], message["probs"])
 
 or, once in a frame of a game, ``message = listener.latest()``, which never waits.
+
+A run on another computer is encrypted: give its public key, and a pair of your own from ``zmq.curve_keypair()``, all as ZeroMQ's
+text (40 letters): ``Listener(address, server_key=..., keys=(public, secret))``. This program takes them from the environment:
+RTBCI_SERVER_KEY, RTBCI_PUBLIC_KEY, RTBCI_SECRET_KEY.
 """
 
 import json
+import os
 import sys
 import time
 
@@ -37,7 +42,7 @@ class Listener:
         session: id of the run.
     """
 
-    def __init__(self, address="tcp://127.0.0.1:5571", topics=("prediction",)):
+    def __init__(self, address="tcp://127.0.0.1:5571", topics=("prediction",), *, server_key=None, keys=None):
         self.address = address
         self.hello = self.session = None
         self.lost: dict[str, int] = dict.fromkeys(TOPICS, 0)
@@ -49,6 +54,13 @@ class Listener:
         self._socket.setsockopt(zmq.LINGER, 0)
         self._socket.setsockopt(zmq.MAXMSGSIZE, MAX_PAYLOAD_BYTES)
         self._socket.setsockopt(zmq.HEARTBEAT_IVL, 5000)  # so that a cable pulled is noticed
+        if server_key is not None:
+            if not keys or None in keys:
+                self.close()
+                raise ValueError("a server key is given, need a pair of your own, too: keys=(public, secret)")
+            self._socket.setsockopt_string(zmq.CURVE_SERVERKEY, _text(server_key))
+            self._socket.setsockopt_string(zmq.CURVE_PUBLICKEY, _text(keys[0]))
+            self._socket.setsockopt_string(zmq.CURVE_SECRETKEY, _text(keys[1]))
         self._socket.connect(address)
         for topic in {*self._topics, "hello"}:
             self._socket.subscribe(topic)
@@ -113,10 +125,15 @@ class Listener:
         self.close()
 
 
+def _text(key):
+    return key.decode("ascii") if isinstance(key, bytes) else key
+
+
 def main():
     """Print predictions and events until Ctrl-C."""
     address = sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:5571"
-    with Listener(address, topics=("prediction", "event")) as listener:
+    server_key, *keys = (os.environ.get(f"RTBCI_{whose}_KEY") for whose in ("SERVER", "PUBLIC", "SECRET"))
+    with Listener(address, ("prediction", "event"), server_key=server_key, keys=keys) as listener:
         for topic, message in listener:
             if topic == "event":
                 print("event", message["kind"], message["value"], flush=True)
@@ -130,7 +147,7 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except TimeoutError as error:
+    except (TimeoutError, ValueError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         pass

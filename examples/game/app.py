@@ -59,8 +59,8 @@ def run_game(options: Options, say: Callable[[str], None] = print, clock: Clock 
         say(line)
     if options.autostart and not report.n_predictions:
         raise StreamNotFoundError(
-            f"game: nothing came from {options.address}, need a decoder that publishes there; start `rtbci run`, or "
-            f"choose --brain keyboard"
+            f"game: nothing came from {options.address}, need a decoder that publishes there"
+            f"{' and trusts this key' if options.server_key else ''}; start `rtbci run`, or choose --brain keyboard"
         )
     return report
 

@@ -126,7 +126,7 @@ class BrainPublisher:
                 return {"paused": self.paused}
             case Mark():
                 self.marks.append(request.value)
-                t_lsl = self._clock()
+                t_lsl = self._clock() if request.t_lsl is None else request.t_lsl
                 self._outbox.event("marker", t_lsl, request.value)
                 return {"t_lsl": t_lsl}
             case StatusRequest():

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rtbci.commands.options import console_of
+from rtbci.commands.options import Key, ServerKey, console_of
 
 __all__ = ["osc", "publish"]
 
@@ -20,6 +20,10 @@ def publish(
     loop: Annotated[bool, typer.Option(help="Begin again at the end, as a new session.")] = False,
     wait: Annotated[bool, typer.Option(help="Begin when somebody subscribes to hello.")] = False,
     format: Annotated[str, typer.Option(help="json or msgpack.")] = "json",
+    key: Annotated[
+        str | None,
+        typer.Option(help="Key pair to encrypt with, by name (default: none on loopback, else default)."),
+    ] = None,
     insecure: Annotated[bool, typer.Option(help="Allow an address that the network reaches.")] = False,
 ) -> None:
     """Publish recorded messages as a run does, without stream or decoder: to write and test clients."""
@@ -35,6 +39,7 @@ def publish(
         loop=loop,
         wait=wait,
         format=format,
+        key=key,
         insecure=insecure,
     )
 
@@ -47,11 +52,20 @@ def osc(
     prefix: Annotated[str, typer.Option(help="What all OSC addresses begin with.")] = "/rtbci",
     duration: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
     insecure: Annotated[bool, typer.Option(help="Allow a HOST other than this machine.")] = False,
+    server_key: ServerKey = None,
+    key: Key = None,
 ) -> None:
     """Pass messages on by OSC: Godot, Processing, TouchDesigner, Max, SuperCollider."""
     from rtbci.commands import osc as command
     from rtbci.publish.addresses import PUBLISH_ADDRESS
 
     command.osc(
-        address or PUBLISH_ADDRESS, to, console_of(), prefix=prefix, duration_s=duration, insecure=insecure
+        address or PUBLISH_ADDRESS,
+        to,
+        console_of(),
+        prefix=prefix,
+        duration_s=duration,
+        insecure=insecure,
+        server_key=server_key,
+        key=key,
     )

@@ -24,6 +24,8 @@ def osc(
     prefix: str,
     duration_s: float | None,
     insecure: bool,
+    server_key: str | None = None,
+    key: str | None = None,
     clock: Clock = now,
 ) -> None:
     """Pass messages on until Ctrl-C or until the time is over; a decoder may come and go.
@@ -37,7 +39,7 @@ def osc(
     host, port = target_of(to, insecure)
     with (
         OscSender(host, port, prefix) as sender,
-        Client(address, tuple(MESSAGE_TYPES), clock=clock) as client,
+        Client(address, tuple(MESSAGE_TYPES), server_key=server_key, key=key, clock=clock) as client,
         stop_on_signals() as stop,
     ):
         tell(f"from {address} to OSC {host}:{port}{prefix}/..., Ctrl-C ends")
@@ -49,7 +51,10 @@ def osc(
             except StreamError:  # nothing for a while
                 if client.session is None and clock() - t_told > REPORT_S:
                     t_told = clock()
-                    tell(f"nothing from {address} yet; is `rtbci run` running, and does it publish there?")
+                    more = ", and does it trust this key" if server_key else ""
+                    tell(
+                        f"nothing from {address} yet; is `rtbci run` running, and does it publish there{more}?"
+                    )
             n_lost = _tell_lost(client, sender, n_lost)
         tell(f"{sender.n_sent} OSC messages sent, {sender.n_unsent} could not be sent")
 

@@ -9,6 +9,7 @@ from rtbci.commands.options import teller_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
 from rtbci.publish.codec import Format
+from rtbci.publish.door import open_door
 from rtbci.publish.message_file import FileSummary
 from rtbci.publish.message_player import MessagePlayer
 from rtbci.publish.zmq_publisher import Publisher
@@ -25,9 +26,10 @@ def publish(
     loop: bool,
     wait: bool,
     format: str,
+    key: str | None,
     insecure: bool,
 ) -> None:
-    """Play a file of messages until its end or Ctrl-C.
+    """Play a file of messages until its end or Ctrl-C; encrypted with the key that is named, or that the address needs.
 
     Raises
     ------
@@ -35,11 +37,21 @@ def publish(
         When something is not as needed; nothing is published then.
     """
     tell = teller_of(console)
-    with Publisher(address, format=_format_of(format), insecure=insecure) as publisher:
+    if key and insecure:
+        raise ConfigError("publish: got --key and --insecure, need one of them; a key encrypts every address")
+    door, _ = open_door(key or "", (address,), insecure=insecure)
+    with (
+        door,
+        Publisher(
+            address, format=_format_of(format), insecure=insecure, door=door, encrypted=door.has_key
+        ) as publisher,
+    ):
         player = MessagePlayer(path, publisher, speed=speed)
         for line in _introduction(path, player.summary):
             tell(line)
         tell(f"publish: {publisher.address}")
+        if door.has_key:
+            tell(f"key:     {door.public.hex()}")
         with stop_on_signals() as stop:
             if wait:
                 tell("waiting for a subscriber")
@@ -47,6 +59,8 @@ def publish(
             while ended and (ended := player.play(stop)) and loop:
                 pass
         tell(f"{'end of the file' if ended else 'stopped'}: {player.n_sent} messages sent")
+        if refused := door.refusals.said():
+            tell(f"refused: {refused}")
 
 
 def _introduction(path: Path, summary: FileSummary) -> list[str]:

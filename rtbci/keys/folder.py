@@ -3,13 +3,13 @@
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from platformdirs import user_config_path
 
 from rtbci.errors import ConfigError, FileFormatError
@@ -22,6 +22,7 @@ __all__ = [
     "keys_root",
     "private_folder",
     "read_private",
+    "without",
     "write_private",
 ]
 
@@ -29,6 +30,14 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 LOCK_S = 10.0
 T = TypeVar("T")
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+N = TypeVar("N", bound=_Named)
 
 
 def keys_root() -> Path:
@@ -97,9 +106,52 @@ def private_folder(folder: Path) -> Path:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Make a private folder where there is none, and let one process at a time change what is in it."""
-    with FileLock(private_folder(folder) / ".lock", timeout=LOCK_S, mode=0o600):
+    """Make a private folder where there is none, and let one process at a time change what is in it.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be made or locked, or others may enter it.
+    """
+    lock = FileLock(private_folder(folder) / ".lock", timeout=LOCK_S, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ConfigError(
+            f"{folder}: another program has changed keys for {LOCK_S:g} s, need it to end; look for an `rtbci keys` that hangs"
+        ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: cannot be locked ({error.strerror or error}), need a folder that can be written to; check its permissions"
+        ) from None
+    try:
         yield
+    finally:
+        lock.release()
+
+
+def without(kept: Sequence[N], name: str, where: str, missing: str) -> list[N]:
+    """Return what is kept but the one of a name.
+
+    Parameters
+    ----------
+    kept : sequence
+        What has names.
+    name : str
+        Of the one to leave out.
+    where, missing : str
+        For the message: who asks, and what there is none of.
+
+    Raises
+    ------
+    ConfigError
+        When there is none of that name.
+    """
+    left = [one for one in kept if one.name != name]
+    if len(left) == len(kept):
+        names = ", ".join(one.name for one in kept) or "none"
+        raise ConfigError(f"{where} '{name[:70]}': {missing}, have {names}; name one of them")
+    return left
 
 
 def read_private(path: Path, kind: type[T]) -> T | None:

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from rtbci.clock import utc_now
 from rtbci.errors import ConfigError
-from rtbci.keys.folder import alone_in, check_name, keys_root, read_private, write_private
+from rtbci.keys.folder import alone_in, check_name, keys_root, read_private, without, write_private
 from rtbci.keys.roles import Role
 
 __all__ = ["Token", "check_token", "list_tokens", "new_token", "revoke_token"]
@@ -97,13 +97,7 @@ def revoke_token(name: str, root: Path | None = None) -> None:
     """
     folder = root or keys_root()
     with alone_in(folder):
-        kept = list_tokens(folder)
-        left = [one for one in kept if one.name != name]
-        if len(left) == len(kept):
-            names = ", ".join(one.name for one in kept) or "none"
-            raise ConfigError(
-                f"token '{name[:70]}': there is none of that name, have {names}; name one of them"
-            )
+        left = without(list_tokens(folder), name, "token", "there is none of that name")
         write_private(folder / FILE_NAME, left)
 
 

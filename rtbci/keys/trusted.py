@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from rtbci.clock import utc_now
 from rtbci.errors import ConfigError
 from rtbci.keys.curve import public_key_of
-from rtbci.keys.folder import alone_in, check_name, keys_root, read_private, write_private
+from rtbci.keys.folder import alone_in, check_name, keys_root, read_private, without, write_private
 from rtbci.keys.roles import Role
 
 __all__ = ["Trusted", "TrustedKeys", "TrustedRole", "list_trusted", "revoke", "server_key_of", "trust"]
@@ -75,13 +75,7 @@ def revoke(name: str, root: Path | None = None) -> None:
     """
     folder = root or keys_root()
     with alone_in(folder):
-        kept = list_trusted(folder)
-        left = [one for one in kept if one.name != name]
-        if len(left) == len(kept):
-            names = ", ".join(one.name for one in kept) or "none"
-            raise ConfigError(
-                f"revoke '{name[:70]}': no trusted key has that name, have {names}; name one of them"
-            )
+        left = without(list_trusted(folder), name, "revoke", "no trusted key has that name")
         write_private(folder / FILE_NAME, left)
 
 
@@ -157,6 +151,10 @@ class TrustedKeys:
             state = os.stat(self._root / FILE_NAME)
         except FileNotFoundError:
             return {}
+        except OSError as error:  # a folder that was closed or replaced must not end the run
+            raise ConfigError(
+                f"{self._root / FILE_NAME}: cannot be read ({error.strerror or error}); check its permissions"
+            ) from None
         stamp = (state.st_ino, state.st_mtime_ns, state.st_ctime_ns, state.st_size)
         known, keys = self._read
         if stamp != known:

@@ -1,6 +1,7 @@
 """Connections that came to nothing: scans, other protocols, clients without the right server key."""
 
 from collections import deque
+from contextlib import suppress
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
@@ -9,7 +10,7 @@ from rtbci.clock import Clock
 from rtbci.publish.inbound import Inbound
 from rtbci.publish.refusals import Refusals
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "property_of"]
 
 MAX_EVENTS = 32
 REMEMBER_S = 0.25
@@ -78,3 +79,10 @@ class Connections:
                 f"what connected to {self._name} does not speak as a client does",
                 n_new,
             )
+
+
+def property_of(frame: zmq.Frame, name: str) -> str:
+    """What libzmq knows of the connection that a frame came by, as ``User-Id``; empty when it does not."""
+    with suppress(zmq.ZMQError):
+        return str(frame.get(name))
+    return ""

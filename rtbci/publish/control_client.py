@@ -1,6 +1,7 @@
 """Ask a running decoder to do something."""
 
 import itertools
+import math
 import uuid
 from typing import Any, Self
 
@@ -98,7 +99,12 @@ class ControlClient:
             When the decoder refuses; of the class that the decoder raised.
         StreamNotFoundError
             When no reply comes in time.
+        MessageError
+            When a number is not finite.
         """
+        for name, value in fields.items():
+            if isinstance(value, float) and not math.isfinite(value):  # JSON would say null: not given
+                raise MessageError(f"ControlClient: {name} is {value}, need a finite number, or none")
         request_id = f"auto-{next(self._ids)}" if request_id is None else request_id
         about = {"v": VERSION, "id": request_id, "client": self.client_id, "cmd": cmd}
         self._socket.send(msgspec.json.encode({**about, **fields}), zmq.NOBLOCK)

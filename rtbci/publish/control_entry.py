@@ -1,13 +1,13 @@
 """What comes in at the control socket: read, held to the limits, or refused with the reason."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 import zmq
 
 from rtbci.clock import Clock
 from rtbci.errors import ConfigError, RateLimitError, RtbciError
+from rtbci.publish.connections import property_of
 from rtbci.publish.control_messages import Request, read_request
 from rtbci.publish.door import Door
 from rtbci.publish.rate_limit import RateLimit
@@ -82,8 +82,8 @@ class Entry:
         return Parcel(
             tuple(route) if is_routed else (),
             payload,
-            _property(newest, "User-Id"),
-            _property(newest, "Peer-Address") or "an address that is not known",
+            property_of(newest, "User-Id"),
+            property_of(newest, "Peer-Address") or "an address that is not known",
         )
 
     def read(self, parcel: Parcel) -> Request:
@@ -134,9 +134,3 @@ class Entry:
         self._refusals.add(
             "request", parcel.source, "control: has frames that are no request, need one alone"
         )
-
-
-def _property(frame: zmq.Frame, name: str) -> str:
-    with suppress(zmq.ZMQError):  # the connection has no such property
-        return str(frame.get(name))
-    return ""

@@ -10,6 +10,7 @@ from rtbci.publish.messages import Version
 
 __all__ = [
     "COMMANDS",
+    "MARK_SOURCE",
     "MAX_REQUEST_BYTES",
     "Failure",
     "Mark",
@@ -29,6 +30,9 @@ MAX_REQUEST_BYTES = 16_384
 
 MAX_MARK_LETTERS = 512
 """Longest text of a marker."""
+
+MARK_SOURCE = "control"
+"""What the event of a marker says in ``data.source`` when a client has sent it."""
 
 RequestId = Annotated[int | str | None, Meta(description="Chosen by the client, repeated in the reply.")]
 ClientId = Annotated[

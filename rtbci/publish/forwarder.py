@@ -45,7 +45,7 @@ class Forwarder:
             one.setsockopt(zmq.RCVHWM, QUEUE_LENGTH)
         self._inner.bind(address)
         self._outer.connect(address)
-        self._is_hello_due = False
+        self._is_hello_due = threading.Event()
         self._failure: BaseException | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rtbci-publish", daemon=True)
@@ -69,7 +69,9 @@ class Forwarder:
 
     def poll(self) -> bool:
         """Whether somebody new wants a hello, since the last call."""
-        is_due, self._is_hello_due = self._is_hello_due, False
+        is_due = self._is_hello_due.is_set()
+        if is_due:
+            self._is_hello_due.clear()
         return is_due
 
     def close(self) -> None:
@@ -89,7 +91,8 @@ class Forwarder:
                     poller.register(file, zmq.POLLIN)
                 poller.poll(REST_MS if self._socket.is_full else POLL_MS)
                 self._pass_on()
-                self._is_hello_due |= self._socket.look(MAX_PER_SHORT_LOOK)
+                if self._socket.look(MAX_PER_SHORT_LOOK):
+                    self._is_hello_due.set()
                 self._pass_on()
             self._pass_on()
         except BaseException as error:

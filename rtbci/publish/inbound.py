@@ -3,6 +3,7 @@
 import os
 import socket as sockets
 import struct
+import sys
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -60,7 +61,7 @@ class Inbound:
 
     def accepted(self, file: int) -> None:
         """Watch a connection from now on."""
-        if not hasattr(sockets, "TCP_INFO"):
+        if sys.platform != "linux":  # others have no such number, or have it elsewhere
             return
         with suppress(OSError):  # it is closed already
             self._connections[file] = _Connection(os.fstat(file).st_ino, self._clock())
@@ -83,9 +84,10 @@ class Inbound:
         with sockets.socket(fileno=duplicate) as one:
             if one.getsockname()[1] != self.port:
                 return False
-            (n_received,) = RECEIVED.unpack(
-                one.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_INFO, RECEIVED.size)
-            )
+            told = one.getsockopt(sockets.IPPROTO_TCP, sockets.TCP_INFO, RECEIVED.size)
+            if len(told) < RECEIVED.size:  # a kernel before 4.1
+                return False
+            (n_received,) = RECEIVED.unpack(told)
             allowed = ALLOWED_BYTES + ALLOWED_PER_S * (self._clock() - connection.t_accepted)
             if n_received <= allowed:
                 return True

@@ -3,6 +3,7 @@
 import zmq
 
 from rtbci.publish.binding import bind
+from rtbci.publish.connections import property_of
 from rtbci.publish.door import Door
 from rtbci.publish.messages import MESSAGE_TYPES, Hello
 from rtbci.publish.signal_message import SIGNAL_TOPIC
@@ -56,7 +57,6 @@ class SubscriberSocket:
         The last `look` found more than it could read.
     is_flooded : bool
         Subscribers send so much that whoever owns the socket is held up by it; stays true.
-
     signal_is_wanted : bool
         Somebody has subscribed to the topic `signal` by its name.
 
@@ -167,9 +167,11 @@ class SubscriberSocket:
             return
         newest = frames[-1]
         reason = f"{len(newest.bytes)} bytes that subscribe to nothing there is"
-        self._door.refusals.add("frame", _property(newest, "Peer-Address") or "publish", reason, len(frames))
+        self._door.refusals.add(
+            "frame", property_of(newest, "Peer-Address") or "publish", reason, len(frames)
+        )
         for frame in frames if self._encrypted else ():
-            user = _property(frame, "User-Id")
+            user = property_of(frame, "User-Id")
             self._strangers[user] = self._strangers.get(user, 0) + 1
 
     def _is_to_be_opened_anew(self) -> bool:
@@ -213,10 +215,3 @@ def _is_subscription(frame: bytes) -> bool:
 
 def _takes_in_hello(frame: bytes) -> bool:
     return frame[:1] == b"\x01" and _HELLO.startswith(frame[1:])
-
-
-def _property(frame: zmq.Frame, name: str) -> str:
-    try:
-        return str(frame.get(name))
-    except zmq.ZMQError:  # the connection has no such property
-        return ""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rtbci.publish.control_messages import MARK_SOURCE
 from rtbci.publish.messages import Prediction
 from rtbci.record.repair import said_damages
 from rtbci.report.session_facts import SessionFacts, SpreadMap
@@ -187,8 +188,12 @@ def _channels(spread: SpreadMap) -> list[tuple[str, str, str, str]]:
 
 
 def _events(facts: SessionFacts) -> list[tuple[str, str, str]]:
-    """Everything but decisions and markers, which are too many for a table."""
-    told = [one for one in facts.events if one.kind not in ("decision", "marker", "engine_progress")]
+    """Everything but decisions and cues, which are too many for a table; markers that somebody set by hand are in it."""
+    told = [
+        one
+        for one in facts.events
+        if one.kind not in ("decision", "marker", "engine_progress") or one.data.get("source") == MARK_SOURCE
+    ]
     return [
         (
             f"{one.t_lsl - facts.t_span[0]:.2f} s",

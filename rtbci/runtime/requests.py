@@ -9,20 +9,26 @@ import msgspec
 from rtbci.clock import Clock
 from rtbci.errors import MessageError
 from rtbci.publish.control import Result
-from rtbci.publish.control_messages import Mark, Pause, Request, Resume, StatusRequest, Stop, SwapProfile
+from rtbci.publish.control_messages import (
+    MARK_SOURCE,
+    Mark,
+    Pause,
+    Request,
+    Resume,
+    StatusRequest,
+    Stop,
+    SwapProfile,
+)
 from rtbci.publish.messages import Scalar, Status
 from rtbci.publish.outbox import Outbox
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.profile_swaps import ProfileSwaps
 from rtbci.stream.source import Marker
 
-__all__ = ["MARK_AHEAD_S", "MARK_PAST_S", "MARK_SOURCE", "RequestHandler"]
+__all__ = ["MARK_AHEAD_S", "MARK_PAST_S", "RequestHandler"]
 
 MARK_PAST_S, MARK_AHEAD_S = 10.0, 1.0
 """How far from now the time of a marker may be: as long as windows that are locked to markers can still be cut."""
-
-MARK_SOURCE = "control"
-"""What the event of a marker says in ``data.source`` when a client has sent it."""
 
 
 class RequestHandler:

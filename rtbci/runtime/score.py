@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rtbci.publish.control_messages import MARK_SOURCE
 from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.recipes import idle_class
 
@@ -106,9 +107,11 @@ class Score:
         return [trial for trial in self.trials if trial.probs and trial.cue != idle_name]
 
     def _mark(self, event: Event) -> None:
+        cue = event.data.get("class")
+        if cue is None and event.data.get("source") == MARK_SOURCE:
+            return  # a note that somebody took: the user goes on with what was asked for
         if self.trials:
             self.trials[-1].t_end = min(self.trials[-1].t_end, event.t_lsl)
-        cue = event.data.get("class")
         if isinstance(cue, str):
             self.trials.append(Trial(event.t_lsl, cue, event.t_lsl + IMAGERY_S))
 

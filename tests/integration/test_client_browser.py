@@ -1,4 +1,4 @@
-"""The browser's client in headless Chromium, against `rtbci publish` and the stand-in of the bridge."""
+"""The browser's client in headless Chromium, against recorded messages and the WebSocket of the live page."""
 
 import json
 import os
@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("starlette", reason="starlette is not installed: pip install 'rtbci[calibrate]'")
-pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install 'rtbci[calibrate]'")
-pytest.importorskip("websockets", reason="websockets is not installed: pip install 'rtbci[calibrate]'")
+pytest.importorskip("starlette", reason="starlette is not installed: pip install 'rtbci[monitor]'")
+pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install 'rtbci[monitor]'")
+pytest.importorskip("websockets", reason="websockets is not installed: pip install 'rtbci[monitor]'")
 
+from rtbci.keys.tokens import new_token
 from tests.integration.chromium import BROWSER, Chromium
 from tests.integration.client_programs import CLIENTS, N_MISSING, publishing, short_stream
 from tests.integration.live_runs import ANY_PORT
@@ -40,9 +41,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 def test_the_example_shows_decisions_and_losses_and_comes_back(
     address: str, browser: Chromium, tmp_path: Path
 ) -> None:
-    with bridge(address, PAGE, token="secret") as port:
-        url = f"ws://127.0.0.1:{port}/messages"
-        browser.load(f"http://127.0.0.1:{port}/example.html?url={url}&token=secret")
+    with bridge(address, PAGE) as served:
+        browser.load(f"{served.files}example.html?url={served.messages}")
         browser.wait_for("document.getElementById('decision').textContent === 'right_hand'")
         browser.wait_for(f"document.getElementById('note').textContent.includes('lost {N_MISSING}')")
         assert browser.evaluate("document.querySelectorAll('progress').length") == 2
@@ -50,18 +50,18 @@ def test_the_example_shows_decisions_and_losses_and_comes_back(
         if "RTBCI_PICTURES" in os.environ:  # for docs/clients/browser.md
             Path(os.environ["RTBCI_PICTURES"], "client-browser.png").write_bytes(browser.picture())
     browser.wait_for("['waiting', 'connecting'].includes(document.getElementById('note').textContent)")
-    with bridge(address, PAGE, token="secret", port=port):
+    with bridge(address, PAGE, port=int(served.messages.split(":")[2].split("/")[0])):
         browser.wait_for("document.getElementById('note').textContent.includes('age')")
 
 
 def test_the_module_counts_greets_and_skips_what_is_no_message(address: str, browser: Chromium) -> None:
-    with bridge(address, PAGE) as port:
-        browser.load(f"http://127.0.0.1:{port}/example.html?url=ws://127.0.0.1:1/")
+    with bridge(address, PAGE) as served:
+        browser.load(f"{served.files}example.html?url=ws://127.0.0.1:1/")
         topics = json.dumps(["prediction", "event"])
         browser.evaluate(
             f"""import('./rtbci.js').then(({{ Listener }}) => {{
               window.seen = []
-              window.one = new Listener('ws://127.0.0.1:{port}/messages', {{ topics: {topics} }})
+              window.one = new Listener('{served.messages}', {{ topics: {topics} }})
               for (const what of ['hello', 'prediction', 'event', 'state'])
                 one.on(what, (value) => seen.push(what === 'state' ? value : what))
               one.on('event', () => {{ throw new Error('a callback that fails') }})
@@ -79,12 +79,23 @@ def test_the_module_counts_greets_and_skips_what_is_no_message(address: str, bro
               '{"topic":"prediction","message":{"v":1,"seq":"many","session":"s"}}']) one._read(text)"""
         )
         assert browser.evaluate("one.malformed") == 7
+        browser.evaluate(
+            """one.on('dropped', ({ n_frames }) => seen.push(n_frames)); one._read(
+              '{"topic":"dropped","message":{"v":1,"session":"another","seq":0,"n_frames":64}}')"""
+        )
+        assert browser.evaluate("seen.includes(64) && one.session !== 'another' && one.lost.prediction > 0")
         browser.evaluate("one.close()")
         assert browser.evaluate("one.state") == "closed"
 
 
-def test_a_wrong_token_gets_nothing(address: str, browser: Chromium) -> None:
-    with bridge(address, PAGE, token="secret") as port:
-        browser.load(f"http://127.0.0.1:{port}/example.html?url=ws://127.0.0.1:{port}/messages&token=wrong")
+def test_off_this_computer_it_takes_a_token(
+    address: str, browser: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    token = new_token("page")
+    with bridge(address, PAGE, host="0.0.0.0") as served:
+        browser.load(f"{served.files}example.html?url={served.messages}&token=wrong")
         browser.wait_for("document.getElementById('note').textContent === 'waiting'")
         assert browser.evaluate("document.getElementById('bars').children.length") == 0
+        browser.load(f"{served.files}example.html?url={served.messages}&token={token}")
+        browser.wait_for("document.getElementById('note').textContent.includes('age')")

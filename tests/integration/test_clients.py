@@ -8,14 +8,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 import zmq
 
+from rtbci.keys.curve import KeyPair, new_key, z85_of
+from rtbci.keys.trusted import trust
 from rtbci.publish.codec import encode
 from rtbci.publish.message_file import read_messages, summary_of
 from tests.integration.client_programs import (
@@ -71,9 +74,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield next(line.split()[1] for line in publisher.said if line.startswith("publish: "))
 
 
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, "Future[list[str]]"]]:
+    """All programs, made beside the first tests: compilers take longer than what is tested."""
+    with ThreadPoolExecutor(len(BUILDERS)) as pool:
+        yield {name: pool.submit(build, tmp_path_factory.mktemp(name)) for name, build in BUILDERS.items()}
+
+
 @pytest.fixture(scope="module", params=BUILDERS)
-def command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    return BUILDERS[request.param](tmp_path_factory.mktemp(request.param))
+def command(request: pytest.FixtureRequest, commands: dict[str, "Future[list[str]]"]) -> list[str]:
+    return commands[request.param].result()
 
 
 def test_it_shows_predictions_decisions_events_losses_and_ends_with_ctrl_c(
@@ -87,6 +97,47 @@ def test_it_shows_predictions_decisions_events_losses_and_ends_with_ctrl_c(
         program.popen.send_signal(signal.SIGINT)
         assert program.wait_end() in (0, -signal.SIGINT)
         assert not any("rror" in line or "Traceback" in line for line in program.said)
+
+
+class Secured(NamedTuple):
+    """A publisher with keys, and a listener's whom it trusts."""
+
+    address: str
+    server: KeyPair
+    own: KeyPair
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    folder = tmp_path_factory.mktemp("secured")
+    keys = folder / "rtbci" / "keys"
+    server, own = new_key(root=keys), new_key("listener", keys)
+    trust("listener", own.public.hex(), "listener", keys)
+    path = short_stream(folder / "short.jsonl")
+    play = ("publish", "--from", str(path), "--loop", "--speed", "6", "--pub", ANY_PORT, "--key", "default")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(folder))  # of `rtbci osc` as well
+        with rtbci(*play) as publisher:
+            publisher.wait_line(f"key:     {server.public.hex()}")
+            yield Secured(
+                next(line.split()[1] for line in publisher.said if line.startswith("publish: ")), server, own
+            )
+
+
+def test_it_listens_to_a_run_with_keys(
+    command: list[str], secured: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if command[0] == "mono":
+        with started([*command, secured.address]) as program:
+            assert program.wait_end() != 0
+        assert "wants encryption or is no ZeroMQ socket, need rtbci without keys" in "\n".join(program.said)
+        return
+    monkeypatch.setenv("RTBCI_SERVER_KEY", z85_of(secured.server.public))
+    monkeypatch.setenv("RTBCI_PUBLIC_KEY", z85_of(secured.own.public))
+    monkeypatch.setenv("RTBCI_SECRET_KEY", z85_of(secured.own.secret))
+    with started([*command, secured.address]) as program:
+        program.wait_line("event decision right_hand")
+        assert not any(z85_of(secured.own.secret) in line for line in program.said)
 
 
 @contextmanager
@@ -173,7 +224,7 @@ def test_publish_ends_with_the_file(tmp_path: Path) -> None:
     assert publisher.said[-2] == "end of the file: 12 messages sent"
 
 
-def test_osc_receivers_get_everything(address: str) -> None:
+def test_osc_receivers_get_everything_of_a_run_with_keys(secured: Secured) -> None:
     pytest.importorskip("pythonosc", reason="python-osc is not installed: pip install 'rtbci[osc]'")
     from pythonosc.dispatcher import Dispatcher
     from pythonosc.osc_server import ThreadingOSCUDPServer
@@ -185,7 +236,8 @@ def test_osc_receivers_get_everything(address: str) -> None:
         thread = threading.Thread(target=server.serve_forever, name="osc", daemon=True)
         thread.start()
         where = f"127.0.0.1:{server.server_address[1]}"
-        with rtbci("osc", address, "--to", where, "--prefix", "/bci"):
+        keys = ("--server-key", secured.server.public.hex(), "--key", "listener")
+        with rtbci("osc", secured.address, "--to", where, "--prefix", "/bci", *keys):
             wanted = {"/bci/lost", "/bci/decision", "/bci/hello", "/bci/probs", "/bci/event"}
             wait_for(lambda: wanted <= set(heard), "all addresses")
         server.shutdown()

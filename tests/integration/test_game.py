@@ -23,6 +23,7 @@ from rtbci.errors import ConfigError, PortInUseError, StreamNotFoundError
 from rtbci.publish.messages import Prediction, State, StatusContent
 from tests.integration.live_runs import ANY_PORT, PATIENCE_S, wait_for
 from tests.integration.publish_fixtures import published, window
+from tests.integration.test_door import guarded_in
 
 GAME = Path(__file__).resolve().parents[2] / "examples" / "game"
 SIZE = (640, 360)
@@ -93,7 +94,9 @@ def test_plays_itself_from_an_empty_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.net
-def test_loss_pause_and_marks_over_real_sockets() -> None:
+def test_loss_pause_and_marks_over_real_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("STALE_S", 0.2), ("LOST_S", 0.4), ("WINDOW_S", 0.5)):
+        monkeypatch.setattr(f"examples.game.brain.{name}", seconds)  # so that nobody waits for them
     brain = Brain(0.95, seed=0)
     with ExitStack() as outer:
         with ExitStack() as stack:
@@ -176,6 +179,20 @@ def test_nothing_publishes() -> None:
     assert "message to frame: nothing was measured" in said
     with pytest.raises(StreamNotFoundError, match="nothing came from"):
         run_game(replace(options, autostart=True), said.append)
+
+
+@pytest.mark.net
+def test_it_listens_to_a_run_with_keys_and_marks_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with guarded_in(tmp_path / "rtbci" / "keys") as run, ExitStack() as stack:
+        run.key("default", "controller")
+        options = Options(
+            run.publisher.address, run.control.address, server_key=run.server_key, cue_stream="", size=SIZE
+        )
+        game = Game(options, None, None, stack, now)
+        until(game, lambda: run.go_on() and game._feed.n_predictions, "a prediction")
+        press(pygame.K_m)
+        until(game, lambda: run.go_on() and game._note == "Marked in the session", "a mark")
 
 
 @pytest.mark.net

@@ -316,6 +316,8 @@ def test_few_requests_are_carried_out_in_one_hop() -> None:
 def test_the_client_repeats_a_request_by_its_id() -> None:
     decoder = FakeDecoder()
     with decoding(decoder) as control, ControlClient(control.address) as client:
+        with pytest.raises(MessageError, match="t_lsl is nan, need a finite number, or none"):
+            client.request("mark", value="hit", t_lsl=float("nan"))
         results = [client.request("mark", value="hit", request_id="hit-1") for _ in range(3)]
         assert results == [{"n_requests": 1}] * 3
         client.request("mark", value="hit")

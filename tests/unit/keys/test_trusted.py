@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from rtbci.errors import ConfigError
+from rtbci.keys import folder
 from rtbci.keys.trusted import TrustedKeys, list_trusted, revoke, server_key_of, trust
 
 ADA, BOB = "aa" * 32, "bb" * 32
@@ -47,6 +48,27 @@ def test_names_and_keys_are_trusted_once(root: Path) -> None:
     with pytest.raises(ConfigError, match="revoke 'bob': no trusted key has that name, have ada"):
         revoke("bob", root)
     assert [one.name for one in list_trusted(root)] == ["ada"]
+
+
+def test_a_folder_that_is_none_any_more_lets_nobody_in(root: Path) -> None:
+    trust("ada", ADA, "controller", root)
+    keys = TrustedKeys(root)
+    assert keys.role_of(bytes.fromhex(ADA)) == "controller"
+    for one in root.iterdir():
+        one.unlink()
+    root.rmdir()
+    root.write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"trusted.json: cannot be read \(Not a directory\)"):
+        keys.role_of(bytes.fromhex(ADA))
+
+
+def test_whoever_waits_too_long_for_the_folder_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "LOCK_S", 0.01)
+    with (
+        folder.alone_in(root),
+        pytest.raises(ConfigError, match=r"another program has changed keys for 0\.01 s"),
+    ):
+        trust("ada", ADA, "listener", root)
 
 
 def test_a_file_that_others_may_write_lets_nobody_in(root: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -54,6 +55,7 @@ def write_trials(folder: Path) -> Path:
     items += [cue(0, 101.0, CLASSES[0]), cue(1, 106.0, CLASSES[1])]
     items += [prediction(i, 100.5 + i / 4, decided=i == 14) for i in range(48)]
     items += [
+        msgspec.structs.replace(cue(3, 108.0, "level-2"), data={"source": "control"}),
         status(2, 109.0, "lost"), event(2, "stream_lost", 109.0, "<b>amp</b>"),
         status(3, 110.0, "running", paused=True), status(4, 112.5, "stopped"),
     ]  # fmt: skip
@@ -98,6 +100,9 @@ def test_what_is_found_in_it(trials: Path) -> None:
     ((label, spread_uv, share, _),) = words["channels"]
     assert (label, share) == ("FC5", "flat 33 %")
     assert 15.0 < float(spread_uv) < 25.0
+    told = {what for _, what, _ in words["events"]}
+    assert "marker: level-2" in told  # set by hand; cues are too many
+    assert not any(CLASSES[0] in what for what in told)
     assert dict(words["hashes"])["session.xdf"] == facts.sha256
 
 

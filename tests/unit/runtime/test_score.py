@@ -117,3 +117,14 @@ def test_other_messages_and_the_rest_of_a_sink() -> None:
     assert session.score.cue is None
     assert session.score.poll() is False
     session.score.close()
+
+
+def test_a_mark_by_hand_ends_no_trial_unless_it_is_a_cue() -> None:
+    session = Session()
+    session.cue(10.0, "left")
+    session.outbox.event("marker", 11.0, "level-2", {"class": None, "source": "control"})
+    session.window(13.0, 0.9, "left")
+    assert session.score.decided() == (1, 0, 0)
+    session.outbox.event("marker", 13.5, "right", {"class": "right", "source": "control"})
+    assert session.score.cue == "right"
+    assert session.score.trials[0].t_end == 13.5
