@@ -71,6 +71,8 @@ def main() -> int:
     if args.send:
         return _send(args)
     args.out.mkdir(parents=True, exist_ok=True)
+    if args.work is not None:
+        args.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.work) as work:
         result = Soak(args, Path(work)).run()
     (args.out / "soak.json").write_text(json.dumps(result, indent=1) + "\n")
