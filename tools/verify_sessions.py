@@ -1,11 +1,11 @@
-"""Record twenty sessions with faults inside, verify each, and print the table of docs/verify.md.
+"""Record sessions with faults inside, verify each, and print the table of docs/verify.md.
 
     python tools/verify_sessions.py --out DIR [--only-simulated] [--seconds 60]
 
-Seventeen are recorded in simulated time, one for each scenario of `rtbci chaos` that a run survives; three in real
-time, by `rtbci run` on a stream of `rtbci chaos` over LSL. While they run, profiles are swapped, engines change, clients
-pause and set marks, adaptation is on, and a run is killed and taken up again, as the table says. Exit status 1 where a
-session is not identical.
+One is recorded in simulated time for each scenario of `rtbci chaos` that a run survives, and three in real time, by
+`rtbci run` on a stream of `rtbci chaos` over LSL. While they run, profiles are swapped, engines change, clients pause and
+set marks, adaptation is on, and a run is killed and taken up again, as the table says. Exit status 1 where a session is
+not identical.
 """
 
 import argparse

@@ -49,10 +49,11 @@ def _facts(timing: Timing) -> list[str]:
     engine, load = timing.engine, timing.load
     others = ", ".join(f"{one.name} {one.cpu_percent:.0f} %" for one in load.others) or "nothing worth a name"
     recorded = "not recorded" if timing.n_not_recorded is None else "recorded"
+    used = f"{engine.name} {engine.id[:12]} on {engine.backend}, {engine.precision}, {engine.device}"
     return [
         f"{timing.paradigm}: {timing.n_channels} channels, {timing.rate_hz:g} Hz, chunks of {timing.chunk}, a hop every "
         f"{1e3 * timing.hop_s:g} ms; {timing.seconds:g} s, {recorded}",
-        f"engine:   {engine.name} {engine.id[:12]} on {engine.backend}, {engine.precision}, {engine.device}",
+        f"engine:   {used if engine.name else 'none needed'}",
         f"run:      {timing.cpu_percent:.1f} % of a core, {timing.rss_mb:.0f} MB",
         f"computer: {load.n_cores} cores, {load.cpu_percent:.0f} % busy (busiest second {load.cpu_max_percent:.0f} %); "
         f"beside it: {others}",

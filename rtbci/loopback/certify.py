@@ -146,9 +146,7 @@ def observe(wanted: Wanted, computer: Computer, told: Callable[[str], None]) -> 
         sender = stack.enter_context(RtbciProcess([*amp, "--channels", ",".join(labels)]))
         sender.wait_line("stream", START_S)
         run = stack.enter_context(RtbciProcess(_run_args(wanted, name, folder)))
-        patience_s = ENGINE_S if wanted.config.engine.wait else START_S
-        address = run.wait_line("publish:", START_S).split()[1]
-        client = stack.enter_context(Client(address, ALL_TOPICS, timeout_s=patience_s))
+        client = stack.enter_context(_client(wanted.config, run))
         watch = _Watch(run, client, computer)
         watch.wait_for_first()
         told(f"decoding; counting for {wanted.seconds:g} s")
@@ -165,7 +163,17 @@ def _run_args(wanted: Wanted, name: str, folder: str) -> list[str]:
     own += ["--pub", ANY_PORT, "--control", ANY_PORT]
     if wanted.config.record.enabled:
         own += ["--record", folder]
+    if wanted.config.monitor.enabled:
+        own += ["--monitor-at", "127.0.0.1:0"]  # the port may be that of a run that goes on
     return ["run", *wanted.args, *own]
+
+
+def _client(config: RunConfig, run: RtbciProcess) -> Client:
+    """A subscriber to the run; with its own key where the configuration encrypts, as nobody else need be trusted."""
+    address, key = run.wait_line("publish:", START_S).split()[1], config.publish.key
+    server_key = run.wait_line("key:", START_S).split()[1] if key else None
+    patience_s = ENGINE_S if config.engine.wait else START_S
+    return Client(address, ALL_TOPICS, timeout_s=patience_s, server_key=server_key, key=key or None)
 
 
 def _work_folder(config: RunConfig) -> "tempfile.TemporaryDirectory[str]":

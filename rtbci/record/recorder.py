@@ -21,6 +21,7 @@ from rtbci.record.session_json import JSON_NAME, Ended, SessionRecord, write_ses
 from rtbci.record.streams import SessionStreams, SoFar
 from rtbci.record.tap import RecordedSource
 from rtbci.record.xdf_format import SESSION_XDF
+from rtbci.runtime.requests import MARK_SOURCE
 from rtbci.stream.source import Chunk, Marker, Source
 
 __all__ = ["SessionRecorder", "Written"]
@@ -168,7 +169,7 @@ class SessionRecorder:
     def send(self, message: Message) -> None:
         """Take a message; see `Sink.send`."""
         self.take(message)
-        if isinstance(message, Event) and message.data.get("source") == "control":
+        if isinstance(message, Event) and message.data.get("source") == MARK_SOURCE:
             # A client's marker came by no stream; as a marker of the session it is exported and replayed.
             self.take(Marker(message.t_lsl, message.value))
         if isinstance(message, Prediction) and self._clock() - self._t_written >= WRITE_S:

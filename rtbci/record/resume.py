@@ -44,10 +44,8 @@ class Unfinished(NamedTuple):
         Where its messages go on.
     profile : ProfileRef
         What decoded last.
-    t_newest_lsl : float
-        Stamp of its newest sample.
     gap_s : float
-        Since then, until now.
+        Since its newest sample came, until now.
     """
 
     folder: Path
@@ -56,7 +54,6 @@ class Unfinished(NamedTuple):
     so_far: SoFar
     numbers: Numbers
     profile: ProfileRef
-    t_newest_lsl: float
     gap_s: float
 
 
@@ -137,14 +134,14 @@ def _unfinished(folder: Path, record: SessionRecord, disk: ResumedFile, t_now: f
     file = read_xdf_file(path)
     rows = _rows(file, folder)
     opened = _opened_streams(file, rows)
-    newest = max((float(one.t_s[-1]) for one in opened if len(one.t_s)), default=None)
-    if newest is None:
+    if not any(len(one.t_s) for one in opened):
         raise FileFormatError(
             f"{folder}: holds no sample, there is nothing to go on with; begin a new session"
         )
+    newest = _t_received(opened, rows)
     if t_now < newest:
         raise FileFormatError(
-            f"{folder}: its newest sample is of {newest:.1f} s, the LSL clock says {t_now:.1f} s: this computer has been "
+            f"{folder}: its newest sample came at {newest:.1f} s, the LSL clock says {t_now:.1f} s: this computer has been "
             "started anew, or it is another one, and times cannot be compared; begin a new session (`rtbci run --profile "
             f"{folder / 'profiles'}/...` with the same profile)"
         )
@@ -154,9 +151,7 @@ def _unfinished(folder: Path, record: SessionRecord, disk: ResumedFile, t_now: f
     numbers = {topic: n + skip for topic, n in _next_numbers(file, rows).items()}
     with mapped(path) as data:
         so_far = _so_far(data, survey(data, str(path)), file, opened, hello, numbers)
-    return Unfinished(
-        folder, record, disk, so_far, Numbers(hello.session, numbers), hello.profile, newest, gap_s
-    )
+    return Unfinished(folder, record, disk, so_far, Numbers(hello.session, numbers), hello.profile, gap_s)
 
 
 def _rows(file: XdfFile, folder: Path) -> list[Row]:
@@ -172,6 +167,12 @@ def _rows(file: XdfFile, folder: Path) -> list[Row]:
 def _opened_streams(file: XdfFile, rows: list[Row]) -> list[StreamData]:
     ids = {row.stream_id for row in rows if isinstance(row, StreamOpened)}
     return [one for one in file.streams if one.stream.stream_id in ids]
+
+
+def _t_received(opened: list[StreamData], rows: list[Row]) -> float:
+    """When the newest sample came, by this computer's clock; its stamp may be of another one."""
+    taken = [row.t_lsl for row in rows if isinstance(row, Taken)]
+    return max(taken or [float(one.t_s[-1]) for one in opened if len(one.t_s)])
 
 
 def _newest_hello(file: XdfFile, folder: Path) -> Hello:

@@ -31,7 +31,7 @@ class DeadChannels:
 
     def __init__(self, read: npt.NDArray[np.bool_], rate_hz: float) -> None:
         n = len(read)
-        self._read = read
+        self._read, self._n_most = read, MOST * read.sum()
         self._n_dead, self._n_alive = max(1, round(DEAD_S * rate_hz)), round(ALIVE_S * rate_hz)
         self._n_times = round(TIMES_S * rate_hz)
         self._dead = np.zeros(n, bool)
@@ -61,11 +61,25 @@ class DeadChannels:
         ndarray of bool, shape (n_samples,)
             Those in which only dead channels are not finite, and not too many.
         """
+        rows = holes & self._read
+        if self._goes_on(rows):
+            return np.full(len(rows), rows[0].sum() <= self._n_most)
         fine = np.empty(len(holes), bool)
-        for i, row in enumerate(holes & self._read):
+        for i, row in enumerate(rows):
             self._take(row)
-            fine[i] = not (row & ~self._dead).any() and row.sum() <= MOST * self._read.sum()
+            fine[i] = not (row & ~self._dead).any() and row.sum() <= self._n_most
         return fine
+
+    def _goes_on(self, rows: npt.NDArray[np.bool_]) -> bool:
+        """Take samples at once in which the same channels stay dead, as nearly always: 12 us a chunk, not 14 a sample."""
+        row = rows[0]
+        if (row & ~(self._dead & (self._n_row > 0))).any() or (rows != row).any():
+            return False
+        self._n_row = np.where(row, self._n_row + len(rows), 0)
+        self._n_seen += len(rows)
+        self._i_last[row] = self._n_seen - 1
+        self._dead &= self._n_seen - 1 - self._i_last <= self._n_alive
+        return True
 
     def _take(self, row: npt.NDArray[np.bool_]) -> None:
         begins = row & (self._n_row == 0)

@@ -62,7 +62,7 @@ class Journal:
 
     Notes
     -----
-    One owner, who holds the decoder. With a row and its checksums about 25 µs for motor imagery, behind the decision.
+    One owner, who holds the decoder. With a row and its checksums about 35 µs for motor imagery (tools/bench_journal.py), behind the decision.
     """
 
     def __init__(

@@ -27,7 +27,6 @@ from rtbci.stream.source import Marker
 __all__ = ["Estimate", "Pipeline", "Successor", "WindowGrid"]
 
 MAX_PUSH_S = 1.0  # longer chunks are cut, so that the ring of stamps need not hold a whole recording
-
 LATE_MARKER_S = 10.0
 """How long after its window's end a marker may still come."""
 

@@ -24,6 +24,11 @@ class SpectroSpatialAdapter:
     fir : array_like, shape (n_out, n_taps), optional
         Causal taps of each output, newest sample first: ``y[t] = sum_k fir[o, k] * mixed[t - k, o]``.
 
+    Attributes
+    ----------
+    sources : ndarray of int, shape (n_out,)
+        The input that each output is picked from; -1 where it is a sum of several, or of none.
+
     Raises
     ------
     ConfigError
@@ -47,8 +52,10 @@ class SpectroSpatialAdapter:
         self._columns: npt.NDArray[np.intp] | None = used if used.size < self.n_channels_in else None
         self._mix: FloatArray | None = np.ascontiguousarray(mix[:, used].T)  # (n_used, n_out)
         self._gains: FloatArray | None = None
-        if (np.count_nonzero(mix, axis=1) == 1).all():
-            self._columns = np.abs(mix).argmax(axis=1)
+        single = np.count_nonzero(mix, axis=1) == 1
+        self.sources = np.where(single, np.abs(mix).argmax(axis=1), -1)
+        if single.all():
+            self._columns = self.sources
             gains = mix[np.arange(self.n_channels_out), self._columns]
             self._mix, self._gains = None, None if (gains == 1.0).all() else gains
         self._convolution: FloatArray | None = None  # (n_out, BLOCK, n_taps - 1 + BLOCK)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rtbci.stages.adapter import SpectroSpatialAdapter
 from rtbci.stages.align import RunningAlign
 from rtbci.stages.fill import Fill
 from rtbci.stages.infer import Filled, fill_matrix
@@ -48,8 +49,8 @@ class MaskedChain(Chain):
     Parameters
     ----------
     stages : sequence of Stage
-        The first one maps the stream's channels to electrodes in microvolts and has no memory; a `Fill` stands behind
-        the filters and in front of reference and alignment.
+        The first one, a `SpectroSpatialAdapter`, maps the stream's channels to electrodes in microvolts and has no memory;
+        a `Fill` stands behind the filters and in front of reference and alignment.
     required : sequence of int
         Electrodes that the paradigm cannot do without.
     readers : ndarray of bool, shape (n_channels, n_channels), optional
@@ -71,8 +72,8 @@ class MaskedChain(Chain):
     alignment takes back the blocks in which the fault was not known yet, and counts what the good ones cannot tell.
     While more than half are bad it learns nothing.
 
-    A sample that is not finite makes its electrode bad at once; what the filters are given in its place is the newest
-    sample that was. Without a `RunningAlign` behind the `Fill` there is no covariance, and nothing is replaced.
+    A sample that is not finite makes its electrode bad at once; what is decoded in its place is the newest sample of the
+    stream's channel that was, so that electrodes which are made up from several stay finite too. Without a `RunningAlign` behind the `Fill` there is no covariance, and nothing is replaced.
     """
 
     def __init__(
@@ -88,10 +89,11 @@ class MaskedChain(Chain):
         self._align = next((one for one in stages[self._i_fill :] if isinstance(one, RunningAlign)), None)
         n = self._fill.n_channels_in
         self._judge = ElectrodeJudge(n, stages[0].rate_out_hz)
+        self._sources = stages[0].sources if isinstance(stages[0], SpectroSpatialAdapter) else np.arange(n)
         self._required, self._readers = np.array(required, np.intp), readers
         self.can_replace = replaces and self._align is not None and self._align.n_channels_in == n
         self._reference = self._reference_matrix(n) if self.can_replace else np.eye(n)
-        self._held: FloatArray | None = None  # the newest sample in front of the filters, shape (n_channels,)
+        self._held: FloatArray | None = None  # the newest sample of the stream, shape (n_channels_in,)
         self.changes: deque[MaskChange] = deque(maxlen=N_CHANGES)
         self._forget()
 
@@ -151,14 +153,14 @@ class MaskedChain(Chain):
         n = len(chunk)
         if n and self._n_left >= n:  # nothing to judge within it
             self._n_left -= n
-            return self._through(self.stages[0].push(chunk))
+            return self._through(chunk)
         pieces, i = [], 0
         while i < n:
             if not self._n_left:
                 self._close_block()
             taken = min(n - i, self._n_left)
             self._n_left -= taken
-            pieces.append(self._through(self.stages[0].push(chunk[i : i + taken])))
+            pieces.append(self._through(chunk[i : i + taken]))
             i += taken
         return np.concatenate(pieces) if pieces else super().push(chunk)
 
@@ -189,23 +191,32 @@ class MaskedChain(Chain):
         self._heard: list[FloatArray] = []
         self._holes = np.zeros(self._fill.n_channels_in, bool)
 
-    def _through(self, raw: FloatArray) -> FloatArray:
-        """The rest of the stages, for samples behind the first one and within a block."""
+    def _through(self, chunk: FloatArray) -> FloatArray:
+        """Push samples, of which there are some, within a block."""
+        raw = self.stages[0].push(chunk)
         # One sum of squares tells of any that is not finite; only then is it looked for.
-        if not math.isfinite(np.vdot(raw, raw)) and (holes := ~np.isfinite(raw)).any():
-            fresh = holes & ~self._judge.bad
-            if not fresh.any():
-                return self._onward(self._patched(raw, holes))
-            first = int(fresh.any(axis=1).argmax())
-            before = [self._onward(self._patched(raw[:first], holes[:first]))] if first else []
-            self._judge.condemn(fresh[first])
-            self._renew(2 * BLOCK_S)
-            return np.concatenate([*before, self._through(raw[first:])])
-        return self._onward(raw)
+        if math.isfinite(np.vdot(raw, raw)):
+            self._held = chunk[-1].copy()
+            return self._onward(raw)
+        holes = ~np.isfinite(chunk)
+        patched = self._patched(chunk, holes)
+        self._held = patched[-1]
+        return self._around(self.stages[0].push(patched), holes[:, self._sources] & (self._sources >= 0))
+
+    def _around(self, raw: FloatArray, holes: npt.NDArray[np.bool_]) -> FloatArray:
+        """Go on with electrodes of which some samples are held ones; those are bad from there on."""
+        fresh = (holes & ~self._judge.bad).any(axis=1)
+        if not fresh.any():
+            self._holes |= holes.any(axis=0)
+            return self._onward(raw)
+        first = int(fresh.argmax())
+        before = [self._around(raw[:first], holes[:first])] if first else []
+        self._judge.condemn(holes[first] & ~self._judge.bad)
+        self._renew(2 * BLOCK_S)
+        return np.concatenate([*before, self._around(raw[first:], holes[first:])])
 
     def _onward(self, raw: FloatArray) -> FloatArray:
         self._n_in += len(raw)
-        self._held = raw[-1]
         self._raw.append(raw)
         outputs = [raw]
         for i, stage in enumerate(self.stages[1:], 1):
@@ -217,11 +228,10 @@ class MaskedChain(Chain):
             self.listener(outputs)
         return raw
 
-    def _patched(self, raw: FloatArray, holes: npt.NDArray[np.bool_]) -> FloatArray:
-        """With the newest finite sample of its electrode, or 0, wherever one is not."""
-        held = np.zeros(raw.shape[1]) if self._held is None else self._held
-        self._holes |= holes.any(axis=0)
-        line = np.vstack((held, np.where(holes, 0.0, raw)))
+    def _patched(self, chunk: FloatArray, holes: npt.NDArray[np.bool_]) -> FloatArray:
+        """With the newest finite sample of its channel, or 0, wherever one is not."""
+        held = np.zeros(chunk.shape[1]) if self._held is None else self._held
+        line = np.vstack((np.where(np.isfinite(held), held, 0.0), np.where(holes, 0.0, chunk)))
         newest = np.where(np.vstack((np.zeros_like(holes[:1]), holes)), 0, np.arange(len(line))[:, None])
         return np.take_along_axis(line, np.maximum.accumulate(newest, axis=0), axis=0)[1:]
 

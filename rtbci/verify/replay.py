@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rtbci.chaos.simulate import SimulatedClock
 from rtbci.clock import Clock
 from rtbci.config import RunConfig
-from rtbci.errors import ProfileError, StreamLostError
+from rtbci.errors import ProfileError, RateError, StreamLostError
 from rtbci.publish.control import Handler
 from rtbci.publish.control_messages import Mark, Pause, Resume
 from rtbci.publish.messages import Event, Message, Prediction
@@ -18,7 +18,7 @@ from rtbci.runtime.journal import Journal, Taken
 from rtbci.runtime.live import LiveRun
 from rtbci.runtime.telemetry import hello_of
 from rtbci.stream.acquire import Ahead, Sink
-from rtbci.stream.source import StreamInfo
+from rtbci.stream.source import Chunk, Marker, StreamInfo
 from rtbci.verify.script import Run, Take
 
 __all__ = ["Engines", "ReadProfile", "Replayed", "replay"]
@@ -185,19 +185,31 @@ class _Player:
         self._begun, self._windows = take, ()
         self.clock.t_lsl = self.t_last_received = take.t_taken
         for chunk in take.chunks[:-1]:
-            self._sink(chunk, ())
+            self._give(chunk, ())
 
     def _decode(self, take: Take) -> None:
         """What was done then, and the take's own samples and markers."""
-        if self._sink is None:
-            return
         self._prepare(take)
         self.clock.t_lsl = self.t_last_received = take.t_taken
-        self._is_connected = True
-        self._sink(take.chunks[-1], take.markers)
+        self._give(take.chunks[-1], take.markers)
         digests = self._decoder.pipeline.digests
         said, self._said = self._said, []
         self._judge(Replayed(take, said, self._windows, digests.part_names if digests is not None else []))
+
+    def _give(self, chunk: Chunk, markers: Sequence[Marker]) -> None:
+        """Let the run decode a chunk.
+
+        When it looks whether the stream has the rate that it states hangs on the moment, and nothing that was decoded
+        hangs on it: a session that ended by that is compared to its end.
+        """
+        if self._sink is None:
+            return
+        was_connected, self._is_connected = self._is_connected, True
+        try:
+            self._sink(chunk, markers)
+        except RateError:
+            if not was_connected:  # the decoder cannot open the stream
+                raise
 
     def keep_windows(self, row: Taken) -> None:
         """Take the checksums that the run's own journal has."""

@@ -6,6 +6,7 @@ import pytest
 
 from rtbci.config import RunConfig
 from rtbci.errors import StreamError
+from rtbci.keys.curve import DEFAULT_KEY, new_key
 from rtbci.loopback import certify
 from rtbci.loopback.certify import Wanted, observe
 from rtbci.loopback.child import RtbciProcess
@@ -19,9 +20,18 @@ pytestmark = pytest.mark.net
 
 def test_a_run_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certify, "SETTLE_S", 0.3)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    new_key()
     paradigm = str(write_paradigm(tmp_path / "tiny"))
-    config = RunConfig.model_validate({"paradigm": paradigm, "record": {"folder": str(tmp_path / "kept")}})
-    wanted, computer, told = Wanted(config, ["--paradigm", paradigm], 2.0), Computer(), list[str]()
+    config = RunConfig.model_validate(
+        {
+            "paradigm": paradigm,
+            "record": {"folder": str(tmp_path / "kept")},
+            "publish": {"key": DEFAULT_KEY},  # encrypted: the run's own key is trusted
+        }
+    )
+    args = ["--paradigm", paradigm, "--key", DEFAULT_KEY]
+    wanted, computer, told = Wanted(config, args, 2.0), Computer(), list[str]()
     seen = observe(wanted, computer, told.append)
     timing = timing_of(wanted, seen, computer.load())
     # How many are missed and late hangs on what else this computer does.

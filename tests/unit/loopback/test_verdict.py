@@ -80,6 +80,7 @@ def test_what_is_shown(
     assert not command.doctor_timing(wanted, Console(stderr=True, width=200), Output(json=False))
     shown = capsys.readouterr()
     assert "tiny: 3 channels, 250 Hz, chunks of 8, a hop every 62.5 ms; 125 s, not recorded" in shown.out
+    assert "engine:   none needed" in shown.out
     assert "-> hops missed: " in shown.out
     assert "FAIL: this computer does not keep up with this configuration" in shown.err
     monkeypatch.setattr(command, "observe", lambda *_: seen())

@@ -119,6 +119,20 @@ def test_a_gain_changes_nothing() -> None:
     np.testing.assert_allclose(branch().logits_of(data), branch().logits_of(1e-3 * data), rtol=1e-9)
 
 
+def test_it_keeps_what_the_filters_gave_for_checksums() -> None:
+    one, hop = branch(), np.random.default_rng(8).standard_normal((HOP, N_CHANNELS))
+    assert one.newest is None
+    one.push(hop)
+    first = one.newest
+    one.push(hop)
+    assert first is not None
+    assert one.newest is not None
+    assert first.shape == one.newest.shape == (len(BANDS_HZ), HOP, N_CHANNELS)
+    assert not np.array_equal(first, one.newest)  # filters have a past; the first is not written to
+    one.reset()
+    assert one.newest is None
+
+
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ShapeError, match=r"lengths are \[8, 4\] hops, need ascending"):
         products(lengths=(8, 4))

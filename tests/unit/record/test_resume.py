@@ -5,6 +5,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import pyxdf
 
+from rtbci.chaos.simulate import SimulatedClock
 from rtbci.cli import app
 from rtbci.commands.recording import start_recorder
 from rtbci.commands.resuming import NEWEST, config_to_go_on, profile_to_go_on
@@ -84,12 +86,13 @@ class OneProfile(ProfileWatch):
         self._due.clear()
         return self._folder
 
-    def come(self, kept: Kept) -> None:
+    def come(self, kept: Kept, clock: SimulatedClock) -> None:
         """Let it be used; returns when it is, and no sample comes in between."""
         self._due.set()
         t_due = time.monotonic() + 20.0
         while not kept.events("profile_swapped") and time.monotonic() < t_due:
             threading.Event().wait(0.01)
+            clock.t_lsl += 0.02  # time goes on without samples
 
 
 def run(
@@ -99,10 +102,12 @@ def run(
     profile: Path | None = None,
     in_time: bool = True,
     swap: Path | None = None,
+    ahead_s: float = 0.0,
 ) -> Kept:
-    """A whole run, or one that goes on; the clock of the samples is not that of this computer."""
+    """A whole run, or one that goes on; its clock is that of the samples, or `ahead_s` behind them."""
     kept = Kept()
-    t_now = max(float(one.t_lsl[0]) for one in items if isinstance(one, Chunk))
+    t_now = max(float(one.t_lsl[0]) for one in items if isinstance(one, Chunk)) - ahead_s
+    clock = SimulatedClock(min(float(one.t_lsl[0]) for one in items if isinstance(one, Chunk)) - ahead_s)
     unfinished = None if folder is None else open_unfinished(folder, t_now)
     start: Any = profile
     if unfinished is not None:
@@ -111,10 +116,14 @@ def run(
         recorder = start_recorder(config, decoder, unfinished)
         journal = Journal(decoder, recorder.take, unfinished.numbers if unfinished else None)
         sinks: list[Sink] = [kept, ProfileKeeper(decoder, recorder), recorder]
-        what: list[Any] = list(with_pauses(items, recorder) if in_time else items)
+        what: list[Any] = []
+        for item in with_pauses(items, recorder) if in_time else items:
+            if isinstance(item, Chunk):
+                what.append(partial(clock.sleep_until, float(item.t_lsl[-1]) - ahead_s))
+            what.append(item)
         watch = OneProfile(swap)
         if swap is not None:
-            what.append(lambda: watch.come(kept))
+            what.append(lambda: watch.come(kept, clock))
         source = MemorySource(stream_info(), what)
         LiveRun(
             config,
@@ -124,6 +133,7 @@ def run(
             news=recorder.news,
             journal=journal,
             watch=watch,
+            clock=clock,
         ).run(threading.Event())
     if unfinished is not None:
         unfinished.disk.close()
@@ -184,6 +194,19 @@ def test_it_goes_on_where_it_ended(config: RunConfig, tmp_path: Path, n_bytes: i
     found = verify(folder)
     assert (found.verdict, found.n_runs, found.first) == ("identical", 2, None)
     assert found.n_compared > 100
+
+
+@pytest.mark.parametrize("ahead_s", [1.7e9, -900.0])
+def test_stamps_of_another_clock_do_not_say_when_it_ended(config: RunConfig, ahead_s: float) -> None:
+    """An amplifier that stamps with Unix time, or with the time since it was switched on."""
+    run(config, samples(1000.0 + ahead_s), ahead_s=ahead_s)
+    folder = cut_short(config)
+    second = run(config, samples(1004.0 + GAP_S + ahead_s, seed=1), folder, ahead_s=ahead_s)
+    (event,) = second.events("resumed")
+    assert isinstance(event.data["gap_s"], float)
+    assert GAP_S <= event.data["gap_s"] <= GAP_S + 5.0
+    found = verify(folder)
+    assert (found.verdict, found.n_runs, found.first) == ("identical", 2, None)
 
 
 def test_with_damage_inside_it_is_repaired_first(config: RunConfig) -> None:

@@ -256,6 +256,23 @@ def test_what_is_made_up_from_a_bad_electrode_is_bad_with_it(clean: FloatArray) 
     assert not chain.masked.any()
 
 
+@pytest.mark.parametrize("weight", [0.5, 0.05])
+def test_a_dead_electrode_leaves_what_others_are_made_up_of_alone(clean: FloatArray, weight: float) -> None:
+    """Row 3 is a sum of 4 and 5; a sum with a sample that is not finite is none, however little it weighs."""
+    mix, readers = np.eye(N), np.zeros((N, N), bool)
+    mix[3], readers[3, 5] = 0.0, True
+    mix[3, 4], mix[3, 5] = weight, 1.0 - weight
+    readers[3, 4] = weight >= 0.1
+    chain = MaskedChain([SpectroSpatialAdapter(mix, RATE_HZ), *make().stages[1:]], readers=readers)
+    data = clean.copy()
+    data[between(5, 9), 4] = np.nan
+    assert np.isfinite(chain.push(data[between(0, 8)])).all()
+    assert np.flatnonzero(chain.masked).tolist() == ([3, 4] if weight >= 0.1 else [4])
+    assert chain.reasons[4] == "not finite"
+    assert np.isfinite(chain.push(data[between(8, 20)])).all()
+    assert not chain.masked.any()
+
+
 def test_all_electrodes_not_finite_comes_out_finite() -> None:
     chain = make()
     assert np.isfinite(chain.push(np.full((500, N), np.nan))).all()

@@ -123,6 +123,6 @@ def test_what_is_in_the_file_is_compared_with_what_was_sent(tmp_path: Path) -> N
     file = file_of(tmp_path, gone=range(1000, 1100), jumped=range(2000, 2500))
     faults = [fault("dropout", 1.0, 0.1), fault("clock_jump", 2.0, 0.5)]
     found = judge_recorded(file, faults, RATE_HZ)
-    assert found == (3900, 2, 0, 0, 0)
+    assert found == (3900, 3, 0, 0, 0)  # the signal, the journal, checksums
     assert judge_recorded(file, faults[1:], RATE_HZ).n_missing == 100
     assert judge_recorded(file, faults[:1], RATE_HZ).n_wrong_stamps == 500

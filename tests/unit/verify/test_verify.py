@@ -5,6 +5,7 @@ import shutil
 import struct
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -12,9 +13,10 @@ import numpy as np
 import pytest
 
 from rtbci.backends.session import Float32Array, Session
+from rtbci.chaos.simulate import SimulatedClock
 from rtbci.commands.profile_output import Output
 from rtbci.commands.verify import Request, verify_session
-from rtbci.errors import ConfigError, EngineError, FileFormatError, ProfileError
+from rtbci.errors import ConfigError, EngineError, FileFormatError, ProfileError, RateError
 from rtbci.probe.profile import read_profile, write_profile
 from rtbci.publish.control_messages import Mark, Pause, Resume, SwapProfile
 from rtbci.publish.messages import Event
@@ -28,12 +30,16 @@ from rtbci.record.xdf_read import read_xdf_file
 from rtbci.runtime import profile_swaps
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_opener import open_checked
+from rtbci.stream.source import StreamInfo
+from rtbci.stream.synthetic import SyntheticSource
 from rtbci.verify import engines as verify_engines
 from rtbci.verify import verify as verify_module
 from rtbci.verify.verify import verify
-from tests.tiny import write_paradigm, write_tiny_profile
+from tests.chaos_samples import scenario
+from tests.tiny import RATE_HZ, STAGES, write_paradigm, write_tiny_profile
 from tests.unit.verify.session_samples import change_json, recorded, recrafted
 from tools import simulated_session
+from tools.simulated_session import record_session
 
 
 @pytest.fixture(scope="module")
@@ -346,6 +352,38 @@ def test_what_a_run_would_refuse_is_a_difference(session: Path) -> None:
     assert found.first is not None
     assert (found.verdict, found.first.part, found.first.recorded) == ("differs", "the run ends", "went on")
     assert "lacks 1 of the 3 channels" in found.first.replayed
+
+
+def test_a_session_that_ended_by_the_rate_of_its_stream(tmp_path: Path, paradigm: Path) -> None:
+    """When a run looks at the rate hangs on the moment; what it had decoded by then does not."""
+
+    class Mislabelled(SyntheticSource):
+        @property
+        def info(self) -> StreamInfo:
+            return replace(super().info, rate_hz=262.0)
+
+    def source(clock: SimulatedClock) -> SyntheticSource:
+        return Mislabelled(seed=1, clock=clock, sleep_until=clock.sleep_until)
+
+    what = scenario(duration_s=20.0)
+    outcome = record_session(tmp_path / "s", what, source, {"paradigm": str(paradigm)})
+    assert isinstance(outcome.error, RateError)
+    found = verify(tmp_path / "s")
+    assert (found.verdict, found.first) == ("identical", None)
+    assert found.n_compared == found.n_predictions > 80
+
+
+def test_an_electrode_that_gave_no_numbers(tmp_path: Path) -> None:
+    """It is decoded around: when it is dead, masked and alive again hangs on the samples in the file."""
+    align = '[[stages]]\nkind = "align"\n'
+    paradigm = write_paradigm(tmp_path / "tiny", stages=STAGES.format(rate_hz=RATE_HZ) + align)
+    dead = {"kind": "nan", "start_s": 4.0, "length_s": 4.0, "channels": ["C3"]}
+    outcome = recorded(tmp_path / "s", paradigm, faults=(dead,), seconds=12.0)
+    kinds = [one.kind for one in outcome.messages if isinstance(one, Event)]
+    assert kinds.count("channel_masked") == kinds.count("channel_unmasked") == kinds.count("not_finite") == 1
+    found = verify(tmp_path / "s")
+    assert (found.verdict, found.first) == ("identical", None)
+    assert found.n_windows == found.n_windows_identical > 100
 
 
 def test_rows_that_say_anything_take_no_time_and_no_memory(session: Path) -> None:
