@@ -5,6 +5,7 @@ keeps the source from being drained.
 """
 
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -320,6 +321,9 @@ class Acquisition:
                     self._drain(source)
         except BaseException as error:  # not handled here: raised again in the consumer's thread
             self._error = error
+            # The error keeps the frames that it went through, and these what the source had in its hands: an inlet that
+            # nobody drains would connect again, and hold a minute of the stream.
+            traceback.clear_frames(error.__traceback__)
         finally:
             with self._lock:
                 self._ended = True

@@ -1,6 +1,8 @@
 """The acquisition thread with sources that do exactly what a test says; no sleeping."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Self
@@ -359,3 +361,34 @@ def test_an_error_in_what_is_due_ends_the_thread_and_is_raised_outside() -> None
         acquisition._thread.join(5)
         with pytest.raises(StreamError, match="rehearsal failed"):
             acquisition.wait(0.0)
+
+
+class Held:
+    """Something that must go when the source lets go of it, as an inlet."""
+
+
+class HoldingSource(ScriptedSource):
+    """Has something in a frame that an error goes through, as `LslSource.pull` has its inlet."""
+
+    held: "weakref.ref[Held] | None" = None
+
+    def pull(self, timeout_s: float) -> Chunk:
+        held = Held()
+        self.held = weakref.ref(held)
+        return super().pull(timeout_s)
+
+
+def test_an_error_that_is_kept_does_not_keep_what_the_source_held() -> None:
+    source = HoldingSource(StreamLostError("gone"))
+    gc.disable()  # a collection would hide it
+    try:
+        acquisition = Acquisition(source)
+        acquisition.start()
+        with pytest.raises(StreamLostError, match="gone") as kept:
+            acquisition.wait(5.0)
+        acquisition.stop()
+        assert source.held is not None
+        assert source.held() is None
+        assert kept.value.__traceback__ is not None  # where it came from is still told
+    finally:
+        gc.enable()
