@@ -7,8 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from rtbci.calibrate.presenter import wait_on
-from rtbci.clock import Clock, now
+from rtbci.clock import Clock, now, wait_on
 
 __all__ = ["MarkerSink", "Page", "order_of", "run_session"]
 

@@ -3,12 +3,10 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib.resources import files
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import Mount, WebSocketRoute
-from starlette.staticfiles import StaticFiles
+from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -21,6 +19,7 @@ from rtbci.monitor.hub import Hub, Listener, Viewer
 from rtbci.monitor.local import Local
 from rtbci.monitor.mailbox import Mailbox
 from rtbci.publish.messages import MESSAGE_TYPES, VERSION
+from rtbci.web.static_files import static_mounts
 
 __all__ = ["Application"]
 
@@ -62,11 +61,10 @@ class Application:
         origins: Sequence[str] = (),
     ) -> None:
         self._hub, self._desk, self._about, self._local = hub, desk, about, local
-        static = StaticFiles(directory=str(files("rtbci.monitor") / "static"), html=True)
         routes = [
             WebSocketRoute("/messages", self._serve_messages),
             WebSocketRoute("/page", self._serve_page),
-            Mount("/", static),
+            *static_mounts("rtbci.monitor"),
         ]
         self.app: ASGIApp = Gate(Starlette(routes=routes), access, loopback_only, origins)
 

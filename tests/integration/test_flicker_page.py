@@ -123,7 +123,7 @@ def test_nothing_is_told_to_who_does_not_know_the_token(page: FlickerPage) -> No
     root = page.url[: page.url.index("/", 8)]
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{root}/flicker.js", timeout=5.0)
-    for name in ("", "flicker.js", "flicker.css", "cue/frames.js", "cue/icon.svg"):
+    for name in ("", "flicker.js", "flicker.css", "shared/frames.js", "shared/icon.svg"):
         with urllib.request.urlopen(page.url + name, timeout=5.0) as answer:
             assert answer.status == 200
 
@@ -140,6 +140,15 @@ def test_a_browser_counts_frames(page: FlickerPage, tmp_path: Path) -> None:
         browser.wait_for("document.body.dataset.step === 'flicker'")
         colour = "document.querySelector('.target').style.backgroundColor"
         browser.wait_for(f"(window.seen ??= new Set()).add({colour}).size > 2")
+        for hidden in ("true", "false"):  # another tab is looked at: the start key is asked for again
+            browser.evaluate(
+                f"Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }}), "
+                "document.dispatchEvent(new Event('visibilitychange')), 0"
+            )
+            browser.wait_for("document.body.dataset.step === 'start'")
+        browser.press(" ")
+        browser.wait_for("document.body.dataset.step === 'flicker'")
+        wait_for(lambda: len(markers.sent) == 2)
         stop.set()
         session.join(10.0)
         browser.wait_for("document.body.dataset.step === 'done'")
@@ -156,5 +165,5 @@ def test_a_browser_counts_frames(page: FlickerPage, tmp_path: Path) -> None:
     assert square == [1, 1, 0, 0] * 3
     assert odd == [1, 1, 1, 0, 0] * 2 + [1, 1]
     assert sine == pytest.approx([0.5, 1.0, 0.5, 0.0, 0.5], abs=1e-9)
-    assert [text for text, _ in markers.sent] == ["flicker_on"]
+    assert [text for text, _ in markers.sent] == ["flicker_on"] * 2
     assert 900 / 60 < page.measured()["frame_ms"] < 1100 / 60

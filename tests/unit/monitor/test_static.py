@@ -26,13 +26,9 @@ def test_the_page_is_light_and_takes_nothing_from_elsewhere() -> None:
         assert path.suffix != ".html" or not re.search(r"<script(?![^>]*src=)|\sstyle=|\son\w+=", text)
 
 
-def test_every_file_that_is_named_is_there_and_every_element() -> None:
+def test_every_element_that_is_named_is_there() -> None:
     page = (STATIC / "index.html").read_text()
     scripts = "".join(path.read_text() for path in STATIC.glob("*.js"))
-    named = set(re.findall(r'(?:src|href)="([\w.]+)"', page)) | set(
-        re.findall(r'from "\./([\w.]+)"', scripts)
-    )
-    assert named <= {path.name for path in STATIC.iterdir()}
     ids = set(re.findall(r'\bid="([\w-]+)"', page))
     assert set(re.findall(r'\$\("([\w-]+)"\)', scripts)) <= ids
     assert all(f"#{name}" in page or f'"{name}"' in scripts + page for name in ids)

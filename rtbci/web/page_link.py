@@ -7,7 +7,9 @@ from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from rtbci.calibrate.page.messages import (
+from rtbci.clock import Clock
+from rtbci.errors import MessageError
+from rtbci.web.page_messages import (
     Clicks,
     Frames,
     FromPage,
@@ -18,9 +20,7 @@ from rtbci.calibrate.page.messages import (
     encode,
     read_from_page,
 )
-from rtbci.calibrate.page.timing import PageTiming
-from rtbci.clock import Clock
-from rtbci.errors import MessageError
+from rtbci.web.page_timing import PageTiming
 
 __all__ = ["PageLink"]
 
