@@ -10,7 +10,7 @@ from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from rtbci.errors import MessageError
+from rtbci.errors import MessageError, RtbciError
 from rtbci.keys.roles import may
 from rtbci.monitor.access import PROTOCOL, ROLE, Access, Gate
 from rtbci.monitor.desk import Desk, Order, read_from_page
@@ -121,7 +121,7 @@ class Application:
         if asked is None:
             answer = await self._desk.carry_out(order)
         else:
-            answer = {"id": order.id, "cmd": order.cmd, "ok": True, "result": await asyncio.to_thread(asked)}
+            answer = await _look(order, asked)
         mailbox.put(said("reply", answer), keep=True)
 
     async def _both_ways(self, socket: WebSocket, mailbox: Mailbox, take: Callable[[str], Any]) -> None:
@@ -152,6 +152,15 @@ class Application:
 
     async def _ignore(self, text: str) -> None:
         """What a listener says is of no interest."""
+
+
+async def _look(order: Order, asked: Callable[[], Any]) -> dict[str, Any]:
+    """Ask this computer in a thread; folders of the user's may be unreadable, or change meanwhile."""
+    try:
+        result = await asyncio.to_thread(asked)
+    except (OSError, RtbciError) as error:
+        return {"id": order.id, "cmd": order.cmd, "ok": False, "error": str(error)}
+    return {"id": order.id, "cmd": order.cmd, "ok": True, "result": result}
 
 
 def _answer(mailbox: Mailbox, order: Order, error: str) -> None:

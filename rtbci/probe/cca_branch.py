@@ -79,10 +79,12 @@ class CcaBranch:
             hop_samples,
             [length // hop_samples for length in lengths_samples],
         )
+        self.newest: FloatArray | None = None  # the newest hop in its bands
 
     def push(self, hop: FloatArray) -> None:
         """Filter the hop and add its products; see `rtbci.probe.branches.Branch.push`."""
-        self._products.push(np.stack([band.push(hop) for band in self._filters]))
+        self.newest = np.stack([band.push(hop) for band in self._filters])
+        self._products.push(self.newest)
 
     def logits(self) -> FloatArray | None:
         """Correlations and their weighted sum; see `rtbci.probe.branches.Branch.logits`."""
@@ -120,3 +122,4 @@ class CcaBranch:
         for band in self._filters:
             band.reset()
         self._products.reset()
+        self.newest = None

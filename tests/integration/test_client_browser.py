@@ -128,3 +128,9 @@ def test_off_this_computer_a_token_opens_it_and_a_wrong_one_does_not(
         assert browser.evaluate("document.getElementById('bars').children.length") == 0
         browser.load(f"{url}{token}")
         browser.wait_for("document.getElementById('note').textContent.includes('age')")
+        browser.load(f"http://127.0.0.1:{port}/")  # the live page itself asks for it
+        browser.wait_for("document.getElementById('token-dialog').open")
+        browser.evaluate(f"document.getElementById('token-text').value = '{token}'")
+        browser.evaluate("document.getElementById('token-dialog').close()")
+        browser.wait_for("document.getElementById('why').textContent.length > 1")
+        assert browser.evaluate("document.getElementById('stop').hidden")  # a listener gives no orders

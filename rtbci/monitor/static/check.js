@@ -22,7 +22,7 @@ export function findings({ hello, status, events, electrodes, computer }) {
   if (status.latency_ms) add("latency", late ? "warn" : "ok", `p50 ${ms(status.latency_ms.p50)}, p99 ${ms(status.latency_ms.p99)}`,
     late ? "later than the next decision is due: close other programs" : "");
   const failed = events.engine_failed ?? events.engine_refused;
-  if (hello) add("engine", failed ? "warn" : "ok", `${hello.engine.name || "none"} on ${hello.engine.backend || "?"}`, failed ? `${tidy(failed.kind)}: ${failed.value}` : "");
+  if (hello) add("engine", failed ? "warn" : "ok", hello.engine.name ? `${hello.engine.name} on ${hello.engine.backend || "?"}` : "none needed", failed ? `${tidy(failed.kind)}: ${failed.value}` : "");
   const profile = status.profile ?? hello?.profile;
   if (profile) add("profile", "ok", profile.generation ? `${profile.user}, generation ${profile.generation}` : "the population's: nobody was calibrated");
   if (events.recording_failed) add("recording", "warn", "cannot be written", "see the run's terminal; --record DIR takes another folder");

@@ -17,7 +17,7 @@ def test_every_file_that_a_page_names_is_there(package: str) -> None:
     page = (own / "index.html").read_text()
     scripts = "".join(path.read_text() for path in own.glob("*.js"))
     named = set(re.findall(r'(?:src|href)="([\w./]+)"', page))
-    named |= set(re.findall(r'from "\./([\w./]+)"', scripts))
+    named |= set(re.findall(r'(?:from "\./|fetch\(")([\w./]+)"', scripts))
     assert "shared/icon.svg" in named
     assert named <= {path.name for path in own.iterdir()} | {
         f"shared/{path.name}" for path in shared.iterdir()
