@@ -14,6 +14,9 @@ export function findings({ hello, status, events, electrodes, computer }) {
   if (isFlowing) add("stream", "ok", `${status.stream?.name ?? ""}: samples come`);
   else add("stream", "no", tidy(status.state), "switch the amplifier and its LSL program on; rtbci streams lists what there is");
   rate(add, status);
+  const ahead_s = status.clock_offset_s ?? null;
+  if (ahead_s !== null) add("clock", "warn", `stamps are ${Math.abs(ahead_s).toFixed(1)} s ${ahead_s > 0 ? "ahead of" : "behind"} this computer's clock`,
+    "ages are off by that, and markers fit only when they are stamped by the same clock: have the sender stamp with the LSL clock");
   electrode(add, electrodes);
   labels(add, events.stream_found);
   add("gaps", status.n_gaps ? "warn" : "ok", status.n_gaps ? `${status.n_gaps} since the start` : "none since the start",
