@@ -66,7 +66,7 @@ const link = new Link({
     if (all.length !== eeg.labels.length) return;
     eeg.quality(all); head.quality(all); faults(all);
   },
-  dropped({ n_frames }) { seen.dropped = n_frames; },
+  dropped({ n_frames }) { seen.dropped = n_frames; eeg.skipped = true; },
   link(message) {
     check();
     seen.isSilent = message.silent_s === null || message.silent_s > SILENT_S;
