@@ -4,13 +4,14 @@ Every time in rtbci is in seconds of the local LSL clock (`lsl_local_clock`), th
 stamps are corrected to. Anything that needs the time takes a `Clock`, so that tests can give it theirs.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pylsl import local_clock
 
-__all__ = ["Clock", "cpu_s", "now", "sleep_until", "utc_now"]
+__all__ = ["Clock", "cpu_s", "now", "sleep_until", "utc_now", "wait_on"]
 
 Clock = Callable[[], float]
 """Something that returns the time in seconds of the local LSL clock."""
@@ -25,6 +26,14 @@ def sleep_until(t_lsl: float, clock: Clock = now) -> None:
     """Sleep until `clock` shows `t_lsl` (seconds); return at once when that is past."""
     while (left_s := t_lsl - clock()) > 0:
         time.sleep(left_s)
+
+
+def wait_on(t_lsl: float, stop: threading.Event, clock: Clock = now) -> bool:
+    """Wait until `clock` shows `t_lsl` (seconds); False, at once, when `stop` is set."""
+    while (left_s := t_lsl - clock()) > 0:
+        if stop.wait(left_s):
+            return False
+    return not stop.is_set()
 
 
 def cpu_s() -> float:

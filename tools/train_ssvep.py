@@ -27,11 +27,11 @@ from rtbci.evaluate.evaluate import Plan, evaluate
 from rtbci.evaluate.record import Evaluation
 from rtbci.evaluate.statistics import paired, summarize
 from rtbci.files import write_whole
-from rtbci.flicker.profile import profile_for
+from rtbci.flicker.profile import cca_branch, profile_for
 from rtbci.probe.profile import Accuracy, BranchEntry, Profile, write_profile
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.runtime.decoder import Decoder
-from tools.ssvep.correlate import Correlated, cca_of, correlate
+from tools.ssvep.correlate import Correlated, correlate
 from tools.ssvep.fitting import Mapping, fit_mapping
 from tools.ssvep.online import judge_online
 from tools.ssvep.tables import report
@@ -95,7 +95,7 @@ def _profile(
     subjects: Sequence[str],
     accuracy: Accuracy | None = None,
 ) -> Profile:
-    settings = cca_of(recipe)
+    settings = cca_branch(recipe)
     entry = BranchEntry(
         name=settings.name, kind="cca", frequencies_hz=list(settings.frequencies_hz), weight=1.0
     )

@@ -1,4 +1,4 @@
-// Listen to rtbci from a web page, through the WebSocket of `rtbci run --monitor`: one file, no dependencies.
+// Listen to rtbci from a web page, through the WebSocket of its live page (`rtbci run --monitor`): one file, no dependencies.
 //
 //   import { Listener } from './rtbci.js'
 //
@@ -10,6 +10,7 @@ export const VERSION = 1
 export const TOPICS = ['prediction', 'event', 'status', 'hello']
 const RECONNECT_MS = 250
 const RECONNECT_MAX_MS = 4000
+const UNKNOWN_TOPIC = 4004
 
 /**
  * Receives messages of an rtbci run and connects again by itself when the run comes back.
@@ -22,8 +23,8 @@ export class Listener {
   constructor(url, { topics = ['prediction'], token = null } = {}) {
     const address = new URL(url, globalThis.location?.href)
     address.searchParams.set('topics', [...new Set([...topics, 'hello'])].join(','))
-    if (token !== null) address.searchParams.set('token', token)
     this.url = address.href
+    this._protocols = token === null ? [] : ['rtbci', `token.${token}`] // in headers, which end up in no log
     this.topics = topics
     this.malformed = 0
     this.state = 'waiting'
@@ -54,15 +55,20 @@ export class Listener {
 
   _connect() {
     this._enter('connecting')
-    const socket = new WebSocket(this.url)
+    const socket = new WebSocket(this.url, this._protocols)
     this._socket = socket
     socket.onopen = () => {
       this._waitMs = RECONNECT_MS
       this._enter('open')
     }
     socket.onmessage = (frame) => this._read(frame.data)
-    socket.onclose = () => {
+    socket.onclose = ({ code, reason }) => {
       if (this.state === 'closed' || socket !== this._socket) return
+      if (code === UNKNOWN_TOPIC) {
+        console.error(`rtbci: ${reason}`) // it would be so again
+        this._enter('closed')
+        return
+      }
       this._enter('waiting')
       this._timer = setTimeout(() => this._connect(), this._waitMs)
       this._waitMs = Math.min(2 * this._waitMs, RECONNECT_MAX_MS)

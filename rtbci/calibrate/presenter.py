@@ -10,7 +10,7 @@ from rtbci.calibrate.record import CurvePoint
 from rtbci.calibrate.schedule import Progress, Schedule, ScheduledTrial
 from rtbci.clock import Clock, now
 
-__all__ = ["Feedback", "OnCue", "Presenter", "PresenterAround", "Step", "guide", "wait_on"]
+__all__ = ["Feedback", "OnCue", "Presenter", "PresenterAround", "Step", "guide"]
 
 Step = Literal["cross", "arrow", "imagery", "pause", "break", "done"]
 OnCue = Callable[[int, int, float], None]
@@ -118,14 +118,6 @@ class PresenterAround:
     def close(self) -> None:
         """Close the presenter; may be called more than once."""
         self._presenter.close()
-
-
-def wait_on(t_lsl: float, stop: threading.Event, clock: Clock = now) -> bool:
-    """Wait until `clock` shows `t_lsl` (seconds); False, at once, when `stop` is set."""
-    while (left_s := t_lsl - clock()) > 0:
-        if stop.wait(left_s):
-            return False
-    return not stop.is_set()
 
 
 def guide(

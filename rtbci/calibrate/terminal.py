@@ -13,11 +13,11 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from rtbci.calibrate.presenter import Feedback, Step, wait_on
+from rtbci.calibrate.presenter import Feedback, Step
 from rtbci.calibrate.schedule import Schedule, ScheduledTrial
 from rtbci.calibrate.symbols import bitmap
 from rtbci.calibrate.terminal_text import instruction_text, progress_text, symbol_text
-from rtbci.clock import Clock, now
+from rtbci.clock import Clock, now, wait_on
 
 __all__ = ["TerminalPresenter"]
 

@@ -36,8 +36,9 @@ def synthetic_amp(
 ) -> None:
     """Stream the synthetic amplifier until Ctrl-C.
 
-    With `paradigm` the user looks at its targets, on its electrodes, instead of imagining hands. With `keys` the keyboard says what the user does; with `follow` the markers of a stream of that name do, as the
-    cues of a calibration: the name of a hand or a target, anything else but "imagery" is rest.
+    With `paradigm` the user looks at its targets, on its electrodes, instead of imagining hands. With `keys` the
+    keyboard says what the user does; with `follow` the markers of a stream of that name do, as the cues of a
+    calibration: the name of a hand or a target, anything else but "imagery" is rest.
     """
     from rtbci.amp.source import AmpSource
 
@@ -77,12 +78,11 @@ def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
     """
     if not paradigm:
         return None, ()
-    from rtbci.flicker.profile import cca_branch
+    from rtbci.flicker.profile import targets_of
     from rtbci.recipes import read_paradigm
 
     recipe = read_paradigm(paradigm)
-    pairs = zip(recipe.classes, cca_branch(recipe).frequencies_hz, strict=True)
-    return Flicker({name: hz for name, hz in pairs if hz}), recipe.input.channels
+    return Flicker(targets_of(recipe)), recipe.input.channels
 
 
 def keys_of(states: Sequence[str]) -> dict[str, str]:

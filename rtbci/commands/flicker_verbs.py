@@ -12,7 +12,7 @@ from rtbci.commands.options import teller_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError, ProfileError
 from rtbci.flicker.frames import COMMON_REFRESH_HZ, check_frequencies, shown
-from rtbci.flicker.profile import cca_branch, profile_for
+from rtbci.flicker.profile import cca_branch, profile_for, targets_of
 from rtbci.probe.profile import read_profile, write_profile
 from rtbci.recipes import ParadigmRecipe, ResampleSettings, StimulusSettings, read_paradigm
 
@@ -46,7 +46,7 @@ def check(paradigm: str, refresh_hz: float | None, console: Console) -> None:
     rate_hz = refresh_hz or stimulus.refresh_hz
     if not rate_hz > 0:
         raise ConfigError(f"--refresh: got {rate_hz:g} Hz, need a rate above 0, as 60")
-    targets = _targets(recipe)
+    targets = targets_of(recipe)
     rates = sorted({*COMMON_REFRESH_HZ, rate_hz})
     table = Table("on and off, at", *(f"{one:g} Hz" for one in rates))
     for name, hz in targets.items():
@@ -66,7 +66,7 @@ def check(paradigm: str, refresh_hz: float | None, console: Console) -> None:
 def page(paradigm: str, asked: Asked, port: int, browser: bool, markers: str, console: Console) -> None:
     """Serve the page until it has asked for everything, or until Ctrl-C."""
     recipe, stimulus = _recipe(paradigm)
-    targets = _targets(recipe)
+    targets = targets_of(recipe)
     check_frequencies(
         list(targets.values()), stimulus.refresh_hz, stimulus.waveform, f"paradigm '{recipe.name}'"
     )
@@ -121,11 +121,6 @@ def _recipe(paradigm: str) -> tuple[ParadigmRecipe, StimulusSettings]:
     recipe = read_paradigm(paradigm)
     cca_branch(recipe)
     return recipe, recipe.stimulus or StimulusSettings()
-
-
-def _targets(recipe: ParadigmRecipe) -> dict[str, float]:
-    pairs = zip(recipe.classes, cca_branch(recipe).frequencies_hz, strict=True)
-    return {name: hz for name, hz in pairs if hz}
 
 
 def _cell(frequency_hz: float, refresh_hz: float) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from rtbci.clock import now, sleep_until
 from rtbci.commands.options import teller_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import MonitorSettings
@@ -29,6 +30,8 @@ __all__ = ["PageProcess", "control_beside", "monitor"]
 LOOK_S = 0.5
 START_S = 20.0
 STOP_S = 5.0
+LAST_S = 0.3
+"""Behind the end of the run: its last messages are on their way to browsers, which say then that it has stopped."""
 NICE = 10
 """The decoder comes first."""
 WHAT = "live page"
@@ -156,6 +159,7 @@ def _give_way(stop: threading.Event) -> None:
         # Not through `sys.stdin`: a thread in there at the end of the program would hold its lock.
         while os.read(0, 4096):
             pass
+        sleep_until(now() + LAST_S)
         stop.set()
 
     threading.Thread(target=wait_for_end, name="rtbci-run-ended", daemon=True).start()

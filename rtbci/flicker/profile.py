@@ -6,7 +6,7 @@ from rtbci.errors import ConfigError, ProfileError
 from rtbci.probe.profile import BranchEntry, Profile, chain_hash
 from rtbci.recipes import BranchSettings, ParadigmRecipe
 
-__all__ = ["cca_branch", "profile_for"]
+__all__ = ["cca_branch", "profile_for", "targets_of"]
 
 
 def cca_branch(recipe: ParadigmRecipe) -> BranchSettings:
@@ -23,6 +23,18 @@ def cca_branch(recipe: ParadigmRecipe) -> BranchSettings:
             f"paradigm '{recipe.name}': has no branch of kind cca, need one with frequencies; name another with --paradigm"
         )
     return found
+
+
+def targets_of(recipe: ParadigmRecipe) -> dict[str, float]:
+    """Classes that flicker, with their frequencies in Hz.
+
+    Raises
+    ------
+    ConfigError
+        When no branch of the recipe reads flicker.
+    """
+    pairs = zip(recipe.classes, cca_branch(recipe).frequencies_hz, strict=True)
+    return {name: hz for name, hz in pairs if hz}
 
 
 def profile_for(recipe: ParadigmRecipe, fitted: Profile, rate_hz: float) -> Profile:

@@ -7,15 +7,15 @@ from typing import Protocol
 
 import numpy as np
 
-from rtbci.calibrate.presenter import wait_on
-from rtbci.clock import Clock, now
+from rtbci.clock import Clock, now, wait_on
+from rtbci.stream.source import UNSEEN
 
 __all__ = ["MarkerSink", "Page", "order_of", "run_session"]
 
 REST_S = 2.5
 TRIAL_S = 4.0
 POLL_S = 0.25
-ON, UNSEEN = "flicker_on", "unseen"
+ON = "flicker_on"
 
 
 class Page(Protocol):

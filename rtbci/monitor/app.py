@@ -3,16 +3,14 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib.resources import files
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import Mount, WebSocketRoute
-from starlette.staticfiles import StaticFiles
+from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from rtbci.errors import MessageError
+from rtbci.errors import MessageError, RtbciError
 from rtbci.keys.roles import may
 from rtbci.monitor.access import PROTOCOL, ROLE, Access, Gate
 from rtbci.monitor.desk import Desk, Order, read_from_page
@@ -21,6 +19,7 @@ from rtbci.monitor.hub import Hub, Listener, Viewer
 from rtbci.monitor.local import Local
 from rtbci.monitor.mailbox import Mailbox
 from rtbci.publish.messages import MESSAGE_TYPES, VERSION
+from rtbci.web.static_files import static_mounts
 
 __all__ = ["Application"]
 
@@ -62,11 +61,10 @@ class Application:
         origins: Sequence[str] = (),
     ) -> None:
         self._hub, self._desk, self._about, self._local = hub, desk, about, local
-        static = StaticFiles(directory=str(files("rtbci.monitor") / "static"), html=True)
         routes = [
             WebSocketRoute("/messages", self._serve_messages),
             WebSocketRoute("/page", self._serve_page),
-            Mount("/", static),
+            *static_mounts("rtbci.monitor"),
         ]
         self.app: ASGIApp = Gate(Starlette(routes=routes), access, loopback_only, origins)
 
@@ -123,7 +121,7 @@ class Application:
         if asked is None:
             answer = await self._desk.carry_out(order)
         else:
-            answer = {"id": order.id, "cmd": order.cmd, "ok": True, "result": await asyncio.to_thread(asked)}
+            answer = await _look(order, asked)
         mailbox.put(said("reply", answer), keep=True)
 
     async def _both_ways(self, socket: WebSocket, mailbox: Mailbox, take: Callable[[str], Any]) -> None:
@@ -154,6 +152,15 @@ class Application:
 
     async def _ignore(self, text: str) -> None:
         """What a listener says is of no interest."""
+
+
+async def _look(order: Order, asked: Callable[[], Any]) -> dict[str, Any]:
+    """Ask this computer in a thread; folders of the user's may be unreadable, or change meanwhile."""
+    try:
+        result = await asyncio.to_thread(asked)
+    except (OSError, RtbciError) as error:
+        return {"id": order.id, "cmd": order.cmd, "ok": False, "error": str(error)}
+    return {"id": order.id, "cmd": order.cmd, "ok": True, "result": result}
 
 
 def _answer(mailbox: Mailbox, order: Order, error: str) -> None:

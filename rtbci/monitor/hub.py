@@ -240,7 +240,7 @@ class Hub:
 def _advice(electrode: Electrode, why: str) -> str:
     """What to do; with the decoder's own reason where it has one and the spectrum shows nothing."""
     if electrode.state == "bad" and why:
-        return f"{why}, so the decoder does without it: check contact and cable"
+        return f"{why}; check contact and cable"
     return ADVICE[electrode.state]
 
 

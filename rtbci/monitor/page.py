@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -128,13 +129,13 @@ class LivePage:
             ).app
 
         self._make = make
-        try:
+        with ExitStack() as undone:
+            undone.callback(self._desk.close)
+            undone.callback(listening.close)
             self._server = PageServer(self._serve, listening, WHAT, "start it again", tls)
+            undone.callback(self._server.close)
             self._server.call(self._begin())
-        except BaseException:
-            self._desk.close()
-            listening.close()
-            raise
+            undone.pop_all()
 
     @property
     def error(self) -> BaseException | None:

@@ -102,7 +102,10 @@ def _ran(facts: SessionFacts) -> list[tuple[str, str]]:
     if record is not None:
         rows += [("user", record.user), ("paradigm", record.paradigm)]
         if record.profile is not None:
-            rows.append(("profile", f"{record.profile.user}, generation {record.profile.generation}"))
+            one = record.profile
+            rows.append(
+                ("profile", f"{one.user}, generation {one.generation}" if one.generation else one.user)
+            )
         rows += [
             ("engine", f"{one.name} on {one.backend}, {one.precision}, {one.device}")
             for one in record.engines

@@ -8,6 +8,7 @@ import numpy as np
 from rtbci.publish.control_messages import MARK_SOURCE
 from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.recipes import idle_class
+from rtbci.stream.source import UNSEEN
 
 __all__ = ["SETTLED_S", "Score", "Trial"]
 
@@ -51,7 +52,7 @@ class Score:
     the cue-locked numbers of `rtbci eval`: a trial asks which class, not whether. Its decision is the first one
     made between cue and end; windows that are idle make none, so a trial that looks idle throughout is one
     without a decision. Trials without a window (warming up, a gap) do not count, nor do those that ask for
-    the idle class.
+    the idle class, or that were not seen to their end (`UNSEEN`).
 
     Notes
     -----
@@ -61,6 +62,7 @@ class Score:
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
+        self._asks = False  # whether the newest marker was a cue
         self._classes: tuple[str, ...] = ()
 
     def send(self, message: Message) -> None:
@@ -112,6 +114,9 @@ class Score:
             return  # a note that somebody took: the user goes on with what was asked for
         if self.trials:
             self.trials[-1].t_end = min(self.trials[-1].t_end, event.t_lsl)
+        if event.value == UNSEEN and self._asks:
+            del self.trials[-1]
+        self._asks = isinstance(cue, str)
         if isinstance(cue, str):
             self.trials.append(Trial(event.t_lsl, cue, event.t_lsl + IMAGERY_S))
 

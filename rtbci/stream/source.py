@@ -7,9 +7,12 @@ from typing import NamedTuple, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Channel", "Chunk", "FloatArray", "Marker", "Source", "StreamInfo"]
+__all__ = ["UNSEEN", "Channel", "Chunk", "FloatArray", "Marker", "Source", "StreamInfo"]
 
 FloatArray = npt.NDArray[np.float64]
+
+UNSEEN = "unseen"
+"""Marker that takes back the cue before it: what asked for it was not on the screen until the end."""
 
 
 @dataclass(frozen=True, slots=True)

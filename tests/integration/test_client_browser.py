@@ -1,8 +1,12 @@
-"""The browser's client in headless Chromium, against recorded messages and the WebSocket of the live page."""
+"""The browser's client in headless Chromium, against `rtbci publish` and the live page's `/messages`."""
 
 import json
 import os
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -12,17 +16,35 @@ pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install 'rt
 pytest.importorskip("websockets", reason="websockets is not installed: pip install 'rtbci[monitor]'")
 
 from rtbci.keys.tokens import new_token
+from rtbci.monitor.page import LivePage, place_of
 from tests.integration.chromium import BROWSER, Chromium
 from tests.integration.client_programs import CLIENTS, N_MISSING, publishing, short_stream
 from tests.integration.live_runs import ANY_PORT
-from tests.integration.ws_bridge import bridge
 
 pytestmark = [
     pytest.mark.net,
     pytest.mark.skipif(BROWSER is None, reason="no Chromium found: apt-get install chromium"),
 ]
 
-PAGE = CLIENTS / "browser"
+NOBODY = "tcp://127.0.0.1:9"
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """As `python -m http.server` does it, without a line for each request."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def example() -> Iterator[str]:
+    """Address of the example, served as docs/clients/browser.md says: by another server than the messages."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(CLIENTS / "browser"))) as server:
+        thread = threading.Thread(target=server.serve_forever, name="serving-example")
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/example.html"
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +60,18 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
         yield browser
 
 
+@contextmanager
+def bridge(address: str, place: str = "127.0.0.1:0", *, insecure: bool = False) -> Iterator[int]:
+    """The live page of a run; gives its port."""
+    with LivePage(address, NOBODY, place_of(place), insecure=insecure) as page:
+        yield int(page.url.rstrip("/").rsplit(":", 1)[1])
+
+
 def test_the_example_shows_decisions_and_losses_and_comes_back(
-    address: str, browser: Chromium, tmp_path: Path
+    address: str, example: str, browser: Chromium
 ) -> None:
-    with bridge(address, PAGE) as served:
-        browser.load(f"{served.files}example.html?url={served.messages}")
+    with bridge(address) as port:
+        browser.load(f"{example}?url=ws://127.0.0.1:{port}/messages")
         browser.wait_for("document.getElementById('decision').textContent === 'right_hand'")
         browser.wait_for(f"document.getElementById('note').textContent.includes('lost {N_MISSING}')")
         assert browser.evaluate("document.querySelectorAll('progress').length") == 2
@@ -50,18 +79,21 @@ def test_the_example_shows_decisions_and_losses_and_comes_back(
         if "RTBCI_PICTURES" in os.environ:  # for docs/clients/browser.md
             Path(os.environ["RTBCI_PICTURES"], "client-browser.png").write_bytes(browser.picture())
     browser.wait_for("['waiting', 'connecting'].includes(document.getElementById('note').textContent)")
-    with bridge(address, PAGE, port=int(served.messages.split(":")[2].split("/")[0])):
+    with bridge(address, f"127.0.0.1:{port}"):
         browser.wait_for("document.getElementById('note').textContent.includes('age')")
 
 
-def test_the_module_counts_greets_and_skips_what_is_no_message(address: str, browser: Chromium) -> None:
-    with bridge(address, PAGE) as served:
-        browser.load(f"{served.files}example.html?url=ws://127.0.0.1:1/")
+def test_the_module_counts_greets_and_skips_what_is_no_message(
+    address: str, example: str, browser: Chromium
+) -> None:
+    with bridge(address) as port:
+        browser.load(f"{example}?url=ws://127.0.0.1:1/")
         topics = json.dumps(["prediction", "event"])
         browser.evaluate(
             f"""import('./rtbci.js').then(({{ Listener }}) => {{
               window.seen = []
-              window.one = new Listener('{served.messages}', {{ topics: {topics} }})
+              window.one = new Listener('ws://127.0.0.1:{port}/messages', {{ topics: {topics} }})
+              window.wrong = new Listener('ws://127.0.0.1:{port}/messages', {{ topics: ['signal'] }})
               for (const what of ['hello', 'prediction', 'event', 'state'])
                 one.on(what, (value) => seen.push(what === 'state' ? value : what))
               one.on('event', () => {{ throw new Error('a callback that fails') }})
@@ -86,16 +118,24 @@ def test_the_module_counts_greets_and_skips_what_is_no_message(address: str, bro
         assert browser.evaluate("seen.includes(64) && one.session !== 'another' && one.lost.prediction > 0")
         browser.evaluate("one.close()")
         assert browser.evaluate("one.state") == "closed"
+        browser.wait_for("wrong.state === 'closed'")  # an unknown topic is not asked for again and again
 
 
-def test_off_this_computer_it_takes_a_token(
-    address: str, browser: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_off_this_computer_a_token_opens_it_and_a_wrong_one_does_not(
+    address: str, example: str, browser: Chromium, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    token = new_token("page")
-    with bridge(address, PAGE, host="0.0.0.0") as served:
-        browser.load(f"{served.files}example.html?url={served.messages}&token=wrong")
+    token = new_token("page", "listener")
+    with bridge(address, "0.0.0.0:0", insecure=True) as port:
+        url = f"{example}?url=ws://127.0.0.1:{port}/messages&token="
+        browser.load(f"{url}wrong")
         browser.wait_for("document.getElementById('note').textContent === 'waiting'")
         assert browser.evaluate("document.getElementById('bars').children.length") == 0
-        browser.load(f"{served.files}example.html?url={served.messages}&token={token}")
+        browser.load(f"{url}{token}")
         browser.wait_for("document.getElementById('note').textContent.includes('age')")
+        browser.load(f"http://127.0.0.1:{port}/")  # the live page itself asks for it
+        browser.wait_for("document.getElementById('token-dialog').open")
+        browser.evaluate(f"document.getElementById('token-text').value = '{token}'")
+        browser.evaluate("document.getElementById('token-dialog').close()")
+        browser.wait_for("document.getElementById('why').textContent.length > 1")
+        assert browser.evaluate("document.getElementById('stop').hidden")  # a listener gives no orders

@@ -171,9 +171,10 @@ def test_start_is_asked_for_and_waited_for(page: CuePage) -> None:
     assert not page.wait_for_start(stop)
 
 
-def test_nonsense_ends_the_connection(page: CuePage) -> None:
+@pytest.mark.parametrize("frame", ['{"type":"start","x":1}', b'{"type":"start"}'])
+def test_nonsense_ends_the_connection(page: CuePage, frame: str | bytes) -> None:
     with played(page) as one:
-        one.socket.send('{"type":"start","x":1}')
+        one.socket.send(frame)
         one.thread.join(5.0)
         assert one.socket.close_code == 4002
 

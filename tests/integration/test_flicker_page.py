@@ -2,10 +2,9 @@
 
 import json
 import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from rtbci.clock import now
 from rtbci.errors import ConfigError
 from rtbci.flicker.page.flicker_page import MIN_FRAMES, FlickerPage
 from rtbci.flicker.session import run_session
+from tests.integration import live_runs
 from tests.integration.chromium import BROWSER, Chromium
 
 pytestmark = pytest.mark.net
@@ -82,13 +82,6 @@ def played(page: FlickerPage, frame_ms: float) -> Iterator[list[dict[str, Any]]]
         yield orders
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 15.0) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_the_page_is_told_the_targets_and_markers_have_the_time_of_frames(page: FlickerPage) -> None:
     markers, stop = Markers(), threading.Event()
     with played(page, 1000 / 60) as orders:
@@ -96,7 +89,7 @@ def test_the_page_is_told_the_targets_and_markers_have_the_time_of_frames(page: 
         args = (page, markers, 0, 0, None, stop, lambda _line: None)
         session = threading.Thread(target=run_session, args=args)
         session.start()
-        wait_for(lambda: bool(markers.sent))
+        live_runs.wait_for(lambda: markers.sent, "a marker")
         after = now()
         stop.set()
         session.join(10.0)
@@ -123,7 +116,7 @@ def test_nothing_is_told_to_who_does_not_know_the_token(page: FlickerPage) -> No
     root = page.url[: page.url.index("/", 8)]
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{root}/flicker.js", timeout=5.0)
-    for name in ("", "flicker.js", "flicker.css", "cue/frames.js", "cue/icon.svg"):
+    for name in ("", "flicker.js", "flicker.css", "shared/frames.js", "shared/icon.svg"):
         with urllib.request.urlopen(page.url + name, timeout=5.0) as answer:
             assert answer.status == 200
 
@@ -140,6 +133,15 @@ def test_a_browser_counts_frames(page: FlickerPage, tmp_path: Path) -> None:
         browser.wait_for("document.body.dataset.step === 'flicker'")
         colour = "document.querySelector('.target').style.backgroundColor"
         browser.wait_for(f"(window.seen ??= new Set()).add({colour}).size > 2")
+        for hidden in ("true", "false"):  # another tab is looked at: the start key is asked for again
+            browser.evaluate(
+                f"Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }}), "
+                "document.dispatchEvent(new Event('visibilitychange')), 0"
+            )
+            browser.wait_for("document.body.dataset.step === 'start'")
+        browser.press(" ")
+        browser.wait_for("document.body.dataset.step === 'flicker'")
+        live_runs.wait_for(lambda: len(markers.sent) == 2, "another marker")
         stop.set()
         session.join(10.0)
         browser.wait_for("document.body.dataset.step === 'done'")
@@ -156,5 +158,5 @@ def test_a_browser_counts_frames(page: FlickerPage, tmp_path: Path) -> None:
     assert square == [1, 1, 0, 0] * 3
     assert odd == [1, 1, 1, 0, 0] * 2 + [1, 1]
     assert sine == pytest.approx([0.5, 1.0, 0.5, 0.0, 0.5], abs=1e-9)
-    assert [text for text, _ in markers.sent] == ["flicker_on"]
+    assert [text for text, _ in markers.sent] == ["flicker_on"] * 2
     assert 900 / 60 < page.measured()["frame_ms"] < 1100 / 60

@@ -23,6 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 from rtbci.commands.monitor import PageProcess
 from rtbci.config import MonitorSettings
 from rtbci.errors import ConfigError, PortInUseError
+from rtbci.monitor.local import Local
 from rtbci.monitor.page import LivePage, place_of
 from rtbci.publish.messages import Hello
 from rtbci.publish.signal_message import decode_signal
@@ -205,6 +206,20 @@ def test_a_page_may_be_there_before_its_run_and_outlives_it() -> None:
     assert not any(thread.name == "rtbci-live-page" for thread in threading.enumerate())
 
 
+def test_what_cannot_be_looked_up_on_this_computer_is_said() -> None:
+    class Unreadable(Local):
+        def computer(self) -> dict[str, Any]:
+            raise PermissionError(13, "Permission denied")
+
+    with (
+        LivePage(NOBODY, NOBODY, place_of("127.0.0.1:0"), local=Unreadable(NOBODY)) as page,
+        connect(page.url.replace("http", "ws") + "page", proxy=None) as socket,
+    ):
+        socket.send('{"type":"order","id":1,"cmd":"computer"}')
+        reply = frames_until(socket, lambda frame: frame["topic"] == "reply")[-1]["message"]
+    assert reply == {"id": 1, "cmd": "computer", "ok": False, "error": "[Errno 13] Permission denied"}
+
+
 def test_a_slow_reader_skips_to_the_newest_and_is_told() -> None:
     """One that does not read holds up nobody; what it gets in the end and what it is told it missed are all there was."""
     n = 10_000
@@ -244,6 +259,7 @@ def test_an_address_that_is_taken() -> None:
             LivePage(NOBODY, NOBODY, place_of(taken))
     with pytest.raises(ConfigError, match="cannot connect to"):
         LivePage("nonsense", NOBODY, place_of("127.0.0.1:0"))
+    assert not any(thread.name == "rtbci-live-page" for thread in threading.enumerate())
 
 
 def test_the_process_beside_a_run_ends_with_it() -> None:

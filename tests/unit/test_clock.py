@@ -1,3 +1,4 @@
+import threading
 import time
 
 import pylsl
@@ -30,3 +31,12 @@ def test_cpu_time_grows_and_calendar_time_has_a_zone() -> None:
     sum(range(100_000))
     assert clock.cpu_s() > before
     assert clock.utc_now().utcoffset() is not None
+
+
+def test_waiting_ends_at_its_time_or_at_once_when_stopped() -> None:
+    stop = threading.Event()
+    times = iter([1.0, 2.0])
+    assert clock.wait_on(1.0, stop, lambda: next(times))
+    stop.set()
+    assert not clock.wait_on(1e9, stop, lambda: 0.0)
+    assert not clock.wait_on(0.0, stop, lambda: 1.0)

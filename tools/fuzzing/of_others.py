@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from rtbci.calibrate.page.messages import read_from_page
 from rtbci.calibrate.protocol import read_protocol
 from rtbci.chaos.scenario import read_scenario
 from rtbci.config import read_config
@@ -19,6 +18,7 @@ from rtbci.publish.messages import MESSAGE_TYPES
 from rtbci.recipes import read_engine, read_paradigm, recipes_root
 from rtbci.record.xdf_headers import info_of, lsl_header, parse_xml, stream_of
 from rtbci.replay.read import read_recordings
+from rtbci.web.page_messages import read_from_page
 from tests.unit.record.samples import INFO, event, hello, prediction
 from tools.fuzzing.attempt import Target
 
@@ -236,6 +236,6 @@ OF_OTHERS: tuple[Target, ...] = (
     Target("message", _message_seeds, _read_message),
     Target("control request", _request_seeds, _read_request),
     Target("control reply", _reply_seeds, lambda content, _folder: _read_reply(content)),
-    Target("cue page message", _page_seeds, lambda content, _folder: read_from_page(content)),
+    Target("page message", _page_seeds, lambda content, _folder: read_from_page(content)),
     Target("XML of a stream", _xml_seeds, _read_xml),
 )

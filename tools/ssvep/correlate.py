@@ -6,18 +6,19 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.evaluate.trials import Trial, find_trials
+from rtbci.flicker.profile import cca_branch
 from rtbci.probe.cca import CcaProbe, correlations
 from rtbci.probe.cca_branch import CcaBranch
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.reference_products import WindowProducts
-from rtbci.recipes import BranchSettings, ParadigmRecipe
+from rtbci.recipes import ParadigmRecipe
 from rtbci.replay.recording import Recording
 from rtbci.runtime.build import build_stages, stream_gains_uv
 from rtbci.runtime.pipeline import Pipeline, WindowGrid
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.layout import match_channels
 
-__all__ = ["Correlated", "cca_of", "correlate"]
+__all__ = ["Correlated", "correlate"]
 
 REST_S = 5.0
 
@@ -66,14 +67,9 @@ class _Listening(CcaProbe):
         return np.zeros(found.shape[2])
 
 
-def cca_of(recipe: ParadigmRecipe) -> BranchSettings:
-    """The recipe's branch."""
-    return next(branch for branch in recipe.branches if branch.kind == "cca")
-
-
 def correlate(run: Recording, recipe: ParadigmRecipe, rest_marker: str, where: str) -> Correlated:
     """Run a recording through stages and branch."""
-    layout, settings = recipe.input, cca_of(recipe)
+    layout, settings = recipe.input, cca_branch(recipe)
     channel_map = match_channels(run.info, layout.channels, layout.max_interpolated, required=layout.required)
     stages = build_stages(recipe, run.info, channel_map, stream_gains_uv(run.info), None)
     rate_hz = stages[-1].rate_out_hz

@@ -5,11 +5,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from rtbci.flicker.profile import profile_for
+from rtbci.flicker.profile import cca_branch, profile_for
 from rtbci.probe.cca import band_weights
 from rtbci.probe.profile import BranchEntry, Profile, write_profile
 from rtbci.recipes import ParadigmRecipe, read_paradigm
-from tools.ssvep.correlate import cca_of
 
 __all__ = ["METHODS", "write_variant"]
 
@@ -35,7 +34,7 @@ def write_variant(work: Path, shipped: ParadigmRecipe, method: str, length_s: fl
     folder = work / f"{method}_{length_s:g}"
     folder.mkdir(parents=True, exist_ok=True)
     text = (shipped.folder / "recipe.toml").read_text(encoding="utf-8")
-    settings = cca_of(shipped)
+    settings = cca_branch(shipped)
     bands = "[" + ", ".join(f"[{low}, {high}]" for low, high in settings.bands_hz) + "]"
     changes = {
         'name = "ssvep"': f'name = "{folder.name}"',
@@ -56,7 +55,7 @@ def write_variant(work: Path, shipped: ParadigmRecipe, method: str, length_s: fl
         text = text[:start] + text[end:]
     (folder / "recipe.toml").write_text(text, encoding="utf-8")
     recipe = read_paradigm(str(folder))
-    n_bands = len(cca_of(recipe).bands_hz)
+    n_bands = len(cca_branch(recipe).bands_hz)
     weight = np.ones((1, 1)) if n_bands == 1 else band_weights(n_bands)[np.newaxis]
     write_profile(folder / "population", profile_for(recipe, _weights(weight), 256.0), replace=True)
     return folder

@@ -5,16 +5,17 @@ import secrets
 import threading
 from collections.abc import Callable
 
-from rtbci.calibrate.page.app import page_app
-from rtbci.calibrate.page.link import PageLink
-from rtbci.calibrate.page.messages import encode, tell, welcome
-from rtbci.calibrate.page.timing import PageTiming
-from rtbci.calibrate.presenter import Feedback, Step, wait_on
+from rtbci.calibrate.page.messages import tell, welcome
+from rtbci.calibrate.presenter import Feedback, Step
 from rtbci.calibrate.schedule import Schedule, ScheduledTrial
-from rtbci.clock import Clock, now
+from rtbci.clock import Clock, now, wait_on
 from rtbci.errors import ConfigError
 from rtbci.web.guarding import LOOPBACK, origin_of
+from rtbci.web.page_link import PageLink
+from rtbci.web.page_messages import encode
+from rtbci.web.page_timing import PageTiming
 from rtbci.web.server import PageServer, listen
+from rtbci.web.token_page import token_page
 
 __all__ = ["CuePage"]
 
@@ -85,7 +86,7 @@ class CuePage:
         token = secrets.token_urlsafe(TOKEN_BYTES)
         listening = listen(host, port, "cue page")
         self.url = f"{origin_of(host, listening.getsockname()[1])}/{token}/"
-        app = page_app(token, self._link.serve, host in LOOPBACK)
+        app = token_page("rtbci.calibrate.page", token, self._link.serve, host in LOOPBACK)
         self._server = PageServer(app, listening, "cue page", "start the calibration again")
 
     def wait_for_start(self, stop: threading.Event) -> bool:

@@ -4,22 +4,17 @@ import math
 import secrets
 import threading
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Self
 
-from starlette.applications import Starlette
-from starlette.routing import Mount, WebSocketRoute
-from starlette.staticfiles import StaticFiles
-
 from rtbci.branch_settings import StimulusSettings
-from rtbci.calibrate.page.app import Guard
-from rtbci.calibrate.page.link import PageLink
-from rtbci.calibrate.page.messages import encode
-from rtbci.calibrate.page.timing import PageTiming
 from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
 from rtbci.web.guarding import origin_of
+from rtbci.web.page_link import PageLink
+from rtbci.web.page_messages import encode
+from rtbci.web.page_timing import PageTiming
 from rtbci.web.server import PageServer, listen
+from rtbci.web.token_page import token_page
 
 __all__ = ["FlickerPage"]
 
@@ -57,8 +52,7 @@ class FlickerPage:
     Notes
     -----
     Brightness is a function of the number of the frame since the flicker began; a frame that was dropped is counted, so that
-    the phase stays and only that frame's brightness is missing. Server, token, clock and frame times are those of the cue
-    page. Only for browsers on this machine.
+    the phase stays and only that frame's brightness is missing. Only for browsers on this machine.
     """
 
     def __init__(
@@ -77,13 +71,7 @@ class FlickerPage:
         token = secrets.token_urlsafe(TOKEN_BYTES)
         listening = listen(HOST, port, WHAT)
         self.url = f"{origin_of(HOST, listening.getsockname()[1])}/{token}/"
-        routes = [
-            WebSocketRoute(f"/{token}/ws", self._link.serve),
-            # the loop of frames and its measurement are those of the cue page
-            Mount(f"/{token}/cue", StaticFiles(directory=str(files("rtbci.calibrate.page") / "static"))),
-            Mount(f"/{token}", StaticFiles(directory=str(files("rtbci.flicker.page") / "static"), html=True)),
-        ]
-        app = Guard(Starlette(routes=routes), token, loopback_only=True)
+        app = token_page("rtbci.flicker.page", token, self._link.serve, loopback_only=True)
         self._server = PageServer(app, listening, WHAT, "start the page again")
 
     @property
@@ -105,6 +93,9 @@ class FlickerPage:
             When the display refreshes at another rate than the recipe's frequencies were checked for.
         """
         self._link.started.clear()
+        self._server.call(
+            self._link.send(encode("ready"))
+        )  # one that was hidden flickers still, and has no start key
         while not self._link.started.is_set() or self._timing.measured().get("n_frames", 0.0) < MIN_FRAMES:
             if stop.wait(POLL_S):
                 return False
@@ -137,7 +128,7 @@ class FlickerPage:
         return math.nan if drawn is None else self._timing.onset(*drawn)
 
     def measured(self) -> dict[str, float]:
-        """Frame times, dropped frames and the clock; see `rtbci.calibrate.page.timing.PageTiming.measured`."""
+        """Frame times, dropped frames and the clock; see `rtbci.web.page_timing.PageTiming.measured`."""
         return self._timing.measured()
 
     def close(self) -> None:

@@ -14,6 +14,9 @@ export function findings({ hello, status, events, electrodes, computer }) {
   if (isFlowing) add("stream", "ok", `${status.stream?.name ?? ""}: samples come`);
   else add("stream", "no", tidy(status.state), "switch the amplifier and its LSL program on; rtbci streams lists what there is");
   rate(add, status);
+  const ahead_s = status.clock_offset_s ?? null;
+  if (ahead_s !== null) add("clock", "warn", `stamps are ${Math.abs(ahead_s).toFixed(1)} s ${ahead_s > 0 ? "ahead of" : "behind"} this computer's clock`,
+    "ages are off by that, and markers fit only when they are stamped by the same clock: have the sender stamp with the LSL clock");
   electrode(add, electrodes);
   labels(add, events.stream_found);
   add("gaps", status.n_gaps ? "warn" : "ok", status.n_gaps ? `${status.n_gaps} since the start` : "none since the start",
@@ -22,7 +25,7 @@ export function findings({ hello, status, events, electrodes, computer }) {
   if (status.latency_ms) add("latency", late ? "warn" : "ok", `p50 ${ms(status.latency_ms.p50)}, p99 ${ms(status.latency_ms.p99)}`,
     late ? "later than the next decision is due: close other programs" : "");
   const failed = events.engine_failed ?? events.engine_refused;
-  if (hello) add("engine", failed ? "warn" : "ok", `${hello.engine.name || "none"} on ${hello.engine.backend || "?"}`, failed ? `${tidy(failed.kind)}: ${failed.value}` : "");
+  if (hello) add("engine", failed ? "warn" : "ok", hello.engine.name ? `${hello.engine.name} on ${hello.engine.backend || "?"}` : "none needed", failed ? `${tidy(failed.kind)}: ${failed.value}` : "");
   const profile = status.profile ?? hello?.profile;
   if (profile) add("profile", "ok", profile.generation ? `${profile.user}, generation ${profile.generation}` : "the population's: nobody was calibrated");
   if (events.recording_failed) add("recording", "warn", "cannot be written", "see the run's terminal; --record DIR takes another folder");

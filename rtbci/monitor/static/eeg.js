@@ -18,7 +18,7 @@ function side(label, place) {
 export class Eeg {
   constructor(canvas, places) {
     this.places = places; this.labels = []; this.states = []; this.span_s = 10; this.scale_uv = 50; this.order = "montage";
-    this.gaps = []; this.lines = [];
+    this.gaps = []; this.lines = []; this.skipped = false;
     this.plot = new Plot(canvas, (...all) => this.draw(...all), (x, y) => this.tell(x, y));
   }
 
@@ -59,11 +59,13 @@ export class Eeg {
   push({ t_first, n_bins, low, high, follows }) {
     const n_channels = this.labels.length, at = Math.round(t_first / this.bin_s);
     if (this.next === null || at < this.next - this.n || at > this.next + 50 * this.n) { this.clear(); this.next = at; }
-    if (!follows && at > this.next + 1) {
+    // Frames that this browser was too slow for are missing here too, perhaps the one that told of a gap.
+    if ((!follows || this.skipped) && at > this.next + 1) {
       this.gaps.push([this.next, at]);
       for (let k = Math.max(this.next, at - this.n); k < at; k++) this.put(k, null, null, 0, n_channels);
       this.next = at;
     }
+    this.skipped = false;
     for (let j = 0; j < n_bins; j++, this.next++) this.put(this.next, low, high, j * n_channels, n_channels);
     this.gaps = this.gaps.filter(([, stop]) => stop > this.next - this.n);
     const words = `scrolling signal of ${n_channels} channels, ${this.gaps.length} ${this.gaps.length === 1 ? "gap" : "gaps"} in it`;

@@ -30,7 +30,7 @@ export class Link {
       for (const { reject } of this.waiting.values()) reject(new Error("the connection was lost before there was an answer"));
       this.waiting.clear();
       // A server that gives the page but no socket wants a token.
-      const isThere = !wasOpen && await fetch("icon.svg", { cache: "no-store" }).then(({ ok }) => ok, () => false);
+      const isThere = !wasOpen && await fetch("shared/icon.svg", { cache: "no-store" }).then(({ ok }) => ok, () => false);
       if (isThere) { if (await this.on.refused(known)) { this.connect(); return; } }
       else this.on.away();
       setTimeout(() => this.connect(), RETRY_MS);

@@ -66,7 +66,7 @@ const link = new Link({
     if (all.length !== eeg.labels.length) return;
     eeg.quality(all); head.quality(all); faults(all);
   },
-  dropped({ n_frames }) { seen.dropped = n_frames; },
+  dropped({ n_frames }) { seen.dropped = n_frames; eeg.skipped = true; },
   link(message) {
     check();
     seen.isSilent = message.silent_s === null || message.silent_s > SILENT_S;
@@ -90,7 +90,7 @@ function state() {
   const status = seen.status, pill = $("state");
   let name = status?.state ?? "waiting", words = STATES[name] ?? tidy(name);
   if (name !== "stopped" && status?.paused) { name = "paused"; words = "paused"; }
-  if (seen.isAway) { name = "away"; words = "page server gone, trying again"; }
+  if (seen.isAway && name !== "stopped") { name = "away"; words = "page server gone, trying again"; }
   else if (seen.neverHeard && !status) { name = "away"; words = "no run heard yet"; }
   else if (seen.isSilent && name !== "stopped") { name = "away"; words = "run not heard"; }
   if (pill.textContent !== words) pill.textContent = words;

@@ -4,7 +4,7 @@ import threading
 import numpy as np
 import pytest
 
-from rtbci.calibrate.presenter import LEAD_S, Step, guide, wait_on
+from rtbci.calibrate.presenter import LEAD_S, Step, guide
 from rtbci.calibrate.schedule import Schedule, ScheduledTrial
 from tests.calibration_steps import CLASSES, FakeClock, FakePresenter, protocol
 
@@ -176,12 +176,3 @@ def test_finished_early_it_ends_after_the_trial() -> None:
     )
     assert len(session.seen) == 5
     assert session.presenter.steps()[-1] == "done"
-
-
-def test_waiting_ends_at_its_time_or_at_once_when_stopped() -> None:
-    stop = threading.Event()
-    times = iter([1.0, 2.0])
-    assert wait_on(1.0, stop, lambda: next(times))
-    stop.set()
-    assert not wait_on(1e9, stop, lambda: 0.0)
-    assert not wait_on(0.0, stop, lambda: 1.0)

@@ -45,6 +45,11 @@ def test_where_trials_end(recipe: ParadigmRecipe) -> None:
     ]
 
 
+def test_a_trial_that_was_not_seen_to_its_end_is_none(recipe: ParadigmRecipe) -> None:
+    run = run_with((1.0, "T1"), (5.0, "unseen"), (9.0, "T2"), (9.0, "flash"), (13.0, "T0"), (14.0, "unseen"))
+    assert [(t.t_cue, t.t_end) for t in find_trials([run], recipe, "d/S001")] == [(9.0, 13.0)]
+
+
 def test_recordings_without_cues(recipe: ParadigmRecipe) -> None:
     with pytest.raises(
         FileFormatError, match="d/S001: no cues, its markers are blink, need some of T1, T2, left"

@@ -1,12 +1,16 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import rtbci.monitor
+from rtbci.commands.status_line import SAID
 from rtbci.errors import ConfigError
 from rtbci.monitor.page import LivePage, Place, place_of
+from rtbci.monitor.spectrum import ADVICE
+from rtbci.publish.messages import State, Why
 from tools.write_positions import flat_positions
 
 STATIC = Path(rtbci.monitor.__file__).parent / "static"
@@ -26,16 +30,28 @@ def test_the_page_is_light_and_takes_nothing_from_elsewhere() -> None:
         assert path.suffix != ".html" or not re.search(r"<script(?![^>]*src=)|\sstyle=|\son\w+=", text)
 
 
-def test_every_file_that_is_named_is_there_and_every_element() -> None:
+def test_every_element_that_is_named_is_there() -> None:
     page = (STATIC / "index.html").read_text()
     scripts = "".join(path.read_text() for path in STATIC.glob("*.js"))
-    named = set(re.findall(r'(?:src|href)="([\w.]+)"', page)) | set(
-        re.findall(r'from "\./([\w.]+)"', scripts)
-    )
-    assert named <= {path.name for path in STATIC.iterdir()}
     ids = set(re.findall(r'\bid="([\w-]+)"', page))
     assert set(re.findall(r'\$\("([\w-]+)"\)', scripts)) <= ids
     assert all(f"#{name}" in page or f'"{name}"' in scripts + page for name in ids)
+
+
+def named_in(words: str, name: str) -> set[str]:
+    """Keys of an object, or members of a set, that words.js exports under a name."""
+    [body] = re.findall(rf"export const {name} = (?:new Set\()?[{{\[](.*?)\n?[}}\]]\)?;\n", words, re.DOTALL)
+    return set(
+        re.findall(r'"(\w+)"' if name == "TROUBLE" else r"(?:^|[,{])\s*(\w+): [\"{]", body, re.MULTILINE)
+    )
+
+
+def test_states_reasons_and_events_are_those_of_the_messages() -> None:
+    words = (STATIC / "words.js").read_text()
+    assert named_in(words, "STATES") == set(get_args(State))
+    assert named_in(words, "WHYS") - {"text", "color", "tip"} == set(get_args(Why))
+    assert named_in(words, "ELECTRODES") - {"sign", "text"} == set(ADVICE)
+    assert named_in(words, "TROUBLE") <= set(SAID)
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,10 @@ def test_the_branch_is_a_filter_bank_of_direct_correlations() -> None:
     np.testing.assert_allclose(got, want, rtol=1e-6)
     assert got.argmax() == 1
     assert got[3] == 0.0  # looks at nothing
+    assert tested.newest is not None  # what sessions have checksums of
+    np.testing.assert_allclose(tested.newest[-1], filtered[-HOP:], rtol=1e-6)
+    tested.reset()
+    assert tested.newest is None
 
 
 def test_a_gain_changes_nothing() -> None:

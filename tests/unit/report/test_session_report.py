@@ -2,19 +2,21 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import numpy as np
 import pytest
 
 from rtbci.errors import FileFormatError
-from rtbci.publish.messages import Event, State, Status
+from rtbci.publish.messages import Event, State, Status, Why
 from rtbci.record.items import Item, Opened
 from rtbci.record.session_json import Ended, write_session_json
 from rtbci.record.streams import SessionStreams
 from rtbci.report.session import write_session_report
 from rtbci.report.session_facts import read_facts
-from rtbci.report.session_words import words_of_session
+from rtbci.report.session_plots import STATE_COLORS
+from rtbci.report.session_words import WHYS, words_of_session
 from rtbci.stream.source import Chunk
 from tests.unit.record.samples import (
     CLASSES,
@@ -145,3 +147,8 @@ def test_what_is_no_session(tmp_path: Path, trials: Path) -> None:
         write_session_report(tmp_path / "empty.xdf", tmp_path / "r.html")
     with pytest.raises(FileFormatError, match="cannot be written"):
         write_session_report(trials, tmp_path / "no" / "such" / "r.html")
+
+
+def test_every_state_and_reason_has_its_words_or_colour() -> None:
+    assert set(STATE_COLORS) == {*get_args(State), "paused"}
+    assert set(WHYS) == set(get_args(Why))

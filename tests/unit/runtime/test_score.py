@@ -52,6 +52,17 @@ def test_a_trial_is_labelled_by_the_mean_over_its_settled_windows() -> None:
     assert session.score.confusion() == {("left", "left"): 1, ("right", "left"): 1}
 
 
+def test_a_cue_that_was_not_seen_to_its_end_does_not_count() -> None:
+    session = Session()
+    for t_cue, text in ((10.0, "unseen"), (20.0, "rest")):
+        session.cue(t_cue, "left")
+        session.window(t_cue + 3.0, 0.9)
+        session.outbox.event("marker", t_cue + 5.0, text, {})
+    session.outbox.event("marker", 26.0, "unseen", {})  # takes back a cue, not a rest
+    assert session.score.confusion() == {("left", "left"): 1}
+    assert session.score.cue == "left"
+
+
 def test_the_first_decision_counts_also_shortly_after_the_trial() -> None:
     session = Session()
     session.cue(10.0, "left")

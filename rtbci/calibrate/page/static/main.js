@@ -2,7 +2,7 @@
 
 import { clickAlong } from "./click.js";
 import { drawCurve } from "./curve.js";
-import { Frames } from "./frames.js";
+import { Frames } from "./shared/frames.js";
 import { allowTone, playTone } from "./tone.js";
 
 const RETRY_MS = 500, REPLACED = 4001;

@@ -1,6 +1,6 @@
 // Flickering targets: brightness is a function of the number of the frame, so that it is exact whatever timers do.
 
-import { Frames } from "./cue/frames.js";
+import { Frames } from "./shared/frames.js";
 
 const RETRY_MS = 500, REPLACED = 4001, GAMMA = 2.2, MEASURED = 90;
 const element = (id) => document.getElementById(id);
@@ -77,7 +77,8 @@ function connect() {
       told = message;
       build();
       send({ type: "visible", visible: !document.hidden });
-    } else if (message.type === "order") carryOut(message);
+    } else if (message.type === "ready") { if (isOn()) body.dataset.step = "start"; }
+    else if (message.type === "order") carryOut(message);
   };
   socket.onclose = (event) => {
     body.dataset.step = "connecting";

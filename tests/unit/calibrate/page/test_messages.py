@@ -1,65 +1,10 @@
 import json
 
-import pytest
-
-from rtbci.calibrate.page.messages import (
-    MAX_BYTES,
-    Clicks,
-    Frames,
-    Pong,
-    Shown,
-    Start,
-    Visible,
-    encode,
-    read_from_page,
-    tell,
-    welcome,
-)
+from rtbci.calibrate.page.messages import tell, welcome
 from rtbci.calibrate.presenter import Feedback
 from rtbci.calibrate.record import CurvePoint
 from rtbci.calibrate.schedule import Schedule
-from rtbci.errors import MessageError
 from tests.calibration_steps import CLASSES, protocol
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('{"type":"pong","id":3,"page_ms":12.5}', Pong(3, 12.5)),
-        ('{"type":"shown","id":4,"frame_ms":20}', Shown(4, 20.0)),
-        ('{"type":"frames","dt_ms":[16.6,17]}', Frames([16.6, 17.0])),
-        ('{"type":"start"}', Start()),
-        ('{"type":"visible","visible":false}', Visible(False)),
-        ('{"type":"clicks","ms":[-30.5,12]}', Clicks([-30.5, 12.0])),
-    ],
-)
-def test_what_the_page_says(text: str, message: object) -> None:
-    assert read_from_page(text) == message
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "[]",
-        '{"type":"stop"}',
-        '{"type":"start","now":1}',
-        '{"type":"pong","id":"x","page_ms":1}',
-        '{"type":"pong","id":1,"page_ms":-1}',
-        '{"type":"shown","id":1,"frame_ms":NaN}',
-        json.dumps({"type": "frames", "dt_ms": [1] * 2001}),
-        json.dumps({"type": "clicks", "ms": [1e5]}),
-        '{"x":' + "[" * 20_000,
-    ],
-)
-def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(MessageError, match=r"cue page: message .* need one of this rtbci"):
-        read_from_page(text)
-
-
-def test_long_messages_are_refused_unread() -> None:
-    with pytest.raises(MessageError, match=f"of {MAX_BYTES + 1} bytes, need at most {MAX_BYTES}"):
-        read_from_page(" " * (MAX_BYTES + 1))
 
 
 def test_the_welcome_has_all_that_is_drawn() -> None:
@@ -82,4 +27,3 @@ def test_feedback_as_a_message() -> None:
     assert (message["accepted"], message["reason"], message["advice"]) == (False, "blink", "Rest.")
     assert message["curve"] == [[10, 60.0, 40.0, 80.0]]
     assert (message["n_left"], message["n_accepted"], message["n_rejected"]) == (40, 0, 0)
-    assert encode("x", a=1) == '{"type":"x","a":1}'

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from rtbci.calibrate.page.timing import ClockOffset, PageTiming
+from rtbci.web.page_timing import ClockOffset, PageTiming
 
 
 def test_the_exchange_with_the_shortest_round_trip_counts() -> None:

@@ -7,7 +7,9 @@ from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from rtbci.calibrate.page.messages import (
+from rtbci.clock import Clock
+from rtbci.errors import MessageError
+from rtbci.web.page_messages import (
     Clicks,
     Frames,
     FromPage,
@@ -18,9 +20,7 @@ from rtbci.calibrate.page.messages import (
     encode,
     read_from_page,
 )
-from rtbci.calibrate.page.timing import PageTiming
-from rtbci.clock import Clock
-from rtbci.errors import MessageError
+from rtbci.web.page_timing import PageTiming
 
 __all__ = ["PageLink"]
 
@@ -94,7 +94,7 @@ class PageLink:
             for text in self._greet():
                 await socket.send_text(text)
             while True:
-                self._take(read_from_page(await socket.receive_text()))
+                self._take(read_from_page(await _text(socket)))
         except MessageError:
             await _close(socket, SAID_NONSENSE)
         except (WebSocketDisconnect, RuntimeError):
@@ -175,6 +175,14 @@ class PageLink:
                 i += 1
                 await asyncio.sleep(BURST_S if i < N_BURST else PING_S)
             await _close(socket, SILENT)
+
+
+async def _text(socket: WebSocket) -> str:
+    """The next frame; empty, and so nonsense, where it is not of text (`receive_text` fails on that)."""
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message["code"])
+    return message.get("text") or ""
 
 
 async def _close(socket: WebSocket, code: int) -> None:

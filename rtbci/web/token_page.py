@@ -1,19 +1,18 @@
-"""The page's web application: static files and one WebSocket, behind a token."""
+"""A page behind a token: static files and one WebSocket."""
 
 import secrets
 from collections.abc import Awaitable, Callable
-from importlib.resources import files
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import Mount, WebSocketRoute
-from starlette.staticfiles import StaticFiles
+from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from rtbci.web.guarding import headers_of, is_loopback, refuse, with_headers
+from rtbci.web.static_files import static_mounts
 
-__all__ = ["Guard", "page_app"]
+__all__ = ["Guard", "token_page"]
 
 
 class Guard:
@@ -50,11 +49,15 @@ class Guard:
         return scope["type"] != "websocket" or headers.get("origin") == f"http://{host}"
 
 
-def page_app(token: str, on_page: Callable[[WebSocket], Awaitable[Any]], loopback_only: bool) -> ASGIApp:
+def token_page(
+    package: str, token: str, on_page: Callable[[WebSocket], Awaitable[Any]], loopback_only: bool
+) -> ASGIApp:
     """Build the application.
 
     Parameters
     ----------
+    package : str
+        Its folder ``static`` is served; see `static_mounts`.
     token : str
         The page is at ``/TOKEN/``.
     on_page : coroutine function
@@ -62,6 +65,5 @@ def page_app(token: str, on_page: Callable[[WebSocket], Awaitable[Any]], loopbac
     loopback_only : bool
         See `Guard`.
     """
-    static = StaticFiles(directory=str(files("rtbci.calibrate.page") / "static"), html=True)
-    routes = [WebSocketRoute(f"/{token}/ws", on_page), Mount(f"/{token}", static)]
+    routes = [WebSocketRoute(f"/{token}/ws", on_page), *static_mounts(package, f"/{token}")]
     return Guard(Starlette(routes=routes), token, loopback_only)

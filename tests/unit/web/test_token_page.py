@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from starlette.websockets import WebSocket
 
-from rtbci.calibrate.page.app import page_app
+from rtbci.web.token_page import token_page
 
 TOKEN = "secret-token"
 
@@ -43,14 +43,15 @@ def ask(path: str, kind: str = "http", loopback_only: bool = True, **headers: st
         sent.append(message)
 
     async def answer() -> None:
-        await page_app(TOKEN, welcomed, loopback_only)(scope, receive, send)
+        await token_page("rtbci.calibrate.page", TOKEN, welcomed, loopback_only)(scope, receive, send)
 
     asyncio.run(answer())
     return sent
 
 
 @pytest.mark.parametrize(
-    "name", ["", "main.js", "cue.css", "frames.js", "curve.js", "click.js", "tone.js", "icon.svg"]
+    "name",
+    ["", "main.js", "cue.css", "shared/frames.js", "curve.js", "click.js", "tone.js", "shared/icon.svg"],
 )
 def test_the_page_and_its_files(name: str) -> None:
     start, body, *_ = ask(f"/{TOKEN}/{name}")
