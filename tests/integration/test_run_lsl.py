@@ -282,7 +282,7 @@ def test_control_requests(paradigm: Path, tmp_path: Path) -> None:
         assert run.kept.predictions[n_paused].t_window[1] > t_resumed - 2.0
 
         marked = control.request("mark", value="T2")
-        assert run.kept.events("marker")[-1].data == {"class": "right_hand"}
+        assert run.kept.events("marker")[-1].data == {"class": "right_hand", "source": "control"}
         assert run.kept.events("marker")[-1].t_lsl == pytest.approx(marked["t_lsl"])
 
         with pytest.raises(
