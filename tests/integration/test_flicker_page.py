@@ -71,6 +71,8 @@ def played(page: FlickerPage, frame_ms: float) -> Iterator[list[dict[str, Any]]]
                         orders.append(message)
                         say("frames", dt_ms=[frame_ms] * MIN_FRAMES)
                         say("start")
+                    elif message["type"] == "ready":  # a key that was pressed before that does not count
+                        say("start")
                     elif message["type"] == "order":
                         orders.append(message)
                         say("shown", id=message["id"], frame_ms=1e3 * now())
