@@ -12,6 +12,7 @@ import msgspec
 
 from rtbci.clock import Clock, now, utc_now
 from rtbci.probe.profile import Profile
+from rtbci.publish.control_messages import MARK_SOURCE
 from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.record.disk import Disk, OpenDisk, SyncedFile
 from rtbci.record.items import Item, Left, Opened, UsedProfile, bytes_of
@@ -21,7 +22,6 @@ from rtbci.record.session_json import JSON_NAME, Ended, SessionRecord, write_ses
 from rtbci.record.streams import SessionStreams, SoFar
 from rtbci.record.tap import RecordedSource
 from rtbci.record.xdf_format import SESSION_XDF
-from rtbci.runtime.requests import MARK_SOURCE
 from rtbci.stream.source import Chunk, Marker, Source
 
 __all__ = ["SessionRecorder", "Written"]
