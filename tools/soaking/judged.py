@@ -118,7 +118,8 @@ def judge_recorded(file: XdfFile, records: Sequence[Injected], rate_hz: float) -
         missing = t0 + np.arange(index[i] + 1, index[i + 1]) / rate_hz
         taken = np.zeros(len(missing), bool)
         for t_from, t_to in gone:
-            taken |= (missing >= t_from - 1.5 / rate_hz) & (missing <= t_to)
+            # Faults have the true time; a sample's is known but for what a drift has gained.
+            taken |= (missing >= t_from - 1.5 / rate_hz - DRIFTED_S) & (missing <= t_to + DRIFTED_S)
         n_missing += int((~taken).sum())
     of_clocks = np.zeros(len(t_s), bool)
     off_s = t_s - t0 - index / rate_hz
