@@ -77,7 +77,8 @@ def in_processes() -> list[str]:
     if n_processes:  # else each of them would start as many threads as there are cores
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             os.environ.setdefault(name, "1")
-    return ["-n", str(n_processes)]
+    # A process that has ended is not replaced: pytest-xdist would wait for ever for the tests that it had left.
+    return ["-n", str(n_processes), "--max-worker-restart", "0"]
 
 
 def run(*command: str) -> int:

@@ -89,4 +89,4 @@ def test_processes_of_the_tests(n_cores: int, n_processes: int, monkeypatch: pyt
     monkeypatch.setattr("os.sched_getaffinity", lambda _pid: set(range(n_cores)), raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
-    assert dev.in_processes() == ["-n", str(n_processes)]
+    assert dev.in_processes() == ["-n", str(n_processes), "--max-worker-restart", "0"]
