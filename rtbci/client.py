@@ -29,16 +29,13 @@ from rtbci.keys.curve import KeyPair
 from rtbci.publish.addresses import PUBLISH_ADDRESS
 from rtbci.publish.codec import MAX_PAYLOAD_BYTES, decode
 from rtbci.publish.messages import MESSAGE_TYPES, Hello, Message
-from rtbci.publish.secured import secure
+from rtbci.publish.secured import prepare_listener, secure
 
 __all__ = ["Client"]
 
 MAX_READ_AT_ONCE = 10_000
 """Messages read by one `Client.latest`, so that a flood cannot hold it up."""
 
-HEARTBEAT_MS = 5_000
-RECONNECT_MS = 100
-RECONNECT_MAX_MS = 2_000
 _HELLO = Hello.topic.encode("ascii")
 
 
@@ -114,7 +111,8 @@ class Client:
         self._tap = tap
         self.topics = frozenset(_check_topics(topics))
         self._context = zmq.Context()
-        self._socket = _new_socket(self._context)
+        self._socket = self._context.socket(zmq.SUB)
+        prepare_listener(self._socket, MAX_PAYLOAD_BYTES)
         try:
             secure(self._socket, server_key, key)
             self._socket.connect(address)
@@ -268,14 +266,3 @@ def _check_topics(topics: Sequence[str]) -> Sequence[str]:
         if topic not in MESSAGE_TYPES:
             raise ConfigError(f"Client: topic is {topic!r}, need some of {', '.join(MESSAGE_TYPES)}")
     return names
-
-
-def _new_socket(context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
-    socket = context.socket(zmq.SUB)
-    socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.IPV6, 1)
-    socket.setsockopt(zmq.MAXMSGSIZE, MAX_PAYLOAD_BYTES)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-    return socket

@@ -13,7 +13,7 @@ from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError, MessageError, RtbciError
 from rtbci.publish.codec import decode
 from rtbci.publish.messages import MESSAGE_TYPES, Event, Hello, Message, Prediction, Status
-from rtbci.publish.secured import secure
+from rtbci.publish.secured import prepare_listener, secure
 from rtbci.publish.signal_message import MAX_SIGNAL_BYTES, SIGNAL_TOPIC, Signal, decode_signal
 
 __all__ = ["NO_KEYS", "ClientKeys", "Feed"]
@@ -21,8 +21,6 @@ __all__ = ["NO_KEYS", "ClientKeys", "Feed"]
 N_PREDICTIONS, N_EVENTS = 600, 200
 """Newest messages that a page gets when it opens."""
 N_AT_ONCE = 8
-HEARTBEAT_MS = 5_000
-RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
 
 
 class ClientKeys(NamedTuple):
@@ -88,8 +86,9 @@ class Feed:
         self._session: str | None = None
         self._next: dict[str, int] = {}
         self._context = zmq.asyncio.Context()
-        self._socket = _new_socket(self._context)
+        self._socket = self._context.socket(zmq.SUB)
         try:
+            prepare_listener(self._socket, MAX_SIGNAL_BYTES)  # type: ignore[arg-type]  # only sets options
             secure(self._socket, keys.server_key, keys.key)  # type: ignore[arg-type]  # only sets options
             self._socket.connect(address)
         except RtbciError:
@@ -168,14 +167,3 @@ class Feed:
         expected = self._next.get(topic, seq)
         self.n_lost += max(0, seq - expected)
         self._next[topic] = max(expected, seq + 1)
-
-
-def _new_socket(context: zmq.asyncio.Context) -> zmq.asyncio.Socket:
-    socket = context.socket(zmq.SUB)
-    socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.IPV6, 1)
-    socket.setsockopt(zmq.MAXMSGSIZE, MAX_SIGNAL_BYTES)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-    return socket

@@ -1,4 +1,4 @@
-"""Sockets of clients: encrypted to the one runtime whose key they know."""
+"""Sockets of clients: how patient they are, and encrypted to the one runtime whose key they know."""
 
 import zmq
 
@@ -6,7 +6,28 @@ from rtbci.errors import ConfigError
 from rtbci.keys.curve import DEFAULT_KEY, KeyPair, read_key
 from rtbci.keys.trusted import server_key_of
 
-__all__ = ["secure"]
+__all__ = ["prepare_listener", "secure"]
+
+HEARTBEAT_MS = 5_000
+RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
+
+
+def prepare_listener(socket: "zmq.Socket[bytes]", max_bytes: int) -> None:
+    """Set how a subscriber's socket connects again and notices that nobody is there, before it connects.
+
+    Parameters
+    ----------
+    socket : zmq.Socket
+        SUB; an asynchronous one will do, only options are set.
+    max_bytes : int
+        A publisher that sends a longer frame is cut off.
+    """
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.IPV6, 1)
+    socket.setsockopt(zmq.MAXMSGSIZE, max_bytes)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
 
 
 def secure(socket: "zmq.Socket[bytes]", server_key: str | None, key: str | KeyPair | None) -> None:
