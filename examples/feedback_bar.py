@@ -30,7 +30,7 @@ def draw(screen: pygame.Surface, font: pygame.font.Font, prediction: Prediction 
     pygame.draw.rect(screen, TRACK, bar, border_radius=8)
     words = "nothing comes; is `rtbci run` running?"
     if prediction is not None:
-        words = (prediction.decision or prediction.why or "").replace("_", " ")
+        words = (prediction.decision or prediction.reason).replace("_", " ")
         for i, (name, colour) in enumerate(zip(prediction.classes[:2], COLOURS, strict=False)):
             p = prediction.probs[i] if prediction.probs else 0.0
             length = round(bar.width / 2 * p)

@@ -8,10 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pylsl import local_clock
 
-__all__ = ["Clock", "cpu_s", "now", "sleep_until", "utc_now", "wait_on"]
+__all__ = ["Clock", "boot_id", "cpu_s", "now", "sleep_until", "utc_now", "wait_on"]
 
 Clock = Callable[[], float]
 """Something that returns the time in seconds of the local LSL clock."""
@@ -44,3 +45,11 @@ def cpu_s() -> float:
 def utc_now() -> datetime:
     """Calendar time, for names of files and for people; never for arithmetic on samples."""
     return datetime.now(UTC)
+
+
+def boot_id() -> str:
+    """Which start of this computer the local LSL clock counts from; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

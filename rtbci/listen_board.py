@@ -27,7 +27,7 @@ def prediction_line(prediction: Prediction) -> str:
     probs = " ".join(
         f"{label}={prob:.3f}" for label, prob in zip(prediction.classes, prediction.probs or (), strict=False)
     )
-    outcome = prediction.decision or f"- ({prediction.why})"
+    outcome = prediction.decision or f"- ({prediction.reason})"
     return f"{prediction.t_window[1]:.3f} {outcome} {probs} age={prediction.age_ms:.1f}ms"
 
 
@@ -124,7 +124,7 @@ class Board:
                 f"{prediction.t_window[1]:.2f}",
                 Text(prediction.decision or "-", style="bold green" if prediction.decision else "dim"),
                 *self._bars(prediction, width, len(headers)),
-                Text(prediction.why or "", style="dim"),
+                Text(prediction.reason, style="dim"),
                 f"{prediction.age_ms:.1f}",
             )
         return table

@@ -33,7 +33,7 @@ def osc_messages(message: Message, prefix: str = "/rtbci") -> list[tuple[str, Va
 
 
 def _prediction(message: Prediction, prefix: str) -> list[tuple[str, Values]]:
-    head: Values = [message.decision or "", message.label or "", message.why or ""]
+    head: Values = [message.decision or "", message.label or "", message.reason]
     sent: list[tuple[str, Values]] = [
         (f"{prefix}/prediction", [*head, float(message.age_ms), float(message.quality.score)])
     ]

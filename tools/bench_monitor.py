@@ -69,7 +69,7 @@ def main() -> None:
 
 def _bench(args: argparse.Namespace) -> None:
     looks: dict[str, list[Look]] = {name: [] for name in AUDIENCES}
-    with _running(args) as (run, address, url), Client(address, timeout_s=PATIENCE_S) as client:
+    with running(args) as (run, address, url), Client(address, timeout_s=PATIENCE_S) as client:
         page = next(one for one in psutil.Process(run.pid).children() if "monitor" in one.cmdline())
         pair = psutil.Process(run.pid), page
         with _pages(url) as pages:
@@ -88,7 +88,7 @@ def _bench(args: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _running(args: argparse.Namespace) -> "Iterator[tuple[subprocess.Popen[str], str, str]]":
+def running(args: argparse.Namespace) -> "Iterator[tuple[subprocess.Popen[str], str, str]]":
     """The sender and the run; its ZMQ address and its page's."""
     source_id = f"bench-monitor-{np.random.default_rng().integers(1 << 30)}"
     rest = ["--channels", str(args.channels), "--rate-hz", str(args.rate_hz), "--chunk", str(args.chunk)]
@@ -108,10 +108,12 @@ def _running(args: argparse.Namespace) -> "Iterator[tuple[subprocess.Popen[str],
     run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         address = url = ""
+        is_running = False
         for line in run.stderr or ():
             address = line.split()[1] if line.startswith("publish:") else address
             url = line.split()[1] if line.startswith("page:") else url
-            if line.startswith("state: running"):
+            is_running |= line.startswith("state: running")
+            if is_running and url:  # the page may be there before the decoder runs, or after
                 break
         yield run, address, url
     finally:

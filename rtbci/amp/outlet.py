@@ -1,7 +1,9 @@
 """Offer any source as LSL streams: the synthetic amplifier, or a BrainFlow board."""
 
+import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from rtbci.replay.outlet import Outlet
 from rtbci.stream.source import Source, StreamInfo
@@ -20,19 +22,26 @@ class AmpOutlet:
         Opened by `run` and closed at its end.
     chunk : int
         Samples that travel together; 0: as the source gives them.
+    source_id : str
+        Of the stream, in place of the source's own; empty: that.
+    duration_s : float, optional
+        Seconds of signal, then it ends.
 
     Notes
     -----
     `run` works in the calling thread; another thread may only set its event.
     """
 
-    def __init__(self, source: Source, chunk: int = 0) -> None:
-        self._source, self._chunk = source, chunk
+    def __init__(
+        self, source: Source, chunk: int = 0, source_id: str = "", duration_s: float | None = None
+    ) -> None:
+        self._source, self._chunk, self._source_id, self._duration_s = source, chunk, source_id, duration_s
 
     @property
     def stream(self) -> StreamInfo:
         """Metadata of the stream of samples; valid once the source is open."""
-        return self._source.info
+        info = self._source.info
+        return replace(info, source_id=self._source_id) if self._source_id else info
 
     def run(self, stop: threading.Event, progress: Callable[[int], None] | None = None) -> None:
         """Send until `stop` is set or the source ends.
@@ -49,9 +58,10 @@ class AmpOutlet:
         StreamError
             When the source cannot be opened, or is lost.
         """
-        with self._source as source, Outlet(source.info, self._chunk) as outlet:
+        with self._source as source, Outlet(self.stream, self._chunk) as outlet:
             n_sent = 0
-            while not stop.is_set():
+            n_all = math.inf if self._duration_s is None else self._duration_s * source.info.rate_hz
+            while not stop.is_set() and n_sent < n_all:
                 try:
                     chunk = source.pull(POLL_S)
                 except EOFError:

@@ -11,7 +11,7 @@ from rtbci.amp.outlet import AmpOutlet
 from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
-from rtbci.stream.source import Source
+from rtbci.stream.source import StreamInfo
 
 __all__ = ["brainflow_amp", "synthetic_amp"]
 
@@ -33,6 +33,8 @@ def synthetic_amp(
     name: str,
     follow: str = "",
     paradigm: str = "",
+    source_id: str = "",
+    duration_s: float | None = None,
 ) -> None:
     """Stream the synthetic amplifier until Ctrl-C.
 
@@ -65,7 +67,8 @@ def synthetic_amp(
         which = "left, right" if flicker is None else f"1 to {len(amp.states) - 1} for a target"
         hint = f"keys: {which}, space for rest" if keys else "cues by itself; --keys to drive it"
         hint = f"does what '{follow}' says" if follow else hint
-        _stream(AmpSource(amp, chunk), console, f"synthetic, seed {seed}; {hint}", drive)
+        outlet = AmpOutlet(AmpSource(amp, chunk), source_id=source_id, duration_s=duration_s)
+        _stream(outlet, amp.info, console, f"synthetic, seed {seed}; {hint}", drive)
 
 
 def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
@@ -108,22 +111,35 @@ def _cues_of(follow: str, amp: SyntheticAmp) -> Iterator[Callable[[], list[str]]
         inlet.close()
 
 
-def brainflow_amp(console: Console, board: str, params: Mapping[str, str]) -> None:
+def brainflow_amp(
+    console: Console,
+    board: str,
+    params: Mapping[str, str],
+    source_id: str = "",
+    duration_s: float | None = None,
+) -> None:
     """Stream a BrainFlow board until Ctrl-C."""
     from rtbci.amp.brainflow import BrainFlowAmp
 
-    _stream(BrainFlowAmp(board, params), console, f"BrainFlow {board}", None)
+    amp = BrainFlowAmp(board, params)
+    outlet = AmpOutlet(amp, source_id=source_id, duration_s=duration_s)
+    _stream(outlet, amp.info, console, f"BrainFlow {board}", None)
 
 
-def _stream(source: Source, console: Console, what: str, progress: Callable[[int], None] | None) -> None:
-    info = source.info
+def _stream(
+    outlet: AmpOutlet,
+    info: StreamInfo,
+    console: Console,
+    what: str,
+    progress: Callable[[int], None] | None,
+) -> None:
     console.print(
         f"stream '{info.name}': {info.n_channels} channels, {info.rate_hz:g} Hz ({what}); Ctrl-C stops",
         markup=False,
         highlight=False,
     )
     with stop_on_signals() as stop:
-        AmpOutlet(source).run(stop, progress)
+        outlet.run(stop, progress)
     console.print("stopped     ", highlight=False)  # over the state that the keys wrote
 
 

@@ -56,7 +56,7 @@ def demo(
         publisher = stack.enter_context(Publisher(address))
         control = page = None
         if config.monitor.enabled:
-            from rtbci.commands.monitor import PageProcess
+            from rtbci.commands.page_process import PageProcess
 
             control = stack.enter_context(Control("tcp://127.0.0.1:0"))
             page = stack.enter_context(PageProcess(config.monitor, publisher.address, control.address))
@@ -68,7 +68,7 @@ def demo(
         source = TappedSource(amp, rows)
         score = Score()
         if page is not None:
-            _show(console, page.url(), opens)
+            _show(console, page.url, opens)
         board = DemoBoard(console, source.trace, score, seconds, publisher.address, rows=rows)
         stack.callback(board.close)
 
@@ -77,7 +77,8 @@ def demo(
 
         offer = SignalOffer(publisher, channel_map=lambda: decoder.channel_map)
         sinks: list[Sink] = [publisher, offer, score, board]
-        report = LiveRun(config, decoder, offer.factory(make_source), sinks, control).run(stop)
+        news = tuple if page is None else page.news
+        report = LiveRun(config, decoder, offer.factory(make_source), sinks, control, news=news).run(stop)
     _say(console, score, report, board, decoder.recipe.name, is_flicker=amp.states != STATES)
     return score
 

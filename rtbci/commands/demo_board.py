@@ -142,7 +142,7 @@ class DemoBoard:
         for name, prob in zip(prediction.classes, prediction.probs, strict=True):
             n = round(40 * prob)
             grid.add_row(Text(name), Text("█" * n + "·" * (40 - n) + f" {prob:.2f}"))
-        outcome = prediction.decision or f"none ({prediction.why})"
+        outcome = prediction.decision or f"none ({prediction.reason})"
         grid.add_row(Text("decides", "bold"), Text(outcome, "bold" if prediction.decision else "dim"))
         return grid
 

@@ -1,13 +1,10 @@
-"""`rtbci monitor`, and the page beside a run: the same program, started by the run."""
+"""`rtbci monitor`; beside a run it is the same program, started by `rtbci.commands.page_process`."""
 
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import webbrowser
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,26 +13,24 @@ from rich.console import Console
 
 from rtbci.clock import now, sleep_until
 from rtbci.commands.options import teller_of
+from rtbci.commands.page_process import SERVED
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import MonitorSettings
 from rtbci.errors import ConfigError
+from rtbci.monitor.place import WHAT, place_of
 from rtbci.publish.addresses import CONTROL_ADDRESS, PUBLISH_ADDRESS
 from rtbci.web.needed import need_page
 
 if TYPE_CHECKING:
     from rtbci.monitor.feed import ClientKeys
 
-__all__ = ["PageProcess", "control_beside", "monitor"]
+__all__ = ["control_beside", "monitor"]
 
 LOOK_S = 0.5
-START_S = 20.0
-STOP_S = 5.0
 LAST_S = 0.3
 """Behind the end of the run: its last messages are on their way to browsers, which say then that it has stopped."""
 NICE = 10
 """The decoder comes first."""
-WHAT = "live page"
-SERVED = f"{WHAT}: "
 
 
 def control_beside(publish: str) -> str:
@@ -59,6 +54,7 @@ def monitor(
     open_control: bool = False,
     checks: bool = False,
     beside: bool = False,
+    inherited: int | None = None,
 ) -> None:
     """Serve the live page of a run until Ctrl-C.
 
@@ -79,10 +75,12 @@ def monitor(
         Tell the address that begins with the check before a session.
     beside : bool
         Started by a run: ends when standard input does, says its address on standard output, and gives way to the decoder.
+    inherited : int, optional
+        Descriptor of the listening socket, where the run has opened it.
     """
     need_page(WHAT, "monitor", "use `rtbci listen`")
     from rtbci.monitor.feed import NO_KEYS
-    from rtbci.monitor.page import LivePage, place_of
+    from rtbci.monitor.page import LivePage
 
     say = teller_of(console)
     with ExitStack() as stack:
@@ -101,6 +99,7 @@ def monitor(
                 insecure=settings.insecure,
                 origins=settings.origins,
                 about=_about,
+                listening=None if inherited is None else socket.socket(fileno=inherited),
                 say=say,
             )
         )
@@ -163,69 +162,3 @@ def _give_way(stop: threading.Event) -> None:
         stop.set()
 
     threading.Thread(target=wait_for_end, name="rtbci-run-ended", daemon=True).start()
-
-
-class PageProcess:
-    """The live page of a run, as a process of its own; a context manager.
-
-    It has the run's messages and its control socket, nothing else, so that it can neither slow nor break the decoder. It
-    ends with the run, also when that is killed.
-
-    Parameters
-    ----------
-    settings : MonitorSettings
-    publish, control : str
-        As bound by the run.
-    keys : sequence of str
-        Flags of `rtbci monitor` for a run that is encrypted.
-    """
-
-    def __init__(
-        self, settings: MonitorSettings, publish: str, control: str, keys: Sequence[str] = ()
-    ) -> None:
-        need_page(WHAT, "monitor", "leave out --monitor")
-        command = [sys.executable, "-m", "rtbci.cli", "monitor", publish, "--beside", "--control", control]
-        command += ["--at", settings.address, *keys]
-        for flag, value in (("--tls-cert", settings.tls_cert), ("--tls-key", settings.tls_key)):
-            command += [flag, value] if value else []
-        command += ["--insecure"] if settings.insecure else []
-        for origin in settings.origins:
-            command += ["--origin", origin]
-        self._popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def url(self) -> str:
-        """Wait until the page is served, and return its address.
-
-        Raises
-        ------
-        ConfigError
-            When it is not; the page has said why.
-        """
-        said: list[str] = []
-        out = self._popen.stdout
-        reader = threading.Thread(target=lambda: said.append(out.readline() if out else ""), daemon=True)
-        reader.start()
-        reader.join(START_S)
-        if said and said[0].startswith(SERVED):
-            return said[0].removeprefix(SERVED).strip()
-        raise ConfigError(
-            "live page: it did not start, see above; run without --monitor, or give another --monitor-at"
-        )
-
-    def close(self) -> None:
-        """End the page; may be called more than once."""
-        if self._popen.stdin is not None:
-            self._popen.stdin.close()
-        try:
-            self._popen.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
-        if self._popen.stdout is not None:
-            self._popen.stdout.close()
-
-    def __enter__(self) -> "PageProcess":
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()

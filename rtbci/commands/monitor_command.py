@@ -43,6 +43,9 @@ def monitor(
             "--beside", help="As `rtbci run` starts it: ends with standard input, gives way to the decoder."
         ),
     ] = False,
+    inherited: Annotated[
+        int | None, typer.Option(help="With --beside: descriptor of the listening socket.", hidden=True)
+    ] = None,
     open_control: Annotated[
         bool,
         typer.Option(
@@ -75,4 +78,5 @@ def monitor(
         open_control=open_control,
         checks=check,
         beside=beside,
+        inherited=inherited,
     )

@@ -31,7 +31,7 @@ from rtbci.stream.lsl import LslSource
 from rtbci.stream.source import Source, StreamInfo
 
 if TYPE_CHECKING:
-    from rtbci.commands.monitor import PageProcess
+    from rtbci.commands.page_process import PageProcess
 
 __all__ = ["lsl_factory", "run"]
 
@@ -62,7 +62,7 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
         publish = config.publish
         sockets = open_sockets(config.publish, stack)
         publisher, control = sockets.publisher, sockets.control
-        page = _start_page(config, sockets, stack)
+        page = _start_page(config, console, sockets, stack)
         recipe = read_paradigm(config.paradigm)
         # Before the profile is looked for: one that appears from here on is not missed.
         watch = ProfileWatch(profiles_root(recipe.name), config.user) if config.follow else None
@@ -74,8 +74,6 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
         change = _begin_change(config, decoder, stack)
         _introduce(console, config, decoder, publisher.address, control.address)
         sockets.say(console)
-        if page is not None:
-            console.print(f"page:    {page.url()}", highlight=False)
         if change is not None and config.engine.wait:
             _wait_for(change, console, stop)
         offer = SignalOffer(publisher, config.stream.unit, lambda: decoder.channel_map)
@@ -99,7 +97,7 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
             control,
             watch=watch,
             change=change,
-            news=sockets.news_beside(recording.news),
+            news=sockets.news_beside(recording.news, *(() if page is None else (page.news,))),
             journal=recording.journal,
         )
         report = live.run(stop)
@@ -110,14 +108,20 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
     return report
 
 
-def _start_page(config: RunConfig, sockets: RunSockets, stack: ExitStack) -> "PageProcess | None":
-    """Start the live page, where it is wished for; it loads while the decoder does."""
+def _start_page(
+    config: RunConfig, console: Console, sockets: RunSockets, stack: ExitStack
+) -> "PageProcess | None":
+    """Start the live page, where it is wished for; it loads while the decoder does, and is told when it is there."""
     if not config.monitor.enabled:
         return None
-    from rtbci.commands.monitor import PageProcess
+    from rtbci.commands.page_process import PageProcess
+
+    def say_where(url: str) -> None:
+        console.print(f"page:    {url}", markup=False, highlight=False)
 
     publish, control = sockets.publisher.address, sockets.control.address
-    return stack.enter_context(PageProcess(config.monitor, publish, control, sockets.key_flags))
+    page = PageProcess(config.monitor, publish, control, sockets.key_flags, on_up=say_where)
+    return stack.enter_context(page)
 
 
 def _begin_change(config: RunConfig, decoder: Decoder, stack: ExitStack) -> EngineChange | None:
@@ -153,7 +157,13 @@ def lsl_factory(config: RunConfig) -> SourceFactory:
     def make(lost: StreamInfo | None) -> Source:
         if lost is not None:
             name = "" if lost.source_id else lost.name
-            return LslSource(name=name, source_id=lost.source_id, timeout_s=RETRY_TIMEOUT_S, markers=markers)
+            return LslSource(
+                name=name,
+                source_id=lost.source_id,
+                timeout_s=RETRY_TIMEOUT_S,
+                markers=markers,
+                known_host=lost.hostname,
+            )
         return LslSource(
             name=stream.name,
             type="" if stream.name or stream.source_id else stream.type,

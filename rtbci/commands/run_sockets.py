@@ -61,11 +61,11 @@ class RunSockets(NamedTuple):
         self.door.check()
         return [News(REFUSED, one.source, one.data) for one in self.door.refusals.news()]
 
-    def news_beside(self, others: Callable[[], Sequence[News]]) -> Callable[[], Sequence[News]]:
-        """What the door and somebody else have to tell."""
+    def news_beside(self, *others: Callable[[], Sequence[News]]) -> Callable[[], Sequence[News]]:
+        """What the door and others have to tell."""
 
         def news() -> Sequence[News]:
-            return [*self.news(), *others()]
+            return [*self.news(), *(item for other in others for item in other())]
 
         return news
 

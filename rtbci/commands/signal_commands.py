@@ -62,6 +62,10 @@ def amp(
     ] = "",
     chunk: Annotated[int, typer.Option(help="Samples sent together.")] = 8,
     name: Annotated[str, typer.Option(help="Name of the LSL stream.")] = "rtbci-amp",
+    source_id: Annotated[
+        str, typer.Option("--source-id", help="Its source id (default: made of what it sends).")
+    ] = "",
+    duration: Annotated[float | None, typer.Option(min=0.1, help="End after so many seconds.")] = None,
 ) -> None:
     """Stream a synthetic amplifier (left and right hand imagery, or flicker), or a BrainFlow board."""
     from rtbci.commands import amp as command
@@ -69,7 +73,7 @@ def amp(
     if brainflow is not None:
         pairs = [pair.partition("=") for pair in param or []]
         params = {key: value for key, _, value in pairs}
-        command.brainflow_amp(console_of(), brainflow, params)
+        command.brainflow_amp(console_of(), brainflow, params, source_id, duration)
         return
     command.synthetic_amp(
         console_of(),
@@ -82,6 +86,8 @@ def amp(
         chunk=chunk,
         name=name,
         paradigm=paradigm,
+        source_id=source_id,
+        duration_s=duration,
     )
 
 

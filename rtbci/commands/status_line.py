@@ -45,6 +45,8 @@ SAID = {
     "recording_slow": "warning: the disk is slow, recording is behind",
     "recording_lost": "warning: recording had to leave out samples",
     "refused": "refused",
+    "page_failed": "live page",
+    "page_restarted": "the live page is there again",
 }
 
 

@@ -24,11 +24,14 @@ class Decision(NamedTuple):
         ``below_threshold`` also covers the dwell and the refractory time.
     smoothed : tuple of float, length n_classes
         Probabilities that were compared with the threshold; sum to what was pushed.
+    refractory : bool
+        Whether the window is within the refractory time after a decision: nothing could have been decided.
     """
 
     decision: str | None
     why: Literal["below_threshold", "idle"] | None
     smoothed: tuple[float, ...]
+    refractory: bool = False
 
 
 class DecisionPolicy:
@@ -125,9 +128,10 @@ class DecisionPolicy:
             self.reset()
         self._smooth(probs, t_end)
         candidate = self._smoothed.index(max(self._smoothed))
-        if not self._is_due(candidate, t_end):
+        is_pause = t_end - self._t_decided < self.refractory_s - STAMP_JITTER_S
+        if not self._is_due(candidate, t_end, is_pause):
             why: Literal["below_threshold", "idle"] = "idle" if candidate == self.idle else "below_threshold"
-            return Decision(None, why, self._smoothed)
+            return Decision(None, why, self._smoothed, is_pause)
         self._t_decided = t_end
         return Decision(self.classes[candidate], None, self._smoothed)
 
@@ -140,8 +144,7 @@ class DecisionPolicy:
             self._smoothed = tuple(float(keep * old + (1 - keep) * new) for old, new in pairs)
         self._t_last = t_end
 
-    def _is_due(self, candidate: int, t_end: float) -> bool:
-        is_pause = t_end - self._t_decided < self.refractory_s - STAMP_JITTER_S
+    def _is_due(self, candidate: int, t_end: float, is_pause: bool) -> bool:
         is_sure = self._smoothed[candidate] >= self.threshold
         held = candidate if is_sure and not is_pause and candidate != self.idle else None
         if held != self._held:

@@ -38,7 +38,7 @@ def row_of(prediction: Prediction) -> tuple[Any, ...]:
     Returns
     -------
     tuple
-        End of the window [s], age [ms], its five parts [ms], probabilities or None, decision, why, quality.
+        End of the window [s], age [ms], its five parts [ms], probabilities or None, decision, why (for people), quality.
     """
     trace = prediction.trace_ms
     parts = (trace.wait, trace.filter, trace.encode, trace.probe, trace.send)
@@ -49,7 +49,7 @@ def row_of(prediction: Prediction) -> tuple[Any, ...]:
         tuple(round(part, 3) for part in parts),
         None if probs is None else tuple(round(p, 4) for p in probs),
         prediction.decision,
-        prediction.why,
+        prediction.reason or None,
         round(prediction.quality.score, 3),
     )
 

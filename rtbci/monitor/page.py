@@ -1,11 +1,11 @@
 """The live page's server: where it listens, who may open it, and what runs in its thread."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple, Self
-from urllib.parse import urlsplit
+from typing import Any, Self
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,40 +16,12 @@ from rtbci.monitor.desk import Desk
 from rtbci.monitor.feed import NO_KEYS, ClientKeys
 from rtbci.monitor.hub import Hub
 from rtbci.monitor.local import Local
+from rtbci.monitor.place import WHAT, Place
 from rtbci.web.guarding import LOOPBACK, origin_of, refuse
-from rtbci.web.server import PageServer, listen
+from rtbci.web.listening import listen
+from rtbci.web.server import PageServer
 
-__all__ = ["PAGE_ADDRESS", "LivePage", "Place", "place_of"]
-
-WHAT = "live page"
-PAGE_ADDRESS = "127.0.0.1:5580"
-"""Where the page is served unless said otherwise."""
-
-
-class Place(NamedTuple):
-    """Where a page is served."""
-
-    host: str
-    port: int
-
-
-def place_of(text: str) -> Place:
-    """Read ``HOST:PORT``; an IPv6 address stands in brackets.
-
-    Raises
-    ------
-    ConfigError
-        When it is neither.
-    """
-    try:
-        parts = urlsplit(f"//{text}")
-        if parts.hostname and parts.port is not None and parts.netloc == text and "@" not in text:
-            return Place(parts.hostname, parts.port)
-    except ValueError:
-        pass
-    raise ConfigError(
-        f"live page: address is {text!r}, need HOST:PORT; {PAGE_ADDRESS} is for browsers on this machine"
-    )
+__all__ = ["LivePage"]
 
 
 class LivePage:
@@ -75,6 +47,8 @@ class LivePage:
         Returns more of what pages are told when they open.
     local : Local, optional
         See `Application`.
+    listening : socket, optional
+        Of this place, where somebody else has opened it; closed with the page.
     say : callable
         Told what somebody at the terminal should know.
 
@@ -102,6 +76,7 @@ class LivePage:
         origins: Sequence[str] = (),
         about: Callable[[], dict[str, Any]] = dict,
         local: Local | None = None,
+        listening: socket.socket | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
         is_loopback = place.host in LOOPBACK
@@ -112,10 +87,11 @@ class LivePage:
                 "when everybody on this network may"
             )
         access: Access = OpenAccess() if is_loopback else TokenAccess(say)
-        listening = listen(*place, WHAT)
+        listening = listening or listen(*place, WHAT)
         self.url = f"{origin_of(place.host, listening.getsockname()[1], 'https' if tls else 'http')}/"
         self._publish, self._control = publish, control
         self._app: ASGIApp | None = None
+        self._begun = asyncio.Event()
         self._keys = keys
         self._desk = Desk(control, keys if control_keys is None else control_keys)
         self._task: asyncio.Task[None] | None = None
@@ -156,6 +132,7 @@ class LivePage:
     async def _begin(self) -> None:
         hub = Hub(self._publish, self._keys)
         self._app = self._make(hub)
+        self._begun.set()
         self._task = asyncio.get_running_loop().create_task(hub.run())
 
     async def _end(self) -> None:
@@ -164,7 +141,8 @@ class LivePage:
             await asyncio.wait([self._task], timeout=1.0)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The application, once its loop runs: ZMQ sockets for asyncio belong to the loop they are made in."""
+        """The application, once its loop runs: ZMQ sockets for asyncio belong to the loop they are made in; who comes too early waits."""
+        await self._begun.wait()
         await (self._app(scope, receive, send) if self._app is not None else refuse(scope, send))
 
     def __enter__(self) -> Self:

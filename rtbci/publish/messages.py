@@ -225,6 +225,14 @@ class Prediction(_Checked, frozen=True, kw_only=True):
     quality: Annotated[Quality, Meta(description="Quality of the window's signal.")]
     profile: Annotated[ProfileRef, Meta(description="Profile that decoded.")]
     engine: Annotated[EngineRef, Meta(description="Engine that computed.")]
+    refractory: Annotated[
+        bool, Meta(description="Within the pause after a decision: nothing could have been decided.")
+    ] = False
+
+    @property
+    def reason(self) -> str:
+        """`why` for people: `refractory` where the decoder only waits out its pause; empty with a decision."""
+        return "refractory" if self.refractory and self.why == "below_threshold" else self.why or ""
 
     def __post_init__(self) -> None:
         t_first, t_last = self.t_window

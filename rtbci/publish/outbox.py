@@ -51,6 +51,8 @@ class Decoded(NamedTuple):
         Parts of the age, see `Trace`.
     t_decided : float
         When the decision was there [s, clock of the outbox]; the time since is ``trace_ms.send``.
+    refractory : bool
+        Within the pause after a decision.
     """
 
     probs: Sequence[float] | None
@@ -63,6 +65,7 @@ class Decoded(NamedTuple):
     encode_ms: float
     probe_ms: float
     t_decided: float
+    refractory: bool = False
 
 
 class Numbers(NamedTuple):
@@ -163,6 +166,7 @@ class Outbox:
             quality=decoded.quality,
             profile=hello.profile,
             engine=hello.engine,
+            refractory=decoded.refractory,
         )
         self._send(message)
         return message

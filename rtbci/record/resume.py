@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from rtbci.clock import boot_id
 from rtbci.errors import FileFormatError
 from rtbci.publish.messages import MESSAGE_TYPES, Hello, ProfileRef
 from rtbci.publish.outbox import Numbers
@@ -139,7 +140,9 @@ def _unfinished(folder: Path, record: SessionRecord, disk: ResumedFile, t_now: f
             f"{folder}: holds no sample, there is nothing to go on with; begin a new session"
         )
     newest = _t_received(opened, rows)
-    if t_now < newest:
+    # A clock that began again may have come further by now than it was then.
+    is_other_boot = bool(record.boot_id) and boot_id() not in ("", record.boot_id)
+    if t_now < newest or is_other_boot:
         raise FileFormatError(
             f"{folder}: its newest sample came at {newest:.1f} s, the LSL clock says {t_now:.1f} s: this computer has been "
             "started anew, or it is another one, and times cannot be compared; begin a new session (`rtbci run --profile "

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from rtbci.clock import boot_id
 from rtbci.config import RunConfig
 from rtbci.errors import FileFormatError
 from rtbci.files import write_whole
@@ -141,6 +142,8 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
         All that decoded, in the order in which they did.
     resumed : tuple of Resumed
     ended : Ended or None
+    boot_id : str
+        The computer's, since it was started: its LSL clock is the same one. Empty where it is not known.
     """
 
     schema_version: int = SCHEMA
@@ -158,6 +161,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     profiles: tuple[KeptProfile, ...] = ()
     resumed: tuple[Resumed, ...] = ()
     ended: Ended | None = None
+    boot_id: str = ""
 
 
 def describe_session(config: RunConfig, decoder: Decoder, start: datetime, t_lsl: float) -> SessionRecord:
@@ -172,6 +176,7 @@ def describe_session(config: RunConfig, decoder: Decoder, start: datetime, t_lsl
         engines=_engines(decoder),
         profile=_profile(decoder),
         versions=versions_here(),
+        boot_id=boot_id(),
     )
 
 

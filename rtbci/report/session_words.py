@@ -17,6 +17,7 @@ __all__ = ["words_of_session"]
 
 WHYS = {
     "below_threshold": "not sure enough",
+    "refractory": "within the pause after a decision",
     "idle": "the idle class was the most probable",
     "warming_up": "the window was not full yet",
     "gap": "samples were missing",
@@ -157,7 +158,7 @@ def _confusion(facts: SessionFacts) -> list[dict[str, Any]]:
 
 def _whys(facts: SessionFacts) -> list[tuple[str, str, str]]:
     n = len(facts.predictions)
-    counts = Counter(one.why or f"decided: {one.decision}" for one in facts.predictions)
+    counts = Counter(one.reason or f"decided: {one.decision}" for one in facts.predictions)
     return [
         (WHYS.get(name, name).replace("_", " "), str(count), f"{100 * count / n:.1f} %")
         for name, count in counts.most_common()

@@ -382,7 +382,7 @@ class Decoder:
         probs = estimate.probs.tolist()
         label = self.classes[probs.index(max(probs))]
         decision = self._policy.push(probs, estimate.t_window[1])
-        return Verdict(estimate, label, decision.decision, decision.why)
+        return Verdict(estimate, label, decision.decision, decision.why, decision.refractory)
 
     def __enter__(self) -> Self:
         return self

@@ -106,6 +106,7 @@ class Teller:
                 encode_ms=encode_ms,
                 probe_ms=spent_ms - filter_ms - encode_ms,
                 t_decided=t_decided,
+                refractory=verdict.refractory,
             )
         )
         self._telemetry.n_predictions += 1

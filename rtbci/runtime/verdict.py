@@ -20,9 +20,12 @@ class Verdict(NamedTuple):
         The class decided for, never the idle one, or None.
     why : {'below_threshold', 'idle', 'warming_up'} or None
         Why there is no decision; `rtbci.decide.policy` says what the first two mean.
+    refractory : bool
+        Whether the window is within the pause after a decision.
     """
 
     estimate: Estimate
     label: str | None
     decision: str | None
     why: Literal["below_threshold", "idle", "warming_up"] | None
+    refractory: bool = False

@@ -34,6 +34,8 @@ REASONS = (
 """Of two that fit the later one is told."""
 UNLIKE, WEAK, STRONG, STEP, DRIFT, LINE, SATURATED, FLAT, NOT_FINITE = range(1, len(REASONS))
 
+NOTHING_UV = 1e-6
+"""Below it is what filters leave of a constant: rounding, that would correlate with anything and hang on how the stream was cut."""
 N_SUSPECT = 4
 """So many suspect blocks, clean ones between taken off again, make an electrode bad: a second. Clear faults take one."""
 N_CLEAN = 6
@@ -222,7 +224,7 @@ class ElectrodeJudge:
         if usual.sum() < N_COMPARE:
             return np.zeros(self.n_channels, bool)
         moment = heard.T @ heard / len(heard)
-        power = np.maximum(np.diag(moment), np.finfo(float).tiny)
+        power = np.maximum(np.diag(moment), NOTHING_UV**2)
         off, spread = log_levels_off(0.5 * np.log(power), usual)
         self._n_compared += 1
         gain = max(AGREEMENT_GAIN, 1.0 / self._n_compared)

@@ -13,6 +13,7 @@ from rtbci.stages.align import RunningAlign
 from rtbci.stages.fill import Fill
 from rtbci.stages.infer import Filled, fill_matrix
 from rtbci.stages.judge import BLOCK_S, N_SUSPECT, REASONS, ElectrodeJudge
+from rtbci.stages.learnt_covariance import LearntCovariance
 from rtbci.stages.reference import AverageReference, NamedReference
 from rtbci.stages.stage import Chain, FloatArray, Stage
 
@@ -70,10 +71,12 @@ class MaskedChain(Chain):
     electrodes too, so that one that is good again has no transient. What replaces them is their conditional mean given
     the good ones, by the covariance that the alignment has learnt so far (`rtbci.stages.infer.fill_matrix`); the
     alignment takes back the blocks in which the fault was not known yet, and counts what the good ones cannot tell.
-    While more than half are bad it learns nothing.
+    While more than half are bad it learns nothing. Without an alignment the chain learns a covariance by itself
+    (`rtbci.stages.learnt_covariance`), from blocks in which every electrode is good; until it has one, a bad electrode is
+    the mean of the good ones.
 
     A sample that is not finite makes its electrode bad at once; what is decoded in its place is the newest sample of the
-    stream's channel that was, so that electrodes which are made up from several stay finite too. Without a `RunningAlign` behind the `Fill` there is no covariance, and nothing is replaced.
+    stream's channel that was, so that electrodes which are made up from several stay finite too.
     """
 
     def __init__(
@@ -89,9 +92,12 @@ class MaskedChain(Chain):
         self._align = next((one for one in stages[self._i_fill :] if isinstance(one, RunningAlign)), None)
         n = self._fill.n_channels_in
         self._judge = ElectrodeJudge(n, stages[0].rate_out_hz)
+        self._learnt = (
+            LearntCovariance(n, self._fill.rate_in_hz, N_SUSPECT + 1) if self._align is None else None
+        )
         self._sources = stages[0].sources if isinstance(stages[0], SpectroSpatialAdapter) else np.arange(n)
         self._required, self._readers = np.array(required, np.intp), readers
-        self.can_replace = replaces and self._align is not None and self._align.n_channels_in == n
+        self.can_replace = replaces and (self._align is None or self._align.n_channels_in == n)
         self._reference = self._reference_matrix(n) if self.can_replace else np.eye(n)
         self._held: FloatArray | None = None  # the newest sample of the stream, shape (n_channels_in,)
         self.changes: deque[MaskChange] = deque(maxlen=N_CHANGES)
@@ -168,12 +174,16 @@ class MaskedChain(Chain):
         """Reset all stages, and forget which electrodes are bad."""
         super().reset()
         self._judge.reset()
+        if self._learnt is not None:
+            self._learnt.reset()
         self._forget()
 
     def skip_gap(self) -> None:
         """Begin anew behind a gap; which electrodes are bad stays known."""
         super().skip_gap()
         self._judge.skip_gap()
+        if self._learnt is not None:
+            self._learnt.take_back()  # whether there was a fault in it is not seen any more
         self._begin_block()
         self._n_in, self._held = 0, None
 
@@ -241,6 +251,8 @@ class MaskedChain(Chain):
         heard = np.concatenate(self._heard) if self._heard else np.empty((0, self._fill.n_channels_in))
         changed = self._judge.look(np.concatenate(self._raw), heard, self._holes)
         self._begin_block()
+        if self._learnt is not None and self.can_replace and not self._judge.any_bad:
+            self._learnt.push(heard)
         if changed or (self.can_replace and (self.bad != self._masked).any()):
             self._renew((N_SUSPECT + 1) * BLOCK_S)
 
@@ -257,21 +269,32 @@ class MaskedChain(Chain):
     def _replace(self, bad: npt.NDArray[np.bool_], unnoticed_s: float) -> npt.NDArray[np.bool_]:
         """Give fill and alignment what they need; which electrodes are replaced now."""
         align = self._align
-        assert align is not None
         is_new = bool((bad & ~self._noticed).any())
         self._noticed = bad.copy()
-        if is_new:
-            align.take_back(unnoticed_s)
-        align.is_learning = bool(bad.mean() <= 0.5)
-        covariance = align.shrunk_covariance
+        if align is not None:
+            if is_new:
+                align.take_back(unnoticed_s)
+            align.is_learning = bool(bad.mean() <= 0.5)
+        covariance = self._known_covariance(is_new)
         if not bad.any() or bad.all() or covariance is None:
             self._filled = None
-            align.suppose(None)
         else:
             self._filled = fill_matrix(covariance, ~bad, RIDGE)
-            align.suppose(self._reference @ self._filled.unknown @ self._reference.T)
+        if align is not None:
+            unknown = None if self._filled is None else self._filled.unknown
+            align.suppose(None if unknown is None else self._reference @ unknown @ self._reference.T)
         self._fill.use(None if self._filled is None else self._filled.matrix, fade=not is_new)
         return bad if self._filled is not None else np.zeros_like(bad)
+
+    def _known_covariance(self, is_new: bool) -> FloatArray | None:
+        """Of the electrodes; without an alignment what was learnt here, and all alike until that is enough."""
+        if self._align is not None:
+            return self._align.shrunk_covariance
+        assert self._learnt is not None
+        if is_new:
+            self._learnt.take_back()
+        learnt = self._learnt.covariance
+        return np.eye(self._fill.n_channels_in) if learnt is None else learnt
 
     def _reference_matrix(self, n: int) -> FloatArray:
         """What the references between fill and alignment do, as a matrix."""

@@ -40,6 +40,8 @@ class LslSource:
         no markers.
     clock : Clock
         For the pace of looking for markers.
+    known_host : str, optional
+        Computer of a stream that was lost and is looked for again; see `resolve_one`.
 
     Attributes
     ----------
@@ -67,7 +69,9 @@ class LslSource:
         timeout_s: float = 10.0,
         markers: str | None = "",
         clock: Clock = now,
+        known_host: str = "",
     ) -> None:
+        self._known_host = known_host
         self._query = StreamQuery(name, type, source_id, predicate)
         self._timeout_s = timeout_s
         self._marker_name = markers
@@ -102,7 +106,7 @@ class LslSource:
         StreamError
             When it is no signal, or is seen but does not answer.
         """
-        found = resolve_one(self._query, self._timeout_s, self._clock)
+        found = resolve_one(self._query, self._timeout_s, self._clock, self._known_host)
         inlet: Any = pylsl.StreamInlet(found, max_buflen=BUFFER_S, max_chunklen=0, recover=True)
         try:
             inlet.open_stream(CONNECT_S)

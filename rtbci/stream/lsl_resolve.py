@@ -66,10 +66,20 @@ def quoted(text: str) -> str:
     return "concat(" + ', "\'", '.join(f"'{part}'" for part in text.split("'")) + ")"
 
 
-def resolve_one(query: StreamQuery, timeout_s: float, clock: Clock = now) -> Any:
+def resolve_one(query: StreamQuery, timeout_s: float, clock: Clock = now, known_host: str = "") -> Any:
     """Find the stream that `query` means.
 
     Of several, those of type EEG are preferred, and marker streams are never taken.
+
+    Parameters
+    ----------
+    query : StreamQuery
+    timeout_s : float
+        How long it is looked for, seconds.
+    clock : Clock
+    known_host : str, optional
+        Computer of a stream that is looked for again: the first that answers from there is taken, as liblsl does when it
+        reconnects, and when there is none nobody asks what else there is.
 
     Returns
     -------
@@ -85,13 +95,14 @@ def resolve_one(query: StreamQuery, timeout_s: float, clock: Clock = now) -> Any
     """
     t_end = clock() + timeout_s
     found = pylsl.resolve_bypred(query.xpath, 1, max(timeout_s, 0.0))
-    if found:
+    is_known = bool(known_host and query.source_id and found) and found[0].hostname() == known_host
+    if found and not is_known:
         # Asking for more than there are makes liblsl listen for the whole time.
         found = pylsl.resolve_bypred(query.xpath, 1000, max(min(SETTLE_S, t_end - clock()), 0.1)) or found
     found = list({info.uid(): info for info in found}.values())
     if not found:
         raise StreamNotFoundError(
-            f"LslSource: no stream of {query} within {timeout_s:g} s; {_others()}{HINT}"
+            f"LslSource: no stream of {query} within {timeout_s:g} s; {'' if known_host else _others()}{HINT}"
         )
     signals = [info for info in found if is_regular(info) and info.type().upper() != "MARKERS"]
     if not signals:

@@ -1,7 +1,6 @@
 """A thread that serves a page."""
 
 import asyncio
-import errno
 import socket
 import threading
 from collections.abc import Coroutine
@@ -12,49 +11,14 @@ from typing import Any, Self, TypeVar
 import uvicorn
 from starlette.types import ASGIApp
 
-from rtbci.errors import ConfigError, PortInUseError, StreamError
-from rtbci.publish.addresses import port_owner
+from rtbci.errors import StreamError
 
-__all__ = ["PageServer", "listen"]
+__all__ = ["PageServer"]
 
 T = TypeVar("T")
 
 START_S, STOP_S, CALL_S = 10.0, 5.0, 5.0
 MAX_BYTES = 65_536
-
-
-def listen(host: str, port: int, what: str) -> socket.socket:
-    """Open the socket that a page is served on.
-
-    Parameters
-    ----------
-    host : str
-        Address of this machine.
-    port : int
-        0 picks a free one.
-    what : str
-        Which page, for the messages.
-
-    Raises
-    ------
-    PortInUseError
-        When another program has the port.
-    ConfigError
-        When the address is none of this machine.
-    """
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            raise PortInUseError(
-                f"{what}: port {port} of {host} is in use by {port_owner(port)}, need a free one; "
-                "choose another port, 0 picks one"
-            ) from error
-        raise ConfigError(
-            f"{what}: cannot listen on {host} port {port} ({error}), need an address of this machine and a "
-            "port up to 65535; 127.0.0.1 is for browsers on this machine"
-        ) from error
 
 
 class PageServer:
@@ -64,7 +28,7 @@ class PageServer:
     ----------
     app : ASGI application
     listening : socket
-        From `listen`; closed by `close`.
+        From `rtbci.web.listening`; closed by `close`.
     what : str
         Which page, for the thread's name and the messages.
     instead : str

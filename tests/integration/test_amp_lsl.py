@@ -54,3 +54,15 @@ def test_the_amplifier_arrives_as_it_was_made() -> None:
     assert (xml.name(), xml.get_channel_labels()) == (name, ["C3", "CZ", "C4"])
     assert xml.desc().child("acquisition").child_value("manufacturer") == "rtbci (synthetic)"
     assert xml.desc().child("reference").child_value("label") == "A1+A2"
+
+
+def test_it_has_the_source_id_that_it_is_given_and_ends_when_it_is_told() -> None:
+    source_id = f"rtbci-test-{uuid.uuid4().hex[:12]}"
+    amp = SyntheticAmp(["C3", "CZ", "C4"], 200.0, 11, cues=False)
+    outlet = AmpOutlet(AmpSource(amp, chunk=10), source_id=source_id, duration_s=0.5)
+    sent: list[int] = []
+    t_begin = now()
+    outlet.run(threading.Event(), sent.append)
+    assert outlet.stream.source_id == source_id != amp.info.source_id
+    assert sent[-1] == 100
+    assert now() - t_begin >= 0.45

@@ -16,7 +16,8 @@ pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install 'rt
 pytest.importorskip("websockets", reason="websockets is not installed: pip install 'rtbci[monitor]'")
 
 from rtbci.keys.tokens import new_token
-from rtbci.monitor.page import LivePage, place_of
+from rtbci.monitor.page import LivePage
+from rtbci.monitor.place import place_of
 from tests.integration.chromium import BROWSER, Chromium
 from tests.integration.client_programs import CLIENTS, N_MISSING, publishing, short_stream
 from tests.integration.live_runs import ANY_PORT

@@ -20,16 +20,25 @@ pytest.importorskip(
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from rtbci.commands.monitor import PageProcess
+from rtbci.commands.page_process import MAX_RESTARTS, PageProcess
 from rtbci.config import MonitorSettings
 from rtbci.errors import ConfigError, PortInUseError
 from rtbci.monitor.local import Local
-from rtbci.monitor.page import LivePage, place_of
+from rtbci.monitor.page import LivePage
+from rtbci.monitor.place import place_of
 from rtbci.publish.messages import Hello
 from rtbci.publish.signal_message import decode_signal
 from rtbci.publish.zmq_publisher import Publisher
+from rtbci.record.news import News
 from tests.integration.chromium import BROWSER, Chromium
-from tests.integration.live_runs import ANY_PORT, Process, SignalOutlet, rtbci_run, wait_for
+from tests.integration.live_runs import (
+    ANY_PORT,
+    PATIENCE_S,
+    Process,
+    SignalOutlet,
+    rtbci_run,
+    wait_for,
+)
 from tests.tiny import write_paradigm, write_tiny_profile
 from tests.unit.record.samples import hello, prediction
 
@@ -81,7 +90,8 @@ def frames_until(socket: ClientConnection, wanted: Callable[[dict[str, Any]], bo
 
 def test_messages_begin_with_the_hello_and_are_those_that_were_asked_for(served: Served) -> None:
     with served.socket("messages?topics=prediction,status") as socket:
-        frames = frames_until(socket, lambda frame: frame["topic"] == "status")
+        frames = frames_until(socket, lambda frame: frame["topic"] == "prediction")
+        frames += frames_until(socket, lambda frame: frame["topic"] == "status")
     assert frames[0]["topic"] == "hello"
     assert frames[0]["message"]["classes"] == ["left_hand", "right_hand"]
     assert {frame["topic"] for frame in frames[1:]} == {"prediction", "status"}
@@ -262,21 +272,79 @@ def test_an_address_that_is_taken() -> None:
     assert not any(thread.name == "rtbci-live-page" for thread in threading.enumerate())
 
 
+def answers(url: str) -> int:
+    """Status of the answer to a request for the page."""
+    host, port = url.removeprefix("http://").rstrip("/").split(":")
+    asked = http.client.HTTPConnection(host, int(port), timeout=PATIENCE_S)
+    try:
+        asked.request("GET", "/")
+        return asked.getresponse().status
+    finally:
+        asked.close()
+
+
+def wait_news(page: PageProcess, n: int) -> list[News]:
+    """Wait for so many pieces of news."""
+    news: list[News] = []
+
+    def there() -> bool:
+        news.extend(page.news())
+        return len(news) >= n
+
+    wait_for(there, f"{n} pieces of news")
+    return news
+
+
 def test_the_process_beside_a_run_ends_with_it() -> None:
     settings = MonitorSettings(enabled=True, address="127.0.0.1:0")
-    with PageProcess(settings, NOBODY, NOBODY) as page:
-        host, port = page.url().removeprefix("http://").rstrip("/").split(":")
-        asked = http.client.HTTPConnection(host, int(port), timeout=10.0)
-        asked.request("GET", "/")
-        assert asked.getresponse().status == 200
-        asked.close()
+    told: list[str] = []
+    with PageProcess(settings, NOBODY, NOBODY, on_up=told.append) as page:
+        assert answers(page.url) == 200  # asked for before it is there: it waits
+        wait_for(lambda: told, "the page to be told")
+        assert told == [page.url]
         page._popen.send_signal(signal.SIGINT)  # Ctrl-C reaches it too, and is the run's business
         assert page._popen.poll() is None
-    assert page._popen.returncode == 0
-    with LivePage(NOBODY, NOBODY, place_of("127.0.0.1:0")) as taken:
-        settings = settings.model_copy(update={"address": taken.url.removeprefix("http://").rstrip("/")})
-        with (
-            PageProcess(settings, NOBODY, NOBODY) as page,
-            pytest.raises(ConfigError, match="it did not start"),
-        ):
-            page.url()
+        with pytest.raises(PortInUseError, match="live page: port"):
+            PageProcess(settings.model_copy(update={"address": page.url[7:-1]}), NOBODY, NOBODY)
+    assert (page._popen.returncode, page.news()) == (0, [])
+    with pytest.raises(ConnectionRefusedError):
+        answers(page.url)
+
+
+def test_a_page_that_is_killed_is_started_again_where_it_was() -> None:
+    settings = MonitorSettings(enabled=True, address="127.0.0.1:0")
+    with PageProcess(settings, NOBODY, NOBODY) as page:
+        assert answers(page.url) == 200
+        page._popen.kill()
+        news = wait_news(page, 2)
+        assert [(one.kind, one.value) for one in news] == [
+            ("page_failed", page.url),
+            ("page_restarted", page.url),
+        ]
+        assert news[0].data == {"reason": "ended with signal 9; it is started again", "n_restarts": 0}
+        assert answers(page.url) == 200
+
+
+def test_a_page_that_cannot_start_is_told_and_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = MonitorSettings(enabled=True, address="127.0.0.1:0", tls_cert="missing.pem")
+    with PageProcess(settings, NOBODY, NOBODY) as page:
+        news = wait_news(page, 1)
+        assert page.url.startswith("https://")
+        page._thread.join(PATIENCE_S)
+        with pytest.raises(ConnectionRefusedError):
+            answers(page.url.replace("https", "http"))
+    assert [one.kind for one in news] == ["page_failed"]
+    assert news[0].data["reason"] == "did not start, ended with status 2; the run goes on without it"
+    monkeypatch.setattr("rtbci.commands.page_process.RESTART_S", 0.0)
+
+    def see_it_killed(page: PageProcess, _n_restarts: int) -> bool:
+        with page._popen as popen:
+            popen.kill()
+        return True
+
+    monkeypatch.setattr(PageProcess, "_see_out", see_it_killed)
+    with PageProcess(settings, NOBODY, NOBODY) as page:
+        page._thread.join(PATIENCE_S)
+        reasons = [one.data["reason"] for one in page.news()]
+    again = "ended with signal 9; it is started again"
+    assert reasons == [again] * MAX_RESTARTS + ["ended with signal 9; the run goes on without it"]

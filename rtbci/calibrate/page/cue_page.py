@@ -11,10 +11,11 @@ from rtbci.calibrate.schedule import Schedule, ScheduledTrial
 from rtbci.clock import Clock, now, wait_on
 from rtbci.errors import ConfigError
 from rtbci.web.guarding import LOOPBACK, origin_of
+from rtbci.web.listening import listen
 from rtbci.web.page_link import PageLink
 from rtbci.web.page_messages import encode
 from rtbci.web.page_timing import PageTiming
-from rtbci.web.server import PageServer, listen
+from rtbci.web.server import PageServer
 from rtbci.web.token_page import token_page
 
 __all__ = ["CuePage"]

@@ -6,6 +6,7 @@ export const STATES = {
 };
 export const WHYS = {
   below_threshold: { text: "not sure enough", color: "#6c7a89", tip: "No class has held a probability above the threshold for long enough." },
+  refractory: { text: "pause", color: "#55606b", tip: "The pause after a decision: nothing is decided in it, however sure the decoder is." },
   idle: { text: "idle", color: "#3f6f8f", tip: "The idle class is the most probable one; nothing is decided for it." },
   warming_up: { text: "warming up", color: "#7d6a9c", tip: "The window is not full yet." },
   gap: { text: "gap", color: "#e69f00", tip: "Samples were missing; no window spans a gap, so it fills anew." },
@@ -25,7 +26,7 @@ export const ELECTRODES = {
   good: { sign: "●", text: "good" }, flat: { sign: "✕", text: "flat" }, noisy: { sign: "▲", text: "too strong" },
   mains: { sign: "≈", text: "mains hum" }, bad: { sign: "!", text: "not trusted" }, unknown: { sign: "?", text: "no samples" },
 };
-export const TROUBLE = new Set(["gap", "overflow", "not_finite", "stream_lost", "duplicates", "recording_failed", "recording_lost", "recording_slow", "channel_masked", "foreign_clock", "refused", "profile_refused", "engine_failed", "engine_refused", "recalibration_advised"]);
+export const TROUBLE = new Set(["gap", "overflow", "not_finite", "stream_lost", "duplicates", "recording_failed", "recording_lost", "recording_slow", "channel_masked", "foreign_clock", "refused", "profile_refused", "engine_failed", "engine_refused", "recalibration_advised", "page_failed"]);
 export const KEYS = {
   C: "check before a session", P: "pause or resume", M: "put a marker", S: "another profile", R: "raw signal", F: "filtered signal",
   "+ −": "larger or smaller traces", "↑ ↓": "pick an electrode, in the map", "?": "this help", Esc: "close",

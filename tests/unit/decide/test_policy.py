@@ -49,6 +49,20 @@ def test_refractory_time_makes_a_decision_a_pulse_and_the_dwell_starts_anew() ->
     assert [i for i, decision in enumerate(decisions) if decision] == [1, 6, 11]
 
 
+def test_windows_of_the_pause_say_so_however_sure_or_idle_they_are() -> None:
+    policy = DecisionPolicy(("left", "right", "rest"), idle=2, threshold=0.7, refractory_s=4 * HOP_S)
+    pushed = [(0.9, 0.1, 0.0), (0.9, 0.1, 0.0), (0.4, 0.3, 0.3), (0.0, 0.1, 0.9), (0.4, 0.3, 0.3)]
+    said = [policy.push(probs, i * HOP_S) for i, probs in enumerate(pushed)]
+    assert [one.refractory for one in said] == [False, True, True, True, False]
+    assert [one.why for one in said] == [
+        None,
+        "below_threshold",
+        "below_threshold",
+        "idle",
+        "below_threshold",
+    ]
+
+
 @pytest.mark.parametrize("jitter_s", [-4e-4, 4e-4])
 def test_jitter_of_stamps_does_not_cost_a_hop(jitter_s: float) -> None:
     policy = DecisionPolicy(("left", "right"), threshold=0.7, dwell_s=0.25)

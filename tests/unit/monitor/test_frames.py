@@ -2,6 +2,7 @@ import json
 import struct
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -45,6 +46,13 @@ def test_messages_travel_whole_and_rows_shortened() -> None:
     assert (text["topic"], text["message"]["classes"]) == ("hello", ["left_hand", "right_hand"])
     row = row_of(prediction(3, 5.12345678, decided=False))
     assert row == (5.1235, 10.0, (1.0, 1.0, 1.0, 1.0, 6.0), (0.75, 0.25), None, "below_threshold", 1.0)
+
+
+def test_the_pause_after_a_decision_has_a_name_of_its_own_on_the_page() -> None:
+    pause = msgspec.structs.replace(prediction(3, 5.0, decided=False), refractory=True)
+    assert row_of(pause)[5] == pause.reason == "refractory"
+    assert row_of(prediction(3, 5.0, decided=True))[4:6] == ("left_hand", None)
+    assert msgspec.structs.replace(pause, why="idle").reason == "idle"
 
 
 def test_what_a_page_says_is_checked() -> None:

@@ -8,7 +8,8 @@ import pytest
 import rtbci.monitor
 from rtbci.commands.status_line import SAID
 from rtbci.errors import ConfigError
-from rtbci.monitor.page import LivePage, Place, place_of
+from rtbci.monitor.page import LivePage
+from rtbci.monitor.place import Place, place_of
 from rtbci.monitor.spectrum import ADVICE
 from rtbci.publish.messages import State, Why
 from tools.write_positions import flat_positions
@@ -49,7 +50,7 @@ def named_in(words: str, name: str) -> set[str]:
 def test_states_reasons_and_events_are_those_of_the_messages() -> None:
     words = (STATIC / "words.js").read_text()
     assert named_in(words, "STATES") == set(get_args(State))
-    assert named_in(words, "WHYS") - {"text", "color", "tip"} == set(get_args(Why))
+    assert named_in(words, "WHYS") - {"text", "color", "tip"} == {*get_args(Why), "refractory"}
     assert named_in(words, "ELECTRODES") - {"sign", "text"} == set(ADVICE)
     assert named_in(words, "TROUBLE") <= set(SAID)
 

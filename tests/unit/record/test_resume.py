@@ -261,7 +261,7 @@ def test_two_at_once(config: RunConfig) -> None:
     open_unfinished(folder, 200.0).disk.close()
 
 
-def test_what_cannot_go_on(config: RunConfig, tmp_path: Path) -> None:
+def test_what_cannot_go_on(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(config, samples(100.0))
     root = Path(config.record.folder)
     (folder,) = root.iterdir()
@@ -273,6 +273,11 @@ def test_what_cannot_go_on(config: RunConfig, tmp_path: Path) -> None:
     assert find_unfinished(root) == folder
     with pytest.raises(FileFormatError, match="this computer has been started anew"):
         open_unfinished(folder, 50.0)
+    with monkeypatch.context() as other_boot:
+        # The clock began again, and is further by now than it was then.
+        other_boot.setattr("rtbci.record.resume.boot_id", lambda: "another")
+        with pytest.raises(FileFormatError, match="this computer has been started anew"):
+            open_unfinished(folder, 200.0)
     content = (folder / SESSION_XDF).read_bytes()
     (folder / SESSION_XDF).write_bytes(content[:200])
     with pytest.raises(FileFormatError, match="has no stream 'rtbci-journal'"):

@@ -151,4 +151,4 @@ def test_what_is_no_session(tmp_path: Path, trials: Path) -> None:
 
 def test_every_state_and_reason_has_its_words_or_colour() -> None:
     assert set(STATE_COLORS) == {*get_args(State), "paused"}
-    assert set(WHYS) == set(get_args(Why))
+    assert set(WHYS) == {*get_args(Why), "refractory"}

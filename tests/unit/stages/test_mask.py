@@ -225,14 +225,18 @@ def test_a_required_electrode_that_nobody_can_stand_in_for_counts_as_all() -> No
     assert other.score == pytest.approx(2 / 3)
 
 
-def test_without_an_alignment_nothing_is_replaced_but_named(clean: FloatArray) -> None:
+def unaligned(*, replaces: bool = True) -> MaskedChain:
     stages: list[Stage] = [
         SpectroSpatialAdapter(np.eye(N), RATE_HZ),
         SosFilter.bandpass(8.0, 30.0, RATE_HZ, N),
-        Fill(N, RATE_HZ),
+        Resample(RATE_HZ, 256.0, N),
+        Fill(N, 256.0),
     ]
-    chain = MaskedChain(stages)
-    data = clean.copy()
+    return MaskedChain(stages, replaces=replaces)
+
+
+def test_electrodes_are_named_and_not_replaced_where_that_is_not_wanted(clean: FloatArray) -> None:
+    chain, data = unaligned(replaces=False), clean.copy()
     data[:, 4] = 7.0
     out = chain.push(data)
     out[:] = np.nan  # it is the caller's
@@ -241,6 +245,37 @@ def test_without_an_alignment_nothing_is_replaced_but_named(clean: FloatArray) -
     assert told(chain) == []
     assert not chain.masked.any()
     assert np.isfinite(chain.push(data)).all()
+
+
+@pytest.mark.parametrize("why", ["not finite", "too strong"])
+def test_without_an_alignment_the_chain_learns_by_itself_what_the_others_say(
+    clean: FloatArray, why: str
+) -> None:
+    data = clean.copy()
+    FAULTS[why](data[between(8, 14), 5], np.random.default_rng(1))
+    chain = unaligned()
+    want, got = unaligned(replaces=False).push(clean), chain.push(data)
+    during, after = slice(round(9.5 * 256), 14 * 256), slice(18 * 256, None)
+    left = np.std(got[during, 5] - want[during, 5])
+    of_the_mean = np.std(np.delete(want[during], 5, axis=1).mean(axis=1) - want[during, 5])
+    assert left < 0.7 * of_the_mean < np.std(want[during, 5])
+    np.testing.assert_allclose(np.delete(got, 5, axis=1), np.delete(want, 5, axis=1), atol=1e-9)
+    np.testing.assert_allclose(got[after, 5], want[after, 5], atol=0.1)
+    assert [(channel, reason) for _, channel, reason in told(chain)] == [(5, why), (5, "")]
+    for one_by_one, whole in ((unaligned(), got), (make(), make().push(data))):
+        pieces = [one_by_one.push(data[i : i + 1]) for i in range(len(data))]
+        np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-9)
+    chain.reset()
+    np.testing.assert_array_equal(chain.push(data), got)
+
+
+def test_an_electrode_that_was_never_good_is_the_mean_of_the_others(clean: FloatArray) -> None:
+    data = clean.copy()
+    data[:, 5] = np.nan
+    chain = unaligned()
+    got = chain.push(data)
+    np.testing.assert_allclose(got[:, 5], np.delete(got, 5, axis=1).mean(axis=1), atol=1e-9)
+    assert chain.score == pytest.approx(1 - 1 / N)
 
 
 def test_what_is_made_up_from_a_bad_electrode_is_bad_with_it(clean: FloatArray) -> None:
