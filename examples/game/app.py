@@ -91,10 +91,12 @@ class Game:
         self._options, self._brain, self._publisher, self._clock = options, brain, publisher, clock
         self._address = options.address if publisher is None else publisher.address
         # The stand-in is on this computer and has no keys.
-        keys = (options.server_key, options.key) if publisher is None else (None, None)
-        self._feed = stack.enter_context(Feed(self._address, *keys, clock=clock))
+        none = (None, None)
+        keys = (options.server_key, options.key) if publisher is None else none
+        messages_keys = none if options.open_publish else keys
+        self._feed = stack.enter_context(Feed(self._address, *messages_keys, clock=clock))
         control = options.control if publisher is None else publisher.control_address
-        self._remote = stack.enter_context(Remote(control, *keys))
+        self._remote = stack.enter_context(Remote(control, *(none if options.open_control else keys)))
         self._cues = _cues_of(options, brain, stack)
         # Another stream of numbers than the stand-in's noise: sides must mean nothing to it.
         sides_seed = None if options.seed is None else f"sides {options.seed}"

@@ -27,6 +27,12 @@ def game(
     key: Annotated[
         str | None, typer.Option(help="Name of your own key; default: the one called default.")
     ] = None,
+    open_publish: Annotated[
+        bool, typer.Option("--open-publish", help="The keys are for the control socket alone.")
+    ] = False,
+    open_control: Annotated[
+        bool, typer.Option("--open-control", help="The keys are for what is published alone.")
+    ] = False,
     brain: Annotated[
         BrainKind,
         typer.Option(
@@ -88,6 +94,8 @@ def game(
             address=address,
             control=control,
             server_key=server_key,
+            open_publish=open_publish,
+            open_control=open_control,
             key=key,
             brain=brain,
             accuracy=accuracy,

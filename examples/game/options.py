@@ -24,6 +24,8 @@ class Options:
     control: str = CONTROL_ADDRESS
     server_key: str | None = None
     key: str | None = None
+    open_publish: bool = False
+    open_control: bool = False
     brain: BrainKind = "decoder"
     accuracy: float = 0.8
     noise_s: float = 1.5

@@ -51,6 +51,7 @@ def monitor(
     *,
     opens: bool,
     keys: "ClientKeys",
+    open_publish: bool = False,
     open_control: bool = False,
     checks: bool = False,
     beside: bool = False,
@@ -69,8 +70,8 @@ def monitor(
         Show the page in the browser.
     keys : ClientKeys
         Of a run that is encrypted.
-    open_control : bool
-        Its control socket is not.
+    open_publish, open_control : bool
+        What it publishes is not, or its control socket.
     checks : bool
         Tell the address that begins with the check before a session.
     beside : bool
@@ -93,7 +94,7 @@ def monitor(
                 publish,
                 control,
                 place,
-                keys=keys,
+                keys=NO_KEYS if open_publish else keys,
                 control_keys=NO_KEYS if open_control else keys,
                 tls=tls_of(settings, place.host),
                 insecure=settings.insecure,

@@ -46,6 +46,10 @@ def monitor(
     inherited: Annotated[
         int | None, typer.Option(help="With --beside: descriptor of the listening socket.", hidden=True)
     ] = None,
+    open_publish: Annotated[
+        bool,
+        typer.Option("--open-publish", help="What it publishes is not encrypted, only its control address."),
+    ] = False,
     open_control: Annotated[
         bool,
         typer.Option(
@@ -75,6 +79,7 @@ def monitor(
         console_of(),
         opens=open_,
         keys=ClientKeys(server_key, key),
+        open_publish=open_publish,
         open_control=open_control,
         checks=check,
         beside=beside,

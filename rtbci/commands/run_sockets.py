@@ -34,8 +34,8 @@ class RunSockets(NamedTuple):
         Decides who may connect to them.
     public : str
         Key of this run, hexadecimal; empty where nothing is encrypted.
-    n_encrypted : int
-        How many of the sockets are encrypted.
+    encrypted : tuple of bool
+        Whether publisher and control socket are.
     settings : PublishSettings
         As configured.
     """
@@ -44,17 +44,18 @@ class RunSockets(NamedTuple):
     control: Control
     door: Door
     public: str
-    n_encrypted: int
+    encrypted: tuple[bool, bool]
     settings: PublishSettings
 
     @property
     def key_flags(self) -> list[str]:
         """Flags of `rtbci monitor` for a program of this user's beside the run: it has the run's own key."""
-        publish = self.settings
-        if not self.public or (is_local(self.publisher.address) and not publish.key):
+        if not any(self.encrypted):
             return []
-        flags = ["--server-key", self.public, "--key", publish.key or DEFAULT_KEY]
-        return flags if self.n_encrypted == 2 else [*flags, "--open-control"]
+        flags = ["--server-key", self.public, "--key", self.settings.key or DEFAULT_KEY]
+        for flag, is_encrypted in zip(("--open-publish", "--open-control"), self.encrypted, strict=True):
+            flags += [] if is_encrypted else [flag]
+        return flags
 
     def news(self) -> Sequence[News]:
         """What the door has to tell."""
@@ -81,7 +82,7 @@ class RunSockets(NamedTuple):
                 style="bold red",
             )
         if self.public:
-            both = "publish and control" if self.n_encrypted == 2 else "what the network reaches"
+            both = "publish and control" if all(self.encrypted) else "what the network reaches"
             console.print(f"key:     {self.public}  (encrypts {both})", markup=False, highlight=False)
             if not TrustedKeys().n_users:
                 console.print(
@@ -122,4 +123,4 @@ def open_sockets(publish: PublishSettings, stack: ExitStack) -> RunSockets:
     control = Control(publish.control, insecure=publish.insecure, door=door, encrypted=encrypted[1])
     stack.enter_context(control)
     public = door.public.hex() if any(encrypted) else ""
-    return RunSockets(publisher, control, door, public, sum(encrypted), publish)
+    return RunSockets(publisher, control, door, public, (encrypted[0], encrypted[1]), publish)

@@ -1,5 +1,6 @@
 """`rtbci run` with keys, in a process of its own, and clients as on another computer."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,29 @@ def test_a_run_with_keys_off_loopback(tmp_path: Path) -> None:
     for secret in (server.secret.hex(), own.secret.hex(), token):
         assert secret not in everything
     assert server.secret.decode("latin-1") not in everything
+
+
+@pytest.mark.parametrize("which", ["--pub", "--control"])
+def test_the_page_has_keys_for_the_one_socket_that_needs_them(tmp_path: Path, which: str) -> None:
+    pytest.importorskip("starlette", reason="starlette is not installed: pip install 'rtbci[monitor]'")
+    pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install 'rtbci[monitor]'")
+    client = pytest.importorskip("websockets.sync.client", reason="pip install 'rtbci[monitor]'")
+    paradigm = write_paradigm(tmp_path / "tiny")
+    new_key(root=tmp_path / "server" / "rtbci" / "keys")
+    args = ("--paradigm", paradigm, which, "tcp://0.0.0.0:0", "--monitor-at", "127.0.0.1:0")
+    with (
+        SignalOutlet() as outlet,
+        rtbci_run(*args, "--source-id", outlet.source_id, XDG_CONFIG_HOME=str(tmp_path / "server")) as run,
+    ):
+        run.wait_line("page:")
+        run.wait_line("state: running")
+        url = next(line for line in run.said if line.startswith("page:")).split()[1]
+        topics: set[str] = set()
+        with client.connect(url.replace("http", "ws") + "page", proxy=None) as socket:
+            socket.send('{"type":"order","id":1,"cmd":"mark","text":"by the page"}')
+            while not {"reply", "status"} <= topics:
+                frame = socket.recv(timeout=20.0)
+                said = json.loads(frame) if isinstance(frame, str) else {"topic": ""}
+                topics.add(said["topic"])
+                if said["topic"] == "reply":
+                    assert said["message"]["ok"], said
