@@ -237,6 +237,9 @@ def calibrate(
     cue_stream: Annotated[
         str, typer.Option(help="Name of the LSL stream that the cues are sent as.")
     ] = "rtbci-cues",
+    record: Annotated[
+        bool, typer.Option(help="Keep the stream and the cues as a session, too, to fit it anew with --from.")
+    ] = False,
     protocol: Annotated[Path | None, typer.Option(help="Another protocol.toml.")] = None,
     report: Annotated[
         Path | None, typer.Option(help="Where the report goes (default: the profile's folder).")
@@ -274,6 +277,7 @@ def calibrate(
         report=report,
         protocol=protocol,
         cue_stream=cue_stream,
+        record=record,
     )
     command.calibrate(settings, request, console_of(stderr=False))
 

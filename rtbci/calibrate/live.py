@@ -15,6 +15,8 @@ from rtbci.clock import Clock, now
 from rtbci.config import RunConfig
 from rtbci.errors import StreamNotFoundError
 from rtbci.publish.messages import Event, Message
+from rtbci.publish.sink import Sink
+from rtbci.record.recorder import SessionRecorder
 from rtbci.runtime.live import LiveRun, SourceFactory
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.source import Marker, Source, StreamInfo
@@ -75,6 +77,8 @@ class LiveStream:
         with this.
     say : callable
         Takes one line for the user, and whether the stream is there; called in the run's thread.
+    recorder : SessionRecorder, optional
+        Keeps what the run says; its owner's.
 
     Raises
     ------
@@ -90,9 +94,12 @@ class LiveStream:
         cutter: TrialCutter,
         stop: threading.Event,
         say: Callable[[str, bool], None] = lambda _line, _is_there: None,
+        recorder: SessionRecorder | None = None,
     ) -> None:
         self._losses = _Losses(cutter, say)
-        self._run = LiveRun(config, decoder, make_source, [self._losses])
+        sinks: list[Sink] = [self._losses] if recorder is None else [self._losses, recorder]
+        news = tuple if recorder is None else recorder.news
+        self._run = LiveRun(config, decoder, make_source, sinks, news=news)
         self._decoder, self._stop = decoder, stop
         self._end = threading.Event()
         self._error: BaseException | None = None

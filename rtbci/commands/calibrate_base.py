@@ -73,6 +73,8 @@ class Request:
         Another protocol.toml.
     cue_stream : str
         Name of the LSL stream that cues are sent as.
+    record : bool
+        Keep the stream and its markers as a session; live only.
     """
 
     files: Sequence[Path] = ()
@@ -87,6 +89,7 @@ class Request:
     report: Path | None = None
     protocol: Path | None = None
     cue_stream: str = "rtbci-cues"
+    record: bool = False
 
 
 class Calibration:

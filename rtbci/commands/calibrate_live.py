@@ -24,10 +24,12 @@ from rtbci.calibrate.presenter import Feedback, Presenter
 from rtbci.calibrate.schedule import Schedule
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.commands.calibrate_base import Calibration
+from rtbci.commands.recording import recorded, say_recorded, say_recording, start_recorder
 from rtbci.commands.run import lsl_factory
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError
+from rtbci.record.recorder import SessionRecorder
 from rtbci.stream.source import Source
 
 __all__ = ["LiveCalibration"]
@@ -105,10 +107,11 @@ class LiveCalibration(Calibration):
         return 0.0 if self.request.resume else LOOK_S
 
     def _stream_config(self) -> RunConfig:
-        """The run's configuration without an end; with cues of our own no marker stream is read."""
+        """The run's configuration without an end; with cues of our own no marker stream is read but theirs, to be recorded."""
         stream = self.config.stream
         if self.request.cues != "markers":
-            stream = stream.model_copy(update={"markers": "none"})
+            own = self.request.cue_stream if self.request.record else "none"
+            stream = stream.model_copy(update={"markers": own})
         return self.config.model_copy(update={"stream": stream, "duration_s": None})
 
     def _n_accepted(self) -> int:
@@ -133,11 +136,16 @@ class LiveCalibration(Calibration):
     def _stream(self, decoder: CalibrationDecoder, cutter: TrialCutter, collector: Collector) -> bool:
         """Decode the stream and collect trials; False when stopped. Whatever ends it, the terminal is given back."""
         config = self._stream_config()
-        with (
-            stop_on_signals() as stop,
-            LiveStream(config, decoder, lsl_factory(config), cutter, stop, self._say_of_stream) as stream,
-            ExitStack() as shown,
-        ):
+        make_source, recorder = lsl_factory(config), None
+        with ExitStack() as recording, stop_on_signals() as stop, ExitStack() as shown:
+            if self.request.record:
+                recorder = start_recorder(config, decoder)
+                recording.callback(self._say_recorded, recorder)
+                say_recording(self.console, recorder)
+                make_source = recorded(make_source, recorder)
+            stream = recording.enter_context(
+                LiveStream(config, decoder, make_source, cutter, stop, self._say_of_stream, recorder)
+            )
             self.say("waiting for the first full window ...")
             stream.wait_ready()
             if stop.is_set():
@@ -145,6 +153,10 @@ class LiveCalibration(Calibration):
             finished = self._lead(shown, stream, decoder, cutter, collector, stop)
             collector.close()  # it tells the presenter, which is closed next
             return finished
+
+    def _say_recorded(self, recorder: SessionRecorder) -> None:
+        recorder.close()
+        say_recorded(self.console, recorder.written)
 
     def _lead(
         self,

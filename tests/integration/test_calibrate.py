@@ -23,6 +23,7 @@ from rtbci.config import RunConfig
 from rtbci.loopback.child import RtbciProcess
 from rtbci.probe.profile import newest_profile, read_profile, write_profile
 from rtbci.recipes import read_paradigm
+from rtbci.replay.read import read_recordings
 from rtbci.runtime.profiles import profiles_root
 from tests.integration.live_runs import rtbci_run, wait_for
 from tests.integration.lsl_outlets import marker_outlet, unique
@@ -190,10 +191,16 @@ def test_killed_in_a_trial_resumed_and_put_to_use_by_a_run(home: Path) -> None:
 
 def test_an_interrupt_keeps_what_was_done(home: Path) -> None:
     name, cues = unique("amp"), unique("cues")
-    with amplifier(name, cues), Calibrating(home, name, cues) as one:
+    with amplifier(name, cues), Calibrating(home, name, cues, "--record") as one:
         one.wait_line("trial 2: ")
         one.process.send_signal(signal.SIGINT)
         assert one.wait() == 130, one.text
+    (session,) = (home / "data" / "rtbci" / "sessions").iterdir()
+    (recording,) = read_recordings(session / "session.xdf")
+    texts = [one.value for one in recording.markers]
+    assert {"left_hand", "right_hand"} & set(texts)
+    assert recording.duration_s > 5.0
+    assert "recorded " in one.text
     assert (
         f"stopped: usable trials kept: 1; go on with `rtbci calibrate --paradigm {home / 'quick'} --user ada"
         in one.text
