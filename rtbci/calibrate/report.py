@@ -9,20 +9,11 @@ from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.recipes import ParadigmRecipe
 from rtbci.report.page import as_markup, need_packages, write_page
 
-__all__ = ["need_report_packages", "write_report"]
+__all__ = ["EXTRA", "write_report"]
 
 TEMPLATE = "report.html.j2"
-
-
-def need_report_packages() -> None:
-    """Fail early where a report cannot be made.
-
-    Raises
-    ------
-    MissingPackageError
-        When Jinja2 or matplotlib is not installed.
-    """
-    need_packages("calibrate")
+EXTRA = "calibrate"
+"""Of rtbci: brings the packages that the page needs."""
 
 
 def write_report(
@@ -55,7 +46,7 @@ def write_report(
     FileFormatError
         When it cannot be written there.
     """
-    need_report_packages()
+    need_packages(EXTRA)
     from rtbci.calibrate.report_signals import look_at_channels
     from rtbci.calibrate.report_words import words_of
 

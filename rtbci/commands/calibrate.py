@@ -9,13 +9,14 @@ from rtbci.calibrate.finish import Result
 from rtbci.calibrate.markers import with_markers
 from rtbci.calibrate.protocol import ProtocolSettings, read_protocol
 from rtbci.calibrate.recordings import trials_of_recordings
-from rtbci.calibrate.report import need_report_packages
+from rtbci.calibrate.report import EXTRA
 from rtbci.commands.calibrate_base import Calibration, Request
 from rtbci.commands.calibrate_live import LiveCalibration
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.replay.read import read_recordings
+from rtbci.report.page import need_packages
 
 __all__ = ["Request", "calibrate"]
 
@@ -39,7 +40,7 @@ def calibrate(config: RunConfig, request: Request, console: Console) -> Result:
         When the user stopped it; what was done is kept and told.
     """
     _check(request)
-    need_report_packages()
+    need_packages(EXTRA)
     recipe = with_markers(read_paradigm(config.paradigm), request.maps)
     protocol = _protocol(recipe, request)
     if request.files:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from rtbci.calibrate.record import CalibrationRecord
-from rtbci.calibrate.report import need_report_packages, write_report
+from rtbci.calibrate.report import EXTRA, write_report
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import MissingPackageError
 from rtbci.replay.read_npz import read_npz
+from rtbci.report.page import need_packages
 from tests.data_paths import data_dir, needs_data
 from tests.report_samples import LABELS, make_recipe, make_trials, record_of
 
@@ -172,12 +173,12 @@ def test_an_old_report_is_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
 def test_a_missing_package_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    need_report_packages()
+    need_packages(EXTRA)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(
         MissingPackageError, match=rf"{package} is not installed.*pip install 'rtbci\[calibrate\]'"
     ):
-        need_report_packages()
+        need_packages(EXTRA)
 
 
 def real_trials() -> tuple[list[CalibrationTrial], list[str], float]:
