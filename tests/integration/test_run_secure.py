@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,7 @@ def test_the_page_has_keys_for_the_one_socket_that_needs_them(tmp_path: Path, wh
             socket.send('{"type":"order","id":1,"cmd":"mark","text":"by the page"}')
             while not {"reply", "status"} <= topics:
                 frame = socket.recv(timeout=20.0)
-                said = json.loads(frame) if isinstance(frame, str) else {"topic": ""}
-                topics.add(said["topic"])
-                if said["topic"] == "reply":
-                    assert said["message"]["ok"], said
+                heard: dict[str, Any] = json.loads(frame) if isinstance(frame, str) else {"topic": ""}
+                topics.add(heard["topic"])
+                if heard["topic"] == "reply":
+                    assert heard["message"]["ok"], heard
