@@ -10,6 +10,7 @@ import numpy as np
 from rtbci.clock import Clock, now
 from rtbci.config import RunConfig
 from rtbci.errors import StreamError, StreamLostError
+from rtbci.memory import give_back
 from rtbci.publish.control import Answers
 from rtbci.publish.messages import Scalar, Status
 from rtbci.publish.outbox import Outbox
@@ -167,6 +168,7 @@ class LiveRun:
                 finally:
                     # One that still looks for its stream would hold us up to its own timeout; it ends by itself.
                     acquisition.stop(OPENING_STOP_S)
+                    give_back()
         return self._telemetry.report(self._clock())
 
     def _watch_over(self, acquisition: Acquiring, stop: threading.Event) -> None:

@@ -10,6 +10,7 @@ from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtbci.clock import Clock, now
 from rtbci.errors import StreamError, StreamLostError
+from rtbci.memory import give_back
 from rtbci.stream.lsl_info import stream_info
 from rtbci.stream.lsl_list import StreamSummary, list_streams
 from rtbci.stream.lsl_markers import MarkerInlet
@@ -168,6 +169,7 @@ class LslSource:
             ) from error
         if inlet.was_clock_reset():  # liblsl says so when it has reconnected; 0.4 µs
             self._check_description()
+            give_back()
         if abs(t_lsl[-1] - self._t_corrected) > CORRECT_S:
             self._correct_clock(float(t_lsl[-1]))
         t_lsl += self.clock_offset_s
