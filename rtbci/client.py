@@ -11,7 +11,6 @@ The same in a coroutine: ``async for prediction in client``. With callbacks: `rt
 """
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Self
 
@@ -29,7 +28,7 @@ from rtbci.errors import (
 from rtbci.keys.curve import KeyPair
 from rtbci.publish.addresses import PUBLISH_ADDRESS
 from rtbci.publish.codec import MAX_PAYLOAD_BYTES, decode
-from rtbci.publish.messages import MESSAGE_TYPES, Hello, Message, Prediction
+from rtbci.publish.messages import MESSAGE_TYPES, Hello, Message
 from rtbci.publish.secured import prepare_listener, secure
 
 __all__ = ["Client"]
@@ -60,9 +59,6 @@ class Client:
         This user's own, by name, which the decoder trusts; None: the one called default.
     clock : Clock
         Time in seconds.
-    spin_s : float, default 0
-        From so long before the next prediction is due until so long after, the socket is watched without sleeping: a thread that is awake
-        has the message sooner than one that is woken (docs/clients/python.md), for this share of a core twice over a hop.
     tap : callable, optional
         Is given topic and payload of every message of the schema as they came, those of ``hello`` included, before the
         message is returned; see `rtbci.publish.message_file.MessageRecorder`.
@@ -100,7 +96,6 @@ class Client:
         server_key: str | None = None,
         key: str | KeyPair | None = None,
         clock: Clock = now,
-        spin_s: float = 0.0,
         tap: Callable[[bytes, bytes], object] | None = None,
     ) -> None:
         self.address = address
@@ -113,7 +108,6 @@ class Client:
         self._newest: dict[str, Message] = {}
         self._timeout_s = timeout_s
         self._clock = clock
-        self._spin_s, self._t_prediction = spin_s, -math.inf
         self._tap = tap
         self.topics = frozenset(_check_topics(topics))
         self._context = zmq.Context()
@@ -151,7 +145,7 @@ class Client:
         limit_s = self._timeout_s if timeout_s is None else timeout_s
         t_due = None if limit_s is None else self._clock() + limit_s
         while True:
-            if not (self._spin_s and self._spin(t_due)) and not self._socket.poll(self._left_ms(t_due)):
+            if not self._socket.poll(self._left_ms(t_due)):
                 raise self._nothing_received(limit_s or 0.0)
             message = self._read()
             if message is not None and message.topic in self.topics:
@@ -209,21 +203,6 @@ class Client:
             self._socket.close()
             self._context.term()
 
-    def _spin(self, t_due: float | None) -> bool:
-        """Watch the socket around the time that a prediction is due; whether something is there now."""
-        if self.hello is None:
-            return False
-        t_next = self._t_prediction + self.hello.hop_s
-        t_stop = min(t_next + self._spin_s, math.inf if t_due is None else t_due)
-        t_now = self._clock()
-        sleep_ms = int((min(t_next - self._spin_s, t_stop) - t_now) * 1e3) if t_now < t_stop else 0
-        if sleep_ms > 0 and self._socket.poll(sleep_ms):
-            return True
-        while self._clock() < t_stop:
-            if int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-                return True
-        return False
-
     def _left_ms(self, t_due: float | None) -> int | None:
         return None if t_due is None else max(0, round((t_due - self._clock()) * 1e3))
 
@@ -239,8 +218,6 @@ class Client:
         if self._tap is not None:
             self._tap(frames[0], frames[1])
         self._count(message)
-        if self._spin_s and isinstance(message, Prediction):
-            self._t_prediction = self._clock()
         self._newest[message.topic] = message
         if isinstance(message, Hello):
             self.hello = message

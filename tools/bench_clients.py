@@ -27,7 +27,6 @@ from rtbci.publish.messages import Prediction
 ROOT = Path(__file__).resolve().parents[1]
 STREAM = ROOT / "docs/clients/streams/motor_imagery.jsonl"
 WARM_S = 1.0
-SPIN_S = 0.003
 
 
 class Round(NamedTuple):
@@ -45,13 +44,12 @@ def main() -> None:
     parser.add_argument("--languages", nargs="+", choices=COMMANDS, default=list(COMMANDS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--duration-s", type=float, default=20.0, help="of each subscriber in each round")
-    parser.add_argument("--spin-s", type=float, default=0.0, help=argparse.SUPPRESS)
     parser.add_argument(
         "--listen", nargs=2, metavar=("ADDRESS", "S"), help="be a subscriber (started by this program)"
     )
     args = parser.parse_args()
     if args.listen:
-        _listen(args.listen[0], float(args.listen[1]), args.spin_s)
+        _listen(args.listen[0], float(args.listen[1]))
         return
     with tempfile.TemporaryDirectory() as folder:
         commands = {language: COMMANDS[language](Path(folder)) for language in args.languages}
@@ -101,10 +99,6 @@ def _python(_folder: Path) -> list[str]:
     return [sys.executable, "-m", "tools.bench_clients", "--listen"]
 
 
-def _spinning(_folder: Path) -> list[str]:
-    return [sys.executable, "-m", "tools.bench_clients", "--spin-s", str(SPIN_S), "--listen"]
-
-
 def _node(_folder: Path) -> list[str]:
     return ["node", str(ROOT / "tools/bench_clients.mjs")]
 
@@ -119,17 +113,12 @@ def _cpp(folder: Path) -> list[str]:
     return [str(program)]
 
 
-COMMANDS: dict[str, Callable[[Path], list[str]]] = {
-    "python": _python,
-    "python, spinning": _spinning,
-    "node": _node,
-    "cpp": _cpp,
-}
+COMMANDS: dict[str, Callable[[Path], list[str]]] = {"python": _python, "node": _node, "cpp": _cpp}
 
 
-def _listen(address: str, duration_s: float, spin_s: float) -> None:
+def _listen(address: str, duration_s: float) -> None:
     latency_ms, t_start, n_lost = [], now(), 0
-    with Client(address, spin_s=spin_s) as client:
+    with Client(address) as client:
         for message in client:
             t_heard = now()
             if isinstance(message, Prediction) and t_heard - t_start > WARM_S:

@@ -138,18 +138,6 @@ os.kill(os.getpid(), signal.SIGSTOP)
         assert client.n_lost["event"] == 0
 
 
-def test_a_spinning_client_hears_the_same_and_is_as_patient() -> None:
-    with published() as (outbox, publisher), Client(publisher.address, spin_s=0.05) as client:
-        poll_until_hello(outbox, client)
-        for _ in range(5):
-            outbox.prediction(window())
-        assert seqs(client, 5) == list(range(5))
-        with pytest.raises(StreamLostError, match="nothing more received"):
-            client.receive(timeout_s=0.3)
-        outbox.prediction(window())
-        assert (client.receive().seq, client.n_lost["prediction"]) == (5, 0)
-
-
 def test_lost_messages_are_counted_exactly() -> None:
     with published(queue_length=2) as (outbox, publisher), Client(publisher.address, ("event",)) as client:
         client._socket.setsockopt(zmq.RCVHWM, 2)
