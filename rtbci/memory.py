@@ -11,9 +11,9 @@ __all__ = ["give_back"]
 def give_back() -> None:
     """Give the allocator's free pages back to the system; does nothing where the C library cannot.
 
-    While a lost stream is looked for, liblsl's threads of the old and of the new connection hold what comes at the same time, each in an
-    arena of its own, and glibc keeps the pages of what was freed behind blocks that are still in use: a process grows by some megabytes
-    with some losses, for good. Takes a millisecond or so, so it is for moments when nothing is decoded.
+    After a gap the samples that piled up are decoded as one large chunk, and liblsl's threads of an old and of a new connection hold
+    what comes at the same time, each in an arena of its own. Glibc keeps what was freed in between: a process would grow by megabytes
+    with some losses, for good. Takes up to some tenths of a millisecond, so it is for moments when no decision is due.
     """
     trim = _trim()
     if trim is not None:
@@ -22,5 +22,5 @@ def give_back() -> None:
 
 @cache
 def _trim() -> Any:
-    """Glibc's `malloc_trim`, or None."""
+    """`malloc_trim` of glibc, or None."""
     return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol, Self
 
 from rtbci.record.items import ClockOffset, Item, Opened
-from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
+from rtbci.stream.source import Chunk, Marker, Source, StreamInfo, is_checking
 
 __all__ = ["RecordedSource", "Takes"]
 
@@ -46,6 +46,11 @@ class RecordedSource:
     def close(self) -> None:
         """Close the source; may be called more than once."""
         self._source.close()
+
+    @property
+    def is_checking(self) -> bool:
+        """As of the source."""
+        return is_checking(self._source)
 
     def pull(self, timeout_s: float) -> Chunk:
         """Return what the source returns; see `Source.pull`."""

@@ -31,7 +31,7 @@ from rtbci.runtime.teller import Teller
 from rtbci.runtime.use_watch import UseWatch
 from rtbci.runtime.watch import StreamWatch
 from rtbci.stream.acquire import Acquiring, Acquisition, AcquisitionFactory
-from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
+from rtbci.stream.source import Chunk, Marker, Source, StreamInfo, is_checking
 
 __all__ = ["LiveRun", "Report", "SourceFactory"]
 
@@ -46,6 +46,8 @@ TICK_LATE_S = 0.15
 STATUS_S = 1.0
 LISTENERS_S = 0.1
 RETRY_S = 0.25
+GIVE_BACK_S = 1.0
+"""After this much of a window that has to fill again, memory that the gap took is given back."""
 
 
 class LiveRun:
@@ -116,6 +118,7 @@ class LiveRun:
             clock,
         )
         self._change = change
+        self._t_give_back = np.inf
         self._info: StreamInfo | None = None
         self._state_sent = ""
         self._t_status = self._t_listeners = self._t_ticked = self._t_not_finite = -np.inf
@@ -153,7 +156,7 @@ class LiveRun:
                 self._acquisition, self._is_connected = acquisition, False
                 try:
                     acquisition.start()
-                    self._watch_over(acquisition, stop)
+                    self._watch_over(acquisition, source, stop)
                 except EOFError:
                     break
                 except StreamLostError:
@@ -168,19 +171,21 @@ class LiveRun:
                 finally:
                     # One that still looks for its stream would hold us up to its own timeout; it ends by itself.
                     acquisition.stop(OPENING_STOP_S)
-                    give_back()
         return self._telemetry.report(self._clock())
 
-    def _watch_over(self, acquisition: Acquiring, stop: threading.Event) -> None:
+    def _watch_over(self, acquisition: Acquiring, source: Source, stop: threading.Event) -> None:
         """Look after one connection from the calling thread, until it is lost; decoding needs none of it."""
         while not self._is_over(stop):
             acquisition.wait(POLL_S)  # for what stopped the thread; the samples go to `_receive`
             self._swaps.prepare()
+            if self._clock() >= self._t_give_back:
+                self._t_give_back = np.inf
+                give_back()
             with self._lock:
                 t_now = self._clock()
                 if t_now - self._t_ticked < POLL_S:
                     continue  # samples flow, and everything is done between two of them
-                if self._is_connected:
+                if self._is_connected and not is_checking(source):
                     self._watch.passed(t_now)
                 self._tick(t_now)
                 if self._is_connected and self._watch.state == "lost":
@@ -205,7 +210,7 @@ class LiveRun:
     def _connect(self, info: StreamInfo) -> None:
         """Get the decoder ready for a stream, new or come back."""
         t_now = self._clock()
-        self._is_connected = True
+        self._is_connected, self._t_give_back = True, t_now + GIVE_BACK_S
         came_back = self._info is not None
         channel_map = self._decoder.open(info, self._config.stream.unit)
         if self._journal is not None:
@@ -288,6 +293,7 @@ class LiveRun:
     def _start_anew(self, kind: str, t_lsl: float, data: Mapping[str, Scalar]) -> None:
         self._decoder.restart()
         self._watch.restarted()
+        self._t_give_back = self._clock() + GIVE_BACK_S
         # A loose electrode can do it many times a second: told once a second, with the count so far.
         if kind != "not_finite" or t_lsl - self._t_not_finite >= STATUS_S:
             self._outbox.event(kind, t_lsl, "", data)

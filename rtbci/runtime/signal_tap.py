@@ -13,7 +13,7 @@ from rtbci.publish.signal_message import Signal, encode_signal
 from rtbci.runtime.build import stream_gains_uv
 from rtbci.stream.labels import canonical_label, is_eeg
 from rtbci.stream.layout import ChannelMap
-from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
+from rtbci.stream.source import Chunk, Marker, Source, StreamInfo, is_checking
 
 __all__ = ["SignalOffer", "TappedSource"]
 
@@ -197,6 +197,11 @@ class TappedSource:
     def close(self) -> None:
         """Close the source; may be called more than once."""
         self._source.close()
+
+    @property
+    def is_checking(self) -> bool:
+        """As of the source."""
+        return is_checking(self._source)
 
     def pull(self, timeout_s: float) -> Chunk:
         """Return what the source returns; see `Source.pull`."""

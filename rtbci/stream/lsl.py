@@ -10,7 +10,6 @@ from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtbci.clock import Clock, now
 from rtbci.errors import StreamError, StreamLostError
-from rtbci.memory import give_back
 from rtbci.stream.lsl_info import stream_info
 from rtbci.stream.lsl_list import StreamSummary, list_streams
 from rtbci.stream.lsl_markers import MarkerInlet
@@ -51,6 +50,8 @@ class LslSource:
         5 s of stream.
     xml : str
         The stream's own description, as it came; empty until open.
+    is_checking : bool
+        Whether the stream is back and its description is being read again; see `rtbci.stream.source.is_checking`.
 
     Notes
     -----
@@ -83,6 +84,7 @@ class LslSource:
         self._t_corrected = 0.0
         self.clock_offset_s = 0.0
         self.xml = ""
+        self.is_checking = False
 
     @property
     def info(self) -> StreamInfo:
@@ -168,8 +170,11 @@ class LslSource:
                 "start its program again, then this one"
             ) from error
         if inlet.was_clock_reset():  # liblsl says so when it has reconnected; 0.4 µs
-            self._check_description()
-            give_back()
+            self.is_checking = True
+            try:
+                self._check_description()
+            finally:
+                self.is_checking = False
         if abs(t_lsl[-1] - self._t_corrected) > CORRECT_S:
             self._correct_clock(float(t_lsl[-1]))
         t_lsl += self.clock_offset_s

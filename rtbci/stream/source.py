@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["UNSEEN", "Channel", "Chunk", "FloatArray", "Marker", "Source", "StreamInfo"]
+__all__ = ["UNSEEN", "Channel", "Chunk", "FloatArray", "Marker", "Source", "StreamInfo", "is_checking"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -141,3 +141,11 @@ class Source(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exc: object) -> None: ...
+
+
+def is_checking(source: object) -> bool:
+    """Whether samples have come that a source still holds back, because it makes sure that they are of the stream they were of.
+
+    Sources that have nothing to make sure of do not say; one around another source hands its word on. Any thread may ask.
+    """
+    return bool(getattr(source, "is_checking", False))

@@ -21,6 +21,7 @@ from rtbci.errors import ChannelError, RateError, StreamError, StreamLostError, 
 from rtbci.listen_board import prediction_line
 from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.recipes import read_paradigm
+from rtbci.record.tap import RecordedSource
 from rtbci.runtime import backlog, live
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun, Report
@@ -244,6 +245,39 @@ def test_a_stream_that_is_lost_and_comes_back(paradigm: Path) -> None:
     assert all(one.t_window[0] >= 10.0 for one in second)
     assert [one.why for one in second[:7]] == ["gap"] * 7
     assert [one.probs for one in first] == [one.probs for one in second]
+
+
+class Forgetting:
+    """What a recorder does, but for keeping it."""
+
+    def take(self, item: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.clock
+@pytest.mark.parametrize(("is_checking", "n_lost"), [(True, 0), (False, 1)])
+def test_a_stream_that_is_back_and_still_looked_at_is_not_lost(
+    paradigm: Path, is_checking: bool, n_lost: int
+) -> None:
+    data, t_lsl = stream(1.0)
+    sources: list[MemorySource] = []
+
+    def check() -> None:
+        sources[0].is_checking = is_checking  # type: ignore[attr-defined]
+        time.sleep(1.2)
+        sources[0].is_checking = False  # type: ignore[attr-defined]
+
+    def make(_lost: StreamInfo | None) -> RecordedSource:
+        feed: list[Item] = [*items(data, t_lsl), check] if not sources else []
+        sources.append(MemorySource(stream_info(), [*feed, *items(data, t_lsl + 10.0)]))
+        return RecordedSource(sources[-1], Forgetting())
+
+    watch = {"max_backlog_s": 1e9, "stale_s": 0.1, "lost_s": 0.5}
+    config, kept = RunConfig.model_validate({"paradigm": str(paradigm), "watch": watch}), Kept()
+    with Decoder(str(paradigm)) as decoder:
+        LiveRun(config, decoder, make, [kept]).run(threading.Event())
+    assert len(kept.events("stream_lost")) == n_lost
+    assert kept.states[-1] == "stopped"
 
 
 def test_a_lost_stream_is_looked_for_again_and_again(paradigm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
