@@ -5,21 +5,26 @@ decoded). Nothing in this package names a recipe; recipes name things of this pa
 """
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 from pydantic import Field, Tag, model_validator
 
+from rtbci.align_settings import AlignSettings
 from rtbci.backends.session import Precision
 from rtbci.branch_settings import BranchSettings, StimulusSettings
 from rtbci.errors import ConfigError
+from rtbci.guard_settings import GuardSettings
+from rtbci.recipe_extends import joined, resolved
 from rtbci.settings import Settings, check_settings, read_toml
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.marker_texts import class_of_marker
 
 __all__ = [
     "AdaptSettings",
+    "AlignSettings",
     "BranchSettings",
     "DecisionSettings",
     "EngineRecipe",
@@ -41,9 +46,10 @@ Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Kind = Literal["engines", "paradigms", "configs"]
-RecipeT = TypeVar("RecipeT", bound=Settings)
 
 IDLE_NAMES = ("idle", "rest")
+OWN_KEYS = ("schema", "name", "title", "population")
+"""What a paradigm does not take over from the one that it extends."""
 
 
 class BandpassSettings(Settings):
@@ -83,16 +89,6 @@ class ReferenceSettings(Settings):
 
     kind: Literal["reference"]
     channels: tuple[str, ...] = ()
-
-
-class AlignSettings(Settings):
-    """Running Euclidean alignment; warm-started from the profile where it has a covariance."""
-
-    kind: Literal["align"]
-    block_s: Positive = 0.25
-    shrinkage: Share = 0.05
-    time_constant_s: Positive | None = None
-    warm_start_s: Annotated[float, Field(ge=0)] = 0.0
 
 
 StageSettings = Annotated[
@@ -195,8 +191,10 @@ class ParadigmRecipe(Settings):
     markers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     trial_s: Positive | None = None  # how long a cue holds that no marker ends; see `rtbci.evaluate.trials`
     stimulus: StimulusSettings | None = None
+    guard: Annotated[GuardSettings | None, Field(exclude_if=lambda one: one is None)] = None
     population: str | None = None
     folder: Path = Field(default=Path(), exclude=True)
+    files: tuple[Path, ...] = Field(default=(), exclude=True)
 
     @model_validator(mode="after")
     def _consistent(self) -> "ParadigmRecipe":
@@ -207,6 +205,8 @@ class ParadigmRecipe(Settings):
             raise ValueError(f"branches are named {names}, need a name of its own for each")
         for branch in self.branches:
             branch.check_classes(self.classes, self.idle)
+        if self.guard is not None:
+            self.guard.check_place(self.input.channels, [stage.kind for stage in self.stages])
         if self.recentre is not None and self.idle is not None and len(self.classes) == 2:
             raise ValueError(
                 f"classes are {list(self.classes)}, recentre needs two that are not idle; leave [recentre] out"
@@ -373,16 +373,25 @@ def find_recipe(kind: Kind, name: str, base: Path | None = None) -> Path:
 
 
 def read_paradigm(name: str) -> ParadigmRecipe:
-    """Read a paradigm by name or folder; see `find_recipe`."""
-    return _read(ParadigmRecipe, find_recipe("paradigms", name))
+    """Read a paradigm by name or folder, with what it takes over from the one that it extends; see `find_recipe`.
+
+    Raises
+    ------
+    ConfigError
+        Also when what it extends is not there; see `rtbci.recipe_extends`.
+    """
+    folder = find_recipe("paradigms", name)
+    find = partial(find_recipe, "paradigms")
+    content, files = resolved(folder / "recipe.toml", find, OWN_KEYS, "recipe.toml")
+    recipe = check_settings(ParadigmRecipe, content, joined(files))
+    return recipe.model_copy(
+        update={"folder": folder.resolve(), "files": tuple(path.resolve() for path in files)}
+    )
 
 
 def read_engine(name: str, base: Path | None = None) -> EngineRecipe:
     """Read an engine by name or folder; see `find_recipe`."""
-    return _read(EngineRecipe, find_recipe("engines", name, base))
-
-
-def _read(model: type[RecipeT], folder: Path) -> RecipeT:
+    folder = find_recipe("engines", name, base)
     path = folder / "recipe.toml"
-    recipe = check_settings(model, read_toml(path), str(path))
+    recipe = check_settings(EngineRecipe, read_toml(path), str(path))
     return recipe.model_copy(update={"folder": folder.resolve()})

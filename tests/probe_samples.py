@@ -7,6 +7,7 @@ from rtbci.probe.branches import Branch, EncoderBranch, PowerBranch, TangentBran
 from rtbci.probe.cca import CcaProbe
 from rtbci.probe.cca_branch import CcaBranch
 from rtbci.probe.conv_probe import ConvProbe
+from rtbci.probe.mdm import MdmProbe
 from rtbci.probe.power import PowerProbe
 from rtbci.probe.profile import BranchEntry, Probe, Profile, join_tensors
 from rtbci.probe.tangent import TangentProbe
@@ -23,6 +24,7 @@ __all__ = [
     "conv_probe",
     "make_branch",
     "make_profile",
+    "mdm_probe",
     "power_probe",
     "sessions",
     "tangent_probe",
@@ -32,7 +34,7 @@ N_CHANNELS, N_CLASSES, N_FEATURES, N_PATCHES = 3, 2, 5, 3
 RATE_HZ, PATCH, HOP = 64.0, 8, 4
 WINDOW = N_PATCHES * PATCH
 BANDS_HZ = ((4.0, 10.0), (10.0, 24.0))
-BRANCHES = ("encoder", "tangent", "power", "window", "cca")
+BRANCHES = ("encoder", "tangent", "mdm", "power", "window", "cca")
 
 
 class ArraySession:
@@ -87,6 +89,13 @@ def tangent_probe(seed: int = 0) -> TangentProbe:
     return TangentProbe(reference, rng.standard_normal((N_CLASSES, n)), rng.standard_normal(N_CLASSES), 0.1)
 
 
+def mdm_probe(seed: int = 0) -> MdmProbe:
+    rng = np.random.default_rng(seed)
+    roots = rng.standard_normal((N_CLASSES, 2, N_CHANNELS, N_CHANNELS))
+    means = roots @ roots.transpose(0, 1, 3, 2) + np.eye(N_CHANNELS)
+    return MdmProbe(means, rng.random(2), rng.standard_normal(N_CLASSES), 0.1)
+
+
 def power_probe(seed: int = 0) -> PowerProbe:
     rng = np.random.default_rng(seed)
     n_bands, n_filters, n_taps = 2, 4, 7
@@ -104,6 +113,8 @@ def make_branch(name: str) -> Branch:
         return EncoderBranch(sessions()["encoder"], conv_probe(), HOP)
     if name == "tangent":
         return TangentBranch(tangent_probe(), BANDS_HZ, RATE_HZ, WINDOW, HOP)
+    if name == "mdm":
+        return TangentBranch(mdm_probe(), BANDS_HZ, RATE_HZ, WINDOW, HOP, name="mdm")
     if name == "power":
         return PowerBranch(power_probe(), WINDOW, HOP)
     if name == "cca":

@@ -8,6 +8,7 @@ import numpy as np
 
 from rtbci.amp.cues import STATES, Cue, GrazCues
 from rtbci.amp.eyes import Blinks
+from rtbci.amp.feet import FEET, Feet
 from rtbci.amp.flicker import PLACES, Flicker, FlickerAnswer
 from rtbci.amp.head import Dipole, dipole_at, scalp_gains
 from rtbci.amp.noise import BandNoise, Mains, PinkNoise, SlowNoise
@@ -96,6 +97,8 @@ class SyntheticAmp:
         Of the stream.
     flicker : Flicker, optional
         The user looks at these targets instead of imagining hands: cues and states are the targets' names.
+    feet : bool
+        The user can imagine the feet too, and has a rhythm over that area; the rest of the signal is the same.
 
     Raises
     ------
@@ -119,15 +122,19 @@ class SyntheticAmp:
         signal: Signal | None = None,
         name: str = "rtbci-amp",
         flicker: Flicker | None = None,
+        feet: bool = False,
     ) -> None:
         if not 64 <= rate_hz <= 100_000:
             raise ConfigError(f"SyntheticAmp: rate is {rate_hz:g} Hz, need 64 to 100000 Hz; 256 is usual")
         self._signal = signal or Signal()
-        self.states = STATES if flicker is None else ("rest", *flicker.frequencies_hz)
-        self.info = _info(channels, rate_hz, seed, cues, line_hz, self._signal, name, flicker)
-        rng_head, rng_cues, rng_eyes, rng_noise, rng_flicker = (
-            np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(5)
+        hands = (*STATES, FEET) if feet else STATES
+        self.states = hands if flicker is None else ("rest", *flicker.frequencies_hz)
+        self.info = _info(channels, rate_hz, seed, cues, line_hz, self._signal, name, flicker, feet)
+        rng_head, rng_cues, rng_eyes, rng_noise, rng_flicker, rng_feet = (
+            np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(6)
         )
+        s = self._signal
+        self._feet = Feet(channels, rate_hz, rng_feet, s.mu_uv, s.beta_uv, s.erd) if feet else None
         self._gains = _Gains(channels, rng_head, self._signal)
         self._cues = GrazCues(rate_hz, rng_cues, states=self.states[1:]) if cues else None
         self._flicker = (
@@ -213,6 +220,8 @@ class SyntheticAmp:
         data += rhythm @ g.hands.T
         if self._flicker is not None:
             data += self._flicker.push(first, n, cues) @ self._flicker_gains.T
+        if self._feet is not None:
+            data += self._feet.push(first, n, cues)
         data += s.blink_uv * self._blinks.generate(n)[:, None] * g.blink
         data += s.saccade_uv * gaze[:, None] * g.gaze
         data += s.drift_uv * self._drift.generate(n)
@@ -262,8 +271,10 @@ def _info(
     signal: Signal,
     name: str,
     flicker: Flicker | None,
+    feet: bool,
 ) -> StreamInfo:
     asked: tuple[object, ...] = (tuple(channels), rate_hz, seed, cues, line_hz, signal)
+    asked = (*asked, FEET) if feet else asked
     key = repr(asked if flicker is None else (*asked, flicker)).encode()
     return StreamInfo(
         name=name,

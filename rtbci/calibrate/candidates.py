@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from rtbci.calibrate.blank import BLANK
 from rtbci.calibrate.competing import ANY_GAIN, Candidate, Evidence, rows_of_trials
 from rtbci.calibrate.features import TrialFeatures
 from rtbci.calibrate.heads import HeadChange, fit_change
-from rtbci.calibrate.own_decoders import AugmentedCovariance, CspLda, TangentUser
+from rtbci.calibrate.mdm_user import MdmUser
+from rtbci.calibrate.own_decoders import SURE_GAIN, AugmentedCovariance, CspLda, TangentUser
 from rtbci.errors import MissingPackageError
 from rtbci.probe.head_features import HEAD_TENSORS
 from rtbci.probe.profile import BranchEntry, Profile, Weights
@@ -112,6 +114,8 @@ class MovedHeads:
         return msgspec.structs.replace(old, weights=old.weights | changed, bias=bias)
 
 
+FROM_BLANK = Evidence(n_errors=2.0, least_trials=5)
+"""Against a decoder that knows nothing: better than chance, beyond doubt, is enough."""
 PRECISIONS = {"encoder": 3000.0, "tangent": 10_000.0, "power": 10_000.0}
 
 
@@ -132,9 +136,14 @@ def standard_candidates(population: Profile) -> list[Candidate]:
             "pip install 'rtbci[calibrate]'"
         ) from error
     found: list[Candidate] = [Population(population), ConvProbeUser(population, PRECISIONS)]
+    needed = FROM_BLANK if population.user == BLANK else SURE_GAIN
     if any(entry.kind == "tangent" for entry in population.branches):
-        found.append(TangentUser(population))
-    return [*found, CspLda(population), AugmentedCovariance(population)]
+        found += [TangentUser(population, evidence=needed), MdmUser(population, evidence=needed)]
+    return [
+        *found,
+        CspLda(population, evidence=needed),
+        AugmentedCovariance(population, evidence=needed),
+    ]
 
 
 def _scale(profile: Profile, entry: BranchEntry, trials: Sequence[TrialFeatures]) -> FloatArray:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from rtbci.calibrate.blank import starting_profile
 from rtbci.calibrate.cutter import CalibrationDecoder, timing_of
 from rtbci.calibrate.features import read_trial
 from rtbci.calibrate.fit import UserFit, fit_user
@@ -34,7 +35,7 @@ def calibrate_recordings(
     user : str
     paradigm : str or ParadigmRecipe
     profile : Profile, str, Path or None
-        Where the fit starts; the population's by default.
+        Where the fit starts; by default the population's, and where the paradigm has none, nothing.
     imagery_s : float
         From a cue to the end of imagery, in seconds.
     reject : RejectSettings, optional
@@ -63,7 +64,7 @@ def calibrate_recordings(
     if not recordings:
         raise ConfigError("calibrate_recordings: got no recording, need one or more with cues; read some")
     limits = reject or RejectSettings()
-    with CalibrationDecoder(recipe, profile=profile) as decoder:
+    with CalibrationDecoder(recipe, profile=profile or starting_profile(recipe)) as decoder:
         population = decoder.profile
         if population is None:
             raise ConfigError(

@@ -15,13 +15,13 @@ from rtbci.calibrate.features import TrialFeatures, window_moments
 from rtbci.calibrate.heads import HeadChange, Labels, fit_change
 from rtbci.probe.band_branches import Delays
 from rtbci.probe.power import POWER_FLOOR, PowerProbe
-from rtbci.probe.profile import BranchEntry, Profile
+from rtbci.probe.profile import BranchEntry, Profile, Weights
 from rtbci.probe.refit import feature_scale
 from rtbci.probe.tangent import TangentProbe, shrink, tangent_vectors
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["AugmentedCovariance", "CspLda", "TangentUser"]
+__all__ = ["SURE_GAIN", "AugmentedCovariance", "CspLda", "TangentUser", "without_branches"]
 
 CSP_FILTERS = 6
 EMBEDDING_S = (0.0625, 0.125)
@@ -169,13 +169,11 @@ class OwnHead:
 
     def profile(self) -> Profile:
         """See `Fitted.profile`; tensors of the stages are the population's."""
-        names = {f"{one.name}." for one in self.population.branches}
-        kept = {name: x for name, x in self.population.weights.items() if not name.startswith(tuple(names))}
         own = {f"{self.entry.name}.{name}": x for name, x in self.probe.tensors().items()}
         return msgspec.structs.replace(
             self.population,
             branches=[self.entry],
-            weights=kept | own,
+            weights=without_branches(self.population) | own,
             bias=self.bias.tolist(),
             temperature=1.0,
         )
@@ -187,6 +185,12 @@ class Features(Protocol):
     def __call__(self, trial: TrialFeatures) -> FloatArray:
         """Features of the trial's windows, shape (n_windows, n_features)."""
         ...
+
+
+def without_branches(profile: Profile) -> Weights:
+    """Tensors of a profile that belong to no branch: those of the stages."""
+    names = tuple(f"{one.name}." for one in profile.branches)
+    return {name: x for name, x in profile.weights.items() if not name.startswith(names)}
 
 
 def _own_head(features: Sequence[FloatArray], trials: Sequence[TrialFeatures], n_classes: int) -> HeadChange:

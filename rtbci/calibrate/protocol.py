@@ -4,14 +4,16 @@ It is data: `protocol.toml` beside a paradigm's `recipe.toml`. No clock and no d
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from rtbci.errors import ConfigError
-from rtbci.recipes import ParadigmRecipe
-from rtbci.settings import Settings, check_settings, read_toml
+from rtbci.recipe_extends import joined, resolved
+from rtbci.recipes import ParadigmRecipe, find_recipe
+from rtbci.settings import Settings, check_settings
 
 __all__ = [
     "BreakSettings",
@@ -158,7 +160,8 @@ def read_protocol(recipe: ParadigmRecipe, path: Path | None = None) -> ProtocolS
             "--protocol FILE, or use the paradigm without calibration"
         )
     path = path or recipe.folder / FILE_NAME
-    protocol = check_settings(ProtocolSettings, read_toml(path), str(path))
+    content, files = resolved(path, partial(find_recipe, "paradigms"), ("schema",), FILE_NAME)
+    protocol = check_settings(ProtocolSettings, content, joined(files))
     if sorted(protocol.cues) != sorted(recipe.classes):
         raise ConfigError(
             f"{path}: cues has {sorted(protocol.cues)}, need one for each class of the paradigm "

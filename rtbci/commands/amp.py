@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from rich.console import Console
 
 from rtbci.amp.cues import STATES
+from rtbci.amp.feet import FEET
 from rtbci.amp.flicker import Flicker
 from rtbci.amp.outlet import AmpOutlet
 from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
@@ -17,8 +18,11 @@ __all__ = ["brainflow_amp", "synthetic_amp"]
 
 STILL_ON = "imagery"
 """Marker of a calibration behind its arrow: the user goes on."""
+EITHER = {"hand": "right_hand"}
+"""Who is asked for one hand, whichever, takes this one."""
+FEET_KEYS = {"f": FEET, "B": FEET}
 KEYS = {"l": "left_hand", "D": "left_hand", "r": "right_hand", "C": "right_hand", " ": "rest", "0": "rest"}
-"""Letters, space, and the last byte of the arrow keys (ESC [ D, ESC [ C)."""
+"""Letters, space, and the last byte of the arrow keys (ESC [ D, ESC [ C; of feet, down, ESC [ B)."""
 
 
 def synthetic_amp(
@@ -38,7 +42,7 @@ def synthetic_amp(
 ) -> None:
     """Stream the synthetic amplifier until Ctrl-C.
 
-    With `paradigm` the user looks at its targets, on its electrodes, instead of imagining hands. With `keys` the
+    With `paradigm` the user looks at its targets, on its electrodes, instead of imagining hands, or imagines the feet too. With `keys` the
     keyboard says what the user does; with `follow` the markers of a stream of that name do, as the cues of a
     calibration: the name of a hand or a target, anything else but "imagery" is rest.
     """
@@ -49,9 +53,12 @@ def synthetic_amp(
             "amp: got --keys and --follow, need one that says what the user does; leave one out"
         )
     driven = keys or bool(follow)
-    flicker, electrodes = flicker_of(paradigm)
+    feet = imagines_feet(paradigm)
+    flicker, electrodes = flicker_of("" if feet else paradigm)
     channels = channels or electrodes or DEFAULT_CHANNELS
-    amp = SyntheticAmp(channels, rate_hz, seed, cues=not driven, line_hz=line_hz, name=name, flicker=flicker)
+    amp = SyntheticAmp(
+        channels, rate_hz, seed, cues=not driven, line_hz=line_hz, name=name, flicker=flicker, feet=feet
+    )
     states = keys_of(amp.states)
     with _key_presses(keys) as pressed, _cues_of(follow, amp) as cues:
 
@@ -62,13 +69,21 @@ def synthetic_amp(
                     console.print(f"{states[key]}      ", end="\r", highlight=False)
             for text in cues():
                 if text != STILL_ON:
-                    amp.set_state(text if text in amp.states else "rest")
+                    state = EITHER.get(text, text)
+                    amp.set_state(state if state in amp.states else "rest")
 
         which = "left, right" if flicker is None else f"1 to {len(amp.states) - 1} for a target"
         hint = f"keys: {which}, space for rest" if keys else "cues by itself; --keys to drive it"
         hint = f"does what '{follow}' says" if follow else hint
         outlet = AmpOutlet(AmpSource(amp, chunk), source_id=source_id, duration_s=duration_s)
         _stream(outlet, amp.info, console, f"synthetic, seed {seed}; {hint}", drive)
+
+
+def imagines_feet(paradigm: str) -> bool:
+    """Whether a paradigm's user is asked to imagine the feet; no name asks for nothing."""
+    from rtbci.recipes import read_paradigm
+
+    return bool(paradigm) and FEET in read_paradigm(paradigm).classes
 
 
 def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
@@ -90,8 +105,8 @@ def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
 
 def keys_of(states: Sequence[str]) -> dict[str, str]:
     """Which key says what: arrows and letters for hands, numbers for targets."""
-    if tuple(states) == STATES:
-        return KEYS
+    if tuple(states[:3]) == STATES:
+        return KEYS | FEET_KEYS if FEET in states else KEYS
     return {" ": "rest", "0": "rest"} | {str(i): state for i, state in enumerate(states[1:10], start=1)}
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from rich.console import Console
 
 from rtbci.calibrate.bad_channels import find_bad_channels, mask_channels
+from rtbci.calibrate.blank import starting_profile
 from rtbci.calibrate.collector import Collected, Collector
 from rtbci.calibrate.cutter import CalibrationDecoder
 from rtbci.calibrate.drift_reference import DriftReference
@@ -143,10 +144,10 @@ class Calibration:
         ConfigError
             When the paradigm has none.
         """
-        engine = self.config.engine
+        engine, start = self.config.engine, find_profile(self.recipe.name, self.config.profile)
         decoder = CalibrationDecoder(
             self.recipe,
-            profile=find_profile(self.recipe.name, self.config.profile),
+            profile=start or starting_profile(self.recipe),
             backend=engine.backend,
             engine=engine.recipe,
             n_threads=engine.threads,

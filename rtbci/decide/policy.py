@@ -105,6 +105,12 @@ class DecisionPolicy:
         self.reset()
         self._t_last, self._t_decided = earlier._t_last, earlier._t_decided
 
+    def interrupt(self) -> None:
+        """Forget what was smoothed and held: these windows cannot be believed. The pause after a decision goes on."""
+        t_decided = self._t_decided
+        self.reset()
+        self._t_decided = t_decided
+
     def push(self, probs: Sequence[float], t_end: float) -> Decision:
         """Decide on the next window.
 

@@ -11,7 +11,7 @@ from rtbci.evaluate.online import LATE_S
 from rtbci.evaluate.plan import Plan
 from rtbci.evaluate.record import DecoderUsed, EyeCheck
 from rtbci.evaluate.subject import Judged
-from rtbci.evaluate.trials import LONGEST_TRIAL_S, ONSET_S, TRIAL_S, Track
+from rtbci.evaluate.trials import LONGEST_TRIAL_S, ONSET_S, TRIAL_S, Track, active_classes
 from rtbci.recipes import ParadigmRecipe
 from rtbci.versions import versions_of
 
@@ -116,6 +116,11 @@ def warnings_of(
         )
     if track.name == "A":
         found.append("track A contains eye movements towards the cue; track B is the one that counts")
+    if len(active_classes(recipe.classes)) < 2:
+        found.append(
+            "one class that is not idle: there is nothing to choose at a cue; what is judged is when it decides, "
+            "pseudo-online"
+        )
     if recipe.window.length_s < track.end_s - track.start_s:
         found.append(
             f"the window of {recipe.window.length_s:g} s covers only {track.end_s - recipe.window.length_s:g} to "

@@ -66,6 +66,9 @@ def check_eyes(
     """
     rule = _rule_accuracy(lateral_uv, i_classes, classes)
     n_trials = sum(map(len, margins))
+    if len(classes) < 2:
+        note = "cannot be checked: one class that is not idle, so no choice that the eyes could tell"
+        return _unchecked(frontal, n_trials, None, note)
     if not frontal:
         note = "cannot be checked: no frontal electrode was recorded, so nothing says where the eyes went"
         return _unchecked(frontal, n_trials, rule, note)

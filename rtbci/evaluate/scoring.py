@@ -90,6 +90,8 @@ def score_condition(
 
 def _cue_locked(log_probs: FloatArray, labels: npt.NDArray[np.intp], rules: Rules) -> dict[str, float]:
     n = len(rules.active)
+    if n < 2:  # one class alone is no choice: always right, and never good
+        return dict.fromkeys(("balanced_accuracy", "accuracy", "kappa", "nmcc", "itr_bits_per_min"), math.nan)
     counts = metrics.confusion(labels, log_probs.argmax(axis=1), n)
     share = metrics.accuracy(counts)
     return {
@@ -137,7 +139,7 @@ def _imagery_windows(spans: Sequence[Span], rules: Rules) -> dict[str, float]:
         inside = span.full & (span.labels != IDLE)
         predicted = span.probs[inside][:, rules.active].argmax(axis=1)
         counts += metrics.confusion(_state(span.labels[inside], rules), predicted, n)
-    return {"imagery_windows_balanced_accuracy": metrics.balanced_accuracy(counts)}
+    return {"imagery_windows_balanced_accuracy": metrics.balanced_accuracy(counts) if n > 1 else math.nan}
 
 
 def _window_reliability(spans: Sequence[Span], rules: Rules) -> FloatArray:

@@ -1,16 +1,28 @@
-"""Branches that are numpy alone: Riemannian tangent space, and power of spatially filtered bands."""
+"""Branches that are numpy alone: covariances in Riemannian terms, and power of spatially filtered bands."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
 from rtbci.errors import ShapeError
 from rtbci.probe.power import HopPowers, PowerProbe
-from rtbci.probe.tangent import BlockCovariances, TangentProbe
+from rtbci.probe.tangent import BlockCovariances
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["Delays", "PowerBranch", "TangentBranch"]
+__all__ = ["CovarianceProbe", "Delays", "PowerBranch", "TangentBranch"]
+
+
+class CovarianceProbe(Protocol):
+    """What reads a window's covariances: a `TangentProbe` or a `MdmProbe`."""
+
+    n_bands: int
+    n_channels: int
+
+    def logits(self, covariances: FloatArray) -> FloatArray:
+        """Logits, shape (n_classes,), of covariances (n_bands, n_channels, n_channels), not shrunk yet."""
+        ...
 
 
 class Delays:
@@ -44,12 +56,12 @@ class Delays:
 
 
 class TangentBranch:
-    """Causal bands, covariance per hop, tangent space, linear classifier.
+    """Causal bands, covariance per hop, a classifier that reads them: tangent space, or distances to means.
 
     Parameters
     ----------
-    probe : TangentProbe
-        One reference per band.
+    probe : CovarianceProbe
+        Reads one covariance per band.
     bands_hz : sequence of (float, float)
         Band-passes inside the branch, in the probe's order.
     rate_hz : float
@@ -72,7 +84,7 @@ class TangentBranch:
 
     def __init__(
         self,
-        probe: TangentProbe,
+        probe: CovarianceProbe,
         bands_hz: Sequence[tuple[float, float]],
         rate_hz: float,
         window_samples: int,

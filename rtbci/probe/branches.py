@@ -15,13 +15,14 @@ import numpy.typing as npt
 from rtbci.backends.session import Float32Array, Session
 from rtbci.encoder.features import FeatureRing
 from rtbci.errors import EngineError, ProfileError, ShapeError
-from rtbci.probe.band_branches import PowerBranch, TangentBranch
+from rtbci.probe.band_branches import CovarianceProbe, PowerBranch, TangentBranch
 from rtbci.probe.cca import CcaProbe
 from rtbci.probe.cca_branch import CcaBranch
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
+from rtbci.probe.mdm import MdmProbe
 from rtbci.probe.power import PowerProbe
-from rtbci.probe.profile import BranchEntry, Profile
+from rtbci.probe.profile import BranchEntry, Profile, Weights
 from rtbci.probe.tangent import TangentProbe
 from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.stage import FloatArray, check_chunk
@@ -315,16 +316,8 @@ def open_branches(
 
 def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meaning: str) -> Branch:
     makers: dict[str, Callable[[], Branch]] = {
-        "tangent": lambda: TangentBranch(
-            TangentProbe.from_tensors(profile.tensors(entry.name)),
-            entry.bands_hz,
-            profile.rate_hz,
-            profile.window_samples,
-            profile.hop_samples,
-            order=entry.order,
-            name=entry.name,
-            delays_samples=entry.delays_samples,
-        ),
+        "tangent": lambda: _covariance_branch(profile, entry, TangentProbe.from_tensors),
+        "mdm": lambda: _covariance_branch(profile, entry, MdmProbe.from_tensors),
         "power": lambda: PowerBranch(
             PowerProbe.from_tensors(profile.tensors(entry.name)),
             profile.window_samples,
@@ -366,6 +359,21 @@ def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meani
             f"branch '{entry.name}': its tensors {sorted(profile.tensors(entry.name))} do not make a branch of kind "
             f"{entry.kind} ({error}); train again"
         ) from error
+
+
+def _covariance_branch(
+    profile: Profile, entry: BranchEntry, read: Callable[[Weights], CovarianceProbe]
+) -> TangentBranch:
+    return TangentBranch(
+        read(profile.tensors(entry.name)),
+        entry.bands_hz,
+        profile.rate_hz,
+        profile.window_samples,
+        profile.hop_samples,
+        order=entry.order,
+        name=entry.name,
+        delays_samples=entry.delays_samples,
+    )
 
 
 def _last_window(name: str, signal: FloatArray, window_samples: int) -> FloatArray:

@@ -44,18 +44,18 @@ class BranchEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ----------
     name : str
         Prefix of the branch's tensors: ``"<name>.<tensor>"``.
-    kind : {'encoder', 'tangent', 'power', 'window', 'cca'}
+    kind : {'encoder', 'tangent', 'mdm', 'power', 'window', 'cca'}
         Which class of `rtbci.probe.branches` runs it.
     weight : float
         Weight of its logits in the fusion.
     engine, engine_id : str
         Name of its engine's recipe, and sha256 of the file that the weights were fitted on.
     bands_hz : list of (float, float)
-        Bands of a tangent branch.
+        Bands of a tangent or MDM branch.
     order : int
         Order of the filters of these bands.
     delays_samples : list of int
-        Delayed copies of the signal beside it, of a tangent branch; see `rtbci.probe.band_branches.Delays`.
+        Delayed copies of the signal beside it, of such a branch; see `rtbci.probe.band_branches.Delays`.
     frequencies_hz : list of float
         Flicker of each class, of a CCA branch; 0 for the class that looks at nothing.
     n_harmonics : int
@@ -65,7 +65,7 @@ class BranchEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     name: str
-    kind: Literal["encoder", "tangent", "power", "window", "cca"]
+    kind: Literal["encoder", "tangent", "mdm", "power", "window", "cca"]
     weight: float = 1.0
     engine: str = ""
     engine_id: str = ""

@@ -21,7 +21,7 @@ WHYS = {
     "idle": "the idle class was the most probable",
     "warming_up": "the window was not full yet",
     "gap": "samples were missing",
-    "poor_signal": "too few channels were usable",
+    "poor_signal": "too few channels were usable, or an artefact was found",
     "stream_lost": "no samples came",
 }
 N_EVENTS = 200

@@ -18,8 +18,10 @@ from rtbci.recipes import (
     ResampleSettings,
     StageSettings,
 )
+from rtbci.runtime.guarding import guard_place, guard_stage
 from rtbci.stages.adapter import SpectroSpatialAdapter
 from rtbci.stages.align import RunningAlign
+from rtbci.stages.align_riemann import RiemannAlign
 from rtbci.stages.fill import Fill
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.infer import infer_matrix, measured_covariance
@@ -106,9 +108,12 @@ def build_stages(
     covariance = None if profile is None else profile.weights.get("align.covariance")
     whole = _Space(recipe.input.channels, None if covariance is None else np.asarray(covariance, float), None)
     space = _measured(recipe, info, channel_map, whole) if channel_map.inferred else whole
-    for settings in recipe.stages:
+    guarded = guard_place(recipe)
+    for i, settings in enumerate(recipe.stages):
         rate_hz = stages[-1].rate_out_hz
         _check_rate(settings, rate_hz, info)
+        if i == guarded:
+            stages.append(guard_stage(recipe, space.labels, rate_hz))
         stages.append(_stage(settings, rate_hz, space))
         if space.to_layout is not None and isinstance(settings, AlignSettings):
             stages.append(SpectroSpatialAdapter(space.to_layout, rate_hz))
@@ -230,7 +235,8 @@ def _stage(settings: StageSettings, rate_hz: float, space: _Space) -> Stage:
 
 def _align(settings: AlignSettings, rate_hz: float, space: _Space) -> RunningAlign:
     warm = None if space.covariance is None else (space.covariance, settings.warm_start_s)
-    return RunningAlign(
+    stage = RiemannAlign if settings.mean == "riemann" else RunningAlign
+    return stage(
         len(space.labels),
         rate_hz,
         block_s=settings.block_s,

@@ -381,6 +381,9 @@ class Decoder:
             return Verdict(estimate, None, None, "warming_up")
         probs = estimate.probs.tolist()
         label = self.classes[probs.index(max(probs))]
+        if estimate.clean < 1.0:
+            self._policy.interrupt()
+            return Verdict(estimate, label, None, "poor_signal")
         decision = self._policy.push(probs, estimate.t_window[1])
         return Verdict(estimate, label, decision.decision, decision.why, decision.refractory)
 

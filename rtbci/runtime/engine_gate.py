@@ -37,7 +37,7 @@ def paradigms_of(recipe: EngineRecipe, others: Sequence[ParadigmRecipe] = ()) ->
 
 def paradigm_files(paradigm: ParadigmRecipe) -> Iterator[Path]:
     """Files that a paradigm's decisions come from."""
-    yield paradigm.folder / "recipe.toml"
+    yield from paradigm.files or (paradigm.folder / "recipe.toml",)
     if paradigm.population_folder is not None:
         yield from sorted(path for path in paradigm.population_folder.iterdir() if path.is_file())
 

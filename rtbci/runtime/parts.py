@@ -222,7 +222,7 @@ class Parts:
         if any(branch.kind != "window" for branch in self._recipe.branches):
             raise ProfileError(
                 f"paradigm '{self._recipe.name}': names no population profile and none was given, need one for "
-                "its heads; give --profile PATH"
+                f"its heads; calibrate first (rtbci calibrate --paradigm {self._recipe.name}), or give --profile PATH"
             )
         branches: list[Branch] = [
             WindowBranch(self._sessions[branch.name], meanings[branch.name], branch.name)

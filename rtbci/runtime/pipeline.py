@@ -17,6 +17,7 @@ from rtbci.probe.branches import Branch
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
 from rtbci.runtime.digests import Digests
+from rtbci.runtime.guarding import find_guard
 from rtbci.stages.align import RunningAlign
 from rtbci.stages.marker_windows import MarkerWindows
 from rtbci.stages.mask import N_CHANGES, MaskChange, MaskedChain
@@ -65,8 +66,9 @@ class Estimate(NamedTuple):
     marker : Marker or None
         The marker that the window is locked to.
     filter_s, encode_s, probe_s : float
-        Time spent in the stages on the chunk that completed the window, in the branches' features, and in
-        heads and fusion, in seconds.
+        Time spent in the stages on the window's last chunk, in the branches' features, in heads and fusion [s].
+    clean : float
+        What the guard says of the signal at the window's end, 1 where it finds nothing; see `rtbci.stages.guard`.
     """
 
     t_window: tuple[float, float]
@@ -76,6 +78,7 @@ class Estimate(NamedTuple):
     filter_s: float
     encode_s: float
     probe_s: float
+    clean: float = 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -131,6 +134,7 @@ class Pipeline:
     ) -> None:
         self._chain = stages if isinstance(stages, Chain) else Chain(stages)
         self._electrodes = self._chain if isinstance(self._chain, MaskedChain) else None
+        self._guard = find_guard(self._chain.stages)
         self._mask_changes: list[tuple[float, MaskChange]] = []
         self.branches = tuple(branches)
         self._fusion = fusion
@@ -309,14 +313,9 @@ class Pipeline:
         self.exchange(Successor(branches, fusion))
 
     def _marker_windows(self) -> MarkerWindows:
-        length_s = self.grid.length / self.rate_out_hz
-        return MarkerWindows(
-            self.grid.t_min_s,
-            self.grid.t_min_s + length_s,
-            self.rate_out_hz,
-            self._chain.n_channels_out,
-            LATE_MARKER_S,
-        )
+        t_min_s, n_channels = self.grid.t_min_s, self._chain.n_channels_out
+        t_max_s = t_min_s + self.grid.length / self.rate_out_hz
+        return MarkerWindows(t_min_s, t_max_s, self.rate_out_hz, n_channels, LATE_MARKER_S)
 
     def _push(self, data: FloatArray, t_lsl: FloatArray) -> list[Estimate]:
         t_start = self._clock()
@@ -394,7 +393,8 @@ class Pipeline:
         t_window = (self._stamp(self._chain.i_newest(i_first)), self._stamp(self._chain.i_newest(i_last)))
         filter_s, encode_s, probe_s = self._spent
         self._spent = [0.0, 0.0, 0.0]
-        return Estimate(t_window, probs, fused, marker, filter_s, encode_s, probe_s)
+        clean = 1.0 if self._guard is None else self._guard.clean(i_last + 1)
+        return Estimate(t_window, probs, fused, marker, filter_s, encode_s, probe_s, clean)
 
     def _stamp(self, i_in: int) -> float:
         return float(self._stamps.range(i_in, i_in + 1)[0, 0])

@@ -87,6 +87,9 @@ class Teller:
         if self._is_paused():
             return
         quality = self.quality.quality if self.quality else Quality(score=1.0)
+        if estimate.clean < 1.0:  # whatever the electrodes: the guard's word is below MIN_QUALITY
+            score = min(quality.score, MIN_QUALITY * estimate.clean)
+            quality = Quality(score=score, bad_channels=quality.bad_channels)
         decision, why = verdict.decision, self._why(verdict, quality)
         if why is not None:
             decision = None

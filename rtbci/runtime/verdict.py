@@ -18,8 +18,8 @@ class Verdict(NamedTuple):
         Most probable class, which may be the idle one; None while the window is not full.
     decision : str or None
         The class decided for, never the idle one, or None.
-    why : {'below_threshold', 'idle', 'warming_up'} or None
-        Why there is no decision; `rtbci.decide.policy` says what the first two mean.
+    why : {'below_threshold', 'idle', 'warming_up', 'poor_signal'} or None
+        Why there is no decision; `rtbci.decide.policy` says what the first two mean. ``poor_signal``: the guard refuses.
     refractory : bool
         Whether the window is within the pause after a decision.
     """
@@ -27,5 +27,5 @@ class Verdict(NamedTuple):
     estimate: Estimate
     label: str | None
     decision: str | None
-    why: Literal["below_threshold", "idle", "warming_up"] | None
+    why: Literal["below_threshold", "idle", "warming_up", "poor_signal"] | None
     refractory: bool = False

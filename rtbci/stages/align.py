@@ -230,7 +230,11 @@ class RunningAlign:
             share = float(self._shares()[0])
             self._total += self._recent.popleft() * (share * kept)
             self._weight += kept
+        self._learn()
         self._whitener = self._inverse_root()
+
+    def _learn(self) -> None:
+        """For other means than the arithmetic one: called when a block was counted."""
 
     def _shares(self) -> FloatArray:
         """Factor of each recent block, shape (n_recent,): 1, or less where its power is capped."""

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from rtbci.backends.golden import golden_difference
+from rtbci.calibrate.blank import blank_profile, starting_profile
+from rtbci.calibrate.protocol import read_protocol
 from rtbci.config import read_config
 from rtbci.errors import ChannelError
 from rtbci.probe.profile import chain_hash, read_profile
@@ -71,7 +73,7 @@ def test_engines_that_it_names_are_shipped(name: str) -> None:
 def test_the_population_profile_is_of_this_recipe(name: str) -> None:
     recipe = read_paradigm(name)
     if recipe.population is None:
-        pytest.fail(f"{name} names no population decoder: `rtbci run` alone would not work")
+        pytest.skip(f"{name} is calibrated from nothing")
     profile = read_profile(recipe.folder / recipe.population)
     assert profile.generation == 0
     assert profile.chain_hash == chain_hash([stage.model_dump() for stage in recipe.stages])
@@ -83,9 +85,25 @@ def test_the_population_profile_is_of_this_recipe(name: str) -> None:
 
 
 @each_paradigm
+def test_without_a_population_it_can_be_calibrated_from_nothing(name: str) -> None:
+    recipe = read_paradigm(name)
+    if recipe.population is not None:
+        pytest.skip(f"{name} has a population decoder")
+    profile = blank_profile(recipe)
+    assert profile.classes == list(recipe.classes)
+    assert read_protocol(recipe).cues_of(recipe.classes)
+    assert "--paradigm" in (recipe.folder / "README.md").read_text()
+
+
+def decoder_of(name: str) -> Decoder:
+    """The population's, or that of a calibration from nothing before its first trial."""
+    return Decoder(name, profile=starting_profile(read_paradigm(name)))
+
+
+@each_paradigm
 def test_windows_are_whole_numbers_of_hops(name: str) -> None:
     recipe = read_paradigm(name)
-    with Decoder(name) as decoder:
+    with decoder_of(name) as decoder:
         decoder.open(stream_info(recipe.input.channels))
         for seconds in (recipe.window.length_s, recipe.window.hop_s):
             assert seconds * decoder.rate_hz == pytest.approx(round(seconds * decoder.rate_hz), abs=1e-9)
@@ -101,7 +119,7 @@ def test_it_decodes_any_rate_streamed_as_at_once(name: str, rate_hz: float) -> N
     n = round((recipe.window.length_s + 1.0) * rate_hz)
     data, t_s = eeg(n, len(recipe.input.channels), rate_hz), np.arange(n) / rate_hz
     marker = Marker(0.3, recipe.markers[recipe.classes[0]][0])
-    with Decoder(name) as decoder:
+    with decoder_of(name) as decoder:
         decoder.open(stream_info(recipe.input.channels, rate_hz))
         decoder.mark(marker)
         at_once = decoder.push(data, t_s)
@@ -131,7 +149,7 @@ def test_a_stream_without_some_electrodes_is_made_up_for(name: str) -> None:
     spare = [label for label in layout.channels if label not in layout.required]
     lacking = tuple(spare[len(spare) - n_missing :])
     labels = [label for label in layout.channels if label not in lacking]
-    with Decoder(name) as decoder:
+    with decoder_of(name) as decoder:
         channel_map = decoder.open(stream_info(labels))
         assert lacking == (channel_map.inferred if layout.missing == "infer" else channel_map.interpolated)
         decoder.push(eeg(300, len(labels)), np.arange(300) / 250.0)
@@ -145,7 +163,7 @@ def test_as_few_electrodes_as_it_says_are_enough_and_fewer_are_not(name: str) ->
     spare = [label for label in layout.channels if label not in layout.required]
     n_least = max(len(layout.required), layout.min_found)
     labels = [*layout.required, *spare][:n_least]
-    with Decoder(name) as decoder:
+    with decoder_of(name) as decoder:
         assert len(decoder.open(stream_info(labels)).inferred) == len(layout.channels) - n_least
         with pytest.raises(ChannelError, match=r"need (at least|.* whatever else is missing)"):
             decoder.open(stream_info([*labels[:-1], "FZ"]))

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from rtbci.errors import ShapeError
 from rtbci.stages.adapter import SpectroSpatialAdapter
 from rtbci.stages.align import RunningAlign
+from rtbci.stages.align_riemann import RiemannAlign
 from rtbci.stages.fill import Fill
 from rtbci.stages.filter import SosFilter
+from rtbci.stages.guard import Guard
 from rtbci.stages.mask import MaskedChain
 from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.reference import AverageReference, NamedReference
@@ -88,6 +90,8 @@ STAGES = [
     Case("named reference", lambda: NamedReference(["C3", "CZ", "C4", "M1", "M2"], ["M1", "M2"], 256.0)),
     Case("align", lambda: RunningAlign(N_CHANNELS, 256.0)),
     Case("align forgetting", lambda: RunningAlign(N_CHANNELS, 256.0, block_s=0.05, time_constant_s=0.5)),
+    Case("align riemann", lambda: RiemannAlign(N_CHANNELS, 256.0, block_s=0.05, time_constant_s=0.5)),
+    Case("guard", lambda: Guard(N_CHANNELS, 256.0, learn_s=1.5, window_s=0.25, block_s=0.125), exact=True),
     Case("align warm", lambda: RunningAlign(N_CHANNELS, 256.0, warm_start=(np.eye(N_CHANNELS) * 90.0, 20.0))),
     Case("adapter", lambda: SpectroSpatialAdapter(_matrix(3), 256.0)),
     Case("adapter fir", lambda: SpectroSpatialAdapter(_matrix(3), 256.0, _fir(3))),

@@ -10,7 +10,7 @@ export const WHYS = {
   idle: { text: "idle", color: "#3f6f8f", tip: "The idle class is the most probable one; nothing is decided for it." },
   warming_up: { text: "warming up", color: "#7d6a9c", tip: "The window is not full yet." },
   gap: { text: "gap", color: "#e69f00", tip: "Samples were missing; no window spans a gap, so it fills anew." },
-  poor_signal: { text: "poor signal", color: "#cc79a7", tip: "Fewer than half of the channels are usable." },
+  poor_signal: { text: "poor signal", color: "#cc79a7", tip: "Fewer than half of the channels are usable, or an artefact was found." },
   stream_lost: { text: "stream lost", color: "#ff8a5c", tip: "No samples come." },
 };
 export const CLASS_COLORS = ["#56b4e9", "#e69f00", "#3cc79c", "#dd9cc0", "#f0e442"];

@@ -6,6 +6,7 @@ import pytest
 
 from rtbci.calibrate.candidates import PRECISIONS, ConvProbeUser, Population, standard_candidates
 from rtbci.calibrate.competing import Candidate
+from rtbci.calibrate.mdm_user import MdmUser
 from rtbci.calibrate.own_decoders import AugmentedCovariance, CspLda, TangentUser
 from rtbci.probe.branches import open_branches
 from rtbci.probe.fusion import Fusion
@@ -18,7 +19,7 @@ LOOSE = dict.fromkeys(PRECISIONS, 1.0)
 
 
 @pytest.mark.parametrize(
-    "make", [Population, lambda p: ConvProbeUser(p, LOOSE), TangentUser, CspLda, AugmentedCovariance]
+    "make", [Population, lambda p: ConvProbeUser(p, LOOSE), TangentUser, MdmUser, CspLda, AugmentedCovariance]
 )
 def test_what_is_fitted_runs(make: Callable[[Profile], Candidate], tmp_path: Path) -> None:
     before = population()
@@ -43,13 +44,23 @@ def test_what_is_fitted_runs(make: Callable[[Profile], Candidate], tmp_path: Pat
     assert profile.rate_hz == RATE_HZ
 
 
-@pytest.mark.parametrize("make", [TangentUser, CspLda, lambda p: ConvProbeUser(p, LOOSE)])
+@pytest.mark.parametrize("make", [TangentUser, MdmUser, CspLda, lambda p: ConvProbeUser(p, LOOSE)])
 def test_it_learns_the_user(make: Callable[[Profile], Candidate]) -> None:
     profile = population(trust=0.1)
     found = features(60, profile, separation=2.5)
     fitted = make(profile).fit(found[:40])
     right = [fitted.logits(one)[-1].argmax() == one.i_class for one in found[40:]]
     assert np.mean(right) > 0.85
+
+
+def test_mdm_knows_how_far_to_trust_distances_and_never_names_a_class_without_trials() -> None:
+    profile = population(trust=0.1)
+    sure = MdmUser(profile).fit(features(40, profile, separation=4.0)).probe
+    unsure = MdmUser(profile).fit(features(40, profile, separation=1.0)).probe
+    assert sure.scale[0] > 2.0 * unsure.scale[0]
+    assert MdmUser(profile).fit(features(2, profile)).probe.n_classes == 2  # one trial of each has no other half
+    one_sided = MdmUser(profile).fit(features(6, profile, labels=[1] * 6))
+    assert all(one_sided.logits(one)[-1].argmax() == 1 for one in features(4, profile))
 
 
 def test_a_strong_prior_keeps_the_population() -> None:
@@ -62,10 +73,10 @@ def test_a_strong_prior_keeps_the_population() -> None:
 
 def test_the_standard_ones() -> None:
     names = [one.name for one in standard_candidates(population())]
-    assert names == ["population", "conv-probe", "tangent space", "CSP + LDA", "augmented covariance"]
+    assert names == ["population", "conv-probe", "tangent space", "MDM", "CSP + LDA", "augmented covariance"]
 
 
-@pytest.mark.parametrize("make", [TangentUser, CspLda, lambda p: ConvProbeUser(p, LOOSE)])
+@pytest.mark.parametrize("make", [TangentUser, MdmUser, CspLda, lambda p: ConvProbeUser(p, LOOSE)])
 def test_what_recentring_sees_leans_to_no_class(make: Callable[[Profile], Candidate]) -> None:
     # The fusion's bias is not centred, so a head's centre must not stand in it: it would be taken off twice.
     before = population()

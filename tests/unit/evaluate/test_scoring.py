@@ -5,6 +5,7 @@ import numpy.typing as npt
 import pytest
 from scipy.special import softmax
 
+from rtbci.evaluate.eye import check_eyes
 from rtbci.evaluate.online import Span, thresholds
 from rtbci.evaluate.record import SubjectScore
 from rtbci.evaluate.scoring import Rules, active_log_probs, score_condition
@@ -102,3 +103,23 @@ def test_cue_locked_leaves_idle_out() -> None:
     assert found.metrics["accuracy"] == pytest.approx(2 / 3)
     assert found.metrics["balanced_accuracy"] == pytest.approx((1 / 2 + 1) / 2)
     assert found.sweep_true == found.sweep_false == []
+
+
+def test_one_class_alone_is_no_choice_and_has_no_accuracy() -> None:
+    times = np.arange(0.0, 12.0, 0.25)
+    hand = np.where((times >= 3.0) & (times < 7.0), 0.9, 0.1)
+    span = Span(times, np.stack([hand, 1.0 - hand], axis=1), (Trial(0, 2.0, 7.0, 0),), 1)
+    rules = Rules(("hand", "rest"), DecisionSettings(smoothing_s=0.0), 0.25, TRACKS["B"])
+    found = score_condition(np.zeros((1, 1)), np.zeros(1, np.intp), [span], rules, sweep=False).metrics
+    assert found["balanced_accuracy"] is None
+    assert found["itr_bits_per_min"] is None
+    assert found["imagery_windows_balanced_accuracy"] is None
+    assert found["true_activation"] == 1.0
+    assert found["false_per_min"] == 0.0
+
+
+def test_eyes_cannot_tell_one_class_from_itself() -> None:
+    nothing = [np.zeros((2, 3))] * 3
+    found = check_eyes(("FP1",), nothing, nothing, [np.zeros(2, np.intp)] * 3, [np.zeros(2)] * 3, ("hand",))
+    assert found.r2 is None
+    assert "one class that is not idle" in found.note

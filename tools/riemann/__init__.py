@@ -1,0 +1,1 @@
+"""The Riemannian family compared: what `tools.riemann_family` is made of."""
