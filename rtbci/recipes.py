@@ -17,6 +17,7 @@ from rtbci.errors import ConfigError
 from rtbci.settings import Settings, check_settings, read_toml
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.marker_texts import class_of_marker
+from rtbci.value_settings import RhythmSettings, ValueSettings
 
 __all__ = [
     "AdaptSettings",
@@ -195,6 +196,8 @@ class ParadigmRecipe(Settings):
     markers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     trial_s: Positive | None = None  # how long a cue holds that no marker ends; see `rtbci.evaluate.trials`
     stimulus: StimulusSettings | None = None
+    value: ValueSettings | None = None
+    rhythms: tuple[RhythmSettings, ...] = ()  # of the synthetic user
     population: str | None = None
     folder: Path = Field(default=Path(), exclude=True)
 
@@ -207,6 +210,9 @@ class ParadigmRecipe(Settings):
             raise ValueError(f"branches are named {names}, need a name of its own for each")
         for branch in self.branches:
             branch.check_classes(self.classes, self.idle)
+        if self.value is not None:
+            centres = self.recentre is not None or (self.adapt is not None and self.adapt.enabled)
+            self.value.check(self.classes, self.window.length_s, self.window.policy, recentres=centres)
         if self.recentre is not None and self.idle is not None and len(self.classes) == 2:
             raise ValueError(
                 f"classes are {list(self.classes)}, recentre needs two that are not idle; leave [recentre] out"

@@ -51,6 +51,8 @@ class Decoded(NamedTuple):
         Parts of the age, see `Trace`.
     t_decided : float
         When the decision was there [s, clock of the outbox]; the time since is ``trace_ms.send``.
+    value : float or None
+        Continuous output, 0 to 1.
     """
 
     probs: Sequence[float] | None
@@ -63,6 +65,7 @@ class Decoded(NamedTuple):
     encode_ms: float
     probe_ms: float
     t_decided: float
+    value: float | None = None
 
 
 class Numbers(NamedTuple):
@@ -163,6 +166,7 @@ class Outbox:
             quality=decoded.quality,
             profile=hello.profile,
             engine=hello.engine,
+            value=decoded.value,
         )
         self._send(message)
         return message

@@ -8,7 +8,7 @@ from rtbci.publish.outbox import Decoded, Outbox
 from rtbci.runtime.decoder import Decoder, Verdict
 from rtbci.runtime.intake import Intake
 from rtbci.runtime.quality import SignalQuality
-from rtbci.runtime.telemetry import Telemetry, profile_ref
+from rtbci.runtime.telemetry import Telemetry, baseline_ref, profile_ref
 from rtbci.runtime.use_watch import UseWatch
 from rtbci.runtime.watch import StreamWatch
 from rtbci.stream.source import StreamInfo
@@ -106,6 +106,7 @@ class Teller:
                 encode_ms=encode_ms,
                 probe_ms=spent_ms - filter_ms - encode_ms,
                 t_decided=t_decided,
+                value=verdict.value if why != "poor_signal" else None,
             )
         )
         self._telemetry.n_predictions += 1
@@ -163,6 +164,7 @@ class Teller:
                 ppm=None if intake is None else intake.ppm,
                 bad_channels={} if self.quality is None else self.quality.bad,
                 clock_offset_s=None if intake is None else intake.stamp_clock.offset_s,
+                baseline=None if intake is None else baseline_ref(self._decoder),
             )
         )
 

@@ -20,9 +20,12 @@ class Verdict(NamedTuple):
         The class decided for, never the idle one, or None.
     why : {'below_threshold', 'idle', 'warming_up'} or None
         Why there is no decision; `rtbci.decide.policy` says what the first two mean.
+    value : float or None
+        Of the paradigm's continuous output, 0 to 1; see `rtbci.runtime.valuing`.
     """
 
     estimate: Estimate
     label: str | None
     decision: str | None
     why: Literal["below_threshold", "idle", "warming_up"] | None
+    value: float | None = None
