@@ -1,4 +1,4 @@
-"""A synthetic amplifier: EEG of one user who imagines movements or looks at flickers, reproducible to the bit."""
+"""A synthetic amplifier: EEG of one user who imagines movements, looks at flickers or works, reproducible to the bit."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from rtbci.amp.eyes import Blinks
 from rtbci.amp.flicker import PLACES, Flicker, FlickerAnswer
 from rtbci.amp.head import Dipole, dipole_at, scalp_gains
 from rtbci.amp.noise import BandNoise, Mains, PinkNoise, SlowNoise
+from rtbci.amp.rhythms import BlockCues, RhythmAnswer, Rhythms
 from rtbci.amp.user import User
 from rtbci.errors import ConfigError
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
@@ -92,10 +93,13 @@ class SyntheticAmp:
     line_hz : float
         Frequency of the mains; left out where the rate cannot carry it. 0: none.
     signal : Signal
+        By default with little alpha and mu where there are `rhythms`, which have their own.
     name : str
         Of the stream.
     flicker : Flicker, optional
         The user looks at these targets instead of imagining hands: cues and states are the targets' names.
+    rhythms : Rhythms, optional
+        The user does these things for long, and rhythms follow: states are theirs, cues come in blocks.
 
     Raises
     ------
@@ -119,17 +123,24 @@ class SyntheticAmp:
         signal: Signal | None = None,
         name: str = "rtbci-amp",
         flicker: Flicker | None = None,
+        rhythms: Rhythms | None = None,
     ) -> None:
         if not 64 <= rate_hz <= 100_000:
             raise ConfigError(f"SyntheticAmp: rate is {rate_hz:g} Hz, need 64 to 100000 Hz; 256 is usual")
-        self._signal = signal or Signal()
+        self._signal = signal or (Signal() if rhythms is None else Signal(alpha_uv=3.0, mu_uv=3.0))
         self.states = STATES if flicker is None else ("rest", *flicker.frequencies_hz)
-        self.info = _info(channels, rate_hz, seed, cues, line_hz, self._signal, name, flicker)
+        self.states = self.states if rhythms is None else rhythms.states
+        self.info = _info(channels, rate_hz, seed, cues, line_hz, self._signal, name, flicker or rhythms)
         rng_head, rng_cues, rng_eyes, rng_noise, rng_flicker = (
             np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(5)
         )
         self._gains = _Gains(channels, rng_head, self._signal)
-        self._cues = GrazCues(rate_hz, rng_cues, states=self.states[1:]) if cues else None
+        self._cues: GrazCues | BlockCues | None = None
+        if cues and rhythms is None:
+            self._cues = GrazCues(rate_hz, rng_cues, states=self.states[1:])
+        elif cues and rhythms is not None:
+            self._cues = BlockCues(rate_hz, rhythms)
+        self._rhythms = None if rhythms is None else RhythmAnswer(rhythms, channels, rate_hz, rng_flicker)
         self._flicker = (
             None if flicker is None else FlickerAnswer(flicker.frequencies_hz, rate_hz, rng_flicker)
         )
@@ -160,10 +171,10 @@ class SyntheticAmp:
     @property
     def state(self) -> str:
         """What the user does at the newest sample that was made."""
-        return self._user.state
+        return self._user.state if self._rhythms is None else self._rhythms.state
 
     def set_state(self, state: str) -> None:
-        """Let the user rest, imagine a hand or look at a target, from the next block on; a marker goes with it.
+        """Let the user do one of `states`, from the next block on; a marker goes with it.
 
         Raises
         ------
@@ -213,6 +224,8 @@ class SyntheticAmp:
         data += rhythm @ g.hands.T
         if self._flicker is not None:
             data += self._flicker.push(first, n, cues) @ self._flicker_gains.T
+        if self._rhythms is not None:
+            data += self._rhythms.push(first, n, cues)
         data += s.blink_uv * self._blinks.generate(n)[:, None] * g.blink
         data += s.saccade_uv * gaze[:, None] * g.gaze
         data += s.drift_uv * self._drift.generate(n)
@@ -261,10 +274,10 @@ def _info(
     line_hz: float,
     signal: Signal,
     name: str,
-    flicker: Flicker | None,
+    answer: Flicker | Rhythms | None,
 ) -> StreamInfo:
     asked: tuple[object, ...] = (tuple(channels), rate_hz, seed, cues, line_hz, signal)
-    key = repr(asked if flicker is None else (*asked, flicker)).encode()
+    key = repr(asked if answer is None else (*asked, answer)).encode()
     return StreamInfo(
         name=name,
         source_id=f"{name}-{hashlib.blake2s(key, digest_size=4).hexdigest()}",

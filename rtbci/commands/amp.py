@@ -8,13 +8,16 @@ from rich.console import Console
 from rtbci.amp.cues import STATES
 from rtbci.amp.flicker import Flicker
 from rtbci.amp.outlet import AmpOutlet
+from rtbci.amp.rhythms import Rhythms
 from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
 from rtbci.stream.source import Source
 
-__all__ = ["brainflow_amp", "synthetic_amp"]
+__all__ = ["brainflow_amp", "flicker_of", "rhythms_of", "synthetic_amp"]
 
+LONG_S = 20.0
+"""A user whose rhythms follow does one thing at least so long."""
 STILL_ON = "imagery"
 """Marker of a calibration behind its arrow: the user goes on."""
 KEYS = {"l": "left_hand", "D": "left_hand", "r": "right_hand", "C": "right_hand", " ": "rest", "0": "rest"}
@@ -36,7 +39,7 @@ def synthetic_amp(
 ) -> None:
     """Stream the synthetic amplifier until Ctrl-C.
 
-    With `paradigm` the user looks at its targets, on its electrodes, instead of imagining hands. With `keys` the
+    With `paradigm` the user looks at its targets, on its electrodes, or lets its rhythms follow, instead of imagining hands. With `keys` the
     keyboard says what the user does; with `follow` the markers of a stream of that name do, as the cues of a
     calibration: the name of a hand or a target, anything else but "imagery" is rest.
     """
@@ -47,9 +50,19 @@ def synthetic_amp(
             "amp: got --keys and --follow, need one that says what the user does; leave one out"
         )
     driven = keys or bool(follow)
-    flicker, electrodes = flicker_of(paradigm)
+    rhythms = rhythms_of(paradigm)
+    flicker, electrodes = (None, ()) if rhythms else flicker_of(paradigm)
     channels = channels or electrodes or DEFAULT_CHANNELS
-    amp = SyntheticAmp(channels, rate_hz, seed, cues=not driven, line_hz=line_hz, name=name, flicker=flicker)
+    amp = SyntheticAmp(
+        channels,
+        rate_hz,
+        seed,
+        cues=not driven,
+        line_hz=line_hz,
+        name=name,
+        flicker=flicker,
+        rhythms=rhythms,
+    )
     states = keys_of(amp.states)
     with _key_presses(keys) as pressed, _cues_of(follow, amp) as cues:
 
@@ -60,10 +73,12 @@ def synthetic_amp(
                     console.print(f"{states[key]}      ", end="\r", highlight=False)
             for text in cues():
                 if text != STILL_ON:
-                    amp.set_state(text if text in amp.states else "rest")
+                    amp.set_state(text if text in amp.states else amp.states[0])
 
         which = "left, right" if flicker is None else f"1 to {len(amp.states) - 1} for a target"
-        hint = f"keys: {which}, space for rest" if keys else "cues by itself; --keys to drive it"
+        if rhythms:
+            which = ", ".join(f"{key} for {state}" for key, state in states.items() if key != " ")
+        hint = f"keys: {which}, space for {states[' ']}" if keys else "cues by itself; --keys to drive it"
         hint = f"does what '{follow}' says" if follow else hint
         _stream(AmpSource(amp, chunk), console, f"synthetic, seed {seed}; {hint}", drive)
 
@@ -85,10 +100,31 @@ def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
     return Flicker(targets_of(recipe)), recipe.input.channels
 
 
+def rhythms_of(paradigm: str) -> Rhythms | None:
+    """What rhythms of a paradigm's user do; None where it has none, or there is no name.
+
+    The first state lasts until the decoder knows what is usual, and a little longer.
+    """
+    if not paradigm:
+        return None
+    from rtbci.recipes import read_paradigm
+
+    recipe = read_paradigm(paradigm)
+    if not recipe.rhythms:
+        return None
+    learnt_s = (
+        0.0 if recipe.value is None or recipe.value.baseline is None else recipe.value.baseline.length_s
+    )
+    block_s = max(LONG_S, 3 * recipe.window.length_s)
+    return Rhythms(recipe.classes, recipe.rhythms, learnt_s + LONG_S, block_s)
+
+
 def keys_of(states: Sequence[str]) -> dict[str, str]:
-    """Which key says what: arrows and letters for hands, numbers for targets."""
+    """Which key says what: arrows and letters for hands, numbers for targets and for what rhythms follow."""
     if tuple(states) == STATES:
         return KEYS
+    if states[0] != "rest":
+        return {" ": states[0]} | {str(i): state for i, state in enumerate(states[:9], start=1)}
     return {" ": "rest", "0": "rest"} | {str(i): state for i, state in enumerate(states[1:10], start=1)}
 
 

@@ -9,10 +9,8 @@ from rtbci.errors import ConfigError, ShapeError
 from rtbci.probe.profile_record import BaselineEntry
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["MIN_SCORE", "Baseline", "log_odds"]
+__all__ = ["Baseline", "log_odds"]
 
-MIN_SCORE = 0.5
-"""A window with fewer good electrodes than this share is not learnt from; there are no decisions on it either."""
 MAD_TO_SD = 1.4826
 """A normal distribution's standard deviation in units of its median absolute deviation."""
 NARROWEST = 1e-6
@@ -58,7 +56,8 @@ class Baseline:
     Attributes
     ----------
     is_trusted : bool
-        Whether the next window's signal is good enough to learn from; set by whoever knows.
+        Whether the signal is good enough to learn from; set by whoever knows. What is not is in the windows for as long as
+        they are.
 
     Raises
     ------
@@ -99,11 +98,14 @@ class Baseline:
         self._n_classes, self._i_class = n_classes, i_class
         self._window_s, self._hop_s, self.length_s = window_s, hop_s, length_s
         self._n_needed = 1 + math.ceil((length_s - window_s) / hop_s - 1e-9)
+        self._n_window = math.ceil(window_s / hop_s - 1e-9)
         self._prior = (spread, prior_s)
         self._gain = 0.0 if follow_s is None else -math.expm1(-hop_s / follow_s)
         self._max_drift = max_drift
         self.is_trusted = True
         self._centre: FloatArray
+        self._n_spoilt: int
+        self._spread: float
         self.begin(start)
 
     @property
@@ -153,11 +155,13 @@ class Baseline:
             A new array; None while too little is known.
         """
         z = logits - logits.mean()
+        self._n_spoilt = max(0, self._n_spoilt - 1) if self.is_trusted else self._n_window
         if self._first is None:
-            self._learn(z)
+            if not self._n_spoilt:
+                self._learn(z)
             return None
         centred = np.asarray(logits - self._centre)
-        if self._gain and self.is_trusted:
+        if self._gain and not self._n_spoilt:
             room = self._max_drift * self._spread / 2.0  # of two classes each has half of the log odds
             moved = self._centre + self._gain * (z - self._centre)
             self._centre = np.clip(moved, self._first - room, self._first + room)
@@ -172,6 +176,7 @@ class Baseline:
             When `start` is of another number of classes.
         """
         self._seen: list[FloatArray] = []
+        self._n_spoilt = 0  # newest windows that hold bad signal, and those to come
         self._spread = self._prior[0]
         self._first: FloatArray | None = None
         self._centre = np.zeros(self._n_classes)
@@ -190,8 +195,6 @@ class Baseline:
         self.begin(self._start)
 
     def _learn(self, z: FloatArray) -> None:
-        if not self.is_trusted:
-            return
         self._seen.append(z)
         if len(self._seen) < self._n_needed:
             return

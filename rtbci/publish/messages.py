@@ -246,7 +246,7 @@ class Prediction(_Checked, frozen=True, kw_only=True, omit_defaults=True):
     profile: Annotated[ProfileRef, Meta(description="Profile that decoded.")]
     engine: Annotated[EngineRef, Meta(description="Engine that computed.")]
     value: Annotated[
-        float | None,
+        Probability | None,
         Meta(
             description="Continuous output, 0 to 1, smoothed; 0.5 is usual for this user. Left out where the paradigm has "
             "none, and while there is nothing to say."

@@ -68,6 +68,8 @@ class Decoder:
         The policy in use; another one after a swap to a profile that has its own.
     decision_from : {'configuration', 'profile', 'recipe'}
         Where it is from.
+    valuing : Valuing
+        Makes the continuous output, where the recipe has one.
 
     Raises
     ------
@@ -108,7 +110,7 @@ class Decoder:
         self._clock = clock
         self.adapt = adapt or self.recipe.adapt or AdaptSettings(enabled=False)
         self._parts = Parts(self.recipe, profile, backend, engine, n_threads, self.adapt, opener)
-        self._policy, self._valuing = self._make_policy(), Valuing(self.recipe)
+        self._policy, self.valuing = self._make_policy(), Valuing(self.recipe)
         self._pipeline: Pipeline | None = None
         self._opened_with: Profile | None = None
         self._gains_uv: FloatArray = np.empty(0)
@@ -383,7 +385,7 @@ class Decoder:
         probs = estimate.probs.tolist()
         label = self.classes[probs.index(max(probs))]
         decision = self._policy.push(probs, estimate.t_window[1])
-        value = self._valuing.push(estimate, self.pipeline, self._parts.fusion)
+        value = self.valuing.push(estimate, self.pipeline, self._parts.fusion)
         return Verdict(estimate, label, decision.decision, decision.why, value)
 
     def __enter__(self) -> Self:

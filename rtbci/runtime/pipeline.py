@@ -13,7 +13,7 @@ import numpy as np
 from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
 from rtbci.probe.adapt import Adaptation
-from rtbci.probe.baseline import MIN_SCORE, Baseline
+from rtbci.probe.baseline import Baseline
 from rtbci.probe.branches import Branch
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
@@ -353,8 +353,6 @@ class Pipeline:
         t_encoded = clock()
         logits = [branch.logits() for branch in self.branches]
         ready = [one for one in logits if one is not None]
-        if isinstance(self._recentre, Baseline):
-            self._recentre.is_trusted = self._electrodes is None or self._electrodes.score >= MIN_SCORE
         fused = self._fusion.centred(ready, self._recentre) if len(ready) == len(logits) else None
         probs = None if fused is None else self._fusion.probs(fused)
         spent[1] += t_encoded - t_start

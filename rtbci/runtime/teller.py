@@ -9,14 +9,11 @@ from rtbci.runtime.decoder import Decoder, Verdict
 from rtbci.runtime.intake import Intake
 from rtbci.runtime.quality import SignalQuality
 from rtbci.runtime.telemetry import Telemetry, baseline_ref, profile_ref
-from rtbci.runtime.use_watch import UseWatch
+from rtbci.runtime.use_watch import MIN_QUALITY, UseWatch
 from rtbci.runtime.watch import StreamWatch
 from rtbci.stream.source import StreamInfo
 
 __all__ = ["MIN_QUALITY", "Teller"]
-
-MIN_QUALITY = 0.5
-"""With fewer than half of the channels usable there is no decision."""
 
 
 class Teller:
