@@ -12,6 +12,10 @@ const WHYS = {
   warming_up: "Warming up: the first window fills.", gap: "Samples were missing; the window fills anew.",
   poor_signal: "The signal is poor.", stream_lost: "No samples come: look after the amplifier.",
 };
+const SAYS = {
+  waiting: "No stream is found yet.", stale: "No samples come.", stopped: "The run has stopped.", recovering: "The stream is coming back.",
+  lost: "The stream is lost: look after the amplifier. It goes on by itself when it is back.",
+};
 const OLD_HOPS = 4, OLD_S = 2, CALM_MS = 1000;
 const $ = (id) => document.getElementById(id);
 const body = document.body, calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -33,7 +37,7 @@ function excuse() {
   if (!hello) return "No run is heard yet: start one with rtbci run.";
   if (!hello.value) return `The paradigm ${tidy(hello.paradigm)} has no continuous output: its recipe needs [value].`;
   if (status?.paused) return "Paused.";
-  if (["lost", "stale", "stopped", "waiting", "recovering"].includes(status?.state)) return `${STATES[status.state]}.`;
+  if (SAYS[status?.state]) return SAYS[status.state];
   if (newest && newest.value !== null && performance.now() - came_ms > 1000 * Math.max(OLD_S, OLD_HOPS * hello.hop_s)) return "Nothing comes: is the run still there?";
   if (newest?.value !== null && newest?.value !== undefined) return "";
   const bad = Object.keys(status?.bad_channels ?? {});
@@ -54,7 +58,7 @@ function draw() {
   $("learning").hidden = !usual;
   $("state").textContent = away ? "not connected" : STATES[status?.state] ?? "connecting";
   tone.follow(value);
-  $("aim").style.transform = `scale(${threshold()})`;
+  $("aim").style.width = $("aim").style.height = `${100 * threshold()}%`;
   if (usual) {
     $("learning").max = usual.length_s; $("learning").value = usual.learnt_s;
     say(`Rest, eyes open, sit still: learning what is usual for you, ${Math.floor(usual.learnt_s)} of ${usual.length_s} s.`);
