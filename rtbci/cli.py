@@ -327,7 +327,7 @@ app.command()(osc)
 def demo(
     seconds: Annotated[
         float | None,
-        typer.Option(min=1.0, help="How long (default: 60, or 180 where a baseline is learnt first)."),
+        typer.Option(min=1.0, help="How long (default: 60, or 200 where a baseline is learnt first)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic user.")] = 0,
     pub: Annotated[str, typer.Option(help="ZMQ address to publish on; port 0: any.")] = "tcp://127.0.0.1:0",

@@ -115,7 +115,7 @@ def rhythms_of(paradigm: str) -> Rhythms | None:
     learnt_s = (
         0.0 if recipe.value is None or recipe.value.baseline is None else recipe.value.baseline.length_s
     )
-    block_s = max(LONG_S, 3 * recipe.window.length_s)
+    block_s = max(LONG_S, 5 * recipe.window.length_s)
     return Rhythms(recipe.classes, recipe.rhythms, learnt_s + LONG_S, block_s)
 
 

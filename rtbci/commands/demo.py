@@ -29,7 +29,7 @@ from rtbci.value_settings import ValueSettings
 __all__ = ["demo"]
 
 TRACE_S = 4.0
-SHORT_S, LONG_S = 60.0, 180.0
+SHORT_S, LONG_S = 60.0, 200.0
 """How long it takes by itself, without a baseline to learn first and with one."""
 
 
@@ -120,13 +120,13 @@ def _say_value(console: Console, values: ValueScore, value: ValueSettings) -> No
         usual_s = 0.0 if value.baseline is None else value.baseline.length_s
         console.print(
             f"value        not enough yet: the baseline takes {usual_s:.0f} s, then both states are needed; run longer, "
-            "--seconds 180",
+            "--seconds 200",
             highlight=False,
         )
         return
     console.print(
         f"value        {found.mean_of:.2f} while '{value.of}' was asked for, {found.mean_else:.2f} otherwise; AUC "
-        f"{found.auc:.2f}, correlation {found.correlation:.2f} ({found.n} settled windows; a synthetic user)",
+        f"{found.auc:.2f} ({found.n} settled windows); correlation {found.correlation:.2f} with all (a synthetic user)",
         highlight=False,
     )
 

@@ -122,7 +122,7 @@ def left_out(
         ready = {one: _centred(people[one], usual_s, reference) for one in people}
         labels = {one: ready[one][1] > gaps_s[one] for one in people}
         x = np.concatenate([ready[one][0] for one in others])
-        y = np.concatenate([labels[one] for one in others])
+        y = np.concatenate([labels[one] for one in others]).astype(np.float64)
         each = [_each(labels[one]) for one in others]
         coef, bias = fit_logistic(x, y, np.concatenate(each), penalty)
         told[name] = said(ready[name][0] @ coef + bias, labels[name])

@@ -70,7 +70,8 @@ def test_flat_windows_have_a_spread_to_divide_by() -> None:
 def test_it_stays_unless_told_to_follow() -> None:
     tested = learnt([0.0] * 5)
     for _ in range(1000):
-        centred = tested.push(np.array([0.0, 5.0]))
+        tested.push(np.array([0.0, 9.0]))
+    centred = tested.push(np.array([0.0, 5.0]))
     assert centred is not None
     assert log_odds(centred, 1) == 5.0
 
