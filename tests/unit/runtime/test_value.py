@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtbci.config import RunConfig
-from rtbci.errors import ConfigError
+from rtbci.errors import ConfigError, StreamLostError
 from rtbci.probe.band_power import profile_of_recipe
 from rtbci.probe.profile import Profile, read_profile, write_profile
 from rtbci.probe.profile_record import BaselineEntry
@@ -145,8 +145,9 @@ def play(
         data, t0 = next(left, (None, 0.0))
         if data is None:
             raise EOFError
-        items = chunks_of(data, t0 + np.arange(len(data)) / RATE_HZ, 16)
-        return MemorySource(info(), items)
+        chunks = chunks_of(data, t0 + np.arange(len(data)) / RATE_HZ, 16)
+        is_last = t0 == t_starts[-1]
+        return MemorySource(info(), chunks if is_last else [*chunks, StreamLostError("gone")])
 
     watch = {"max_backlog_s": 1e9, "stale_s": 50.0, "lost_s": 60.0}
     config = RunConfig.model_validate({"paradigm": str(recipe.folder), "watch": watch, **changes})
@@ -183,3 +184,10 @@ def test_bad_signal_is_not_learnt_and_has_no_value(recipe: ParadigmRecipe) -> No
     usual = [value for t, value in values.items() if value is not None]
     assert all(0.05 < value < 0.95 for value in usual)
     assert max(t for t, value in values.items() if value is not None) > 16.5
+
+
+def test_a_stream_that_comes_back_has_its_baseline_still(recipe: ParadigmRecipe) -> None:
+    kept = play(recipe, alpha(4.0, 99.0), alpha(2.0, 99.0), t_starts=(0.0, 30.0))
+    assert len(kept.events("stream_recovered")) == 1
+    values = {round(one.t_window[1], 2): one.value for one in kept.predictions}
+    assert min(t for t, value in values.items() if t > 29 and value is not None) < 31.3  # one window
