@@ -46,6 +46,7 @@ def test_it_is_kept_in_the_users_next_profile_and_measured_anew(
     assert "rest for 3 s: eyes open" in said
     found = find_profile("calm", "", "anna")
     assert found == profiles_root("calm") / "anna" / "0001"
+    assert found is not None
     first = read_profile(found)
     assert first.baseline is not None
     assert (first.user, first.baseline.length_s) == ("anna", 3.0)
