@@ -15,7 +15,8 @@ Positive = Annotated[float, Field(gt=0)]
 class BranchSettings(Settings):
     """One branch of the decoder; its weights are in the profile under its name.
 
-    A branch of kind ``cca`` has a frequency for each class, 0 for the one that looks at nothing, and windows of
+    A branch of kind ``power`` may have its weights here: one for each band, of the log power of its electrodes; see
+    `rtbci.probe.band_power`. A branch of kind ``cca`` has a frequency for each class, 0 for the one that looks at nothing, and windows of
     several lengths.
     """
 
@@ -27,11 +28,15 @@ class BranchSettings(Settings):
     frequencies_hz: tuple[Annotated[float, Field(ge=0)], ...] = ()
     n_harmonics: int = Field(default=3, ge=1, le=10)
     lengths_s: tuple[Positive, ...] = ()
+    electrodes: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> "BranchSettings":
         if self.kind in ("encoder", "window") and not self.engine:
             raise ValueError(f"branch '{self.name}' of kind {self.kind} has no engine; name one")
+        if self.weights or self.electrodes:
+            self._check_weights()
         if self.kind == "cca":
             self._check_cca()
         elif self.frequencies_hz or self.lengths_s:
@@ -39,6 +44,17 @@ class BranchSettings(Settings):
                 f"branch '{self.name}' of kind {self.kind} has frequencies or lengths; leave them out"
             )
         return self
+
+    def _check_weights(self) -> None:
+        if self.kind != "power" or not self.electrodes or not len(self.weights) == len(self.bands_hz) > 0:
+            raise ValueError(
+                f"branch '{self.name}' of kind {self.kind} has {len(self.electrodes)} electrodes, {len(self.bands_hz)} bands and "
+                f"{len(self.weights)} weights, need kind power, electrodes, and a weight for each band; or leave all out"
+            )
+        if wrong := [f"{low:g}-{high:g}" for low, high in self.bands_hz if low >= high]:
+            raise ValueError(
+                f"branch '{self.name}' has the bands {', '.join(wrong)}, need the lower edge first"
+            )
 
     def _check_cca(self) -> None:
         missing = [key for key in ("bands_hz", "frequencies_hz", "lengths_s") if not getattr(self, key)]

@@ -12,6 +12,7 @@ from rtbci.commands.control import app as control_app
 from rtbci.commands.doctor_command import doctor
 from rtbci.commands.engine import app as engine_app
 from rtbci.commands.eval_command import evaluate
+from rtbci.commands.feedback import app as feedback_app
 from rtbci.commands.flicker import app as flicker_app
 from rtbci.commands.keys import app as keys_app
 from rtbci.commands.monitor_command import monitor as monitor_command
@@ -58,6 +59,7 @@ app = typer.Typer(
 app.add_typer(control_app, name="control")
 app.add_typer(engine_app, name="engine")
 app.add_typer(keys_app, name="keys")
+app.add_typer(feedback_app, name="feedback")
 app.add_typer(flicker_app, name="flicker")
 app.add_typer(profile_app, name="profile")
 app.add_typer(session_app, name="session")
@@ -327,7 +329,10 @@ app.command()(osc)
 
 @app.command()
 def demo(
-    seconds: Annotated[float, typer.Option(min=1.0, help="How long.")] = 60.0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=1.0, help="How long (default: 60, or 200 where a baseline is learnt first)."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic user.")] = 0,
     pub: Annotated[str, typer.Option(help="ZMQ address to publish on; port 0: any.")] = "tcp://127.0.0.1:0",
     monitor: Monitor = None,

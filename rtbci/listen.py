@@ -146,7 +146,7 @@ class JsonLines:
     def show(self, message: Message | None) -> None:
         """Write the message; see `View.show`."""
         if message is not None:
-            fields = {"topic": message.topic, **msgspec.structs.asdict(message)}
+            fields = {"topic": message.topic, **msgspec.to_builtins(message)}
             print(msgspec.json.encode(fields).decode(), file=self._output, flush=True)
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ N_EVENTS = 3
 MAX_BARS = 4
 SILENCE_S = 1.5
 DECISION_WIDTH, WHY_WIDTH, TIME_WIDTH, AGE_WIDTH = 12, 15, 9, 7
-BARS_WIDTH = 32
+BARS_WIDTH, VALUE_WIDTH = 32, 5
 STATE_STYLES = {"running": "green", "stale": "yellow", "lost": "red", "stopped": "red"}
 
 
@@ -28,6 +28,8 @@ def prediction_line(prediction: Prediction) -> str:
         f"{label}={prob:.3f}" for label, prob in zip(prediction.classes, prediction.probs or (), strict=False)
     )
     outcome = prediction.decision or f"- ({prediction.reason})"
+    if prediction.value is not None:
+        probs += f" value={prediction.value:.3f}"
     return f"{prediction.t_window[1]:.3f} {outcome} {probs} age={prediction.age_ms:.1f}ms"
 
 
@@ -114,9 +116,14 @@ class Board:
         table.add_column("decision", width=DECISION_WIDTH, no_wrap=True)
         classes = self._predictions[-1].classes if self._predictions else ()
         headers = classes if len(classes) <= MAX_BARS else ("most probable",)
-        width = BARS_WIDTH // max(1, len(headers)) - 1
+        hello = self._client.hello
+        has_value = hello is not None and hello.value is not None
+        room = BARS_WIDTH - (VALUE_WIDTH + 1) * has_value
+        width = room // max(1, len(headers)) - 1
         for header in headers:
             table.add_column(f"{header} %", width=width, no_wrap=True)
+        if has_value:
+            table.add_column("value", width=VALUE_WIDTH, justify="right", no_wrap=True)
         table.add_column("why not", width=WHY_WIDTH, no_wrap=True)
         table.add_column("age ms", width=AGE_WIDTH, justify="right", no_wrap=True)
         for prediction in self._predictions:
@@ -124,6 +131,7 @@ class Board:
                 f"{prediction.t_window[1]:.2f}",
                 Text(prediction.decision or "-", style="bold green" if prediction.decision else "dim"),
                 *self._bars(prediction, width, len(headers)),
+                *(["" if prediction.value is None else f"{prediction.value:.2f}"] * has_value),
                 Text(prediction.reason, style="dim"),
                 f"{prediction.age_ms:.1f}",
             )

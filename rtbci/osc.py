@@ -41,6 +41,8 @@ def _prediction(message: Prediction, prefix: str) -> list[tuple[str, Values]]:
         sent.append((f"{prefix}/probs", [float(prob) for prob in message.probs]))
         for name, prob in zip(message.classes, message.probs, strict=True):
             sent.append((f"{prefix}/prob/{_NOT_IN_ADDRESSES.sub('_', name)}", [float(prob)]))
+    if message.value is not None:
+        sent.append((f"{prefix}/value", [float(message.value)]))
     if message.decision is not None:
         sent.append((f"{prefix}/decision", [message.decision, message.classes.index(message.decision)]))
     return sent

@@ -21,6 +21,7 @@ from rtbci.recipe_extends import joined, resolved
 from rtbci.settings import Settings, check_settings, read_toml
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.marker_texts import class_of_marker
+from rtbci.value_settings import RhythmSettings, ValueSettings
 
 __all__ = [
     "AdaptSettings",
@@ -192,6 +193,8 @@ class ParadigmRecipe(Settings):
     trial_s: Positive | None = None  # how long a cue holds that no marker ends; see `rtbci.evaluate.trials`
     stimulus: StimulusSettings | None = None
     guard: Annotated[GuardSettings | None, Field(exclude_if=lambda one: one is None)] = None
+    value: ValueSettings | None = None
+    rhythms: tuple[RhythmSettings, ...] = ()  # of the synthetic user
     population: str | None = None
     folder: Path = Field(default=Path(), exclude=True)
     files: tuple[Path, ...] = Field(default=(), exclude=True)
@@ -207,6 +210,9 @@ class ParadigmRecipe(Settings):
             branch.check_classes(self.classes, self.idle)
         if self.guard is not None:
             self.guard.check_place(self.input.channels, [stage.kind for stage in self.stages])
+        if self.value is not None:
+            centres = self.recentre is not None or (self.adapt is not None and self.adapt.enabled)
+            self.value.check(self.classes, self.window.length_s, self.window.policy, recentres=centres)
         if self.recentre is not None and self.idle is not None and len(self.classes) == 2:
             raise ValueError(
                 f"classes are {list(self.classes)}, recentre needs two that are not idle; leave [recentre] out"

@@ -62,7 +62,7 @@ CLASSES = ("left", "right")
 
 
 def samples() -> dict[str, Message]:
-    """Return one message of each topic, and a prediction for a window that could not be decoded."""
+    """Return one message of each topic, a prediction for a window that could not be decoded, and one with a value."""
     decided = Prediction(
         v=1,
         session=SESSION,
@@ -80,10 +80,20 @@ def samples() -> dict[str, Message]:
         profile=PROFILE,
         engine=ENGINE,
     )
+    valued = msgspec.structs.replace(
+        decided,
+        classes=("low", "high"),
+        probs=(0.43, 0.57),
+        label="high",
+        decision=None,
+        why="below_threshold",
+        value=0.7312,
+    )
     in_gap = msgspec.structs.replace(decided, seq=813, probs=None, label=None, decision=None, why="gap")
     return {
         "prediction": decided,
         "prediction in a gap": in_gap,
+        "prediction with a value": valued,
         "status": _status(),
         "event": Event(
             v=1,

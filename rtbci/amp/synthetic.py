@@ -1,4 +1,4 @@
-"""A synthetic amplifier: EEG of one user who imagines movements or looks at flickers, reproducible to the bit."""
+"""A synthetic amplifier: EEG of one user who imagines movements, looks at flickers or works, reproducible to the bit."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from rtbci.amp.feet import FEET, Feet
 from rtbci.amp.flicker import PLACES, Flicker, FlickerAnswer
 from rtbci.amp.head import Dipole, dipole_at, scalp_gains
 from rtbci.amp.noise import BandNoise, Mains, PinkNoise, SlowNoise
+from rtbci.amp.rhythms import BlockCues, RhythmAnswer, Rhythms
 from rtbci.amp.user import User
 from rtbci.errors import ConfigError
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
@@ -93,12 +94,15 @@ class SyntheticAmp:
     line_hz : float
         Frequency of the mains; left out where the rate cannot carry it. 0: none.
     signal : Signal
+        By default with little alpha and mu where there are `rhythms`, which have their own.
     name : str
         Of the stream.
     flicker : Flicker, optional
         The user looks at these targets instead of imagining hands: cues and states are the targets' names.
     feet : bool
         The user can imagine the feet too, and has a rhythm over that area; the rest of the signal is the same.
+    rhythms : Rhythms, optional
+        The user does these things for long, and rhythms follow: states are theirs, cues come in blocks.
 
     Raises
     ------
@@ -123,20 +127,28 @@ class SyntheticAmp:
         name: str = "rtbci-amp",
         flicker: Flicker | None = None,
         feet: bool = False,
+        rhythms: Rhythms | None = None,
     ) -> None:
         if not 64 <= rate_hz <= 100_000:
             raise ConfigError(f"SyntheticAmp: rate is {rate_hz:g} Hz, need 64 to 100000 Hz; 256 is usual")
-        self._signal = signal or Signal()
+        self._signal = signal or (Signal() if rhythms is None else Signal(alpha_uv=3.0, mu_uv=3.0))
         hands = (*STATES, FEET) if feet else STATES
         self.states = hands if flicker is None else ("rest", *flicker.frequencies_hz)
-        self.info = _info(channels, rate_hz, seed, cues, line_hz, self._signal, name, flicker, feet)
+        self.states = self.states if rhythms is None else rhythms.states
+        answer = flicker or rhythms or (FEET if feet else None)
+        self.info = _info(channels, rate_hz, seed, cues, line_hz, self._signal, name, answer)
         rng_head, rng_cues, rng_eyes, rng_noise, rng_flicker, rng_feet = (
             np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(6)
         )
         s = self._signal
         self._feet = Feet(channels, rate_hz, rng_feet, s.mu_uv, s.beta_uv, s.erd) if feet else None
         self._gains = _Gains(channels, rng_head, self._signal)
-        self._cues = GrazCues(rate_hz, rng_cues, states=self.states[1:]) if cues else None
+        self._cues: GrazCues | BlockCues | None = None
+        if cues and rhythms is None:
+            self._cues = GrazCues(rate_hz, rng_cues, states=self.states[1:])
+        elif cues and rhythms is not None:
+            self._cues = BlockCues(rate_hz, rhythms)
+        self._rhythms = None if rhythms is None else RhythmAnswer(rhythms, channels, rate_hz, rng_flicker)
         self._flicker = (
             None if flicker is None else FlickerAnswer(flicker.frequencies_hz, rate_hz, rng_flicker)
         )
@@ -167,10 +179,10 @@ class SyntheticAmp:
     @property
     def state(self) -> str:
         """What the user does at the newest sample that was made."""
-        return self._user.state
+        return self._user.state if self._rhythms is None else self._rhythms.state
 
     def set_state(self, state: str) -> None:
-        """Let the user rest, imagine a hand or look at a target, from the next block on; a marker goes with it.
+        """Let the user do one of `states`, from the next block on; a marker goes with it.
 
         Raises
         ------
@@ -222,6 +234,8 @@ class SyntheticAmp:
             data += self._flicker.push(first, n, cues) @ self._flicker_gains.T
         if self._feet is not None:
             data += self._feet.push(first, n, cues)
+        if self._rhythms is not None:
+            data += self._rhythms.push(first, n, cues)
         data += s.blink_uv * self._blinks.generate(n)[:, None] * g.blink
         data += s.saccade_uv * gaze[:, None] * g.gaze
         data += s.drift_uv * self._drift.generate(n)
@@ -270,12 +284,10 @@ def _info(
     line_hz: float,
     signal: Signal,
     name: str,
-    flicker: Flicker | None,
-    feet: bool,
+    answer: Flicker | Rhythms | str | None,
 ) -> StreamInfo:
     asked: tuple[object, ...] = (tuple(channels), rate_hz, seed, cues, line_hz, signal)
-    asked = (*asked, FEET) if feet else asked
-    key = repr(asked if flicker is None else (*asked, flicker)).encode()
+    key = repr(asked if answer is None else (*asked, answer)).encode()
     return StreamInfo(
         name=name,
         source_id=f"{name}-{hashlib.blake2s(key, digest_size=4).hexdigest()}",

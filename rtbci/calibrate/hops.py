@@ -181,7 +181,8 @@ def _decoded(hops: npt.NDArray[np.float32], decoder: Decoder, profile: Profile) 
             branch.push(hop.astype(np.float64))
         said = [branch.logits() for branch in prepared.branches]
         ready = [one for one in said if one is not None]
-        yield prepared.fusion.centred(ready, centring) if len(ready) == len(said) else nothing
+        fused = prepared.fusion.centred(ready, centring) if len(ready) == len(said) else None
+        yield nothing if fused is None else fused
 
 
 def _type(hop_samples: int, n_channels: int) -> np.dtype[np.void]:

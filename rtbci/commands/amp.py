@@ -9,13 +9,16 @@ from rtbci.amp.cues import STATES
 from rtbci.amp.feet import FEET
 from rtbci.amp.flicker import Flicker
 from rtbci.amp.outlet import AmpOutlet
+from rtbci.amp.rhythms import Rhythms
 from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["brainflow_amp", "synthetic_amp"]
+__all__ = ["brainflow_amp", "flicker_of", "rhythms_of", "synthetic_amp"]
 
+LONG_S = 20.0
+"""A user whose rhythms follow does one thing at least so long."""
 STILL_ON = "imagery"
 """Marker of a calibration behind its arrow: the user goes on."""
 EITHER = {"hand": "right_hand"}
@@ -42,7 +45,7 @@ def synthetic_amp(
 ) -> None:
     """Stream the synthetic amplifier until Ctrl-C.
 
-    With `paradigm` the user looks at its targets, on its electrodes, instead of imagining hands, or imagines the feet too. With `keys` the
+    With `paradigm` the user looks at its targets, on its electrodes, lets its rhythms follow, or imagines the feet too, instead of imagining hands. With `keys` the
     keyboard says what the user does; with `follow` the markers of a stream of that name do, as the cues of a
     calibration: the name of a hand or a target, anything else but "imagery" is rest.
     """
@@ -53,11 +56,20 @@ def synthetic_amp(
             "amp: got --keys and --follow, need one that says what the user does; leave one out"
         )
     driven = keys or bool(follow)
-    feet = imagines_feet(paradigm)
-    flicker, electrodes = flicker_of("" if feet else paradigm)
+    rhythms = rhythms_of(paradigm)
+    feet = not rhythms and imagines_feet(paradigm)
+    flicker, electrodes = (None, ()) if rhythms or feet else flicker_of(paradigm)
     channels = channels or electrodes or DEFAULT_CHANNELS
     amp = SyntheticAmp(
-        channels, rate_hz, seed, cues=not driven, line_hz=line_hz, name=name, flicker=flicker, feet=feet
+        channels,
+        rate_hz,
+        seed,
+        cues=not driven,
+        line_hz=line_hz,
+        name=name,
+        flicker=flicker,
+        feet=feet,
+        rhythms=rhythms,
     )
     states = keys_of(amp.states)
     with _key_presses(keys) as pressed, _cues_of(follow, amp) as cues:
@@ -70,10 +82,12 @@ def synthetic_amp(
             for text in cues():
                 if text != STILL_ON:
                     state = EITHER.get(text, text)
-                    amp.set_state(state if state in amp.states else "rest")
+                    amp.set_state(state if state in amp.states else amp.states[0])
 
         which = "left, right" if flicker is None else f"1 to {len(amp.states) - 1} for a target"
-        hint = f"keys: {which}, space for rest" if keys else "cues by itself; --keys to drive it"
+        if rhythms:
+            which = ", ".join(f"{key} for {state}" for key, state in states.items() if key != " ")
+        hint = f"keys: {which}, space for {states[' ']}" if keys else "cues by itself; --keys to drive it"
         hint = f"does what '{follow}' says" if follow else hint
         outlet = AmpOutlet(AmpSource(amp, chunk), source_id=source_id, duration_s=duration_s)
         _stream(outlet, amp.info, console, f"synthetic, seed {seed}; {hint}", drive)
@@ -103,10 +117,31 @@ def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
     return Flicker(targets_of(recipe)), recipe.input.channels
 
 
+def rhythms_of(paradigm: str) -> Rhythms | None:
+    """What rhythms of a paradigm's user do; None where it has none, or there is no name.
+
+    The first state lasts until the decoder knows what is usual, and a little longer.
+    """
+    if not paradigm:
+        return None
+    from rtbci.recipes import read_paradigm
+
+    recipe = read_paradigm(paradigm)
+    if not recipe.rhythms:
+        return None
+    learnt_s = (
+        0.0 if recipe.value is None or recipe.value.baseline is None else recipe.value.baseline.length_s
+    )
+    block_s = max(LONG_S, 5 * recipe.window.length_s)
+    return Rhythms(recipe.classes, recipe.rhythms, learnt_s + LONG_S, block_s)
+
+
 def keys_of(states: Sequence[str]) -> dict[str, str]:
-    """Which key says what: arrows and letters for hands, numbers for targets."""
+    """Which key says what: arrows and letters for hands, numbers for targets and for what rhythms follow."""
     if tuple(states[:3]) == STATES:
         return KEYS | FEET_KEYS if FEET in states else KEYS
+    if states[0] != "rest":
+        return {" ": states[0]} | {str(i): state for i, state in enumerate(states[:9], start=1)}
     return {" ": "rest", "0": "rest"} | {str(i): state for i, state in enumerate(states[1:10], start=1)}
 
 

@@ -10,22 +10,27 @@ from rich.console import Console
 from rtbci.amp.cues import STATES
 from rtbci.amp.source import AmpSource
 from rtbci.amp.synthetic import SyntheticAmp
-from rtbci.commands.amp import flicker_of
+from rtbci.commands.amp import flicker_of, rhythms_of
 from rtbci.commands.demo_board import DemoBoard, Trace
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.publish.control import Control
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
+from rtbci.recipes import read_paradigm
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun, Report
 from rtbci.runtime.score import Score
 from rtbci.runtime.signal_tap import SignalOffer
+from rtbci.runtime.value_score import ValueScore
 from rtbci.stream.source import Chunk, Source
+from rtbci.value_settings import ValueSettings
 
 __all__ = ["demo"]
 
 TRACE_S = 4.0
+SHORT_S, LONG_S = 60.0, 200.0
+"""How long it takes by itself, without a baseline to learn first and with one."""
 
 
 class TappedSource(AmpSource):
@@ -44,12 +49,14 @@ class TappedSource(AmpSource):
 
 
 def demo(
-    config: RunConfig, console: Console, *, seconds: float, seed: int, address: str, opens: bool
+    config: RunConfig, console: Console, *, seconds: float | None, seed: int, address: str, opens: bool
 ) -> Score:
     """Run the synthetic amplifier through the decoder, show it, and report.
 
-    Its user imagines hands, or looks at the targets of a paradigm that reads flicker.
+    Its user imagines hands, or does what the paradigm reads: looks at its targets, or lets its rhythms follow.
     """
+    value = read_paradigm(config.paradigm).value
+    seconds = seconds or (LONG_S if value is not None and value.baseline is not None else SHORT_S)
     config = config.model_copy(update={"duration_s": seconds})
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
@@ -67,6 +74,8 @@ def demo(
         amp, rows = _amp_for(decoder, seed)
         source = TappedSource(amp, rows)
         score = Score()
+        settled_s = decoder.recipe.window.length_s + (2 * value.smoothing_s if value else 0.0)
+        values = ValueScore(value.of if value else "", settled_s)
         if page is not None:
             _show(console, page.url, opens)
         board = DemoBoard(console, source.trace, score, seconds, publisher.address, rows=rows)
@@ -76,16 +85,23 @@ def demo(
             return source
 
         offer = SignalOffer(publisher, channel_map=lambda: decoder.channel_map)
-        sinks: list[Sink] = [publisher, offer, score, board]
+        sinks: list[Sink] = [publisher, offer, score, board, *([values] if value else [])]
         news = tuple if page is None else page.news
         report = LiveRun(config, decoder, offer.factory(make_source), sinks, control, news=news).run(stop)
-    _say(console, score, report, board, decoder.recipe.name, is_flicker=amp.states != STATES)
+    console.rule("report")
+    if value is not None:
+        _say_value(console, values, value)
+    else:
+        _say_trials(console, score)
+    _say(console, report, board, decoder.recipe.name, is_hands=amp.states == STATES)
     return score
 
 
 def _amp_for(decoder: Decoder, seed: int) -> tuple[SyntheticAmp, tuple[str, ...]]:
     """An amplifier whose user does what the decoder reads, and three electrodes to show."""
     recipe = decoder.recipe
+    if (rhythms := rhythms_of(str(recipe.folder))) is not None:
+        return SyntheticAmp(seed=seed, rhythms=rhythms), ("FZ", "CZ", "PZ")
     if not any(branch.kind == "cca" for branch in recipe.branches):
         return SyntheticAmp(seed=seed), ("C3", "CZ", "C4")
     flicker, channels = flicker_of(str(recipe.folder))
@@ -98,10 +114,25 @@ def _show(console: Console, url: str, opens: bool) -> None:
         webbrowser.open(url)
 
 
-def _say(
-    console: Console, score: Score, report: Report, board: DemoBoard, paradigm: str, is_flicker: bool
-) -> None:
-    console.rule("report")
+def _say_value(console: Console, values: ValueScore, value: ValueSettings) -> None:
+    """Tell how the continuous output went with the cues."""
+    found = values.numbers()
+    if found is None:
+        usual_s = 0.0 if value.baseline is None else value.baseline.length_s
+        console.print(
+            f"value        not enough yet: the baseline takes {usual_s:.0f} s, then both states are needed; run longer, "
+            "--seconds 200",
+            highlight=False,
+        )
+        return
+    console.print(
+        f"value        {found.mean_of:.2f} while '{value.of}' was asked for, {found.mean_else:.2f} otherwise; AUC "
+        f"{found.auc:.2f} ({found.n} settled windows); correlation {found.correlation:.2f} with all (a synthetic user)",
+        highlight=False,
+    )
+
+
+def _say_trials(console: Console, score: Score) -> None:
     confusion = score.confusion()
     n = sum(confusion.values())
     if n:
@@ -120,6 +151,9 @@ def _say(
         )
     else:
         console.print("trials       none complete yet: run longer, --seconds 60", highlight=False)
+
+
+def _say(console: Console, report: Report, board: DemoBoard, paradigm: str, is_hands: bool) -> None:
     latency = board.latency
     if latency is not None:
         console.print(
@@ -132,5 +166,5 @@ def _say(
         f"{report.n_overflow} samples lost",
         highlight=False,
     )
-    amp = f"rtbci amp --paradigm {paradigm}" if is_flicker else "rtbci amp"
+    amp = "rtbci amp" if is_hands else f"rtbci amp --paradigm {paradigm}"
     console.print(f"next         {amp}  |  rtbci run --paradigm {paradigm}  |  rtbci listen", highlight=False)

@@ -137,14 +137,24 @@ class DemoBoard:
         grid.add_row(Text("asked", "bold"), Text(self._cue, "cyan" if self._cue != "rest" else "dim"))
         prediction = self._prediction
         if prediction is None or prediction.probs is None:
-            grid.add_row(Text("says", "bold"), Text("filling the first window ...", "dim"))
+            grid.add_row(Text("says", "bold"), Text(_waits_for(self._status), "dim"))
             return grid
         for name, prob in zip(prediction.classes, prediction.probs, strict=True):
             n = round(40 * prob)
             grid.add_row(Text(name), Text("█" * n + "·" * (40 - n) + f" {prob:.2f}"))
+        if (value := prediction.value) is not None:
+            n = round(40 * value)
+            grid.add_row(Text("value", "bold"), Text("█" * n + "·" * (40 - n) + f" {value:.2f}"))
         outcome = prediction.decision or f"none ({prediction.reason})"
         grid.add_row(Text("decides", "bold"), Text(outcome, "bold" if prediction.decision else "dim"))
         return grid
+
+
+def _waits_for(status: Status | None) -> str:
+    usual = status.baseline if status else None
+    if usual is not None and usual.learnt_s < usual.length_s:
+        return f"learning what is usual: {usual.learnt_s:.0f} of {usual.length_s:.0f} s ..."
+    return "filling the first window ..."
 
 
 def _spark(signal: FloatArray) -> str:

@@ -56,6 +56,7 @@ def monitor(
     checks: bool = False,
     beside: bool = False,
     inherited: int | None = None,
+    feedback: bool = False,
 ) -> None:
     """Serve the live page of a run until Ctrl-C.
 
@@ -78,8 +79,11 @@ def monitor(
         Started by a run: ends when standard input does, says its address on standard output, and gives way to the decoder.
     inherited : int, optional
         Descriptor of the listening socket, where the run has opened it.
+    feedback : bool
+        Tell the address of the neurofeedback page, which is served beside it.
     """
     need_page(WHAT, "monitor", "use `rtbci listen`")
+    from rtbci.monitor.app import FEEDBACK
     from rtbci.monitor.feed import NO_KEYS
     from rtbci.monitor.page import LivePage
 
@@ -108,7 +112,10 @@ def monitor(
             print(f"{SERVED}{page.url}", flush=True)
         else:
             url = f"{page.url}?check" if checks else page.url
-            say(f"{SERVED}{url}   (of {publish}; Ctrl-C ends the page, not the run)")
+            url = f"{page.url}{FEEDBACK}/" if feedback else url
+            say(
+                f"{'feedback page: ' if feedback else SERVED}{url}   (of {publish}; Ctrl-C ends the page, not the run)"
+            )
             if opens:
                 webbrowser.open(url)
         while not stop.wait(LOOK_S):

@@ -52,10 +52,13 @@ def amp(
     seed: Annotated[int, typer.Option(help="Same seed, same signal.")] = 0,
     line: Annotated[float, typer.Option(help="Frequency of the mains, Hz; 0: none.")] = 50.0,
     keys: Annotated[
-        bool, typer.Option(help="Arrow keys, or numbers of targets, say what the user does.")
+        bool, typer.Option(help="Arrow keys, or numbers of targets and states, say what the user does.")
     ] = False,
     paradigm: Annotated[
-        str, typer.Option(help="The user looks at the flickers of this one, instead of imagining hands.")
+        str,
+        typer.Option(
+            help="The user does what this one reads (flickers, rhythms), instead of imagining hands."
+        ),
     ] = "",
     follow: Annotated[
         str, typer.Option(help="Marker stream whose cues the user follows, as rtbci-cues of a calibration.")
@@ -67,7 +70,7 @@ def amp(
     ] = "",
     duration: Annotated[float | None, typer.Option(min=0.1, help="End after so many seconds.")] = None,
 ) -> None:
-    """Stream a synthetic amplifier (left and right hand imagery, or flicker), or a BrainFlow board."""
+    """Stream a synthetic amplifier (left and right hand imagery, flicker, or rhythms), or a BrainFlow board."""
     from rtbci.commands import amp as command
 
     if brainflow is not None:

@@ -21,8 +21,10 @@ from rtbci.monitor.mailbox import Mailbox
 from rtbci.publish.messages import MESSAGE_TYPES, VERSION
 from rtbci.web.static_files import static_mounts
 
-__all__ = ["Application"]
+__all__ = ["FEEDBACK", "Application"]
 
+FEEDBACK = "feedback"
+"""Path of the neurofeedback page, which draws from the same socket."""
 SAID_NONSENSE, UNKNOWN_TOPIC = 4002, 4004
 MAX_ORDERS = 8
 """Orders of one page that may wait for the run."""
@@ -64,6 +66,7 @@ class Application:
         routes = [
             WebSocketRoute("/messages", self._serve_messages),
             WebSocketRoute("/page", self._serve_page),
+            *static_mounts("rtbci.feedback", f"/{FEEDBACK}"),
             *static_mounts("rtbci.monitor"),
         ]
         self.app: ASGIApp = Gate(Starlette(routes=routes), access, loopback_only, origins)

@@ -38,7 +38,8 @@ def row_of(prediction: Prediction) -> tuple[Any, ...]:
     Returns
     -------
     tuple
-        End of the window [s], age [ms], its five parts [ms], probabilities or None, decision, why (for people), quality.
+        End of the window [s], age [ms], its five parts [ms], probabilities or None, decision, why (for people), quality, continuous
+        output or None.
     """
     trace = prediction.trace_ms
     parts = (trace.wait, trace.filter, trace.encode, trace.probe, trace.send)
@@ -51,6 +52,7 @@ def row_of(prediction: Prediction) -> tuple[Any, ...]:
         prediction.decision,
         prediction.reason or None,
         round(prediction.quality.score, 3),
+        None if prediction.value is None else round(prediction.value, 4),
     )
 
 

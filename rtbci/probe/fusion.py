@@ -14,10 +14,13 @@ __all__ = ["Centring", "Fusion"]
 
 
 class Centring(Protocol):
-    """Takes what a user's logits lean to off them; `rtbci.probe.recentre` and `rtbci.probe.adapt` have one each."""
+    """Takes what a user's logits lean to off them; `rtbci.probe.recentre`, `adapt` and `baseline` have one each."""
 
-    def push(self, logits: FloatArray) -> FloatArray:
-        """Logits (n_classes,) of the next window, centred by what was learnt before it; a new array."""
+    def push(self, logits: FloatArray) -> FloatArray | None:
+        """Logits (n_classes,) of the next window, centred by what was learnt before it; a new array.
+
+        None: not enough was learnt to say anything.
+        """
         ...
 
 
@@ -83,7 +86,7 @@ class Fusion:
             total = [so_far + weight * one for so_far, one in zip(total, logits.tolist(), strict=True)]
         return np.array(total)
 
-    def centred(self, branch_logits: Sequence[FloatArray], centring: Centring | None) -> FloatArray:
+    def centred(self, branch_logits: Sequence[FloatArray], centring: Centring | None) -> FloatArray | None:
         """What `logits` gives, with a running mean taken off all but the bias.
 
         The bias stays: it was fitted with labels, and a mean without labels would undo it.
@@ -93,11 +96,17 @@ class Fusion:
         branch_logits : sequence of ndarray, each of shape (n_classes,)
         centring : Centring or None
             Learns from this window; None: nothing is taken off.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_classes,), or None
+            None when the centring says nothing yet.
         """
         fused = self.logits(branch_logits)
         if centring is None:
             return fused
-        return np.asarray(centring.push(fused - self.bias) + self.bias)
+        centred = centring.push(fused - self.bias)
+        return None if centred is None else np.asarray(centred + self.bias)
 
     def probs(self, logits: FloatArray) -> FloatArray:
         """Calibrated probabilities, shape (n_classes,), from what `logits` returned."""

@@ -15,6 +15,7 @@ from rtbci.errors import ProfileError
 from rtbci.files import sync_folder, write_synced, write_whole
 from rtbci.probe.profile_record import (
     Accuracy,
+    BaselineEntry,
     BranchEntry,
     Probe,
     Profile,
@@ -28,6 +29,7 @@ __all__ = [
     "JSON_NAME",
     "WEIGHTS_NAME",
     "Accuracy",
+    "BaselineEntry",
     "BranchEntry",
     "Probe",
     "Profile",

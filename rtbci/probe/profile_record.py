@@ -19,6 +19,7 @@ from rtbci.stages.stage import FloatArray
 __all__ = [
     "SCHEMA",
     "Accuracy",
+    "BaselineEntry",
     "BranchEntry",
     "DecisionEntry",
     "Probe",
@@ -114,6 +115,24 @@ class DecisionEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     smoothing_s: float
 
 
+class BaselineEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is usual for the user, measured; see `rtbci.probe.baseline`.
+
+    Parameters
+    ----------
+    centre : list of float
+        Of the logits less their mean, one for each class.
+    spread : float
+        Of the log odds of the class that the continuous output is of, above 0.
+    length_s : float
+        Signal that it was measured on, in seconds.
+    """
+
+    centre: list[float]
+    spread: float
+    length_s: float
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that turns features into probabilities, and what it fits to.
 
@@ -152,6 +171,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Electrodes of the layout that the calibration's stream had, in the layout's order; empty: any.
     decision : DecisionEntry, optional
         Used where the run's configuration names no other; None: the recipe's.
+    baseline : BaselineEntry, optional
+        Of this user with these weights; None: measured at the start of a session, where the recipe asks for one.
     created : str
         ISO 8601, UTC.
     generation : int
@@ -182,6 +203,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     accuracy: Accuracy | None = None
     montage: list[str] = []
     decision: DecisionEntry | None = None
+    baseline: BaselineEntry | None = None
     created: str = ""
     generation: int = 0
     weights_sha256: str = ""
@@ -279,6 +301,16 @@ def _matrix_faults(profile: Profile) -> list[str]:
 def _use_faults(profile: Profile) -> list[str]:
     """What is wrong with the montage and the policy that the profile asks for."""
     wrong = []
+    if (usual := profile.baseline) is not None:
+        numbers = [*usual.centre, usual.spread, usual.length_s]
+        if (
+            len(usual.centre) != len(profile.classes)
+            or not np.isfinite(numbers).all()
+            or not usual.spread > 0
+        ):
+            wrong.append(
+                f"baseline is {usual.centre}, spread {usual.spread:g}, need a finite number for each class and a spread above 0"
+            )
     if others := [label for label in profile.montage if label not in profile.channels]:
         wrong.append(f"montage names {others}, need labels that are in channels")
     if (decision := profile.decision) is not None:

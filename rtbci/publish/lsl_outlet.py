@@ -1,5 +1,7 @@
 """Predictions as an LSL stream, so that a recorder stores them in sync with the EEG."""
 
+import math
+
 import pylsl
 
 from rtbci.publish.messages import Event, HelloContent, Message, Prediction
@@ -8,13 +10,14 @@ __all__ = ["LslOutlet"]
 
 NO_DECISION = -1.0
 """Value of the decision channel when there is none."""
+UNITS = {"decision": "index", "value": "0 to 1"}
 
 
 class LslOutlet:
     """Predictions as an LSL outlet of irregular rate, and decisions as one of markers; a `Sink`.
 
     The channels are the probability of each class and then ``decision``: the index of the class decided for,
-    or -1. Samples are stamped with the end of their window, so that they line up with the EEG that they are
+    or -1; where the paradigm has a continuous output, then ``value``, NaN while there is none. Samples are stamped with the end of their window, so that they line up with the EEG that they are
     about; the age is not in the stream. A window that could not be decoded gives no sample.
 
     Parameters
@@ -42,6 +45,7 @@ class LslOutlet:
         decisions: bool = False,
     ) -> None:
         self._index = {label: float(i) for i, label in enumerate(hello.classes)} | {None: NO_DECISION}
+        self._has_value = hello.value is not None
         self._predictions: pylsl.StreamOutlet | None = pylsl.StreamOutlet(
             _prediction_info(hello, name, source_id)
         )
@@ -55,6 +59,8 @@ class LslOutlet:
         """Pass on a prediction, or an event of kind ``decision``; see `Sink.send`."""
         if isinstance(message, Prediction) and message.probs and self._predictions is not None:
             sample = [*message.probs, self._index[message.decision]]
+            if self._has_value:
+                sample.append(math.nan if message.value is None else message.value)
             self._predictions.push_sample(sample, message.t_window[1])
         elif isinstance(message, Event) and message.kind == "decision" and self._decisions is not None:
             self._decisions.push_sample([message.value], message.t_lsl)
@@ -69,7 +75,7 @@ class LslOutlet:
 
 
 def _prediction_info(hello: HelloContent, name: str, source_id: str) -> pylsl.StreamInfo:
-    labels = (*hello.classes, "decision")
+    labels = (*hello.classes, "decision", *(["value"] if hello.value is not None else []))
     info = pylsl.StreamInfo(
         name, "Predictions", len(labels), pylsl.IRREGULAR_RATE, pylsl.cf_float32, source_id
     )
@@ -80,7 +86,7 @@ def _prediction_info(hello: HelloContent, name: str, source_id: str) -> pylsl.St
     for label in labels:
         channel = channels.append_child("channel")
         channel.append_child_value("label", label)
-        channel.append_child_value("unit", "index" if label == "decision" else "probability")
+        channel.append_child_value("unit", UNITS.get(label, "probability"))
     return info
 
 

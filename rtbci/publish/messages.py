@@ -14,6 +14,7 @@ from rtbci.errors import MessageError
 __all__ = [
     "MESSAGE_TYPES",
     "VERSION",
+    "BaselineRef",
     "DecisionSettings",
     "EngineRef",
     "Event",
@@ -32,6 +33,7 @@ __all__ = [
     "StatusContent",
     "StreamRef",
     "Trace",
+    "ValueRef",
     "Why",
 ]
 
@@ -187,6 +189,24 @@ class DriftRef(_Checked, frozen=True, kw_only=True):
     ]
 
 
+class BaselineRef(_Checked, frozen=True, kw_only=True):
+    """How much of the user's baseline is known; see `rtbci.probe.baseline`."""
+
+    learnt_s: Annotated[float, Meta(ge=0.0, description="Signal that it was learnt from so far [s].")]
+    length_s: Annotated[float, Meta(description="Signal that it takes; it is known when they are equal [s].")]
+    source: Annotated[str, Meta(description="Where it is from: the `stream` or the `profile`.")]
+
+
+class ValueRef(_Checked, frozen=True, kw_only=True):
+    """What the continuous output is of."""
+
+    of: Annotated[str, Meta(description="Class that it grows with.")]
+    smoothing_s: Annotated[float, Meta(ge=0.0, description="Time constant of the smoothing [s].")]
+    baseline_s: Annotated[
+        float | None, Meta(description="Signal that 0.5 was learnt from [s]; null: it is a probability.")
+    ] = None
+
+
 class DecisionSettings(_Checked, frozen=True, kw_only=True):
     """When a prediction becomes a decision; see `rtbci.decide.policy`."""
 
@@ -199,8 +219,8 @@ class DecisionSettings(_Checked, frozen=True, kw_only=True):
     ] = ""
 
 
-class Prediction(_Checked, frozen=True, kw_only=True):
-    """Topic `prediction`: what one window says, once per hop."""
+class Prediction(_Checked, frozen=True, kw_only=True, omit_defaults=True):
+    """Topic `prediction`: what one window says, once per hop. A field with a default is left out where it has that."""
 
     topic: ClassVar[str] = "prediction"
 
@@ -233,8 +253,19 @@ class Prediction(_Checked, frozen=True, kw_only=True):
     def reason(self) -> str:
         """`why` for people: `refractory` where the decoder only waits out its pause; empty with a decision."""
         return "refractory" if self.refractory and self.why == "below_threshold" else self.why or ""
+    value: Annotated[
+        Probability | None,
+        Meta(
+            description="Continuous output, 0 to 1, smoothed; 0.5 is usual for this user. Left out where the paradigm has "
+            "none, and while there is nothing to say."
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
+        if self.value is not None and not (self.probs is not None and 0.0 <= self.value <= 1.0):
+            raise MessageError(
+                f"Prediction: value is {self.value} and probs are {self.probs}, need 0 to 1, and none without probs"
+            )
         t_first, t_last = self.t_window
         if not _is_finite(self.t_sent + self.age_ms + t_first + t_last):
             super().__post_init__()
@@ -295,6 +326,10 @@ class StatusContent(_Checked, frozen=True, kw_only=True):
             "[s]; null: they are of the local clock."
         ),
     ] = None
+    baseline: Annotated[
+        BaselineRef | None,
+        Meta(description="Of the user; null: the paradigm compares with none, or no stream yet."),
+    ] = None
 
 
 class Status(StatusContent, frozen=True, kw_only=True):
@@ -345,6 +380,9 @@ class HelloContent(_Checked, frozen=True, kw_only=True):
     engine: Annotated[EngineRef, Meta(description="Engine that computes.")]
     profile: Annotated[ProfileRef, Meta(description="Profile that decodes.")]
     decision: Annotated[DecisionSettings, Meta(description="When a prediction becomes a decision.")]
+    value: Annotated[
+        ValueRef | None, Meta(description="What `value` of predictions is; null: they have none.")
+    ] = None
 
 
 class Hello(HelloContent, frozen=True, kw_only=True):

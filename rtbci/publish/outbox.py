@@ -53,6 +53,8 @@ class Decoded(NamedTuple):
         When the decision was there [s, clock of the outbox]; the time since is ``trace_ms.send``.
     refractory : bool
         Within the pause after a decision.
+    value : float or None
+        Continuous output, 0 to 1.
     """
 
     probs: Sequence[float] | None
@@ -66,6 +68,7 @@ class Decoded(NamedTuple):
     probe_ms: float
     t_decided: float
     refractory: bool = False
+    value: float | None = None
 
 
 class Numbers(NamedTuple):
@@ -167,6 +170,7 @@ class Outbox:
             profile=hello.profile,
             engine=hello.engine,
             refractory=decoded.refractory,
+            value=decoded.value,
         )
         self._send(message)
         return message

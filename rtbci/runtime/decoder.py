@@ -23,6 +23,7 @@ from rtbci.runtime.fitting import check_montage, check_same_signal, check_same_w
 from rtbci.runtime.parts import EngineInUse, Parts, Prepared
 from rtbci.runtime.pipeline import Estimate, Pipeline
 from rtbci.runtime.unit_check import UnitCheck
+from rtbci.runtime.valuing import Valuing
 from rtbci.runtime.verdict import Verdict
 from rtbci.stages.mask import MaskChange, MaskedChain
 from rtbci.stages.stage import FloatArray
@@ -67,6 +68,8 @@ class Decoder:
         The policy in use; another one after a swap to a profile that has its own.
     decision_from : {'configuration', 'profile', 'recipe'}
         Where it is from.
+    valuing : Valuing
+        Makes the continuous output, where the recipe has one.
 
     Raises
     ------
@@ -107,7 +110,7 @@ class Decoder:
         self._clock = clock
         self.adapt = adapt or self.recipe.adapt or AdaptSettings(enabled=False)
         self._parts = Parts(self.recipe, profile, backend, engine, n_threads, self.adapt, opener)
-        self._policy = self._make_policy()
+        self._policy, self.valuing = self._make_policy(), Valuing(self.recipe)
         self._pipeline: Pipeline | None = None
         self._opened_with: Profile | None = None
         self._gains_uv: FloatArray = np.empty(0)
@@ -385,7 +388,8 @@ class Decoder:
             self._policy.interrupt()
             return Verdict(estimate, label, None, "poor_signal")
         decision = self._policy.push(probs, estimate.t_window[1])
-        return Verdict(estimate, label, decision.decision, decision.why, decision.refractory)
+        value = self.valuing.push(estimate, self.pipeline, self._parts.fusion)
+        return Verdict(estimate, label, decision.decision, decision.why, decision.refractory, value)
 
     def __enter__(self) -> Self:
         return self

@@ -212,7 +212,10 @@ class LiveRun:
         t_now = self._clock()
         self._is_connected, self._t_give_back = True, t_now + GIVE_BACK_S
         came_back = self._info is not None
+        usual = self._decoder.pipeline.baseline if came_back else None
         channel_map = self._decoder.open(info, self._config.stream.unit)
+        if usual is not None:  # of the user, who has not changed
+            self._decoder.pipeline.baseline = usual
         if self._journal is not None:
             self._journal.opened()
         self._info = info

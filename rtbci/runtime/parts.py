@@ -11,16 +11,27 @@ from rtbci.backends.onnx_file import check_network
 from rtbci.clock import Clock
 from rtbci.errors import ConfigError, ProfileError, RateError
 from rtbci.probe.adapt import Adaptation
+from rtbci.probe.band_power import profile_of_recipe
+from rtbci.probe.baseline import Baseline
 from rtbci.probe.branches import Branch, WindowBranch, open_branches
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.profile import Profile, read_profile
 from rtbci.probe.recentre import Recentre
-from rtbci.recipes import AdaptSettings, BranchSettings, EngineRecipe, ParadigmRecipe, read_engine
+from rtbci.recipes import (
+    AdaptSettings,
+    BranchSettings,
+    EngineRecipe,
+    ParadigmRecipe,
+    WindowSettings,
+    read_engine,
+)
 from rtbci.runtime.engine_opener import Opener, open_checked
 from rtbci.runtime.fitting import check_paradigm
-from rtbci.runtime.pipeline import Pipeline, Successor, WindowGrid
+from rtbci.runtime.pipeline import Pipeline, WindowGrid
+from rtbci.runtime.successor import Successor
 from rtbci.stages.stage import Chain, Stage
 from rtbci.stream.source import StreamInfo
+from rtbci.value_settings import ValueSettings
 
 __all__ = ["EngineInUse", "Parts", "Prepared"]
 
@@ -164,7 +175,8 @@ class Parts:
         """
         found = self._read(profile)
         branches, fusion = self._make(found)
-        return Prepared(found, branches, fusion, Successor(branches, fusion))
+        usual = None if found is None else found.baseline
+        return Prepared(found, branches, fusion, Successor(branches, fusion, usual))
 
     def use(self, prepared: Prepared) -> None:
         """Decode with it from now on."""
@@ -180,17 +192,19 @@ class Parts:
         if profile is None or profile == POPULATION:
             profile = recipe.population_folder
         if profile is None:
-            return None
+            return profile_of_recipe(recipe)
         found = profile if isinstance(profile, Profile) else read_profile(profile)
         check_paradigm(found, recipe)
         return found
 
-    def new_centring(self) -> Recentre | Adaptation | None:
+    def new_centring(self) -> Recentre | Adaptation | Baseline | None:
         """What a newly opened stream's logits are centred by, fresh; None where the recipe asks for nothing."""
         recipe, settings, adapt = self._recipe, self._recipe.recentre, self._adapt
         window = recipe.window
         # A window that is locked to a marker adds all of its signal, one of a row only its newest hop.
         added_s = window.length_s if window.policy == "marker" else window.hop_s
+        if recipe.value is not None and recipe.value.baseline is not None:
+            return self._new_baseline(recipe.value, window)
         if adapt is not None and adapt.enabled:
             numbers = adapt.model_dump(exclude={"enabled", "min_quality"})
             n_classes, temperature = len(recipe.classes), self.fusion.temperature
@@ -198,6 +212,18 @@ class Parts:
         if settings is None:
             return None
         return Recentre(len(recipe.classes), added_s, settings.prior_s, settings.time_constant_s, recipe.idle)
+
+    def _new_baseline(self, value: ValueSettings, window: WindowSettings) -> Baseline:
+        if self._adapt is not None and self._adapt.enabled:
+            raise ConfigError(
+                f"paradigm '{self._recipe.name}': compares with the user's baseline and does not adapt while in use; leave "
+                "out --adapt, or [adapt] in the configuration"
+            )
+        numbers = {} if value.baseline is None else value.baseline.model_dump()
+        i_class = self._recipe.classes.index(value.of)
+        start = None if self.profile is None else self.profile.baseline
+        times = {"window_s": window.length_s, "hop_s": window.hop_s}
+        return Baseline(len(self._recipe.classes), i_class, **times, **numbers, start=start)
 
     def _open(self, branch: BranchSettings, backend: str, engine: str, n_threads: int) -> None:
         recipe = read_engine(engine or branch.engine or "", None if engine else self._recipe.folder)

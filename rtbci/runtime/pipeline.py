@@ -13,11 +13,13 @@ import numpy as np
 from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
 from rtbci.probe.adapt import Adaptation
+from rtbci.probe.baseline import Baseline
 from rtbci.probe.branches import Branch
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
 from rtbci.runtime.digests import Digests
 from rtbci.runtime.guarding import find_guard
+from rtbci.runtime.successor import Successor
 from rtbci.stages.align import RunningAlign
 from rtbci.stages.marker_windows import MarkerWindows
 from rtbci.stages.mask import N_CHANGES, MaskChange, MaskedChain
@@ -81,25 +83,6 @@ class Estimate(NamedTuple):
     clean: float = 1.0
 
 
-@dataclass(slots=True, eq=False)
-class Successor:
-    """Branches and fusion that a pipeline is to use next, and how much of its signal they have seen.
-
-    Parameters
-    ----------
-    branches : sequence of Branch
-        New ones, that have seen nothing.
-    fusion : Fusion
-        Of their logits.
-    """
-
-    branches: Sequence[Branch]
-    fusion: Fusion
-    i_next: int = 0  # the first recent sample that they have not seen
-    stretch: object = None  # of signal without a break, in which `i_next` counts
-    n_begun: int = 0  # how often they began with the oldest of the recent samples
-
-
 class Pipeline:
     """Stages, branches and fusion on one stream.
 
@@ -115,8 +98,8 @@ class Pipeline:
         When windows are decoded.
     clock : callable
         For the times in `Estimate` only.
-    recentre : Recentre or Adaptation, optional
-        Takes what earlier windows lean to off the fused logits.
+    recentre : Recentre, Adaptation or Baseline, optional
+        Takes what earlier windows lean to, or what is usual, off the fused logits.
 
     Notes
     -----
@@ -130,7 +113,7 @@ class Pipeline:
         fusion: Fusion,
         grid: WindowGrid,
         clock: Clock = now,
-        recentre: Recentre | Adaptation | None = None,
+        recentre: Recentre | Adaptation | Baseline | None = None,
     ) -> None:
         self._chain = stages if isinstance(stages, Chain) else Chain(stages)
         self._electrodes = self._chain if isinstance(self._chain, MaskedChain) else None
@@ -215,6 +198,15 @@ class Pipeline:
     def adaptation(self) -> Adaptation | None:
         """What adapts while in use, if anything does."""
         return self._recentre if isinstance(self._recentre, Adaptation) else None
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """What is usual for the user, if anything is compared with it; may be put in place of another's."""
+        return self._recentre if isinstance(self._recentre, Baseline) else None
+
+    @baseline.setter
+    def baseline(self, known: Baseline | None) -> None:
+        self._recentre = known
 
     @property
     def electrodes(self) -> MaskedChain | None:
@@ -305,7 +297,9 @@ class Pipeline:
         """
         self.warm(successor)
         self.branches, self._fusion = tuple(successor.branches), successor.fusion
-        if self._recentre is not None:
+        if isinstance(self._recentre, Baseline):
+            self._recentre.begin(successor.baseline)
+        elif self._recentre is not None:
             self._recentre.reset()
 
     def swap(self, branches: Sequence[Branch], fusion: Fusion) -> None:
@@ -378,7 +372,7 @@ class Pipeline:
             t_start = self._clock()
             logits = [branch.logits_of(cut.window) for branch in self.branches]
             fused = self._fusion.centred(logits, self._recentre)
-            probs = self._fusion.probs(fused)
+            probs = None if fused is None else self._fusion.probs(fused)
             self._spent[1] += self._clock() - t_start
             if self.digests is not None:
                 self.digests.window(self.branches, logits, fused, probs)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rtbci.clock import cpu_s
 from rtbci.probe.profile import Profile
 from rtbci.publish.messages import (
+    BaselineRef,
     DecisionSettings,
     DriftRef,
     EngineRef,
@@ -18,13 +19,23 @@ from rtbci.publish.messages import (
     State,
     StatusContent,
     StreamRef,
+    ValueRef,
 )
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.latency import RecentLatency
 from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo
+from rtbci.value_settings import ValueSettings
 
-__all__ = ["Report", "Telemetry", "channels_found", "hello_of", "profile_ref", "profile_ref_of"]
+__all__ = [
+    "Report",
+    "Telemetry",
+    "baseline_ref",
+    "channels_found",
+    "hello_of",
+    "profile_ref",
+    "profile_ref_of",
+]
 
 _NONE_BAD: Mapping[str, str] = {}
 
@@ -53,7 +64,23 @@ def hello_of(decoder: Decoder) -> HelloContent:
             smoothing_s=decision.smoothing_s,
             source=decoder.decision_from,
         ),
+        value=_value_ref(recipe.value),
     )
+
+
+def _value_ref(value: ValueSettings | None) -> ValueRef | None:
+    if value is None:
+        return None
+    baseline_s = None if value.baseline is None else value.baseline.length_s
+    return ValueRef(of=value.of, smoothing_s=value.smoothing_s, baseline_s=baseline_s)
+
+
+def baseline_ref(decoder: Decoder) -> BaselineRef | None:
+    """How much of the user's baseline the decoder of an open stream knows; None where it needs none."""
+    baseline = decoder.pipeline.baseline
+    if baseline is None:
+        return None
+    return BaselineRef(learnt_s=baseline.learnt_s, length_s=baseline.length_s, source=baseline.source)
 
 
 def channels_found(channel_map: ChannelMap) -> dict[str, str | int]:
@@ -135,6 +162,7 @@ class Telemetry:
         ppm: float | None = None,
         bad_channels: Mapping[str, str] = _NONE_BAD,
         clock_offset_s: float | None = None,
+        baseline: BaselineRef | None = None,
     ) -> StatusContent:
         """Status at this moment."""
         stream = rate = None
@@ -157,6 +185,7 @@ class Telemetry:
             drift=drift,
             bad_channels=bad_channels,
             clock_offset_s=clock_offset_s,
+            baseline=baseline,
         )
 
     def report(self, t_now: float) -> Report:

@@ -8,15 +8,12 @@ from rtbci.publish.outbox import Decoded, Outbox
 from rtbci.runtime.decoder import Decoder, Verdict
 from rtbci.runtime.intake import Intake
 from rtbci.runtime.quality import SignalQuality
-from rtbci.runtime.telemetry import Telemetry, profile_ref
-from rtbci.runtime.use_watch import UseWatch
+from rtbci.runtime.telemetry import Telemetry, baseline_ref, profile_ref
+from rtbci.runtime.use_watch import MIN_QUALITY, UseWatch
 from rtbci.runtime.watch import StreamWatch
 from rtbci.stream.source import StreamInfo
 
 __all__ = ["MIN_QUALITY", "Teller"]
-
-MIN_QUALITY = 0.5
-"""With fewer than half of the channels usable there is no decision."""
 
 
 class Teller:
@@ -110,6 +107,7 @@ class Teller:
                 probe_ms=spent_ms - filter_ms - encode_ms,
                 t_decided=t_decided,
                 refractory=verdict.refractory,
+                value=verdict.value if why != "poor_signal" else None,
             )
         )
         self._telemetry.n_predictions += 1
@@ -167,6 +165,7 @@ class Teller:
                 ppm=None if intake is None else intake.ppm,
                 bad_channels={} if self.quality is None else self.quality.bad,
                 clock_offset_s=None if intake is None else intake.stamp_clock.offset_s,
+                baseline=None if intake is None else baseline_ref(self._decoder),
             )
         )
 

@@ -7,8 +7,10 @@ from rtbci.publish.outbox import Outbox
 from rtbci.runtime.decoder import Decoder
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["UseWatch"]
+__all__ = ["MIN_QUALITY", "UseWatch"]
 
+MIN_QUALITY = 0.5
+"""With fewer than half of the channels usable there is no decision, no value, and no baseline is learnt."""
 PERIOD_S = 0.9
 MAX_LOGITS = 64
 """Of the newest windows; a second has 16 of motor imagery."""
@@ -53,13 +55,15 @@ class UseWatch:
             self._logits.append(logits)
 
     def guard(self, quality: float) -> None:
-        """Take back what adaptation learnt where the signal is bad; `quality` is its score, 0 to 1.
+        """Take back what adaptation learnt where the signal is bad, and learn no baseline; `quality` is its score, 0 to 1.
 
         After every chunk, and so at the same samples in every replay: later predictions hang on it.
         """
         adaptation = self._decoder.adaptation
         if adaptation is not None and quality < self._decoder.adapt.min_quality:
             adaptation.roll_back("signal")
+        if self._decoder.recipe.value is not None:
+            self._decoder.valuing.guard(quality >= MIN_QUALITY, self._decoder.pipeline)
 
     def look(self, t_now: float) -> None:
         """Once a second, after a decision; `t_now` in seconds of the local LSL clock."""

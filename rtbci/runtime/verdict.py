@@ -22,6 +22,8 @@ class Verdict(NamedTuple):
         Why there is no decision; `rtbci.decide.policy` says what the first two mean. ``poor_signal``: the guard refuses.
     refractory : bool
         Whether the window is within the pause after a decision.
+    value : float or None
+        Of the paradigm's continuous output, 0 to 1; see `rtbci.runtime.valuing`.
     """
 
     estimate: Estimate
@@ -29,3 +31,4 @@ class Verdict(NamedTuple):
     decision: str | None
     why: Literal["below_threshold", "idle", "warming_up", "poor_signal"] | None
     refractory: bool = False
+    value: float | None = None

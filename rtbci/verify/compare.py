@@ -10,7 +10,7 @@ from rtbci.verify.replay import Replayed
 
 __all__ = ["Comparison", "Divergence", "Tolerance"]
 
-FIELDS = ("t_window", "classes", "probs", "label", "decision", "why", "quality", "profile")
+FIELDS = ("t_window", "classes", "probs", "label", "decision", "why", "value", "quality", "profile")
 """Of a prediction: all that the samples decide. Its number, times and engine are not."""
 NEAR = 1
 """Decisions may fall so many predictions apart where numbers may differ."""
@@ -168,6 +168,7 @@ class Comparison:
             theirs.t_window == ours.t_window
             and theirs.classes == ours.classes
             and (theirs.probs is None) == (ours.probs is None)
+            and (theirs.value is None) == (ours.value is None)
             and apart <= allowed
             and theirs.quality.bad_channels == ours.quality.bad_channels
         )

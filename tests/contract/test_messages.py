@@ -64,7 +64,7 @@ def test_schema_refuses_samples_without_any_one_field(name: str) -> None:
     check = validator(type(message).__name__)
     for field, default in zip(message.__struct_fields__, msgspec.structs.fields(message), strict=True):
         fields = json.loads(encode(message))
-        del fields[field]
+        fields.pop(field, None)  # some are left out where they say nothing
         assert check.is_valid(fields) != default.required, field
 
 

@@ -1,12 +1,15 @@
 """The LSL outlet, read back with pylsl."""
 
+import math
 import uuid
 
+import msgspec
 import pylsl
 import pytest
 
 from rtbci.clock import now
 from rtbci.publish.lsl_outlet import LslOutlet
+from rtbci.publish.messages import ValueRef
 from rtbci.publish.outbox import Outbox
 from tests.integration.publish_fixtures import HELLO, window
 
@@ -74,3 +77,17 @@ def test_closing_takes_the_stream_off_the_network() -> None:
     outlet.close()
     outlet.close()
     assert pylsl.resolve_byprop("source_id", source_id, timeout=0.5) == []
+
+
+def test_a_value_has_a_channel_of_its_own() -> None:
+    source_id = f"test-{uuid.uuid4()}"
+    hello = msgspec.structs.replace(HELLO, value=ValueRef(of="right", smoothing_s=4.0, baseline_s=60.0))
+    with Outbox(hello, [LslOutlet(hello, source_id=source_id)]) as outbox:
+        inlet = open_inlet(source_id)
+        assert labels_of(inlet.info(timeout=5.0)) == ["left", "right", "decision", "value"]
+        outbox.prediction(window(now(), 0.25)._replace(value=0.625))
+        outbox.prediction(window(now(), 0.25))
+        received = [inlet.pull_sample(timeout=5.0)[0] or [] for _ in range(2)]
+        inlet.close_stream()
+    assert received[0] == [0.25, 0.75, -1.0, 0.625]
+    assert math.isnan(received[1][3])

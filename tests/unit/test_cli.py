@@ -31,6 +31,7 @@ COMMANDS = (
     "control",
     "engine",
     "keys",
+    "feedback",
     "flicker",
     "profile",
     "session",

@@ -20,6 +20,11 @@ def test_a_decision() -> None:
     ]
 
 
+def test_a_value() -> None:
+    sent = dict(osc_messages(SAMPLES["prediction with a value"]))
+    assert sent["/rtbci/value"] == [0.7312]
+
+
 def test_a_window_that_could_not_be_decoded_has_no_probabilities() -> None:
     assert osc_messages(SAMPLES["prediction in a gap"], "/a") == [
         ("/a/prediction", ["", "", "gap", 2.46, 0.96])

@@ -16,10 +16,10 @@ export class Decisions {
   forget() { this.rows = []; this.markers = []; this.t_now = null; this.plot.isDirty = true; }
 
   push(rows) {
-    for (const [t_end, age, parts, probs, decision, why, score] of rows) {
+    for (const [t_end, age, parts, probs, decision, why, score, value] of rows) {
       // Without data the window stays the same, and says once a second how old it is by now.
       const t = why === "stream_lost" ? t_end + age / 1e3 : t_end;
-      this.rows.push({ t, age, parts, probs, decision, why, score, long_s: why === "stream_lost" ? 1 : this.hop_s });
+      this.rows.push({ t, age, parts, probs, decision, why, score, value: value ?? null, long_s: why === "stream_lost" ? 1 : this.hop_s });
     }
     if (this.rows.length) this.tick(this.rows.at(-1).t);
   }
@@ -50,7 +50,8 @@ export class Decisions {
       if (row.why === "gap" || row.why === "stream_lost") { context.fillStyle = WHYS[row.why].color; context.globalAlpha = 0.13; context.fillRect(this.x(row.t, width) - wide, TOP, wide + 0.6, bottom - TOP); context.globalAlpha = 1; }
     }
     this.silences(context, shown, width, bottom);
-    this.classes.forEach((_, c) => this.curve(context, shown, c, width, y));
+    this.classes.forEach((_, c) => this.curve(context, shown, ({ probs }) => probs?.[c], CLASS_COLORS[c % CLASS_COLORS.length], CLASS_DASHES[c % CLASS_DASHES.length], 1.8, width, y));
+    this.curve(context, shown, ({ value }) => value, INK, [], 3, width, y);
     let end = -Infinity;
     for (const { t, words } of this.markers) {
       if (t < this.t_now - SPAN_S) continue;
@@ -83,14 +84,15 @@ export class Decisions {
     }
   }
 
-  curve(context, shown, c, width, y) {
-    context.strokeStyle = CLASS_COLORS[c % CLASS_COLORS.length]; context.lineWidth = 1.8; context.setLineDash(CLASS_DASHES[c % CLASS_DASHES.length]);
+  curve(context, shown, of, color, dashes, thick, width, y) {
+    context.strokeStyle = color; context.lineWidth = thick; context.setLineDash(dashes);
     context.beginPath();
     let before = null;
-    for (const { t, probs } of shown) {
-      if (!probs) { before = null; continue; }
+    for (const row of shown) {
+      const p = of(row), { t } = row;
+      if (p === null || p === undefined) { before = null; continue; }
       const x = this.x(t, width);
-      if (before !== null && t - before < 4 * this.hop_s) context.lineTo(x, y(probs[c])); else context.moveTo(x, y(probs[c]));
+      if (before !== null && t - before < 4 * this.hop_s) context.lineTo(x, y(p)); else context.moveTo(x, y(p));
       before = t;
     }
     context.stroke(); context.setLineDash([]);
@@ -104,6 +106,7 @@ export class Decisions {
     if (!best || Math.abs(best.t - t) > 1) return "no prediction here: paused, or no stream";
     const probs = best.probs ? this.classes.map((name, c) => `${tidy(name)} ${percent(best.probs[c])}`).join(", ") : "no probabilities";
     const what = best.decision ? `decided: ${tidy(best.decision)}` : `no decision: ${WHYS[best.why]?.text ?? tidy(best.why)}\n${WHYS[best.why]?.tip ?? ""}`;
-    return `${(best.t - this.t_now).toFixed(1)} s\n${probs}\n${what}`;
+    const value = best.value === null ? "" : `\nvalue ${best.value.toFixed(2)} (thick line; 0.5 is usual)`;
+    return `${(best.t - this.t_now).toFixed(1)} s\n${probs}${value}\n${what}`;
   }
 }

@@ -16,10 +16,10 @@ function token() {
 export function keepToken(text) { sessionStorage.setItem(TOKEN, text); }
 
 export class Link {
-  constructor(on) { this.on = on; this.next = 1; this.waiting = new Map(); this.view = null; this.connect(); }
+  constructor(on, path = "page") { this.on = on; this.path = path; this.next = 1; this.waiting = new Map(); this.view = null; this.connect(); }
 
   connect() {
-    const address = new URL("page", location.href);
+    const address = new URL(this.path, location.href);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:"; address.search = address.hash = "";
     const known = token(), socket = this.socket = new WebSocket(address, known ? ["rtbci", `token.${known}`] : ["rtbci"]);
     let wasOpen = false;

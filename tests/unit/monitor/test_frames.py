@@ -45,7 +45,7 @@ def test_messages_travel_whole_and_rows_shortened() -> None:
     text = json.loads(text_of(hello()))
     assert (text["topic"], text["message"]["classes"]) == ("hello", ["left_hand", "right_hand"])
     row = row_of(prediction(3, 5.12345678, decided=False))
-    assert row == (5.1235, 10.0, (1.0, 1.0, 1.0, 1.0, 6.0), (0.75, 0.25), None, "below_threshold", 1.0)
+    assert row == (5.1235, 10.0, (1.0, 1.0, 1.0, 1.0, 6.0), (0.75, 0.25), None, "below_threshold", 1.0, None)
 
 
 def test_the_pause_after_a_decision_has_a_name_of_its_own_on_the_page() -> None:

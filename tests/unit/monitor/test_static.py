@@ -5,6 +5,7 @@ from typing import get_args
 
 import pytest
 
+import rtbci.feedback
 import rtbci.monitor
 from rtbci.commands.status_line import SAID
 from rtbci.errors import ConfigError
@@ -15,6 +16,7 @@ from rtbci.publish.messages import State, Why
 from tools.write_positions import flat_positions
 
 STATIC = Path(rtbci.monitor.__file__).parent / "static"
+FEEDBACK = Path(rtbci.feedback.__file__).parent / "static"
 MAX_BYTES = 300_000
 
 
@@ -22,8 +24,9 @@ def test_places_are_those_of_the_montage() -> None:
     assert json.loads((STATIC / "positions.json").read_text()) == flat_positions()
 
 
-def test_the_page_is_light_and_takes_nothing_from_elsewhere() -> None:
-    files = [path for path in STATIC.iterdir() if path.is_file()]
+@pytest.mark.parametrize("folder", [STATIC, FEEDBACK])
+def test_the_page_is_light_and_takes_nothing_from_elsewhere(folder: Path) -> None:
+    files = [path for path in folder.iterdir() if path.is_file()]
     assert sum(path.stat().st_size for path in files) < MAX_BYTES
     for path in files:
         text = path.read_text()
@@ -31,9 +34,10 @@ def test_the_page_is_light_and_takes_nothing_from_elsewhere() -> None:
         assert path.suffix != ".html" or not re.search(r"<script(?![^>]*src=)|\sstyle=|\son\w+=", text)
 
 
-def test_every_element_that_is_named_is_there() -> None:
-    page = (STATIC / "index.html").read_text()
-    scripts = "".join(path.read_text() for path in STATIC.glob("*.js"))
+@pytest.mark.parametrize("folder", [STATIC, FEEDBACK])
+def test_every_element_that_is_named_is_there(folder: Path) -> None:
+    page = (folder / "index.html").read_text()
+    scripts = "".join(path.read_text() for path in folder.glob("*.js"))
     ids = set(re.findall(r'\bid="([\w-]+)"', page))
     assert set(re.findall(r'\$\("([\w-]+)"\)', scripts)) <= ids
     assert all(f"#{name}" in page or f'"{name}"' in scripts + page for name in ids)
@@ -53,6 +57,17 @@ def test_states_reasons_and_events_are_those_of_the_messages() -> None:
     assert named_in(words, "WHYS") - {"text", "color", "tip"} == {*get_args(Why), "refractory"}
     assert named_in(words, "ELECTRODES") - {"sign", "text"} == set(ADVICE)
     assert named_in(words, "TROUBLE") <= set(SAID)
+
+
+def test_the_feedback_page_knows_all_states_and_reasons_without_a_value() -> None:
+    script = (FEEDBACK / "feedback.js").read_text()
+    states, whys = (
+        re.search(rf"const {name} = {{(.*?)}};", script, re.DOTALL) for name in ("STATES", "WHYS")
+    )
+    assert states is not None
+    assert whys is not None
+    assert set(re.findall(r"(\w+): \"", states[1])) == set(get_args(State))
+    assert set(re.findall(r"(\w+): \"", whys[1])) == set(get_args(Why)) - {"below_threshold", "idle"}
 
 
 @pytest.mark.parametrize(

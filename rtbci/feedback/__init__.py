@@ -1,0 +1,1 @@
+"""The neurofeedback page, and the baseline of a user."""
