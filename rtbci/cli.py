@@ -45,6 +45,7 @@ EPILOG = (
     "needed, 5 a file cannot be read or written, 6 profile or engine, 7 address in use, 8 a package is missing, 9 a calibration led to nothing usable, "
     "10 a session decodes otherwise than it was recorded, 1 any other error, 130 interrupted."
 )
+from rtbci.commands.speller import app as speller_app
 
 app = typer.Typer(
     name="rtbci",
@@ -61,6 +62,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(flicker_app, name="flicker")
 app.add_typer(profile_app, name="profile")
 app.add_typer(session_app, name="session")
+app.add_typer(speller_app, name="speller")
 
 
 def _version(wanted: bool) -> None:

@@ -91,6 +91,10 @@ class AmpSource:
         self._markers += [Marker(t0 + t, value) for t, value in markers]
         return Chunk(data, t_lsl)
 
+    def sample_at(self, t_lsl: float) -> int:
+        """Index of the sample that is or will be stamped nearest to a time, in seconds of the local LSL clock."""
+        return round((t_lsl - self._pace.t0_lsl) * self.info.rate_hz)
+
     def pull_markers(self) -> list[Marker]:
         """Return the cues that came since the last call."""
         markers, self._markers = self._markers, []

@@ -1,4 +1,4 @@
-"""A synthetic amplifier: EEG of one user who imagines movements or looks at flickers, reproducible to the bit."""
+"""A synthetic amplifier: EEG of one user who imagines movements, looks at flickers or attends to flashes, reproducible to the bit."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,11 +8,13 @@ import numpy as np
 
 from rtbci.amp.cues import STATES, Cue, GrazCues
 from rtbci.amp.eyes import Blinks
+from rtbci.amp.flashes import Attention, FlashAnswer, FlashCues, flash_dipoles
 from rtbci.amp.flicker import PLACES, Flicker, FlickerAnswer
 from rtbci.amp.head import Dipole, dipole_at, scalp_gains
 from rtbci.amp.noise import BandNoise, Mains, PinkNoise, SlowNoise
 from rtbci.amp.user import User
 from rtbci.errors import ConfigError
+from rtbci.speller.markers import CUE
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
 
 __all__ = ["DEFAULT_CHANNELS", "Signal", "SyntheticAmp"]
@@ -96,6 +98,9 @@ class SyntheticAmp:
         Of the stream.
     flicker : Flicker, optional
         The user looks at these targets instead of imagining hands: cues and states are the targets' names.
+    attention : Attention, optional
+        The user attends to an item of a speller instead: states are the items, markers those of `rtbci.speller.markers`, and
+        `flash` tells what flashes where `cues` is False.
 
     Raises
     ------
@@ -119,17 +124,30 @@ class SyntheticAmp:
         signal: Signal | None = None,
         name: str = "rtbci-amp",
         flicker: Flicker | None = None,
+        attention: Attention | None = None,
     ) -> None:
         if not 64 <= rate_hz <= 100_000:
             raise ConfigError(f"SyntheticAmp: rate is {rate_hz:g} Hz, need 64 to 100000 Hz; 256 is usual")
         self._signal = signal or Signal()
         self.states = STATES if flicker is None else ("rest", *flicker.frequencies_hz)
-        self.info = _info(channels, rate_hz, seed, cues, line_hz, self._signal, name, flicker)
-        rng_head, rng_cues, rng_eyes, rng_noise, rng_flicker = (
-            np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(5)
+        self.info = _info(channels, rate_hz, seed, cues, line_hz, self._signal, name, flicker or attention)
+        rng_head, rng_cues, rng_eyes, rng_noise, rng_flicker, rng_flashes = (
+            np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(6)
         )
         self._gains = _Gains(channels, rng_head, self._signal)
-        self._cues = GrazCues(rate_hz, rng_cues, states=self.states[1:]) if cues else None
+        self._cues: GrazCues | FlashCues | None = None
+        self.answer: FlashAnswer | None = None
+        self._answer_gains = np.zeros((len(channels), 0))
+        if attention is not None:
+            self.states = ("rest", *attention.items)
+            self.answer = FlashAnswer(attention, rate_hz, rng_flashes)
+            self._answer_gains = scalp_gains(channels, flash_dipoles())
+        if cues:
+            self._cues = (
+                GrazCues(rate_hz, rng_cues, states=self.states[1:])
+                if attention is None
+                else FlashCues(attention, rate_hz, rng_cues)
+            )
         self._flicker = (
             None if flicker is None else FlickerAnswer(flicker.frequencies_hz, rate_hz, rng_flicker)
         )
@@ -145,6 +163,7 @@ class SyntheticAmp:
         self._n_block = max(1, round(rate_hz * BLOCK_S))
         self._n_made = 0
         self._asked_state: str | None = None
+        self._told: list[Cue] = []
         self._left = np.empty((0, len(channels)))  # made and not handed out yet
         self._markers: list[Cue] = []
 
@@ -160,7 +179,7 @@ class SyntheticAmp:
     @property
     def state(self) -> str:
         """What the user does at the newest sample that was made."""
-        return self._user.state
+        return self._user.state if self.answer is None else self.answer.attended or "rest"
 
     def set_state(self, state: str) -> None:
         """Let the user rest, imagine a hand or look at a target, from the next block on; a marker goes with it.
@@ -172,7 +191,19 @@ class SyntheticAmp:
         """
         if state not in self.states:
             raise ConfigError(f"SyntheticAmp: state is {state!r}, need one of {', '.join(self.states)}")
-        self._asked_state = state
+        self._asked_state = state if self.answer is None or state == "rest" else CUE + state
+
+    def tell(self, text: str, i_sample: int) -> None:
+        """Let the user see what a speller's marker says, at a sample of the stream; no marker goes with it.
+
+        Of a flash that is told after its time what comes later of the answer is still made. May be called from any thread.
+        """
+        self._told.append(Cue(i_sample, text))
+
+    def end_trial(self) -> None:
+        """End the trial that flashes by itself: it has been decided. May be called from any thread."""
+        if isinstance(self._cues, FlashCues):
+            self._cues.end_trial()
 
     def generate(self, n_samples: int) -> tuple[FloatArray, list[Marker]]:
         """Next `n_samples`.
@@ -204,6 +235,7 @@ class SyntheticAmp:
         if asked is not None:
             cues = [Cue(first, asked), *cues]
         self._markers.extend(cues)
+        told, self._told = self._told, []
         hands, gaze = self._user.push(first, n, cues)
         s, g = self._signal, self._gains
         alpha = s.alpha_uv * self._alpha.generate(n) * np.exp(0.35 * self._alpha_level.generate(n))
@@ -213,6 +245,8 @@ class SyntheticAmp:
         data += rhythm @ g.hands.T
         if self._flicker is not None:
             data += self._flicker.push(first, n, cues) @ self._flicker_gains.T
+        if self.answer is not None:
+            data += self.answer.push(first, n, [*told, *cues]) @ self._answer_gains.T
         data += s.blink_uv * self._blinks.generate(n)[:, None] * g.blink
         data += s.saccade_uv * gaze[:, None] * g.gaze
         data += s.drift_uv * self._drift.generate(n)
@@ -261,10 +295,10 @@ def _info(
     line_hz: float,
     signal: Signal,
     name: str,
-    flicker: Flicker | None,
+    looked_at: Flicker | Attention | None,
 ) -> StreamInfo:
     asked: tuple[object, ...] = (tuple(channels), rate_hz, seed, cues, line_hz, signal)
-    key = repr(asked if flicker is None else (*asked, flicker)).encode()
+    key = repr(asked if looked_at is None else (*asked, looked_at)).encode()
     return StreamInfo(
         name=name,
         source_id=f"{name}-{hashlib.blake2s(key, digest_size=4).hexdigest()}",

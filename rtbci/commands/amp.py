@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from rich.console import Console
 
 from rtbci.amp.cues import STATES
+from rtbci.amp.flashes import Attention
 from rtbci.amp.flicker import Flicker
 from rtbci.amp.outlet import AmpOutlet
 from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
-from rtbci.stream.source import Source
+from rtbci.stream.source import Marker, Source
 
-__all__ = ["brainflow_amp", "synthetic_amp"]
+__all__ = ["attention_of", "brainflow_amp", "flicker_of", "keys_of", "synthetic_amp"]
 
 STILL_ON = "imagery"
 """Marker of a calibration behind its arrow: the user goes on."""
@@ -36,9 +37,10 @@ def synthetic_amp(
 ) -> None:
     """Stream the synthetic amplifier until Ctrl-C.
 
-    With `paradigm` the user looks at its targets, on its electrodes, instead of imagining hands. With `keys` the
-    keyboard says what the user does; with `follow` the markers of a stream of that name do, as the cues of a
-    calibration: the name of a hand or a target, anything else but "imagery" is rest.
+    With `paradigm` the user looks at its targets, or attends to one of its items, on its electrodes, instead of imagining
+    hands. With `keys` the keyboard says what the user does; with `follow` the markers of a stream of that name do, as the
+    cues of a calibration: the name of a hand or a target, anything else but "imagery" is rest. Those of a speller say
+    what flashes, too.
     """
     from rtbci.amp.source import AmpSource
 
@@ -47,10 +49,22 @@ def synthetic_amp(
             "amp: got --keys and --follow, need one that says what the user does; leave one out"
         )
     driven = keys or bool(follow)
-    flicker, electrodes = flicker_of(paradigm)
+    attention, electrodes = attention_of(paradigm)
+    flicker, electrodes = (None, electrodes) if attention is not None else flicker_of(paradigm)
+    if keys and attention is not None:
+        raise ConfigError("--keys: flashes come from a speller's markers, need those; use --follow rtbci-speller")
     channels = channels or electrodes or DEFAULT_CHANNELS
-    amp = SyntheticAmp(channels, rate_hz, seed, cues=not driven, line_hz=line_hz, name=name, flicker=flicker)
-    states = keys_of(amp.states)
+    amp = SyntheticAmp(
+        channels,
+        rate_hz,
+        seed,
+        cues=not driven,
+        line_hz=line_hz,
+        name=name,
+        flicker=flicker,
+        attention=attention,
+    )
+    source, states = AmpSource(amp, chunk), keys_of(amp.states)
     with _key_presses(keys) as pressed, _cues_of(follow, amp) as cues:
 
         def drive(_n_sent: int) -> None:
@@ -58,14 +72,39 @@ def synthetic_amp(
                 if key in states:
                     amp.set_state(states[key])
                     console.print(f"{states[key]}      ", end="\r", highlight=False)
-            for text in cues():
-                if text != STILL_ON:
-                    amp.set_state(text if text in amp.states else "rest")
+            for marker in cues():
+                if attention is not None:
+                    amp.tell(marker.value, source.sample_at(marker.t_lsl))
+                elif marker.value != STILL_ON:
+                    amp.set_state(marker.value if marker.value in amp.states else "rest")
 
         which = "left, right" if flicker is None else f"1 to {len(amp.states) - 1} for a target"
-        hint = f"keys: {which}, space for rest" if keys else "cues by itself; --keys to drive it"
+        drives = "--follow NAME for those of a speller" if attention else "--keys to drive it"
+        hint = f"keys: {which}, space for rest" if keys else f"cues by itself; {drives}"
         hint = f"does what '{follow}' says" if follow else hint
-        _stream(AmpSource(amp, chunk), console, f"synthetic, seed {seed}; {hint}", drive)
+        _stream(source, console, f"synthetic, seed {seed}; {hint}", drive)
+
+
+def attention_of(
+    paradigm: str, wanted: Sequence[str] = ()
+) -> tuple[Attention | None, tuple[str, ...]]:
+    """What a paradigm's user attends to, and the electrodes that it reads; nothing where its items do not flash.
+
+    Parameters
+    ----------
+    paradigm : str
+        Name or folder of a recipe; empty: none.
+    wanted : sequence of str
+        Items that are asked for; empty: at random.
+    """
+    from rtbci.recipes import read_paradigm
+
+    recipe = read_paradigm(paradigm) if paradigm else None
+    if recipe is None or recipe.flashes is None:
+        return None, ()
+    flashes = recipe.flashes
+    groups = flashes.named_groups(recipe.classes)
+    return Attention(groups, flashes.soa_s, flashes.max_repetitions, wanted=wanted), recipe.input.channels
 
 
 def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
@@ -93,7 +132,7 @@ def keys_of(states: Sequence[str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _cues_of(follow: str, amp: SyntheticAmp) -> Iterator[Callable[[], list[str]]]:
+def _cues_of(follow: str, amp: SyntheticAmp) -> Iterator[Callable[[], list[Marker]]]:
     """Yield a function that returns the markers that came since its last call, without waiting."""
     if not follow:
         yield list
@@ -103,7 +142,7 @@ def _cues_of(follow: str, amp: SyntheticAmp) -> Iterator[Callable[[], list[str]]
     inlet = MarkerInlet(amp.info, follow)
     inlet.open()
     try:
-        yield lambda: [marker.value for marker in inlet.pull(0.0)]
+        yield lambda: inlet.pull(0.0)
     finally:
         inlet.close()
 

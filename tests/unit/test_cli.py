@@ -34,6 +34,7 @@ COMMANDS = (
     "flicker",
     "profile",
     "session",
+    "speller",
 )
 
 

@@ -8,7 +8,7 @@ pytest.importorskip("starlette", reason="starlette is not installed: pip install
 
 from rtbci.web.static_files import static_mounts
 
-PAGES = ("rtbci.calibrate.page", "rtbci.flicker.page", "rtbci.monitor")
+PAGES = ("rtbci.calibrate.page", "rtbci.flicker.page", "rtbci.monitor", "rtbci.speller.page")
 
 
 @pytest.mark.parametrize("package", PAGES)
