@@ -14,13 +14,13 @@ from rtbci.speller.markers import BEGIN, CUE, END, FLASH, cue_of, flash_of
 from rtbci.speller.order import FlashOrder
 from rtbci.stream.source import FloatArray
 
-__all__ = ["Attention", "FlashAnswer", "FlashCues", "flash_dipoles"]
+__all__ = ["LEAD_S", "REST_S", "Attention", "FlashAnswer", "FlashCues", "flash_dipoles"]
 
 SOURCES = (("O1", 0.75), ("O2", 0.75), ("PO7", 0.75), ("PO8", 0.75), ("PZ", 0.6))
 """Electrode over each source, and its depth; that of the P300 is deep, as the P300 is broad."""
 VISUAL = ((0.110, 0.018, 1.2), (0.165, 0.022, -1.5))
 """Peak and width in seconds, and size in microvolts, of what every flash evokes at the back of the head."""
-N200_S, N200_WIDTH_S, N200_UV = (0.20, 0.25), 0.03, -4.0
+N200_S, N200_WIDTH_S, N200_UV = (0.20, 0.25), 0.03, -5.0
 P300_S, P300_WIDTH_S = (0.30, 0.45), 0.06
 """Where the peak of a user's P300 may be; latencies of a user differ by seed, those of his flashes by `JITTER_S`."""
 JITTER_S, SPREAD = 0.02, 0.3
@@ -31,6 +31,8 @@ RECOVERY_S = 0.35
 """Two attended flashes that follow each other closely: the second evokes less (Martens et al. 2009, doi
 10.1088/1741-2560/6/2/026003)."""
 LASTS_S = 1.0
+LEAD_S, REST_S = 1.0, 2.0
+"""From a cue to its first flash, and from the end of a trial to the next cue."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Attention:
     groups: Mapping[str, Sequence[str]]
     soa_s: float = 0.175
     repetitions: int = 10
-    p300_uv: float = 9.0
+    p300_uv: float = 12.0
     wanted: Sequence[str] = ()
 
     @property
@@ -179,8 +181,8 @@ class FlashCues:
         rng: np.random.Generator,
         *,
         first_s: float = 3.0,
-        lead_s: float = 1.5,
-        rest_s: float = 2.5,
+        lead_s: float = LEAD_S,
+        rest_s: float = REST_S,
     ) -> None:
         if unknown := sorted(set(attention.wanted) - set(attention.items)):
             raise ConfigError(

@@ -181,6 +181,11 @@ class SyntheticAmp:
         """What the user does at the newest sample that was made."""
         return self._user.state if self.answer is None else self.answer.attended or "rest"
 
+    @property
+    def n_given(self) -> int:
+        """Samples handed out so far."""
+        return self._n_made - len(self._left)
+
     def set_state(self, state: str) -> None:
         """Let the user rest, imagine a hand or look at a target, from the next block on; a marker goes with it.
 
@@ -222,8 +227,7 @@ class SyntheticAmp:
             n_there += self._n_block
         made = np.concatenate(blocks)
         data, self._left = made[:n_samples].copy(), made[n_samples:]
-        i_stop = self._n_made - len(self._left)
-        due = [cue for cue in self._markers if cue.i_sample < i_stop]
+        due = [cue for cue in self._markers if cue.i_sample < self.n_given]
         self._markers = self._markers[len(due) :]
         return data, [Marker(cue.i_sample / self.info.rate_hz, cue.state) for cue in due]
 

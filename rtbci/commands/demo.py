@@ -1,6 +1,5 @@
 """`rtbci demo`: the main job without hardware, in one terminal."""
 
-import webbrowser
 from collections import deque
 from contextlib import ExitStack
 
@@ -12,20 +11,23 @@ from rtbci.amp.source import AmpSource
 from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.commands.amp import flicker_of
 from rtbci.commands.demo_board import DemoBoard, Trace
+from rtbci.commands.demo_page import DemoPage
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
-from rtbci.publish.control import Control
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
+from rtbci.recipes import read_paradigm
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun, Report
 from rtbci.runtime.score import Score
 from rtbci.runtime.signal_tap import SignalOffer
+from rtbci.speller.score import SpellingScore
 from rtbci.stream.source import Chunk, Source
 
 __all__ = ["demo"]
 
 TRACE_S = 4.0
+SECONDS = 60.0
 
 
 class TappedSource(AmpSource):
@@ -44,22 +46,25 @@ class TappedSource(AmpSource):
 
 
 def demo(
-    config: RunConfig, console: Console, *, seconds: float, seed: int, address: str, opens: bool
-) -> Score:
+    config: RunConfig, console: Console, *, seconds: float | None, seed: int, address: str, opens: bool
+) -> Score | SpellingScore:
     """Run the synthetic amplifier through the decoder, show it, and report.
 
-    Its user imagines hands, or looks at the targets of a paradigm that reads flicker.
+    Its user imagines hands, looks at the targets of a paradigm that reads flicker, or spells a word where items flash.
     """
+    recipe = read_paradigm(config.paradigm)
+    if recipe.flashes is not None:
+        from rtbci.commands.demo_speller import demo_speller
+
+        return demo_speller(
+            config, recipe, console, seconds=seconds, seed=seed, address=address, opens=opens
+        )
+    seconds = seconds or SECONDS
     config = config.model_copy(update={"duration_s": seconds})
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
         publisher = stack.enter_context(Publisher(address))
-        control = page = None
-        if config.monitor.enabled:
-            from rtbci.commands.monitor import PageProcess
-
-            control = stack.enter_context(Control("tcp://127.0.0.1:0"))
-            page = stack.enter_context(PageProcess(config.monitor, publisher.address, control.address))
+        page = DemoPage(config, publisher, stack)
         console.print("making a head with 60 sources, and loading the decoder ...", highlight=False)
         decoder = stack.enter_context(
             Decoder(config.paradigm, decision=config.decision, mask=config.mask.enabled)
@@ -67,8 +72,7 @@ def demo(
         amp, rows = _amp_for(decoder, seed)
         source = TappedSource(amp, rows)
         score = Score()
-        if page is not None:
-            _show(console, page.url(), opens)
+        page.show(console, opens)
         board = DemoBoard(console, source.trace, score, seconds, publisher.address, rows=rows)
         stack.callback(board.close)
 
@@ -77,7 +81,7 @@ def demo(
 
         offer = SignalOffer(publisher, channel_map=lambda: decoder.channel_map)
         sinks: list[Sink] = [publisher, offer, score, board]
-        report = LiveRun(config, decoder, offer.factory(make_source), sinks, control).run(stop)
+        report = LiveRun(config, decoder, offer.factory(make_source), sinks, page.control).run(stop)
     _say(console, score, report, board, decoder.recipe.name, is_flicker=amp.states != STATES)
     return score
 
@@ -89,12 +93,6 @@ def _amp_for(decoder: Decoder, seed: int) -> tuple[SyntheticAmp, tuple[str, ...]
         return SyntheticAmp(seed=seed), ("C3", "CZ", "C4")
     flicker, channels = flicker_of(str(recipe.folder))
     return SyntheticAmp(channels, seed=seed, flicker=flicker), tuple(channels[-3:])
-
-
-def _show(console: Console, url: str, opens: bool) -> None:
-    console.print(f"live page: {url}", highlight=False)
-    if opens:
-        webbrowser.open(url)
 
 
 def _say(

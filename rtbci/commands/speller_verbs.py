@@ -1,12 +1,11 @@
 """What `rtbci speller` does."""
 
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Event
 from typing import NamedTuple
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -19,9 +18,10 @@ from rtbci.publish.addresses import PUBLISH_ADDRESS
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.speller.decisions import HeardDecisions
 from rtbci.speller.display import COMMON_REFRESH_HZ, FlashFrames, flash_frames
+from rtbci.speller.grid import letters_for, rows_of
 from rtbci.speller.text import items_of_text
 
-__all__ = ["Asked", "Heard", "check", "flashes_of", "grid_of", "letters_for", "page"]
+__all__ = ["Asked", "Heard", "check", "flashes_of", "page"]
 
 HELLO_S = 2.0
 """How long a run is waited for before it is said to be missing."""
@@ -75,7 +75,8 @@ def page(
     recipe, flashes = flashes_of(paradigm)
     if asked.text and asked.n_letters:
         raise ConfigError("speller: got --text and --letters, need one of them at most; leave one out")
-    items, n_columns = grid_of(recipe, flashes)
+    rows = rows_of(recipe)
+    items = tuple(item for row in rows for item in row)
     wanted = items_of_text(asked.text, items) or letters_for(items, asked.n_letters, asked.seed)
     from rtbci.web.needed import need_page
 
@@ -97,7 +98,7 @@ def page(
         groups = flashes.named_groups(recipe.classes)
         shown = stack.enter_context(
             SpellerPage(
-                recipe.title or recipe.name, items, n_columns, groups, flashes.soa_s, flashes.flash_s, say=tell, port=port
+                recipe.title or recipe.name, items, len(rows[0]), groups, flashes.soa_s, flashes.flash_s, say=tell, port=port
             )
         )
         tell(f"page {shown.url}; markers as LSL stream '{markers}'; Ctrl-C stops")
@@ -134,20 +135,6 @@ def flashes_of(paradigm: str) -> tuple[ParadigmRecipe, FlashSettings]:
             "--paradigm"
         )
     return recipe, recipe.flashes
-
-
-def grid_of(recipe: ParadigmRecipe, flashes: FlashSettings) -> tuple[tuple[str, ...], int]:
-    """Items row by row, and how many are in a row; those without a grid are put into a square."""
-    if flashes.grid:
-        return tuple(item for row in flashes.grid for item in row), len(flashes.grid[0])
-    return recipe.classes, int(np.ceil(np.sqrt(len(recipe.classes))))
-
-
-def letters_for(items: Sequence[str], n: int, seed: int) -> list[str]:
-    """Items to ask for at random, none twice before all have been."""
-    rng = np.random.default_rng(seed)
-    order = [str(item) for _ in range(-(-n // len(items))) for item in rng.permutation(list(items))]
-    return order[:n]
 
 
 def measured_words(numbers: dict[str, float], frames: FlashFrames | None) -> str:
