@@ -14,6 +14,7 @@ from pydantic import Field, Tag, model_validator
 from rtbci.backends.session import Precision
 from rtbci.branch_settings import BranchSettings, StimulusSettings
 from rtbci.errors import ConfigError
+from rtbci.flash_settings import FLASH_CLASSES, FlashSettings
 from rtbci.settings import Settings, check_settings, read_toml
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.marker_texts import class_of_marker
@@ -23,6 +24,7 @@ __all__ = [
     "BranchSettings",
     "DecisionSettings",
     "EngineRecipe",
+    "FlashSettings",
     "ParadigmRecipe",
     "RecentreSettings",
     "StageSettings",
@@ -195,6 +197,7 @@ class ParadigmRecipe(Settings):
     markers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     trial_s: Positive | None = None  # how long a cue holds that no marker ends; see `rtbci.evaluate.trials`
     stimulus: StimulusSettings | None = None
+    flashes: FlashSettings | None = None
     population: str | None = None
     folder: Path = Field(default=Path(), exclude=True)
 
@@ -207,11 +210,33 @@ class ParadigmRecipe(Settings):
             raise ValueError(f"branches are named {names}, need a name of its own for each")
         for branch in self.branches:
             branch.check_classes(self.classes, self.idle)
+        self._check_flashes()
         if self.recentre is not None and self.idle is not None and len(self.classes) == 2:
             raise ValueError(
                 f"classes are {list(self.classes)}, recentre needs two that are not idle; leave [recentre] out"
             )
         return self
+
+    def _check_flashes(self) -> None:
+        names = [branch.name for branch in self.branches if branch.kind == "erp"]
+        if self.flashes is None:
+            if names:
+                raise ValueError(f"branches {names} of kind erp read flashes; add [flashes]")
+            return
+        self.flashes.check_items(self.classes)
+        if self.window.policy != "marker":
+            raise ValueError('window.policy is "sliding", flashes need "marker"')
+        if self.recentre is not None or self.adapt is not None:
+            raise ValueError(
+                "recentre and adapt are not for flashes, of which most are nontarget; leave them out"
+            )
+        if self.decision.dwell_s or self.decision.smoothing_s:
+            raise ValueError("decision.dwell_s and smoothing_s mean nothing for flashes; set both to 0")
+
+    @property
+    def window_classes(self) -> tuple[str, ...]:
+        """Classes of one window: of a flash, where items flash; else those of the paradigm."""
+        return self.classes if self.flashes is None else FLASH_CLASSES
 
     @property
     def required_channels(self) -> tuple[str, ...]:
@@ -236,7 +261,11 @@ class ParadigmRecipe(Settings):
         The recipe's `markers` come first, then what public file formats agree on; see
         `rtbci.stream.marker_texts` for the ways in which a marker may be written.
         """
-        return class_of_marker(marker, self.markers, self.classes)
+        found = class_of_marker(marker, self.markers, self.classes)
+        if found is None and self.flashes is not None:
+            meant = self.flashes.read(marker, self.classes)
+            return meant.name if meant is not None and meant.kind == "cue" else None
+        return found
 
 
 class EngineInput(Settings):

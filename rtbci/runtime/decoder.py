@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from rtbci.backends.changeable import ChangeableSession
 from rtbci.clock import Clock, now
-from rtbci.decide.policy import DecisionPolicy
 from rtbci.errors import RtbciError
 from rtbci.probe.adapt import Adaptation
 from rtbci.probe.fusion import Centring
@@ -17,19 +16,23 @@ from rtbci.probe.profile import Profile
 from rtbci.recipes import AdaptSettings, DecisionSettings, EngineRecipe, ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.build import build_chain, stream_gains_uv
+from rtbci.runtime.deciding import Deciding, deciding_for
 from rtbci.runtime.decision_settings import DecisionSource, decision_settings
 from rtbci.runtime.engine_opener import Opener, open_checked
 from rtbci.runtime.fitting import check_montage, check_same_signal, check_same_windows, not_calibrated
 from rtbci.runtime.parts import EngineInUse, Parts, Prepared
-from rtbci.runtime.pipeline import Estimate, Pipeline
+from rtbci.runtime.pipeline import Pipeline
 from rtbci.runtime.unit_check import UnitCheck
 from rtbci.runtime.verdict import Verdict
+from rtbci.stages.marker_windows import DroppedMarker
 from rtbci.stages.mask import MaskChange, MaskedChain
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.layout import ChannelMap, match_channels
 from rtbci.stream.source import Marker, StreamInfo
 
 __all__ = ["Decoder", "Prepared", "Verdict"]
+
+MAX_LOST = 1000  # nobody may ask for them
 
 
 class Decoder:
@@ -109,6 +112,7 @@ class Decoder:
         self._parts = Parts(self.recipe, profile, backend, engine, n_threads, self.adapt, opener)
         self._policy = self._make_policy()
         self._pipeline: Pipeline | None = None
+        self._lost: list[DroppedMarker] = []
         self._opened_with: Profile | None = None
         self._gains_uv: FloatArray = np.empty(0)
         self._read: npt.NDArray[np.bool_] = np.empty(0, dtype=bool)
@@ -264,11 +268,19 @@ class Decoder:
         pipeline = self.pipeline
         if self._unit_check is not None:
             self._unit_check.push(data)
-        return [self._verdict(estimate) for estimate in pipeline.push(data, t_lsl)]
+        estimates = pipeline.push(data, t_lsl)
+        self._note_lost()
+        return [self._policy.verdict(estimate) for estimate in estimates]
 
     def mark(self, marker: Marker) -> None:
         """Take a marker of the experiment."""
-        self.pipeline.mark(marker)
+        if self._policy.mark(marker):
+            self.pipeline.mark(marker)
+
+    def lost_windows(self) -> list[DroppedMarker]:
+        """Take the markers since the last call that get no window, oldest first; none where windows slide."""
+        found, self._lost = self._lost, []
+        return found
 
     def rehearse(self) -> None:
         """Do once what a decision costs, without changing anything."""
@@ -282,7 +294,8 @@ class Decoder:
     def restart(self) -> None:
         """Start anew after a gap: no window spans it, but what the alignment has learnt is kept."""
         self.pipeline.restart()
-        self._policy.reset()
+        self._note_lost()
+        self._policy.restart()
 
     def decode(self, recording: Recording) -> list[Verdict]:
         """Decode a whole recording; see `rtbci.replay.read.read_recordings`.
@@ -371,18 +384,16 @@ class Decoder:
         lengths = [branch.window_samples for branch in prepared.branches]
         check_same_windows(profile, lengths, pipeline.grid.length, pipeline.rate_out_hz)
 
-    def _make_policy(self) -> DecisionPolicy:
+    def _note_lost(self) -> None:
+        lost = self.pipeline.lost_windows()
+        for one in lost:
+            self._policy.drop(one.marker)
+        self._lost = (self._lost + lost)[-MAX_LOST:]
+
+    def _make_policy(self) -> Deciding:
         """The policy of the configuration, else of the profile, else of the recipe."""
         self.decision, self.decision_from = decision_settings(self._given, self.profile, self.recipe)
-        return DecisionPolicy(self.recipe.classes, idle=self.recipe.idle, **self.decision.model_dump())
-
-    def _verdict(self, estimate: Estimate) -> Verdict:
-        if estimate.probs is None:
-            return Verdict(estimate, None, None, "warming_up")
-        probs = estimate.probs.tolist()
-        label = self.classes[probs.index(max(probs))]
-        decision = self._policy.push(probs, estimate.t_window[1])
-        return Verdict(estimate, label, decision.decision, decision.why)
+        return deciding_for(self.recipe, self.decision)
 
     def __enter__(self) -> Self:
         return self

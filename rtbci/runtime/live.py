@@ -275,17 +275,25 @@ class LiveRun:
     def _push(self, chunk: Chunk, t_taken: float, is_newest: bool) -> None:
         verdicts = self._decoder.push(chunk.data, chunk.t_lsl)
         self._quality.note()
+        self._tell_lost()
         if verdicts:
-            kept = self._backlog.keep(verdicts, t_taken, is_newest)
+            # Each flash counts, however late: one that is left out may be the one that decides.
+            by_marker = self._decoder.recipe.window.policy == "marker"
+            kept = verdicts if by_marker else self._backlog.keep(verdicts, t_taken, is_newest)
             self._telemetry.n_skipped += len(verdicts) - len(kept)
             for verdict in kept:
                 self._teller.predict(verdict, t_taken)
         self._use.guard(self._teller.score)
         self._quality.tell(self._outbox)
 
+    def _tell_lost(self) -> None:
+        for marker, reason in self._decoder.lost_windows():
+            self._outbox.event("window_lost", marker.t_lsl, marker.value, {"reason": reason})
+
     def _start_anew(self, kind: str, t_lsl: float, data: Mapping[str, Scalar]) -> None:
         self._decoder.restart()
         self._watch.restarted()
+        self._tell_lost()
         # A loose electrode can do it many times a second: told once a second, with the count so far.
         if kind != "not_finite" or t_lsl - self._t_not_finite >= STATUS_S:
             self._outbox.event(kind, t_lsl, "", data)
