@@ -326,7 +326,8 @@ app.command()(osc)
 @app.command()
 def demo(
     seconds: Annotated[
-        float | None, typer.Option(min=1.0, help="How long (default: 60; where a word is spelled, until it is).")
+        float | None,
+        typer.Option(min=1.0, help="How long (default: 60; where a word is spelled, until it is)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic user.")] = 0,
     pub: Annotated[str, typer.Option(help="ZMQ address to publish on; port 0: any.")] = "tcp://127.0.0.1:0",

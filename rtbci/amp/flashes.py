@@ -146,7 +146,9 @@ class FlashAnswer:
             self.attended = None
 
     def _flash(self, i_sample: int, group: str) -> None:
-        jitter, spread = self._rng.standard_normal(2)  # drawn for every flash: what is attended to changes no other
+        jitter, spread = self._rng.standard_normal(
+            2
+        )  # drawn for every flash: what is attended to changes no other
         strength = 0.0
         if self.attended is not None and self.attended in self._groups.get(group, ()):
             since_s = (i_sample - self._i_last) / self._rate_hz

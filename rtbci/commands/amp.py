@@ -52,7 +52,9 @@ def synthetic_amp(
     attention, electrodes = attention_of(paradigm)
     flicker, electrodes = (None, electrodes) if attention is not None else flicker_of(paradigm)
     if keys and attention is not None:
-        raise ConfigError("--keys: flashes come from a speller's markers, need those; use --follow rtbci-speller")
+        raise ConfigError(
+            "--keys: flashes come from a speller's markers, need those; use --follow rtbci-speller"
+        )
     channels = channels or electrodes or DEFAULT_CHANNELS
     amp = SyntheticAmp(
         channels,
@@ -85,9 +87,7 @@ def synthetic_amp(
         _stream(source, console, f"synthetic, seed {seed}; {hint}", drive)
 
 
-def attention_of(
-    paradigm: str, wanted: Sequence[str] = ()
-) -> tuple[Attention | None, tuple[str, ...]]:
+def attention_of(paradigm: str, wanted: Sequence[str] = ()) -> tuple[Attention | None, tuple[str, ...]]:
     """What a paradigm's user attends to, and the electrodes that it reads; nothing where its items do not flash.
 
     Parameters

@@ -56,9 +56,7 @@ def demo(
     if recipe.flashes is not None:
         from rtbci.commands.demo_speller import demo_speller
 
-        return demo_speller(
-            config, recipe, console, seconds=seconds, seed=seed, address=address, opens=opens
-        )
+        return demo_speller(config, recipe, console, seconds=seconds, seed=seed, address=address, opens=opens)
     seconds = seconds or SECONDS
     config = config.model_copy(update={"duration_s": seconds})
     with ExitStack() as stack:

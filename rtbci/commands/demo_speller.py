@@ -70,7 +70,9 @@ def demo_speller(
     if attention is None:
         raise ConfigError(f"paradigm '{recipe.name}': has no [flashes], need items that flash; name another")
     amp = SyntheticAmp(channels, seed=seed, attention=attention)
-    console.print(f"calibrating a synthetic user on {N_LETTERS} letters, not in real time ...", highlight=False)
+    console.print(
+        f"calibrating a synthetic user on {N_LETTERS} letters, not in real time ...", highlight=False
+    )
     profile, fit = calibrated(recipe, record_letters(amp, N_LETTERS))
     console.print(
         f"its flashes are told apart with an AUC of {fit.area.value:.2f} (cross-validated)", highlight=False

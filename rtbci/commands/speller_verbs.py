@@ -4,7 +4,7 @@ import webbrowser
 from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Event
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +13,7 @@ from rtbci.clock import now
 from rtbci.commands.options import teller_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
-from rtbci.flash_settings import FlashSettings
+from rtbci.flashes.epochs import flashes_of
 from rtbci.publish.addresses import PUBLISH_ADDRESS
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.speller.decisions import HeardDecisions
@@ -21,7 +21,10 @@ from rtbci.speller.display import COMMON_REFRESH_HZ, FlashFrames, flash_frames
 from rtbci.speller.grid import letters_for, rows_of
 from rtbci.speller.text import items_of_text
 
-__all__ = ["Asked", "Heard", "check", "flashes_of", "page"]
+if TYPE_CHECKING:
+    from rtbci.speller.page.speller_page import SpellerPage
+
+__all__ = ["Asked", "Heard", "check", "measured_words", "open_page", "page"]
 
 HELLO_S = 2.0
 """How long a run is waited for before it is said to be missing."""
@@ -55,11 +58,14 @@ def check(paradigm: str, refresh_hz: float | None, console: Console) -> None:
     ConfigError
         Says what to change.
     """
-    recipe, flashes = flashes_of(paradigm)
+    recipe = read_paradigm(paradigm)
+    flashes = flashes_of(recipe)
     n_groups = len(flashes.named_groups(recipe.classes))
     table = Table("display", "flash to flash", "a flash lasts", "flashes a second", "a repetition")
     for hz in (refresh_hz,) if refresh_hz is not None else COMMON_REFRESH_HZ:
-        table.add_row(*_row(flash_frames(flashes.soa_s, flashes.flash_s, hz, f"paradigm '{recipe.name}'"), n_groups))
+        table.add_row(
+            *_row(flash_frames(flashes.soa_s, flashes.flash_s, hz, f"paradigm '{recipe.name}'"), n_groups)
+        )
     console.print(table)
     console.print(
         f"asked for: {flashes.soa_s:g} s from flash to flash, {flashes.flash_s:g} s of light, {n_groups} groups of "
@@ -72,17 +78,13 @@ def page(
     paradigm: str, asked: Asked, heard: Heard, port: int, browser: bool, markers: str, console: Console
 ) -> None:
     """Serve the page until everything was spelled, or until Ctrl-C."""
-    recipe, flashes = flashes_of(paradigm)
+    recipe = read_paradigm(paradigm)
+    flashes = flashes_of(recipe)
     if asked.text and asked.n_letters:
         raise ConfigError("speller: got --text and --letters, need one of them at most; leave one out")
-    rows = rows_of(recipe)
-    items = tuple(item for row in rows for item in row)
+    items = recipe.classes
     wanted = items_of_text(asked.text, items) or letters_for(items, asked.n_letters, asked.seed)
-    from rtbci.web.needed import need_page
-
-    need_page("speller page", "calibrate", "use a stimulus program of your own and its markers")
     from rtbci.calibrate.markers_out import CueMarkers
-    from rtbci.speller.page.speller_page import SpellerPage
     from rtbci.speller.session import Plan, Session
 
     tell = teller_of(console)
@@ -91,16 +93,9 @@ def page(
         decisions = None
         if not asked.n_letters:
             address = heard.address or PUBLISH_ADDRESS
-            decisions = stack.enter_context(
-                HeardDecisions(address, items, heard.key, heard.server_key)
-            )
+            decisions = stack.enter_context(HeardDecisions(address, items, heard.key, heard.server_key))
         outlet = stack.enter_context(CueMarkers(markers, markers))
-        groups = flashes.named_groups(recipe.classes)
-        shown = stack.enter_context(
-            SpellerPage(
-                recipe.title or recipe.name, items, len(rows[0]), groups, flashes.soa_s, flashes.flash_s, say=tell, port=port
-            )
-        )
+        shown = stack.enter_context(open_page(recipe, tell, port))
         tell(f"page {shown.url}; markers as LSL stream '{markers}'; Ctrl-C stops")
         if browser:
             webbrowser.open(shown.url)
@@ -120,21 +115,30 @@ def page(
         tell(measured_words(shown.measured(), shown.frames))
 
 
-def flashes_of(paradigm: str) -> tuple[ParadigmRecipe, FlashSettings]:
-    """A recipe whose items flash, and how.
+def open_page(recipe: ParadigmRecipe, say: Callable[[str], None], port: int = 0) -> "SpellerPage":
+    """Serve the page of a recipe whose items flash.
 
     Raises
     ------
-    ConfigError
-        When they do not.
+    MissingPackageError
+        Without the packages that pages are served with.
     """
-    recipe = read_paradigm(paradigm)
-    if recipe.flashes is None:
-        raise ConfigError(
-            f"paradigm '{recipe.name}': its recipe has no section [flashes], need items that flash; name another with "
-            "--paradigm"
-        )
-    return recipe, recipe.flashes
+    from rtbci.web.needed import need_page
+
+    need_page("speller page", "calibrate", "use a stimulus program of your own and its markers")
+    from rtbci.speller.page.speller_page import SpellerPage
+
+    flashes, rows = flashes_of(recipe), rows_of(recipe)
+    return SpellerPage(
+        recipe.title or recipe.name,
+        [item for row in rows for item in row],
+        len(rows[0]),
+        flashes.named_groups(recipe.classes),
+        flashes.soa_s,
+        flashes.flash_s,
+        say=say,
+        port=port,
+    )
 
 
 def measured_words(numbers: dict[str, float], frames: FlashFrames | None) -> str:
@@ -149,7 +153,9 @@ def measured_words(numbers: dict[str, float], frames: FlashFrames | None) -> str
     )
 
 
-def _look_for(decisions: HeardDecisions, recipe: ParadigmRecipe, tell: Callable[[str], None], stop: Event) -> None:
+def _look_for(
+    decisions: HeardDecisions, recipe: ParadigmRecipe, tell: Callable[[str], None], stop: Event
+) -> None:
     t_due = now() + HELLO_S
     while not decisions.is_there and now() < t_due and not stop.wait(0.05):
         pass

@@ -97,6 +97,7 @@ class ItemPolicy:
         self._begins: list[float] = []
         self._ends: list[float] = []
         self._waiting: list[float] = []  # flashes whose window has not come yet
+        self._t_void = -math.inf
         self._begin(None)
         self._t_decided = -math.inf
 
@@ -106,6 +107,7 @@ class ItemPolicy:
     def succeed(self, earlier: "ItemPolicy") -> None:
         """Take over from the policy in use so far, in the middle of a selection: evidence is evidence."""
         self._begins, self._ends, self._waiting = earlier._begins, earlier._ends, earlier._waiting
+        self._t_void = earlier._t_void
         self._trial, self._sums, self._n_seen = earlier._trial, earlier._sums, earlier._n_seen
         self._n_used, self._is_over = earlier._n_used, earlier._is_over
         self._t_last, self._t_decided = earlier._t_last, earlier._t_decided
@@ -137,6 +139,10 @@ class ItemPolicy:
     def end(self, t_lsl: float) -> None:
         """A selection ends at this time."""
         insort(self._ends, t_lsl)
+
+    def void(self, t_lsl: float) -> None:
+        """The selection that goes on at this time was not seen to its end: nothing is decided in it."""
+        self._t_void = max(self._t_void, t_lsl)
 
     def expect(self, t_lsl: float) -> None:
         """Something flashed; its window is waited for."""
@@ -211,7 +217,7 @@ class ItemPolicy:
 
     def _belongs(self, t_flash: float) -> bool:
         """Whether a flash is of the selection that is open."""
-        if self._is_over:
+        if self._is_over or t_flash <= self._t_void:
             return False
         if self._trial is None:
             return True

@@ -16,7 +16,7 @@ from rtbci.runtime.pipeline import Pipeline, WindowGrid
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.health import GapDetector
 from rtbci.stream.layout import match_channels
-from rtbci.stream.source import Marker
+from rtbci.stream.source import UNSEEN, Marker
 
 __all__ = ["Flash", "FlashEpochs", "cut_epochs", "find_flashes", "flashes_of"]
 
@@ -97,7 +97,7 @@ def find_flashes(markers: Sequence[Marker], recipe: ParadigmRecipe, i_first: int
 
     A flash of a group was attended to when the item of the last cue is in it; a selection goes from cue to cue, or from
     ``trial/begin`` to ``trial/begin``. Of target and nontarget flashes without cues, one ends where there is none for
-    longer than the recipe's `refractory_s`.
+    longer than the recipe's `refractory_s`. What goes before ``unseen`` in a selection is left out.
 
     Parameters
     ----------
@@ -111,6 +111,8 @@ def find_flashes(markers: Sequence[Marker], recipe: ParadigmRecipe, i_first: int
     groups = settings.named_groups(recipe.classes)
     i_selection, cue, is_new, t_last = i_first - 1, "", True, -np.inf
     for marker in sorted(markers, key=lambda one: one.t_lsl):
+        if marker.value == UNSEEN and not is_new:
+            found = [one for one in found if one.i_selection != i_selection]
         meant = settings.read(marker.value, recipe.classes)
         if meant is None:
             continue

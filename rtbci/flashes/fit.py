@@ -84,8 +84,8 @@ def fit_probe(
     CalibrationError
         When the epochs are all of one kind.
     """
+    from pyriemann.geometry.mean import mean_riemann
     from pyriemann.spatialfilters import Xdawn
-    from pyriemann.utils.mean import mean_riemann
     from sklearn.linear_model import LogisticRegression
 
     if not 0 < is_target.sum() < len(is_target):

@@ -11,7 +11,7 @@ from rtbci.flash_settings import FLASH_CLASSES, FlashSettings
 from rtbci.recipes import DecisionSettings, ParadigmRecipe
 from rtbci.runtime.pipeline import Estimate
 from rtbci.runtime.verdict import Verdict
-from rtbci.stream.source import Marker
+from rtbci.stream.source import UNSEEN, Marker
 
 __all__ = ["ByItem", "ByWindow", "Deciding", "deciding_for", "evidence_of", "item_policy"]
 
@@ -101,7 +101,9 @@ class ByItem:
         self._flashes, self.policy = _flashes(recipe), policy
 
     def mark(self, marker: Marker) -> bool:
-        """Windows are locked to flashes alone; begin and end of a selection are noted."""
+        """Windows are locked to flashes alone; begin and end of a selection are noted, and that it was not seen to its end."""
+        if marker.value == UNSEEN:
+            self.policy.void(marker.t_lsl)
         meant = self._flashes.read(marker.value, self.policy.items)
         if meant is None or meant.kind == "cue":
             return False

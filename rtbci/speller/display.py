@@ -72,7 +72,9 @@ def flash_frames(soa_s: float, flash_s: float, refresh_hz: float, where: str) ->
     halves are rounded up, as a slower flash never does harm.
     """
     if not (math.isfinite(refresh_hz) and refresh_hz > 0):
-        raise ConfigError(f"{where}: the display refreshes {refresh_hz:g} times a second, need a rate above 0")
+        raise ConfigError(
+            f"{where}: the display refreshes {refresh_hz:g} times a second, need a rate above 0"
+        )
     soa, on = (math.floor(one * refresh_hz + 0.5 + 1e-9) for one in (soa_s, flash_s))
     if on < MIN_FRAMES or soa <= on or refresh_hz / soa > MAX_FLASHES_HZ:
         raise ConfigError(

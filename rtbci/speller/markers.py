@@ -1,11 +1,8 @@
 """Texts of the markers of a speller."""
 
-__all__ = ["BEGIN", "CUE", "END", "FLASH", "cue_of", "flash_of"]
+from rtbci.flash_settings import BEGIN, CUE, END, FLASH
 
-CUE, FLASH = "cue/", "flash/"
-"""Before the item that is asked for, and before the group that flashes."""
-BEGIN, END = "trial/begin", "trial/end"
-"""Around the flashes of one selection."""
+__all__ = ["BEGIN", "CUE", "END", "FLASH", "cue_of", "flash_of"]
 
 
 def cue_of(text: str) -> str | None:

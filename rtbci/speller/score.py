@@ -92,7 +92,9 @@ class SpellingScore:
         if self.bits_per_min is not None:
             parts = [f"{self.n_right} of {self.n_asked} letters right"]
         parts += [f"{undecided} without a decision"] * bool(undecided)
-        parts.append(f"{self.repetitions:.1f} repetitions and {self.letter_s:.1f} s a letter, pauses included")
+        parts.append(
+            f"{self.repetitions:.1f} repetitions and {self.letter_s:.1f} s a letter, pauses included"
+        )
         if self.bits_per_min is not None:
             parts.append(f"{self.bits_per_min:.1f} bit/min")
         return ", ".join(parts)

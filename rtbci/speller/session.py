@@ -174,9 +174,7 @@ class Session:
         self._conclude(Letter(wanted, chosen, n_flashes, self._clock() - t_first))
         self._wait(plan.pause_s, stop)
 
-    def _flash(
-        self, t_begin: float, generation: int, stop: threading.Event
-    ) -> tuple[str | None, int, float]:
+    def _flash(self, t_begin: float, generation: int, stop: threading.Event) -> tuple[str | None, int, float]:
         """Flash until there is a decision; what it is, how many flashes were shown, and when the first was."""
         names = self._order.repetitions(self._plan.repetitions)
         if not self._page.flash(names):
@@ -226,7 +224,9 @@ class Session:
             self.text = written(self.text, letter.chosen)
         self._page.write(self.text, self._wanted_text, self.score.words())
         asked = "" if letter.wanted is None else f"{letter.wanted}: "
-        self._tell(f"{asked}{letter.chosen or 'no decision'} after {letter.n_flashes} flashes; text '{self.text}'")
+        self._tell(
+            f"{asked}{letter.chosen or 'no decision'} after {letter.n_flashes} flashes; text '{self.text}'"
+        )
 
     def _seen(self, step: str, item: str | None = None) -> float:
         t_lsl = self._page.show(step, item)

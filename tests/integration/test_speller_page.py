@@ -34,7 +34,13 @@ from tests.integration.chromium import BROWSER, Chromium
 pytestmark = pytest.mark.net
 
 ITEMS = ("A", "B", "C", "D", "space", "backspace")
-GROUPS = {"r1": ("A", "B", "C"), "r2": ("D", "space", "backspace"), "c1": ("A", "D"), "c2": ("B", "space"), "c3": ("C", "backspace")}
+GROUPS = {
+    "r1": ("A", "B", "C"),
+    "r2": ("D", "space", "backspace"),
+    "c1": ("A", "D"),
+    "c2": ("B", "space"),
+    "c3": ("C", "backspace"),
+}
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium found: apt-get install chromium")
 
 
@@ -122,7 +128,10 @@ def test_the_page_is_told_what_to_flash_in_frames_and_tells_when_it_did(page: Sp
 def test_a_display_that_cannot_show_such_flashes_is_refused(page: SpellerPage) -> None:
     with (
         played(page, 1000 / 24),
-        pytest.raises(ConfigError, match="speller page: flashes of 0.05 s every 0.1 s are 1 of 2 frames on a display of 24 Hz"),
+        pytest.raises(
+            ConfigError,
+            match=r"speller page: flashes of 0.05 s every 0.1 s are 1 of 2 frames on a display of 24 Hz",
+        ),
     ):
         page.wait_for_start(threading.Event())
 

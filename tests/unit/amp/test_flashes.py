@@ -107,7 +107,16 @@ def test_what_is_no_item_cannot_be_asked_for() -> None:
 
 def still(seed: int, p300_uv: float, **settings: bool) -> SyntheticAmp:
     """An amplifier without background, so that averages of few flashes show what is evoked."""
-    names = ("background_uv", "alpha_uv", "mu_uv", "beta_uv", "blink_every_s", "line_uv", "drift_uv", "noise_uv")
+    names = (
+        "background_uv",
+        "alpha_uv",
+        "mu_uv",
+        "beta_uv",
+        "blink_every_s",
+        "line_uv",
+        "drift_uv",
+        "noise_uv",
+    )
     attention = Attention(GROUPS, soa_s=0.4, repetitions=4, p300_uv=p300_uv)
     signal = Signal(**dict.fromkeys(names, 0.0))
     return SyntheticAmp(CHANNELS, RATE_HZ, seed, signal=signal, attention=attention, line_hz=0.0, **settings)

@@ -1,4 +1,4 @@
-from rtbci.publish.messages import Event, Prediction, ProfileRef, EngineRef, Quality, Trace
+from rtbci.publish.messages import EngineRef, Event, Prediction, ProfileRef, Quality, Trace
 from rtbci.speller.follow import LetterFollower
 from rtbci.speller.score import Letter
 
@@ -38,7 +38,13 @@ def test_a_letter_is_told_once_it_is_decided_or_the_next_begins() -> None:
     follower.send(prediction("B", 3.7))
     assert told == [Letter("A", "B", 2, 3.7 - 2.5)]
     follower.send(prediction("B", 3.9))  # once is enough
-    for text, t in (("trial/end", 4.0), ("cue/B", 5.0), ("trial/begin", 6.0), ("flash/r1", 6.5), ("trial/end", 7.0)):
+    for text, t in (
+        ("trial/end", 4.0),
+        ("cue/B", 5.0),
+        ("trial/begin", 6.0),
+        ("flash/r1", 6.5),
+        ("trial/end", 7.0),
+    ):
         follower.send(marker(text, t))
     assert len(told) == 1
     follower.send(marker("cue/A", 9.0))

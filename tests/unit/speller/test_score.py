@@ -13,7 +13,9 @@ def test_letters_repetitions_and_time_are_added_up() -> None:
     assert score.repetitions == pytest.approx(16 / 3)
     assert score.letter_s == pytest.approx(15.0)
     assert score.bits_per_min == pytest.approx(itr_bits_per_min(36, 1 / 3, 15.0))
-    assert score.words().startswith("1 of 3 letters right, 1 without a decision, 5.3 repetitions and 15.0 s a letter")
+    assert score.words().startswith(
+        "1 of 3 letters right, 1 without a decision, 5.3 repetitions and 15.0 s a letter"
+    )
 
 
 def test_of_a_free_user_nothing_is_right_or_wrong() -> None:

@@ -17,7 +17,9 @@ def test_items_write_and_take_back() -> None:
 def test_a_text_is_spelled_by_items_in_any_case() -> None:
     assert items_of_text("ab 1", ITEMS) == ["A", "B", "_", "1"]
     assert items_of_text("", ITEMS) == []
-    with pytest.raises(ConfigError, match="text 'axb!': has '!', 'x', need characters of the grid: A B 1 ␣ ⌫"):
+    with pytest.raises(
+        ConfigError, match="text 'axb!': has '!', 'x', need characters of the grid: A B 1 ␣ ⌫"
+    ):
         items_of_text("axb!", ITEMS)
 
 
