@@ -35,6 +35,7 @@ from rtbci.commands.profile import app as profile_app
 from rtbci.commands.report_command import report as report_command
 from rtbci.commands.session import app as session_app
 from rtbci.commands.signal_commands import amp, chaos, replay, streams
+from rtbci.commands.speller import app as speller_app
 from rtbci.commands.verify_command import verify
 from rtbci.errors import RtbciError
 
@@ -45,7 +46,6 @@ EPILOG = (
     "needed, 5 a file cannot be read or written, 6 profile or engine, 7 address in use, 8 a package is missing, 9 a calibration led to nothing usable, "
     "10 a session decodes otherwise than it was recorded, 1 any other error, 130 interrupted."
 )
-from rtbci.commands.speller import app as speller_app
 
 app = typer.Typer(
     name="rtbci",

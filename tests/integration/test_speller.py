@@ -60,7 +60,7 @@ def attention(recipe: ParadigmRecipe) -> Attention:
 
 @pytest.fixture(scope="module")
 def profile(recipe: ParadigmRecipe, attention: Attention) -> Profile:
-    wanted = tuple("ABCDE") + ("backspace", "A", "C")
+    wanted = (*"ABCDE", "backspace", "A", "C")
     amp = SyntheticAmp(recipe.input.channels, 250.0, seed=3, attention=replace(attention, wanted=wanted))
     made, fit = calibrated(recipe, record_letters(amp, len(wanted)))
     assert fit.usable

@@ -165,9 +165,37 @@ def test_a_browser_flashes_groups_and_tells_its_frames(page: SpellerPage, tmp_pa
     assert [text for text in texts if text.startswith("cue/")] == ["cue/B", "cue/B", "cue/D"]
     assert texts.count("unseen") == 1
     assert "pause" in said[0]
-    times = [t for text, t in markers.sent[texts.index("unseen") :] if text.startswith("flash/")]
-    assert 30 < len(times) <= 40  # frames that other work delayed are left out
-    apart = sorted(other - one for one, other in pairwise(times) if other - one < 0.3)
+    times = [t for text, t in markers.sent if text.startswith("flash/")]
+    measured = page.measured()
+    assert len(times) == measured["n_flashes"] - measured["n_unsure"] > 4  # other work may delay many a frame
+    assert measured["n_flashes"] >= 40
+    apart = sorted(other - one for one, other in pairwise(times))
     assert page.frames is not None
-    assert apart[len(apart) // 2] == pytest.approx(page.frames.soa_s, abs=3e-3)
     assert apart[0] > page.frames.soa_s - 3e-3  # late perhaps, never early
+
+
+PLAYED = """import('./flashing.js').then(({ Flashing }) => {
+  const said = [], light = [], usual = 10;
+  const frames = [0, 10, 20, 30, 40, 50, 60, 90, 100, 110, 120, 130, 150, 160, 170, 180];
+  let t = 0;
+  const one = new Flashing([2, 0, 1], 4, 2, (group, on) => light.push([t, group, on]), (...what) => said.push(what));
+  for (t of frames) one.step(t, t === 40 ? t + 12 : t + 1, usual);
+  return JSON.stringify({ said, light });
+})"""
+"""Frames of 10 ms: those at 70, 80 and 140 were dropped, and the one at 40 was drawn after its time."""
+
+
+@needs_browser
+def test_flashes_after_dropped_frames_are_late_and_uncertain_ones_are_told(
+    page: SpellerPage, tmp_path: Path
+) -> None:
+    with Chromium(page.url, tmp_path) as browser:
+        answer = browser.call("Runtime.evaluate", expression=PLAYED, awaitPromise=True, returnByValue=True)
+    played = json.loads(answer["result"]["value"])
+    assert played["light"] == [
+        *([0, 2, True], [20, 2, False]),
+        *([40, 0, True], [60, 0, False]),
+        *([90, 1, True], [110, 1, False]),  # due at 80
+    ]
+    # which flash, its frame, frames late, certain
+    assert played["said"] == [[0, 0, 0, True], [1, 40, 0, False], [2, 90, 1, True]]

@@ -105,7 +105,7 @@ def test_what_is_no_item_cannot_be_asked_for() -> None:
         FlashCues(Attention(GROUPS, wanted=("A", "X")), RATE_HZ, np.random.default_rng(0))
 
 
-def still(seed: int, p300_uv: float, **settings: bool) -> SyntheticAmp:
+def still(seed: int, p300_uv: float, *, cues: bool = True) -> SyntheticAmp:
     """An amplifier without background, so that averages of few flashes show what is evoked."""
     names = (
         "background_uv",
@@ -119,7 +119,7 @@ def still(seed: int, p300_uv: float, **settings: bool) -> SyntheticAmp:
     )
     attention = Attention(GROUPS, soa_s=0.4, repetitions=4, p300_uv=p300_uv)
     signal = Signal(**dict.fromkeys(names, 0.0))
-    return SyntheticAmp(CHANNELS, RATE_HZ, seed, signal=signal, attention=attention, line_hz=0.0, **settings)
+    return SyntheticAmp(CHANNELS, RATE_HZ, seed, signal=signal, attention=attention, line_hz=0.0, cues=cues)
 
 
 def test_the_amplifier_shows_it_over_the_parietal_cortex_whatever_is_asked_for_at_once() -> None:
