@@ -91,11 +91,11 @@ def test_flashes_of_its_own_ask_for_an_item_and_end() -> None:
 def test_a_trial_that_is_decided_ends_with_the_next_flash() -> None:
     cues = FlashCues(Attention(GROUPS, soa_s=0.2, repetitions=5), RATE_HZ, np.random.default_rng(0))
     cues.end_trial()  # nothing flashes yet: too early
-    due = cues.until(round(6.0 * RATE_HZ))
+    due = cues.until(round(5.5 * RATE_HZ))
     n = sum(flash_of(cue.state) is not None for cue in due)
     assert 4 < n < 10
     cues.end_trial()
-    after = cues.until(round(6.5 * RATE_HZ))
+    after = cues.until(round(6.0 * RATE_HZ))
     assert [cue.state for cue in after] == [END]
     assert cue_of(cues.until(round(12 * RATE_HZ))[0].state) is not None
 
