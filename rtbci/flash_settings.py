@@ -98,6 +98,42 @@ class FlashSettings(Settings):
         rows = {f"r{i}": row for i, row in enumerate(self.grid, 1)}
         return rows | {f"c{i}": column for i, column in enumerate(zip(*self.grid, strict=True), 1)}
 
+    def check_use(
+        self, items: Sequence[str], policy: str, is_centred: bool, decision: Mapping[str, float]
+    ) -> None:
+        """Refuse a recipe that asks of flashes what they do not give.
+
+        Parameters
+        ----------
+        items : sequence of str
+            Classes of the recipe.
+        policy : str
+            Of its windows.
+        is_centred : bool
+            Whether it recentres or adapts.
+        decision : mapping of str to float
+            Its decision settings.
+
+        Raises
+        ------
+        ValueError
+            Says what.
+        """
+        self.check_items(items)
+        if policy != "marker":
+            raise ValueError(f"window.policy is {policy!r}, flashes need 'marker'")
+        if is_centred:
+            raise ValueError(
+                "recentre and adapt are not for flashes, most of which are nontarget; leave them out"
+            )
+        if decision["dwell_s"] or decision["smoothing_s"]:
+            raise ValueError("decision.dwell_s and smoothing_s mean nothing for flashes; set both to 0")
+
+    def asked_item(self, marker: str, items: Sequence[str]) -> str | None:
+        """Item that a marker asks to attend to, or None."""
+        meant = self.read(marker, items)
+        return meant.name if meant is not None and meant.kind == "cue" else None
+
     def check_items(self, items: Sequence[str]) -> None:
         """Refuse groups that do not tell these items apart.
 

@@ -210,28 +210,14 @@ class ParadigmRecipe(Settings):
             raise ValueError(f"branches are named {names}, need a name of its own for each")
         for branch in self.branches:
             branch.check_classes(self.classes, self.idle)
-        self._check_flashes()
+        if self.flashes is not None:
+            is_centred = self.recentre is not None or self.adapt is not None
+            self.flashes.check_use(self.classes, self.window.policy, is_centred, self.decision.model_dump())
         if self.recentre is not None and self.idle is not None and len(self.classes) == 2:
             raise ValueError(
                 f"classes are {list(self.classes)}, recentre needs two that are not idle; leave [recentre] out"
             )
         return self
-
-    def _check_flashes(self) -> None:
-        names = [branch.name for branch in self.branches if branch.kind == "erp"]
-        if self.flashes is None:
-            if names:
-                raise ValueError(f"branches {names} of kind erp read flashes; add [flashes]")
-            return
-        self.flashes.check_items(self.classes)
-        if self.window.policy != "marker":
-            raise ValueError('window.policy is "sliding", flashes need "marker"')
-        if self.recentre is not None or self.adapt is not None:
-            raise ValueError(
-                "recentre and adapt are not for flashes, of which most are nontarget; leave them out"
-            )
-        if self.decision.dwell_s or self.decision.smoothing_s:
-            raise ValueError("decision.dwell_s and smoothing_s mean nothing for flashes; set both to 0")
 
     @property
     def window_classes(self) -> tuple[str, ...]:
@@ -261,11 +247,8 @@ class ParadigmRecipe(Settings):
         The recipe's `markers` come first, then what public file formats agree on; see
         `rtbci.stream.marker_texts` for the ways in which a marker may be written.
         """
-        found = class_of_marker(marker, self.markers, self.classes)
-        if found is None and self.flashes is not None:
-            meant = self.flashes.read(marker, self.classes)
-            return meant.name if meant is not None and meant.kind == "cue" else None
-        return found
+        asked = None if self.flashes is None else self.flashes.asked_item(marker, self.classes)
+        return asked or class_of_marker(marker, self.markers, self.classes)
 
 
 class EngineInput(Settings):

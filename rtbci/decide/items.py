@@ -90,6 +90,11 @@ class ItemPolicy:
         self._flashed = {
             name: np.isin(np.asarray(self.items, dtype=object), list(group)) for name, group in groups.items()
         }
+        self._sums: FloatArray = np.zeros(len(self.items))
+        self._trial: float | None = None  # its begin; None: without markers
+        self._n_seen = self._n_used = 0
+        self._is_over = False
+        self._t_last = self._t_decided = -math.inf
         self.reset()
 
     def reset(self) -> None:
@@ -236,11 +241,9 @@ class ItemPolicy:
         return self._ends[0] if self._ends else None
 
     def _begin(self, t_begin: float | None) -> None:
-        self._trial = t_begin  # None: without markers
-        self._sums: FloatArray = np.zeros(len(self.items))
+        self._trial, self._sums = t_begin, np.zeros(len(self.items))
         self._n_seen = self._n_used = 0
-        self._is_over = False
-        self._t_last = -math.inf
+        self._is_over, self._t_last = False, -math.inf
 
     def _probs(self) -> tuple[float, ...]:
         return tuple(self.posterior.tolist())

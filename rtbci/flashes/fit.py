@@ -25,19 +25,21 @@ Scorer = Callable[[FloatArray, Labels, FloatArray], FloatArray]
 
 @dataclass(frozen=True)
 class Evidence:
-    """A score as a log-likelihood ratio: ``slope * score + offset``.
+    """Scores as a log-likelihood ratio: ``scores @ slopes + offset``.
 
     Parameters
     ----------
-    slope, offset : float
+    slopes : tuple of float
+        One for each score of a flash; 0 where scores point the wrong way.
+    offset : float
     """
 
-    slope: float
+    slopes: tuple[float, ...]
     offset: float
 
     def of(self, scores: FloatArray) -> FloatArray:
-        """Log-likelihood ratios, target against nontarget."""
-        return np.asarray(self.slope * scores + self.offset)
+        """Log-likelihood ratios, target against nontarget, shape (n,), of scores (n,) or (n, n_scores)."""
+        return np.asarray(scores.reshape(len(scores), -1) @ np.array(self.slopes) + self.offset)
 
 
 def need_pyriemann() -> None:
@@ -160,17 +162,26 @@ def crossed_scores(
 
 
 def fit_evidence(scores: FloatArray, is_target: Labels) -> Evidence:
-    """What out-of-fold scores are worth: logistic regression of one number, the share of targets taken off.
+    """What out-of-fold scores are worth: logistic regression, the share of targets taken off.
 
-    The slope is at least 0: scores that point the wrong way are no evidence.
+    Parameters
+    ----------
+    scores : ndarray of float64, shape (n,) or (n, n_scores)
+    is_target : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    Evidence
+        That says nothing, where a score points the wrong way.
     """
     from sklearn.linear_model import LogisticRegression
 
-    known = np.isfinite(scores)
-    x, y = scores[known, np.newaxis], is_target[known]
-    model = LogisticRegression(C=1e6, max_iter=2000).fit(x, y)
-    slope = float(model.coef_[0, 0])
-    if slope <= 0:
-        return Evidence(0.0, 0.0)
+    table = scores.reshape(len(scores), -1)
+    known = np.isfinite(table).all(axis=1)
+    x, y = table[known], is_target[known]
+    model = LogisticRegression(C=1e3, max_iter=2000).fit(x, y)
+    slopes = model.coef_[0]
+    if slopes.min() <= 0:
+        return Evidence((0.0,) * table.shape[1], 0.0)
     odds = np.log(y.sum() / (~y).sum())
-    return Evidence(slope, float(model.intercept_[0] - odds))
+    return Evidence(tuple(float(one) for one in slopes), float(model.intercept_[0] - odds))

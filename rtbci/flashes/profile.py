@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from rtbci.clock import utc_now
 from rtbci.errors import ConfigError
-from rtbci.flashes.fit import Evidence
 from rtbci.probe.erp import ErpProbe
 from rtbci.probe.profile import Accuracy, BranchEntry, Profile, chain_hash, join_tensors
 from rtbci.recipes import ParadigmRecipe
@@ -28,8 +27,8 @@ def erp_branch_name(recipe: ParadigmRecipe) -> str:
 
 def flash_profile(
     recipe: ParadigmRecipe,
-    probe: ErpProbe,
-    evidence: Evidence,
+    probes: Sequence[tuple[str, ErpProbe, float]],
+    offset: float,
     rate_hz: float,
     user: str,
     *,
@@ -44,9 +43,10 @@ def flash_profile(
     Parameters
     ----------
     recipe : ParadigmRecipe
-    probe : ErpProbe
-    evidence : Evidence
-        Slope becomes the branch's weight, offset the target's bias.
+    probes : sequence of (str, ErpProbe, float)
+        Name of each branch, and what its score is worth.
+    offset : float
+        Added to the sum, so that it is a log-likelihood ratio; see `rtbci.flashes.fit.Evidence`.
     rate_hz : float
         Of the epochs.
     user : str
@@ -57,7 +57,7 @@ def flash_profile(
     trained_on, montage : sequence of str
     accuracy : Accuracy, optional
     """
-    window, name = recipe.window, erp_branch_name(recipe)
+    window = recipe.window
     stages = [stage.model_dump() for stage in recipe.stages]
     return Profile(
         user=user,
@@ -67,8 +67,8 @@ def flash_profile(
         rate_hz=rate_hz,
         window_samples=round(window.length_s * rate_hz),
         hop_samples=round(window.hop_s * rate_hz),
-        branches=[BranchEntry(name=name, kind="erp", weight=evidence.slope)],
-        bias=[0.0, evidence.offset],
+        branches=[BranchEntry(name=name, kind="erp", weight=weight) for name, _, weight in probes],
+        bias=[0.0, offset],
         temperature=temperature,
         chain=stages,
         chain_hash=chain_hash(stages),
@@ -77,5 +77,5 @@ def flash_profile(
         montage=list(montage),
         accuracy=accuracy,
         created=utc_now().isoformat(timespec="seconds"),
-        weights=join_tensors({name: probe}),
+        weights=join_tensors({name: probe for name, probe, _ in probes}),
     )

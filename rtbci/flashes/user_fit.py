@@ -1,16 +1,16 @@
 """From labelled flashes to a profile, judged by cross-validation on the same flashes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.decide.items import ItemPolicy
 from rtbci.errors import CalibrationError
 from rtbci.flashes.epochs import FlashEpochs
 from rtbci.flashes.fit import Evidence, block_folds, crossed_scores, fit_evidence, fit_probe
 from rtbci.flashes.judge import Area, Selection, area_under_curve, fit_temperature
+from rtbci.flashes.profile import erp_branch_name
 from rtbci.probe.erp import ErpProbe
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.deciding import item_policy
@@ -34,6 +34,10 @@ class FlashFit:
         Of its scores.
     temperature : float
         What evidence is divided by.
+    scores : ndarray of float64, shape (n_flashes,)
+        Of each flash, by a probe that did not see its selection.
+    folds : ndarray of int, shape (n_flashes,)
+        Which flashes were left out together.
     crossed : ndarray of float64, shape (n_flashes,)
         Log-likelihood ratio of each flash by a probe that did not see its selection, after the temperature.
     area : Area
@@ -44,9 +48,15 @@ class FlashFit:
     probe: ErpProbe
     evidence: Evidence
     temperature: float
+    scores: FloatArray
+    folds: npt.NDArray[np.intp]
     crossed: FloatArray
     area: Area
     n_selections: int
+
+    def branches(self, recipe: ParadigmRecipe) -> list[tuple[str, ErpProbe, float]]:
+        """For `rtbci.flashes.profile.flash_profile`."""
+        return [(erp_branch_name(recipe), self.probe, self.evidence.slopes[0])]
 
     @property
     def usable(self) -> bool:
@@ -78,7 +88,9 @@ def crossed_evidence(
 
 
 def fit_flashes(
-    found: FlashEpochs, recipe: ParadigmRecipe, selections: Sequence[Selection] | None = None
+    found: FlashEpochs,
+    recipe: ParadigmRecipe,
+    selected: Callable[[FloatArray], Sequence[Selection]] | None = None,
 ) -> FlashFit:
     """Fit on all flashes, judge by leaving consecutive selections out.
 
@@ -86,8 +98,8 @@ def fit_flashes(
     ----------
     found : FlashEpochs
     recipe : ParadigmRecipe
-    selections : sequence of Selection, optional
-        What the temperature is fitted on, where `found` has no cues: its evidence by this fit's `crossed`.
+    selected : callable, optional
+        Gives the selections that the temperature is fitted on, from the evidence of each flash; default: cued ones.
 
     Raises
     ------
@@ -106,12 +118,7 @@ def fit_flashes(
     evidence = fit_evidence(scores, is_target)
     crossed = crossed_evidence(scores, is_target, folds)
     policy = item_policy(recipe, recipe.decision)
-    cued = selections_of(found, crossed) if selections is None else list(selections)
-    temperature = fit_temperature(cued, policy, _repetition(policy)) if cued else 1.0
-    return FlashFit(
-        probe, evidence, temperature, crossed / temperature, area_under_curve(crossed, is_target), n
-    )
-
-
-def _repetition(policy: ItemPolicy) -> int:
-    return max(policy.n_groups, 1)
+    cued = selections_of(found, crossed) if selected is None else selected(crossed)
+    temperature = fit_temperature(cued, policy, policy.n_groups) if cued else 1.0
+    area = area_under_curve(crossed, is_target)
+    return FlashFit(probe, evidence, temperature, scores, folds, crossed / temperature, area, n)

@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.errors import ShapeError
+from rtbci.errors import ConfigError, ShapeError
 from rtbci.probe.tangent import inverse_roots, shrink, triangle
 from rtbci.stages.stage import FloatArray
 
@@ -61,8 +61,11 @@ class ErpProbe:
     @classmethod
     def from_tensors(cls, tensors: dict[str, npt.NDArray[np.float64]]) -> Self:
         """Build from the tensors that `tensors` gives."""
-        numbers = (float(tensors[name][0]) for name in ("intercept", "shrinkage"))
-        return cls(*(tensors[name] for name in ("filters", "template", "reference", "coef")), *numbers)
+        filters, template, reference, coef = (
+            tensors[name] for name in ("filters", "template", "reference", "coef")
+        )
+        intercept, shrinkage = (float(tensors[name][0]) for name in ("intercept", "shrinkage"))
+        return cls(filters, template, reference, coef, intercept, shrinkage)
 
     def tensors(self) -> dict[str, FloatArray]:
         """Weights by name, for a profile."""
@@ -123,7 +126,11 @@ class ErpBranch:
         self._rehearsed = np.random.default_rng(0).standard_normal((probe.n_samples, probe.n_channels))
 
     def push(self, hop: FloatArray) -> None:
-        """Nothing: only windows count; see `rtbci.probe.branches.Branch.push`."""
+        """Refuse: hops come only where windows slide; see `rtbci.probe.branches.Branch.push`."""
+        raise ConfigError(
+            f"branch '{self.name}': got a hop of {len(hop)} samples, need windows that are locked to flashes; set "
+            "policy = 'marker' in the recipe's [window]"
+        )
 
     def logits(self) -> FloatArray | None:
         """None: windows do not slide; see `rtbci.probe.branches.Branch.logits`."""

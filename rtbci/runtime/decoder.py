@@ -1,5 +1,6 @@
 """The decoder: a recording or a stream in, predictions out, the same object for both."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -31,8 +32,6 @@ from rtbci.stream.layout import ChannelMap, match_channels
 from rtbci.stream.source import Marker, StreamInfo
 
 __all__ = ["Decoder", "Prepared", "Verdict"]
-
-MAX_LOST = 1000  # nobody may ask for them
 
 
 class Decoder:
@@ -112,7 +111,7 @@ class Decoder:
         self._parts = Parts(self.recipe, profile, backend, engine, n_threads, self.adapt, opener)
         self._policy = self._make_policy()
         self._pipeline: Pipeline | None = None
-        self._lost: list[DroppedMarker] = []
+        self._lost: deque[DroppedMarker] = deque(maxlen=1000)  # nobody may ask for them
         self._opened_with: Profile | None = None
         self._gains_uv: FloatArray = np.empty(0)
         self._read: npt.NDArray[np.bool_] = np.empty(0, dtype=bool)
@@ -279,7 +278,8 @@ class Decoder:
 
     def lost_windows(self) -> list[DroppedMarker]:
         """Take the markers since the last call that get no window, oldest first; none where windows slide."""
-        found, self._lost = self._lost, []
+        found = list(self._lost)
+        self._lost.clear()
         return found
 
     def rehearse(self) -> None:
@@ -375,7 +375,6 @@ class Decoder:
         return self._pipeline
 
     def _check_fit(self, prepared: Prepared) -> None:
-        """Whether a prepared profile fits the open stream, if one is open."""
         profile, pipeline, channel_map = prepared.profile, self._pipeline, self.channel_map
         if pipeline is None or channel_map is None:
             return
@@ -385,10 +384,9 @@ class Decoder:
         check_same_windows(profile, lengths, pipeline.grid.length, pipeline.rate_out_hz)
 
     def _note_lost(self) -> None:
-        lost = self.pipeline.lost_windows()
-        for one in lost:
+        for one in self.pipeline.lost_windows():
             self._policy.drop(one.marker)
-        self._lost = (self._lost + lost)[-MAX_LOST:]
+            self._lost.append(one)
 
     def _make_policy(self) -> Deciding:
         """The policy of the configuration, else of the profile, else of the recipe."""

@@ -25,7 +25,7 @@ from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.quality import SignalQuality
 from rtbci.runtime.rehearsal import Rehearsal
 from rtbci.runtime.requests import RequestHandler
-from rtbci.runtime.telemetry import Report, Telemetry, channels_found, hello_of
+from rtbci.runtime.telemetry import Report, Telemetry, channels_found, hello_of, marker_data
 from rtbci.runtime.teller import Teller
 from rtbci.runtime.use_watch import UseWatch
 from rtbci.runtime.watch import StreamWatch
@@ -238,8 +238,9 @@ class LiveRun:
     def _take(self, chunk: Chunk, markers: Sequence[Marker], t_taken: float) -> None:
         for marker in markers:
             self._decoder.mark(marker)
-            class_name = self._decoder.recipe.class_of(marker.value)
-            self._outbox.event("marker", marker.t_lsl, marker.value, {"class": class_name})
+            self._outbox.event(
+                "marker", marker.t_lsl, marker.value, marker_data(self._decoder.recipe, marker.value)
+            )
         if not len(chunk.t_lsl):
             return
         self._watch.received(t_taken)

@@ -313,14 +313,9 @@ class Pipeline:
         self.exchange(Successor(branches, fusion))
 
     def _marker_windows(self) -> MarkerWindows:
-        length_s = self.grid.length / self.rate_out_hz
-        return MarkerWindows(
-            self.grid.t_min_s,
-            self.grid.t_min_s + length_s,
-            self.rate_out_hz,
-            self._chain.n_channels_out,
-            LATE_MARKER_S,
-        )
+        t_min_s, rate_hz = self.grid.t_min_s, self.rate_out_hz
+        t_max_s = t_min_s + self.grid.length / rate_hz
+        return MarkerWindows(t_min_s, t_max_s, rate_hz, self._chain.n_channels_out, LATE_MARKER_S)
 
     def _push(self, data: FloatArray, t_lsl: FloatArray) -> list[Estimate]:
         t_start = self._clock()

@@ -15,16 +15,26 @@ from rtbci.publish.messages import (
     ProfileRef,
     Rate,
     Rates,
+    Scalar,
     State,
     StatusContent,
     StreamRef,
 )
+from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.latency import RecentLatency
 from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["Report", "Telemetry", "channels_found", "hello_of", "profile_ref", "profile_ref_of"]
+__all__ = [
+    "Report",
+    "Telemetry",
+    "channels_found",
+    "hello_of",
+    "marker_data",
+    "profile_ref",
+    "profile_ref_of",
+]
 
 _NONE_BAD: Mapping[str, str] = {}
 
@@ -64,6 +74,15 @@ def channels_found(channel_map: ChannelMap) -> dict[str, str | int]:
         "inferred": ",".join(channel_map.inferred),
         "ignored": ",".join(channel_map.ignored),
     }
+
+
+def marker_data(recipe: ParadigmRecipe, text: str) -> dict[str, Scalar]:
+    """What the event of a marker says beside its text: the class asked for, and where items flash, what it is of a selection."""
+    data: dict[str, Scalar] = {"class": recipe.class_of(text)}
+    meant = None if recipe.flashes is None else recipe.flashes.read(text, recipe.classes)
+    if meant is not None:
+        data["part"] = "flash" if meant.is_flash else meant.kind
+    return data
 
 
 def _engine_ref(decoder: Decoder) -> EngineRef:

@@ -178,7 +178,8 @@ def _probs(verdict: Verdict) -> Sequence[float] | None:
     """What is published: of the items, where windows are of flashes."""
     if verdict.items is not None or verdict.estimate.probs is None:
         return verdict.items
-    return verdict.estimate.probs.tolist()
+    probs: list[float] = verdict.estimate.probs.tolist()
+    return probs
 
 
 def _meaning(offset_s: float) -> str:
