@@ -1,6 +1,7 @@
 """`rtbci calibrate` where items flash: cued items from recordings, or from the markers of whoever shows the flashes."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -80,10 +81,11 @@ def calibrate_flashes(config: RunConfig, request: Request, recipe: ParadigmRecip
 
 
 def _check(request: Request) -> None:
-    if not request.files and request.cues != "markers":
+    if not request.files and request.cues not in ("page", "markers"):
         raise ConfigError(
-            f"--cues: got '{request.cues}', need markers where items flash: the program that shows the flashes says which item "
-            "to attend to (cue/ITEM); give --cues markers and --markers STREAM, or recordings with --from"
+            f"--cues: got '{request.cues}', need page or markers where items flash: a terminal cannot show flashes at known "
+            "times; for a program of your own that says which item to attend to (cue/ITEM) give --cues markers and --markers "
+            "STREAM, or recordings with --from"
         )
     given = {
         "--resume": request.resume,
@@ -117,11 +119,22 @@ def _follow(config: RunConfig, request: Request, recipe: ParadigmRecipe, console
     def say(line: str) -> None:
         console.print(line, highlight=False)
 
-    n_wanted = request.n_trials or N_ITEMS
+    n_wanted, shows = request.n_trials or N_ITEMS, request.cues == "page"
     profile = find_profile(recipe.name, config.profile)
-    with FlashCollector(recipe, n_wanted, say, profile) as collector, stop_on_signals() as stop:
+    if shows:
+        stream = config.stream.model_copy(update={"markers": request.cue_stream})
+        config = config.model_copy(update={"stream": stream})
+    with ExitStack() as stack:
+        collector = stack.enter_context(FlashCollector(recipe, n_wanted, say, profile))
+        stop = stack.enter_context(stop_on_signals())
         collector.enough = stop
-        say(f"following markers cue/ITEM and flash/GROUP; {n_wanted} items, Ctrl-C when there are enough")
+        if shows:
+            from rtbci.commands.calibrate_speller import LettersOnPage
+
+            asked = (recipe, n_wanted, request.seed or 0, request.cue_stream)
+            stack.enter_context(LettersOnPage(*asked, stop, say, browser=request.browser))
+        else:
+            say(f"following markers cue/ITEM and flash/GROUP; {n_wanted} items, Ctrl-C when there are enough")
         LiveRun(config, collector, lsl_factory(config)).run(stop)
         return collector.collected()
 

@@ -14,11 +14,9 @@ from rtbci.commands.demo_speller_board import SpellerBoard
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.errors import ConfigError
+from rtbci.flashes.contest import Contest, hold_contest
 from rtbci.flashes.epochs import cut_epochs
 from rtbci.flashes.fit import need_pyriemann
-from rtbci.flashes.profile import flash_profile
-from rtbci.flashes.user_fit import FlashFit, fit_flashes
-from rtbci.probe.profile import Profile
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import ParadigmRecipe
@@ -73,9 +71,10 @@ def demo_speller(
     console.print(
         f"calibrating a synthetic user on {N_LETTERS} letters, not in real time ...", highlight=False
     )
-    profile, fit = calibrated(recipe, record_letters(amp, N_LETTERS))
+    contest = calibrated(recipe, record_letters(amp, N_LETTERS))
     console.print(
-        f"its flashes are told apart with an AUC of {fit.area.value:.2f} (cross-validated)", highlight=False
+        f"its flashes are told apart with an AUC of {contest.chosen.area.value:.2f} (cross-validated)",
+        highlight=False,
     )
     score = SpellingScore(len(recipe.classes), len(attention.groups), LEAD_S + REST_S)
     config = config.model_copy(update={"duration_s": seconds})
@@ -84,7 +83,7 @@ def demo_speller(
         publisher = stack.enter_context(Publisher(address))
         page = DemoPage(config, publisher, stack)
         decoder = stack.enter_context(
-            Decoder(recipe, profile=profile, decision=config.decision, mask=config.mask.enabled)
+            Decoder(recipe, profile=contest.profile, decision=config.decision, mask=config.mask.enabled)
         )
         page.show(console, opens)
         source = AmpSource(amp)
@@ -118,26 +117,15 @@ def record_letters(amp: SyntheticAmp, n: int) -> Recording:
     return Recording(amp.info, np.concatenate(parts), tuple(markers))
 
 
-def calibrated(recipe: ParadigmRecipe, recording: Recording) -> tuple[Profile, FlashFit]:
-    """A profile fitted on the letters of a recording, and how good it is.
+def calibrated(recipe: ParadigmRecipe, recording: Recording) -> Contest:
+    """A decoder fitted on the letters of a recording alone, and how good it is.
 
     Raises
     ------
     CalibrationError
         When nothing can be learnt from them.
     """
-    found = cut_epochs([recording], recipe)
-    fit = fit_flashes(found, recipe)
-    profile = flash_profile(
-        recipe,
-        fit.probe,
-        fit.evidence,
-        found.rate_hz,
-        USER,
-        temperature=fit.temperature,
-        n_trials=fit.n_selections,
-    )
-    return profile, fit
+    return hold_contest(cut_epochs([recording], recipe), recipe, USER, None)
 
 
 def _word(recipe: ParadigmRecipe, seed: int) -> list[str]:

@@ -15,7 +15,7 @@ from rtbci.runtime.verdict import Verdict
 from rtbci.stages.marker_windows import DroppedMarker
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.layout import ChannelMap
-from rtbci.stream.source import Marker, StreamInfo
+from rtbci.stream.source import UNSEEN, Marker, StreamInfo
 
 __all__ = ["FlashCollector"]
 
@@ -156,6 +156,8 @@ class FlashCollector(Decoder):
         flashes, n_ended, is_open, has_flash = flashes_of(self.recipe), 0, False, False
         for marker in sorted(self._markers, key=lambda one: one.t_lsl):
             meant = flashes.read(marker.value, self.recipe.classes)
+            if marker.value == UNSEEN:
+                is_open = False
             if meant is None:
                 continue
             if meant.kind in ("end", "cue"):

@@ -62,9 +62,9 @@ def attention(recipe: ParadigmRecipe) -> Attention:
 def profile(recipe: ParadigmRecipe, attention: Attention) -> Profile:
     wanted = (*"ABCDE", "backspace", "A", "C")
     amp = SyntheticAmp(recipe.input.channels, 250.0, seed=3, attention=replace(attention, wanted=wanted))
-    made, fit = calibrated(recipe, record_letters(amp, len(wanted)))
-    assert fit.usable
-    return made
+    contest = calibrated(recipe, record_letters(amp, len(wanted)))
+    assert contest.usable
+    return contest.profile
 
 
 @contextmanager
