@@ -55,7 +55,10 @@ def amp(
         bool, typer.Option(help="Arrow keys, or numbers of targets, say what the user does.")
     ] = False,
     paradigm: Annotated[
-        str, typer.Option(help="The user looks at the flickers of this one, instead of imagining hands.")
+        str,
+        typer.Option(
+            help="The user looks at its flickers or attends to its flashes, instead of imagining hands."
+        ),
     ] = "",
     follow: Annotated[
         str, typer.Option(help="Marker stream whose cues the user follows, as rtbci-cues of a calibration.")
@@ -63,7 +66,7 @@ def amp(
     chunk: Annotated[int, typer.Option(help="Samples sent together.")] = 8,
     name: Annotated[str, typer.Option(help="Name of the LSL stream.")] = "rtbci-amp",
 ) -> None:
-    """Stream a synthetic amplifier (left and right hand imagery, or flicker), or a BrainFlow board."""
+    """Stream a synthetic amplifier (left and right hand imagery, flicker, or flashes), or a BrainFlow board."""
     from rtbci.commands import amp as command
 
     if brainflow is not None:

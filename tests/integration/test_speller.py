@@ -1,12 +1,16 @@
 """The loop of a speller, closed: the page in a browser, a synthetic user who sees it, the run that decides, and the text."""
 
+import io
+import re
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 pytest.importorskip(
     "starlette", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'"
@@ -18,11 +22,13 @@ from rtbci.amp.outlet import AmpOutlet
 from rtbci.amp.source import AmpSource
 from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.calibrate.markers_out import CueMarkers
+from rtbci.commands.calibrate_base import Request
+from rtbci.commands.calibrate_flashes import calibrate_flashes
 from rtbci.commands.demo_speller import calibrated, record_letters
 from rtbci.commands.run import lsl_factory
 from rtbci.commands.speller_verbs import open_page
 from rtbci.config import RunConfig
-from rtbci.probe.profile import Profile
+from rtbci.probe.profile import Profile, read_profile
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.runtime.decoder import Decoder
@@ -140,3 +146,35 @@ def test_a_synthetic_user_spells_on_the_page(
     assert session.text == text == "C"
     assert all(10 <= one.n_flashes <= 25 for one in session.score.letters)
     assert page.measured()["clock_error_ms"] < 20.0
+
+
+@needs_browser
+def test_a_synthetic_user_is_calibrated_on_the_page(
+    recipe: ParadigmRecipe, attention: Attention, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    name, markers = unique("speller-amp"), unique("speller-cues")
+    stream = {"name": name, "timeout_s": 20.0}
+    config = RunConfig.model_validate({"paradigm": recipe.name, "user": "ada", "stream": stream})
+    request = Request(cues="page", n_trials=3, browser=False, cue_stream=markers)
+    console = Console(file=io.StringIO(), width=200)
+    assert isinstance(console.file, io.StringIO)
+
+    def press_start() -> None:
+        said = console.file
+        assert isinstance(said, io.StringIO)
+        live_runs.wait_for(lambda: "letters: http" in said.getvalue(), "the page")
+        url = re.findall(r"letters: (http\S+)", said.getvalue())[0]
+        with Chromium(url, tmp_path / "browser") as browser:
+            browser.wait_for(
+                "document.body.dataset.step === 'start' && !document.getElementById('go').disabled", 60.0
+            )
+            browser.press(" ")
+            browser.wait_for("document.body.dataset.step === 'done'", 120.0)
+
+    with watching(recipe, attention, name, markers), ThreadPoolExecutor(1, "browser") as pool:
+        pressed = pool.submit(press_start)
+        profile = read_profile(calibrate_flashes(config, request, recipe, console))
+        pressed.result(10.0)
+    assert (profile.user, profile.n_trials, profile.generation) == ("ada", 3, 1)
+    assert "item 3 of 3" in console.file.getvalue()

@@ -14,7 +14,8 @@ class PlayedPage:
     """A page on a clock that only waiting moves; `also` is called before each flash with its number over all sequences."""
 
     def __init__(self, also: Callable[[int], object] = lambda _i: None) -> None:
-        self.items, self.groups = ("A", "B", "C", "D"), dict(GROUPS)
+        self.items: tuple[str, ...] = ("A", "B", "C", "D")
+        self.groups: dict[str, tuple[str, ...]] = {**GROUPS}
         self.t, self.generation, self.n_starts, self.n_flashes = 100.0, 1, 0, 0
         self.steps, self.texts = list[tuple[str, str | None]](), list[tuple[str, str]]()
         self._also, self._sequence, self._i = also, list[str](), 0
