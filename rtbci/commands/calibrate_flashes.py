@@ -148,17 +148,17 @@ def _show(contest: Contest, found: FlashEpochs, recipe: ParadigmRecipe, console:
         highlight=False,
     )
     table = Table(title=None, box=None, padding=(0, 2))
-    for name in ("decoder", "AUC", "95 %", "loss", "items right", "95 %", ""):
-        table.add_column(name, justify="left" if name in ("decoder", "") else "right")
+    for name in ("decoder", "AUC of flashes", "loss", "items right", ""):
+        table.add_column(name, justify="left" if name in ("decoder", "") else "right", no_wrap=True)
     for one in contest.contenders:
         low, high = wilson(one.n_right, one.n_items)
         table.add_row(
             one.name,
-            f"{one.area.value:.3f}",
-            f"{one.area.low:.2f} to {one.area.high:.2f}",
+            f"{one.area.value:.3f} [{one.area.low:.2f}, {one.area.high:.2f}]",
             f"{one.loss:.3f}",
-            f"{one.n_right} of {one.n_items}" if one.n_items else "no cues",
-            f"{100 * low:.0f} to {100 * high:.0f} %" if one.n_items else "",
+            f"{one.n_right} of {one.n_items} [{100 * low:.0f}, {100 * high:.0f} %]"
+            if one.n_items
+            else "no cues",
             "used" if one is contest.chosen else "",
         )
     console.print(table)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from rtbci.decide.items import ItemPolicy
 from rtbci.flashes.epochs import FlashEpochs
 from rtbci.flashes.evaluate import fit_any
-from rtbci.flashes.fit import Evidence, fit_evidence
+from rtbci.flashes.fit import fit_evidence
 from rtbci.flashes.judge import Area, Selection, area_under_curve, fit_temperature, play, wilson
 from rtbci.flashes.profile import erp_branch_name, flash_profile
 from rtbci.flashes.user_fit import selections_of
@@ -100,30 +100,25 @@ def hold_contest(
     name = erp_branch_name(recipe)
     probes = {name: [(name, fit.probe, fit.evidence.slopes[0])]}
     offsets, temperatures = {name: fit.evidence.offset}, {name: fit.temperature}
-    contenders = [_contender("own flashes", fit.crossed, found, recipe)]
+    contenders = [_contender("own", fit.crossed, found, recipe)]
     keys = [name]
     said = None if population is None else _population_scores(population, found)
     if population is not None and said is not None:
+        contenders.append(_contender("population", said / population.temperature, found, recipe))
+        keys.append("population")
+        lean, of_population = population.bias[1] - population.bias[0], _branches(population)
+        probes["population"], offsets["population"] = of_population, lean
+        temperatures["population"] = population.temperature
         scores = np.column_stack([said, fit.scores])
-        both = _crossed(scores, is_target, fit.folds)
         evidence = fit_evidence(scores, is_target)
-        temperature = _temperature(both, found, recipe)
-        contenders += [
-            _contender("population as it is", said / population.temperature, found, recipe),
-            _contender("both", both / temperature, found, recipe),
-        ]
-        keys += ["population", "both"]
-        of_population = _branches(population)
-        probes |= {
-            "population": of_population,
-            "both": [
-                *((one, probe, weight * evidence.slopes[0]) for one, probe, weight in of_population),
-                (OWN, fit.probe, evidence.slopes[1]),
-            ],
-        }
-        lean = population.bias[1] - population.bias[0]
-        offsets |= {"population": lean, "both": evidence.offset + evidence.slopes[0] * lean}
-        temperatures |= {"population": population.temperature, "both": temperature}
+        if evidence.slopes[0]:  # both say something that the other does not
+            both = _crossed(scores, is_target, fit.folds)
+            temperatures["both"] = _temperature(both, found, recipe)
+            contenders.append(_contender("both", both / temperatures["both"], found, recipe))
+            keys.append("both")
+            weighed = [(one, probe, weight * evidence.slopes[0]) for one, probe, weight in of_population]
+            probes["both"] = [*weighed, (OWN, fit.probe, evidence.slopes[1])]
+            offsets["both"] = evidence.offset + evidence.slopes[0] * lean
     best = int(np.argmin([one.loss for one in contenders]))
     profile = flash_profile(
         recipe,
@@ -160,12 +155,10 @@ def _population_scores(population: Profile, found: FlashEpochs) -> FloatArray | 
 def _crossed(scores: FloatArray, is_target: npt.NDArray[np.bool_], folds: npt.NDArray[np.intp]) -> FloatArray:
     found = np.empty(len(scores))
     for fold in np.unique(folds):
-        found[folds == fold] = _fit(scores[folds != fold], is_target[folds != fold]).of(scores[folds == fold])
+        found[folds == fold] = fit_evidence(scores[folds != fold], is_target[folds != fold]).of(
+            scores[folds == fold]
+        )
     return found
-
-
-def _fit(scores: FloatArray, is_target: npt.NDArray[np.bool_]) -> Evidence:
-    return fit_evidence(scores, is_target)
 
 
 def _temperature(evidence: FloatArray, found: FlashEpochs, recipe: ParadigmRecipe) -> float:
