@@ -1,30 +1,6 @@
-from rtbci.publish.messages import EngineRef, Event, Prediction, ProfileRef, Quality, Trace
 from rtbci.speller.follow import LetterFollower
 from rtbci.speller.score import Letter
-
-
-def marker(text: str, t_lsl: float) -> Event:
-    return Event(v=1, session="s", seq=0, t_sent=t_lsl, kind="marker", t_lsl=t_lsl, value=text)
-
-
-def prediction(decision: str | None, t_end: float) -> Prediction:
-    return Prediction(
-        v=1,
-        session="s",
-        seq=0,
-        t_sent=t_end,
-        classes=("A", "B"),
-        probs=(0.9, 0.1),
-        label="A",
-        decision=decision,
-        why=None if decision else "below_threshold",
-        t_window=(t_end - 1.0, t_end),
-        age_ms=1.0,
-        trace_ms=Trace(wait=1.0, filter=0.0, encode=0.0, probe=0.0, send=0.0),
-        quality=Quality(score=1.0),
-        profile=ProfileRef(user="", id="", generation=0),
-        engine=EngineRef(name="", id=""),
-    )
+from tests.speller_samples import marker, prediction
 
 
 def test_a_letter_is_told_once_it_is_decided_or_the_next_begins() -> None:
