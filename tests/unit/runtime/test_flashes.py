@@ -119,7 +119,8 @@ def test_windows_are_those_that_it_was_fitted_on(paradigm: Path, recording: Reco
         fusion = fitted(paradigm)
     weight, bias = fusion.branches[0].weight, fusion.bias[1]
     expected = [(weight * one + bias) / fusion.temperature for one in scores]
-    np.testing.assert_allclose([evidence_of(one) for one in decoded], expected, atol=1e-9)
+    found_evidence = [e for one in decoded if (e := evidence_of(one)) is not None]
+    np.testing.assert_allclose(found_evidence, expected, atol=1e-9)
 
 
 def test_a_gap_keeps_complete_windows_and_tells_which_are_lost(paradigm: Path, recording: Recording) -> None:
