@@ -24,7 +24,8 @@ def evoked(tested: FlashAnswer, item: str | None, group: str, n: int = 40) -> Fl
     i_apart = round(2 * RATE_HZ)
     cues = [Cue(0, f"cue/{item}")] if item else []
     flashes = [Cue(k * i_apart, f"flash/{group}") for k in range(n)]
-    return tested.push(0, n * i_apart, [*cues, *flashes]).reshape(n, i_apart, -1).mean(axis=0)
+    made = tested.push(0, n * i_apart, [*cues, *flashes])
+    return np.asarray(made.reshape(n, i_apart, -1).mean(axis=0))
 
 
 @pytest.mark.parametrize("seed", range(4))
