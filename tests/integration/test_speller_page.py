@@ -160,6 +160,10 @@ def test_a_browser_flashes_groups_and_tells_its_frames(page: SpellerPage, tmp_pa
         thread.join(10.0)
         lit = browser.evaluate("[...window.lit].join(' ')").split()
         assert browser.evaluate("document.getElementById('text').textContent") == "BD"
+        place = "document.getElementById('text').getBoundingClientRect()"
+        assert browser.evaluate(
+            f"document.elementFromPoint({place}.x + 5, {place}.y + 5).closest('header') !== null"
+        )
     assert set(lit) == {"ABC", "D␣⌫", "AD", "B␣", "C⌫"}
     texts = [text for text, _ in markers.sent]
     assert [text for text in texts if text.startswith("cue/")] == ["cue/B", "cue/B", "cue/D"]

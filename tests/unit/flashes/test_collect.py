@@ -96,7 +96,7 @@ def test_at_chance_no_profile_is_written(paradigm: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("request_", "match"),
     [
-        (Request(), "--cues: got 'page', need markers where items flash"),
+        (Request(cues="terminal"), "--cues: got 'terminal', need page or markers where items flash"),
         (
             Request(cues="markers", resume=True, maps=("a=b",)),
             "got --resume, --map, which flashes have no use for",
