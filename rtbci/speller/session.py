@@ -11,8 +11,8 @@ import numpy as np
 from rtbci.clock import Clock, now, wait_on
 from rtbci.speller.markers import BEGIN, CUE, END, FLASH
 from rtbci.speller.order import FlashOrder
-from rtbci.speller.page.speller_page import Shown
 from rtbci.speller.score import Letter, SpellingScore
+from rtbci.speller.shown import Shown
 from rtbci.speller.text import written
 from rtbci.stream.source import UNSEEN
 from rtbci.web.page_messages import Pause

@@ -5,10 +5,11 @@ import queue
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Self
+from typing import Self
 
 from rtbci.clock import Clock, now
 from rtbci.speller.display import FlashFrames, flash_frames
+from rtbci.speller.shown import Shown
 from rtbci.speller.text import shown_as
 from rtbci.web.guarding import origin_of
 from rtbci.web.page_link import PageLink
@@ -17,7 +18,7 @@ from rtbci.web.page_timing import PageTiming
 from rtbci.web.server import PageServer, listen
 from rtbci.web.token_page import token_page
 
-__all__ = ["Shown", "SpellerPage"]
+__all__ = ["SpellerPage"]
 
 WHAT = "speller page"
 HOST = "127.0.0.1"
@@ -27,21 +28,6 @@ POLL_S = 0.05
 TOKEN_BYTES = 16
 MIN_FRAMES = 90
 """Frames that the refresh rate is measured on."""
-
-
-class Shown(NamedTuple):
-    """A flash that the page has shown.
-
-    Parameters
-    ----------
-    i_flash : int
-        Index in the sequence that was asked for.
-    t_lsl : float
-        When it was shown, in seconds of the local LSL clock; NaN when that is not certain.
-    """
-
-    i_flash: int
-    t_lsl: float
 
 
 class SpellerPage:

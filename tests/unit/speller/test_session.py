@@ -2,8 +2,8 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 
-from rtbci.speller.page.speller_page import Shown
 from rtbci.speller.session import Plan, Session
+from rtbci.speller.shown import Shown
 from rtbci.web.page_messages import Pause
 
 GROUPS = {"r1": ("A", "B"), "r2": ("C", "D"), "c1": ("A", "C"), "c2": ("B", "D")}
