@@ -123,7 +123,7 @@ def play(selection: Selection, policy: ItemPolicy, soa_s: float = 0.2) -> Outcom
 def posteriors(selection: Selection, policy: ItemPolicy) -> FloatArray:
     """Log of the unnormalised posterior after each flash, shape (n_flashes, n_items)."""
     steps = [e * policy.holds(group) for group, e in zip(selection.groups, selection.evidence, strict=True)]
-    return np.cumsum(np.array(steps), axis=0)
+    return np.asarray(np.cumsum(np.array(steps, dtype=np.float64), axis=0), dtype=np.float64)
 
 
 def fit_temperature(

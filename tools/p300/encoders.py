@@ -56,16 +56,10 @@ class EncoderScorer:
         from sklearn.preprocessing import StandardScaler
 
         adapter = self._adapter(epochs, is_target)
+        # As keywords from a mapping: scikit-learn's annotations say what its defaults are, not what it takes.
+        chosen: dict[str, Any] = {"Cs": PENALTIES, "l1_ratios": (0.0,), "use_legacy_attributes": False}
         model = make_pipeline(
-            StandardScaler(),
-            LogisticRegressionCV(
-                Cs=PENALTIES,
-                cv=4,
-                scoring="roc_auc",
-                max_iter=2000,
-                l1_ratios=(0.0,),
-                use_legacy_attributes=False,
-            ),
+            StandardScaler(), LogisticRegressionCV(cv=4, scoring="roc_auc", max_iter=2000, **chosen)
         ).fit(self.features(epochs, adapter), is_target)
         return np.asarray(model.decision_function(self.features(others, adapter)))
 
