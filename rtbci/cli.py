@@ -36,6 +36,7 @@ from rtbci.commands.profile import app as profile_app
 from rtbci.commands.report_command import report as report_command
 from rtbci.commands.session import app as session_app
 from rtbci.commands.signal_commands import amp, chaos, replay, streams
+from rtbci.commands.speller import app as speller_app
 from rtbci.commands.verify_command import verify
 from rtbci.errors import RtbciError
 
@@ -63,6 +64,7 @@ app.add_typer(feedback_app, name="feedback")
 app.add_typer(flicker_app, name="flicker")
 app.add_typer(profile_app, name="profile")
 app.add_typer(session_app, name="session")
+app.add_typer(speller_app, name="speller")
 
 
 def _version(wanted: bool) -> None:
@@ -331,7 +333,10 @@ app.command()(osc)
 def demo(
     seconds: Annotated[
         float | None,
-        typer.Option(min=1.0, help="How long (default: 60, or 200 where a baseline is learnt first)."),
+        typer.Option(
+            min=1.0,
+            help="How long (default: 60; 200 where a baseline is learnt first; until a word is spelled).",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic user.")] = 0,
     pub: Annotated[str, typer.Option(help="ZMQ address to publish on; port 0: any.")] = "tcp://127.0.0.1:0",

@@ -16,6 +16,7 @@ from rtbci.align_settings import AlignSettings
 from rtbci.backends.session import Precision
 from rtbci.branch_settings import BranchSettings, StimulusSettings
 from rtbci.errors import ConfigError
+from rtbci.flash_settings import FLASH_CLASSES, FlashSettings
 from rtbci.guard_settings import GuardSettings
 from rtbci.recipe_extends import joined, resolved
 from rtbci.settings import Settings, check_settings, read_toml
@@ -29,6 +30,7 @@ __all__ = [
     "BranchSettings",
     "DecisionSettings",
     "EngineRecipe",
+    "FlashSettings",
     "ParadigmRecipe",
     "RecentreSettings",
     "StageSettings",
@@ -195,6 +197,7 @@ class ParadigmRecipe(Settings):
     guard: Annotated[GuardSettings | None, Field(exclude_if=lambda one: one is None)] = None
     value: ValueSettings | None = None
     rhythms: tuple[RhythmSettings, ...] = ()  # of the synthetic user
+    flashes: FlashSettings | None = None
     population: str | None = None
     folder: Path = Field(default=Path(), exclude=True)
     files: tuple[Path, ...] = Field(default=(), exclude=True)
@@ -213,11 +216,19 @@ class ParadigmRecipe(Settings):
         if self.value is not None:
             centres = self.recentre is not None or (self.adapt is not None and self.adapt.enabled)
             self.value.check(self.classes, self.window.length_s, self.window.policy, recentres=centres)
+        if self.flashes is not None:
+            is_centred = self.recentre is not None or self.adapt is not None
+            self.flashes.check_use(self.classes, self.window.policy, is_centred, self.decision.model_dump())
         if self.recentre is not None and self.idle is not None and len(self.classes) == 2:
             raise ValueError(
                 f"classes are {list(self.classes)}, recentre needs two that are not idle; leave [recentre] out"
             )
         return self
+
+    @property
+    def window_classes(self) -> tuple[str, ...]:
+        """Classes of one window: of a flash, where items flash; else those of the paradigm."""
+        return self.classes if self.flashes is None else FLASH_CLASSES
 
     @property
     def required_channels(self) -> tuple[str, ...]:
@@ -242,7 +253,8 @@ class ParadigmRecipe(Settings):
         The recipe's `markers` come first, then what public file formats agree on; see
         `rtbci.stream.marker_texts` for the ways in which a marker may be written.
         """
-        return class_of_marker(marker, self.markers, self.classes)
+        asked = None if self.flashes is None else self.flashes.asked_item(marker, self.classes)
+        return asked or class_of_marker(marker, self.markers, self.classes)
 
 
 class EngineInput(Settings):

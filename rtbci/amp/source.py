@@ -22,11 +22,11 @@ class AmpSource:
     Parameters
     ----------
     amp : SyntheticAmp
-        Owned by this source from here on, except its `set_state`.
+        Owned by this source from here on, except its `set_state`; goes on from the samples that it has given before.
     chunk : int
         Samples that become available together.
     clock : Clock
-        Seconds of the local LSL clock; stamps are ``t_open + i / rate``.
+        Seconds of the local LSL clock; stamps are ``t_open + i / rate``, i from the first sample here.
 
     Raises
     ------
@@ -41,7 +41,7 @@ class AmpSource:
         self._pace = Pace(1.0, clock)
         self._closed = threading.Event()
         self._closed.set()
-        self._n_pulled = 0
+        self._n_pulled = amp.n_given
         self._markers: list[Marker] = []
 
     @property
@@ -90,6 +90,10 @@ class AmpSource:
         self._n_pulled += n_samples
         self._markers += [Marker(t0 + t, value) for t, value in markers]
         return Chunk(data, t_lsl)
+
+    def sample_at(self, t_lsl: float) -> int:
+        """Index of the sample that is or will be stamped nearest to a time, in seconds of the local LSL clock."""
+        return round((t_lsl - self._pace.t0_lsl) * self.info.rate_hz)
 
     def pull_markers(self) -> list[Marker]:
         """Return the cues that came since the last call."""

@@ -1,4 +1,4 @@
-"""A synthetic amplifier: EEG of one user who imagines movements, looks at flickers or works, reproducible to the bit."""
+"""A synthetic amplifier: EEG of one user who imagines movements, looks at flickers, attends to flashes or works, reproducible to the bit."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,12 +9,14 @@ import numpy as np
 from rtbci.amp.cues import STATES, Cue, GrazCues
 from rtbci.amp.eyes import Blinks
 from rtbci.amp.feet import FEET, Feet
+from rtbci.amp.flashes import Attention, FlashAnswer, FlashCues, flash_dipoles
 from rtbci.amp.flicker import PLACES, Flicker, FlickerAnswer
 from rtbci.amp.head import Dipole, dipole_at, scalp_gains
 from rtbci.amp.noise import BandNoise, Mains, PinkNoise, SlowNoise
 from rtbci.amp.rhythms import BlockCues, RhythmAnswer, Rhythms
 from rtbci.amp.user import User
 from rtbci.errors import ConfigError
+from rtbci.speller.markers import CUE
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
 
 __all__ = ["DEFAULT_CHANNELS", "Signal", "SyntheticAmp"]
@@ -103,6 +105,9 @@ class SyntheticAmp:
         The user can imagine the feet too, and has a rhythm over that area; the rest of the signal is the same.
     rhythms : Rhythms, optional
         The user does these things for long, and rhythms follow: states are theirs, cues come in blocks.
+    attention : Attention, optional
+        The user attends to an item of a speller instead: states are the items, markers those of `rtbci.speller.markers`, and
+        `flash` tells what flashes where `cues` is False.
 
     Raises
     ------
@@ -128,6 +133,7 @@ class SyntheticAmp:
         flicker: Flicker | None = None,
         feet: bool = False,
         rhythms: Rhythms | None = None,
+        attention: Attention | None = None,
     ) -> None:
         if not 64 <= rate_hz <= 100_000:
             raise ConfigError(f"SyntheticAmp: rate is {rate_hz:g} Hz, need 64 to 100000 Hz; 256 is usual")
@@ -135,19 +141,27 @@ class SyntheticAmp:
         hands = (*STATES, FEET) if feet else STATES
         self.states = hands if flicker is None else ("rest", *flicker.frequencies_hz)
         self.states = self.states if rhythms is None else rhythms.states
-        answer = flicker or rhythms or (FEET if feet else None)
+        answer = flicker or rhythms or attention or (FEET if feet else None)
         self.info = _info(channels, rate_hz, seed, cues, line_hz, self._signal, name, answer)
-        rng_head, rng_cues, rng_eyes, rng_noise, rng_flicker, rng_feet = (
+        rng_head, rng_cues, rng_eyes, rng_noise, rng_flicker, rng_own = (
             np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(6)
         )
         s = self._signal
-        self._feet = Feet(channels, rate_hz, rng_feet, s.mu_uv, s.beta_uv, s.erd) if feet else None
+        self._feet = Feet(channels, rate_hz, rng_own, s.mu_uv, s.beta_uv, s.erd) if feet else None
         self._gains = _Gains(channels, rng_head, self._signal)
-        self._cues: GrazCues | BlockCues | None = None
-        if cues and rhythms is None:
-            self._cues = GrazCues(rate_hz, rng_cues, states=self.states[1:])
+        self.answer: FlashAnswer | None = None
+        self._answer_gains = np.zeros((len(channels), 0))
+        if attention is not None:
+            self.states = ("rest", *attention.items)
+            self.answer = FlashAnswer(attention, rate_hz, rng_own)
+            self._answer_gains = scalp_gains(channels, flash_dipoles())
+        self._cues: GrazCues | BlockCues | FlashCues | None = None
+        if cues and attention is not None:
+            self._cues = FlashCues(attention, rate_hz, rng_cues)
         elif cues and rhythms is not None:
             self._cues = BlockCues(rate_hz, rhythms)
+        elif cues:
+            self._cues = GrazCues(rate_hz, rng_cues, states=self.states[1:])
         self._rhythms = None if rhythms is None else RhythmAnswer(rhythms, channels, rate_hz, rng_flicker)
         self._flicker = (
             None if flicker is None else FlickerAnswer(flicker.frequencies_hz, rate_hz, rng_flicker)
@@ -164,6 +178,7 @@ class SyntheticAmp:
         self._n_block = max(1, round(rate_hz * BLOCK_S))
         self._n_made = 0
         self._asked_state: str | None = None
+        self._told: list[Cue] = []
         self._left = np.empty((0, len(channels)))  # made and not handed out yet
         self._markers: list[Cue] = []
 
@@ -179,7 +194,14 @@ class SyntheticAmp:
     @property
     def state(self) -> str:
         """What the user does at the newest sample that was made."""
-        return self._user.state if self._rhythms is None else self._rhythms.state
+        if self._rhythms is not None:
+            return self._rhythms.state
+        return self._user.state if self.answer is None else self.answer.attended or "rest"
+
+    @property
+    def n_given(self) -> int:
+        """Samples handed out so far."""
+        return self._n_made - len(self._left)
 
     def set_state(self, state: str) -> None:
         """Let the user do one of `states`, from the next block on; a marker goes with it.
@@ -191,7 +213,19 @@ class SyntheticAmp:
         """
         if state not in self.states:
             raise ConfigError(f"SyntheticAmp: state is {state!r}, need one of {', '.join(self.states)}")
-        self._asked_state = state
+        self._asked_state = state if self.answer is None or state == "rest" else CUE + state
+
+    def tell(self, text: str, i_sample: int) -> None:
+        """Let the user see what a speller's marker says, at a sample of the stream; no marker goes with it.
+
+        Of a flash that is told after its time what comes later of the answer is still made. May be called from any thread.
+        """
+        self._told.append(Cue(i_sample, text))
+
+    def end_trial(self) -> None:
+        """End the trial that flashes by itself: it has been decided. May be called from any thread."""
+        if isinstance(self._cues, FlashCues):
+            self._cues.end_trial()
 
     def generate(self, n_samples: int) -> tuple[FloatArray, list[Marker]]:
         """Next `n_samples`.
@@ -210,8 +244,7 @@ class SyntheticAmp:
             n_there += self._n_block
         made = np.concatenate(blocks)
         data, self._left = made[:n_samples].copy(), made[n_samples:]
-        i_stop = self._n_made - len(self._left)
-        due = [cue for cue in self._markers if cue.i_sample < i_stop]
+        due = [cue for cue in self._markers if cue.i_sample < self.n_given]
         self._markers = self._markers[len(due) :]
         return data, [Marker(cue.i_sample / self.info.rate_hz, cue.state) for cue in due]
 
@@ -223,6 +256,7 @@ class SyntheticAmp:
         if asked is not None:
             cues = [Cue(first, asked), *cues]
         self._markers.extend(cues)
+        told, self._told = self._told, []
         hands, gaze = self._user.push(first, n, cues)
         s, g = self._signal, self._gains
         alpha = s.alpha_uv * self._alpha.generate(n) * np.exp(0.35 * self._alpha_level.generate(n))
@@ -236,6 +270,8 @@ class SyntheticAmp:
             data += self._feet.push(first, n, cues)
         if self._rhythms is not None:
             data += self._rhythms.push(first, n, cues)
+        if self.answer is not None:
+            data += self.answer.push(first, n, [*told, *cues]) @ self._answer_gains.T
         data += s.blink_uv * self._blinks.generate(n)[:, None] * g.blink
         data += s.saccade_uv * gaze[:, None] * g.gaze
         data += s.drift_uv * self._drift.generate(n)
@@ -284,7 +320,7 @@ def _info(
     line_hz: float,
     signal: Signal,
     name: str,
-    answer: Flicker | Rhythms | str | None,
+    answer: Flicker | Rhythms | Attention | str | None,
 ) -> StreamInfo:
     asked: tuple[object, ...] = (tuple(channels), rate_hz, seed, cues, line_hz, signal)
     key = repr(asked if answer is None else (*asked, answer)).encode()

@@ -7,15 +7,16 @@ from rich.console import Console
 
 from rtbci.amp.cues import STATES
 from rtbci.amp.feet import FEET
+from rtbci.amp.flashes import Attention
 from rtbci.amp.flicker import Flicker
 from rtbci.amp.outlet import AmpOutlet
 from rtbci.amp.rhythms import Rhythms
 from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
-from rtbci.stream.source import StreamInfo
+from rtbci.stream.source import Marker, StreamInfo
 
-__all__ = ["brainflow_amp", "flicker_of", "rhythms_of", "synthetic_amp"]
+__all__ = ["attention_of", "brainflow_amp", "flicker_of", "keys_of", "rhythms_of", "synthetic_amp"]
 
 LONG_S = 20.0
 """A user whose rhythms follow does one thing at least so long."""
@@ -45,9 +46,11 @@ def synthetic_amp(
 ) -> None:
     """Stream the synthetic amplifier until Ctrl-C.
 
-    With `paradigm` the user looks at its targets, on its electrodes, lets its rhythms follow, or imagines the feet too, instead of imagining hands. With `keys` the
+    With `paradigm` the user looks at its targets, on its electrodes, attends to one of its items, lets its rhythms follow, or
+    imagines the feet too, instead of imagining hands. With `keys` the
     keyboard says what the user does; with `follow` the markers of a stream of that name do, as the cues of a
-    calibration: the name of a hand or a target, anything else but "imagery" is rest.
+    calibration: the name of a hand or a target, anything else but "imagery" is rest. Those of a speller
+    say what flashes, too.
     """
     from rtbci.amp.source import AmpSource
 
@@ -58,7 +61,14 @@ def synthetic_amp(
     driven = keys or bool(follow)
     rhythms = rhythms_of(paradigm)
     feet = not rhythms and imagines_feet(paradigm)
-    flicker, electrodes = (None, ()) if rhythms or feet else flicker_of(paradigm)
+    attention, electrodes = attention_of(paradigm)
+    flicker: Flicker | None = None
+    if not (rhythms or feet or attention):
+        flicker, electrodes = flicker_of(paradigm)
+    if keys and attention is not None:
+        raise ConfigError(
+            "--keys: flashes come from a speller's markers, need those; use --follow rtbci-speller"
+        )
     channels = channels or electrodes or DEFAULT_CHANNELS
     amp = SyntheticAmp(
         channels,
@@ -70,8 +80,9 @@ def synthetic_amp(
         flicker=flicker,
         feet=feet,
         rhythms=rhythms,
+        attention=attention,
     )
-    states = keys_of(amp.states)
+    source, states = AmpSource(amp, chunk), keys_of(amp.states)
     with _key_presses(keys) as pressed, _cues_of(follow, amp) as cues:
 
         def drive(_n_sent: int) -> None:
@@ -79,17 +90,20 @@ def synthetic_amp(
                 if key in states:
                     amp.set_state(states[key])
                     console.print(f"{states[key]}      ", end="\r", highlight=False)
-            for text in cues():
-                if text != STILL_ON:
-                    state = EITHER.get(text, text)
+            for marker in cues():
+                if attention is not None:
+                    amp.tell(marker.value, source.sample_at(marker.t_lsl))
+                elif marker.value != STILL_ON:
+                    state = EITHER.get(marker.value, marker.value)
                     amp.set_state(state if state in amp.states else amp.states[0])
 
         which = "left, right" if flicker is None else f"1 to {len(amp.states) - 1} for a target"
         if rhythms:
             which = ", ".join(f"{key} for {state}" for key, state in states.items() if key != " ")
-        hint = f"keys: {which}, space for {states[' ']}" if keys else "cues by itself; --keys to drive it"
+        drives = "--follow NAME for those of a speller" if attention else "--keys to drive it"
+        hint = f"keys: {which}, space for {states[' ']}" if keys else f"cues by itself; {drives}"
         hint = f"does what '{follow}' says" if follow else hint
-        outlet = AmpOutlet(AmpSource(amp, chunk), source_id=source_id, duration_s=duration_s)
+        outlet = AmpOutlet(source, source_id=source_id, duration_s=duration_s)
         _stream(outlet, amp.info, console, f"synthetic, seed {seed}; {hint}", drive)
 
 
@@ -98,6 +112,26 @@ def imagines_feet(paradigm: str) -> bool:
     from rtbci.recipes import read_paradigm
 
     return bool(paradigm) and FEET in read_paradigm(paradigm).classes
+
+
+def attention_of(paradigm: str, wanted: Sequence[str] = ()) -> tuple[Attention | None, tuple[str, ...]]:
+    """What a paradigm's user attends to, and the electrodes that it reads; nothing where its items do not flash.
+
+    Parameters
+    ----------
+    paradigm : str
+        Name or folder of a recipe; empty: none.
+    wanted : sequence of str
+        Items that are asked for; empty: at random.
+    """
+    from rtbci.recipes import read_paradigm
+
+    recipe = read_paradigm(paradigm) if paradigm else None
+    if recipe is None or recipe.flashes is None:
+        return None, ()
+    flashes = recipe.flashes
+    groups = flashes.named_groups(recipe.classes)
+    return Attention(groups, flashes.soa_s, flashes.max_repetitions, wanted=wanted), recipe.input.channels
 
 
 def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
@@ -146,7 +180,7 @@ def keys_of(states: Sequence[str]) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _cues_of(follow: str, amp: SyntheticAmp) -> Iterator[Callable[[], list[str]]]:
+def _cues_of(follow: str, amp: SyntheticAmp) -> Iterator[Callable[[], list[Marker]]]:
     """Yield a function that returns the markers that came since its last call, without waiting."""
     if not follow:
         yield list
@@ -156,7 +190,7 @@ def _cues_of(follow: str, amp: SyntheticAmp) -> Iterator[Callable[[], list[str]]
     inlet = MarkerInlet(amp.info, follow)
     inlet.open()
     try:
-        yield lambda: [marker.value for marker in inlet.pull(0.0)]
+        yield lambda: inlet.pull(0.0)
     finally:
         inlet.close()
 

@@ -1,6 +1,7 @@
 """`rtbci calibrate`: from a few trials to a profile of one's own, live or from recordings."""
 
 from contextlib import ExitStack
+from pathlib import Path
 
 from rich.console import Console
 
@@ -11,6 +12,7 @@ from rtbci.calibrate.protocol import ProtocolSettings, read_protocol
 from rtbci.calibrate.recordings import trials_of_recordings
 from rtbci.calibrate.report import EXTRA
 from rtbci.commands.calibrate_base import Calibration, Request
+from rtbci.commands.calibrate_flashes import calibrate_flashes
 from rtbci.commands.calibrate_live import LiveCalibration
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError
@@ -23,8 +25,13 @@ __all__ = ["Request", "calibrate"]
 CUES = ("page", "terminal", "markers")
 
 
-def calibrate(config: RunConfig, request: Request, console: Console) -> Result:
+def calibrate(config: RunConfig, request: Request, console: Console) -> Result | Path:
     """Calibrate, write profile and report, say what came of it.
+
+    Returns
+    -------
+    Result or Path
+        The profile's generation alone, where items flash.
 
     Raises
     ------
@@ -40,8 +47,11 @@ def calibrate(config: RunConfig, request: Request, console: Console) -> Result:
         When the user stopped it; what was done is kept and told.
     """
     _check(request)
+    recipe = read_paradigm(config.paradigm)
+    if recipe.flashes is not None:
+        return calibrate_flashes(config, request, recipe, console)
     need_packages(EXTRA)
-    recipe = with_markers(read_paradigm(config.paradigm), request.maps)
+    recipe = with_markers(recipe, request.maps)
     protocol = _protocol(recipe, request)
     if request.files:
         try:

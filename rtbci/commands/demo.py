@@ -1,6 +1,5 @@
 """`rtbci demo`: the main job without hardware, in one terminal."""
 
-import webbrowser
 from collections import deque
 from contextlib import ExitStack
 
@@ -12,9 +11,9 @@ from rtbci.amp.source import AmpSource
 from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.commands.amp import flicker_of, rhythms_of
 from rtbci.commands.demo_board import DemoBoard, Trace
+from rtbci.commands.demo_page import DemoPage
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
-from rtbci.publish.control import Control
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import read_paradigm
@@ -23,6 +22,7 @@ from rtbci.runtime.live import LiveRun, Report
 from rtbci.runtime.score import Score
 from rtbci.runtime.signal_tap import SignalOffer
 from rtbci.runtime.value_score import ValueScore
+from rtbci.speller.score import SpellingScore
 from rtbci.stream.source import Chunk, Source
 from rtbci.value_settings import ValueSettings
 
@@ -50,23 +50,24 @@ class TappedSource(AmpSource):
 
 def demo(
     config: RunConfig, console: Console, *, seconds: float | None, seed: int, address: str, opens: bool
-) -> Score:
+) -> Score | SpellingScore:
     """Run the synthetic amplifier through the decoder, show it, and report.
 
-    Its user imagines hands, or does what the paradigm reads: looks at its targets, or lets its rhythms follow.
+    Its user imagines hands, looks at the targets of a paradigm that reads flicker, lets its rhythms follow, or spells a word
+    where items flash.
     """
-    value = read_paradigm(config.paradigm).value
+    recipe = read_paradigm(config.paradigm)
+    if recipe.flashes is not None:
+        from rtbci.commands.demo_speller import demo_speller
+
+        return demo_speller(config, recipe, console, seconds=seconds, seed=seed, address=address, opens=opens)
+    value = recipe.value
     seconds = seconds or (LONG_S if value is not None and value.baseline is not None else SHORT_S)
     config = config.model_copy(update={"duration_s": seconds})
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
         publisher = stack.enter_context(Publisher(address))
-        control = page = None
-        if config.monitor.enabled:
-            from rtbci.commands.page_process import PageProcess
-
-            control = stack.enter_context(Control("tcp://127.0.0.1:0"))
-            page = stack.enter_context(PageProcess(config.monitor, publisher.address, control.address))
+        page = DemoPage(config, publisher, stack)
         console.print("making a head with 60 sources, and loading the decoder ...", highlight=False)
         decoder = stack.enter_context(
             Decoder(config.paradigm, decision=config.decision, mask=config.mask.enabled)
@@ -74,10 +75,9 @@ def demo(
         amp, rows = _amp_for(decoder, seed)
         source = TappedSource(amp, rows)
         score = Score()
-        settled_s = decoder.recipe.window.length_s + (2 * value.smoothing_s if value else 0.0)
+        settled_s = recipe.window.length_s + (2 * value.smoothing_s if value else 0.0)
         values = ValueScore(value.of if value else "", settled_s)
-        if page is not None:
-            _show(console, page.url, opens)
+        page.show(console, opens)
         board = DemoBoard(console, source.trace, score, seconds, publisher.address, rows=rows)
         stack.callback(board.close)
 
@@ -86,8 +86,8 @@ def demo(
 
         offer = SignalOffer(publisher, channel_map=lambda: decoder.channel_map)
         sinks: list[Sink] = [publisher, offer, score, board, *([values] if value else [])]
-        news = tuple if page is None else page.news
-        report = LiveRun(config, decoder, offer.factory(make_source), sinks, control, news=news).run(stop)
+        made = offer.factory(make_source)
+        report = LiveRun(config, decoder, made, sinks, page.control, news=page.news).run(stop)
     console.rule("report")
     if value is not None:
         _say_value(console, values, value)
@@ -106,12 +106,6 @@ def _amp_for(decoder: Decoder, seed: int) -> tuple[SyntheticAmp, tuple[str, ...]
         return SyntheticAmp(seed=seed), ("C3", "CZ", "C4")
     flicker, channels = flicker_of(str(recipe.folder))
     return SyntheticAmp(channels, seed=seed, flicker=flicker), tuple(channels[-3:])
-
-
-def _show(console: Console, url: str, opens: bool) -> None:
-    console.print(f"live page: {url}", highlight=False)
-    if opens:
-        webbrowser.open(url)
 
 
 def _say_value(console: Console, values: ValueScore, value: ValueSettings) -> None:

@@ -13,6 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from rtbci.commands.eval_flashes import judge_flashes
 from rtbci.commands.options import names_of
 from rtbci.errors import ConfigError
 from rtbci.evaluate.compare import compare
@@ -104,6 +105,10 @@ def judge(
     if plots is not None:
         need_matplotlib()
     _check_writable([json, markdown_file])
+    recipe = read_paradigm(plan.paradigm)
+    if recipe.flashes is not None:
+        judge_flashes(plan, recipe, console, json=json, markdown_file=markdown_file, plots=plots)
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -57,7 +57,7 @@ def amp(
     paradigm: Annotated[
         str,
         typer.Option(
-            help="The user does what this one reads (flickers, rhythms), instead of imagining hands."
+            help="The user does what this one reads (flickers, flashes, rhythms), instead of imagining hands."
         ),
     ] = "",
     follow: Annotated[
@@ -70,7 +70,7 @@ def amp(
     ] = "",
     duration: Annotated[float | None, typer.Option(min=0.1, help="End after so many seconds.")] = None,
 ) -> None:
-    """Stream a synthetic amplifier (left and right hand imagery, flicker, or rhythms), or a BrainFlow board."""
+    """Stream a synthetic amplifier (left and right hand imagery, flicker, flashes, or rhythms), or a BrainFlow board."""
     from rtbci.commands import amp as command
 
     if brainflow is not None:

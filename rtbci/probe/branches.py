@@ -20,6 +20,7 @@ from rtbci.probe.cca import CcaProbe
 from rtbci.probe.cca_branch import CcaBranch
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
+from rtbci.probe.erp import ErpBranch, ErpProbe
 from rtbci.probe.mdm import MdmProbe
 from rtbci.probe.power import PowerProbe
 from rtbci.probe.profile import BranchEntry, Profile, Weights
@@ -337,6 +338,7 @@ def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meani
             name=entry.name,
         ),
     }
+    makers["erp"] = lambda: ErpBranch(ErpProbe.from_tensors(profile.tensors(entry.name)), entry.name)
     if session is not None:
         tensors = profile.tensors(entry.name)
         makers["encoder"] = lambda: EncoderBranch(

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from rtbci.errors import ShapeError
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["BlockCovariances", "TangentProbe", "shrink", "tangent_vectors", "triangle"]
+__all__ = ["BlockCovariances", "TangentProbe", "inverse_roots", "shrink", "tangent_vectors", "triangle"]
 
 
 class BlockCovariances:
@@ -114,7 +114,7 @@ class TangentProbe:
         self._check()
         self.n_bands, self.n_channels = self.reference.shape[:2]
         self.n_classes = self.coef.shape[0]
-        self._inverse_root = _inverse_roots(self.reference)
+        self._inverse_root = inverse_roots(self.reference)
         self._rows, self._columns, self._scale = triangle(self.n_channels)
 
     @classmethod
@@ -197,14 +197,21 @@ def tangent_vectors(covariances: FloatArray, reference: FloatArray) -> FloatArra
     -------
     ndarray of float64, shape (n, n_channels * (n_channels + 1) / 2)
     """
-    root = _inverse_roots(reference[np.newaxis])[0]
+    root = inverse_roots(reference[np.newaxis])[0]
     values, vectors = np.linalg.eigh(root @ covariances @ root)
     logs = (vectors * np.log(values)[:, np.newaxis, :]) @ vectors.transpose(0, 2, 1)
     rows, columns, scale = triangle(reference.shape[0])
     return np.asarray(logs[:, rows, columns] * scale)
 
 
-def _inverse_roots(matrices: FloatArray) -> FloatArray:
+def inverse_roots(matrices: FloatArray) -> FloatArray:
+    """Inverse square roots of positive definite matrices, shape (n, n_channels, n_channels).
+
+    Raises
+    ------
+    ShapeError
+        When one is not positive definite.
+    """
     values, vectors = np.linalg.eigh(matrices)
     if not values.min() > 0:
         raise ShapeError(

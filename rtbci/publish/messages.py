@@ -45,7 +45,7 @@ PROB_SUM_TOLERANCE = 1e-3
 
 Scalar = str | int | float | bool | None
 State = Literal["waiting", "warming_up", "running", "stale", "lost", "recovering", "stopped"]
-Why = Literal["below_threshold", "idle", "warming_up", "gap", "poor_signal", "stream_lost"]
+Why = Literal["below_threshold", "idle", "decided", "warming_up", "gap", "poor_signal", "stream_lost"]
 
 Version = Annotated[Literal[1], Meta(description="Version of the schema.")]
 SessionId = Annotated[str, Meta(description="Id of the run that sent this; another id means a new run.")]
@@ -253,6 +253,7 @@ class Prediction(_Checked, frozen=True, kw_only=True, omit_defaults=True):
     def reason(self) -> str:
         """`why` for people: `refractory` where the decoder only waits out its pause; empty with a decision."""
         return "refractory" if self.refractory and self.why == "below_threshold" else self.why or ""
+
     value: Annotated[
         Probability | None,
         Meta(
@@ -280,7 +281,9 @@ class Prediction(_Checked, frozen=True, kw_only=True, omit_defaults=True):
         if self.probs is not None and self.label is not None:
             _check_probs(self.classes, self.probs)
         elif (
-            self.probs is not None or self.label is not None or self.why in (None, "below_threshold", "idle")
+            self.probs is not None
+            or self.label is not None
+            or self.why in (None, "below_threshold", "idle", "decided")
         ):
             raise MessageError(
                 f"Prediction: probs are {self.probs}, label {self.label!r}, why {self.why!r}, need both or "

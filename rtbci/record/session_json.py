@@ -36,7 +36,7 @@ __all__ = [
 JSON_NAME = "session.json"
 SCHEMA = 1
 PACKAGES = ("rtbci", "numpy", "scipy", "pylsl", "onnxruntime", "openvino", "msgspec")
-LATER = {"value", "rhythms", "electrodes", "weights"}
+LATER = {"flashes", "value", "rhythms", "electrodes", "weights"}
 """Keys of recipes and branches that were added since sessions are recorded: one that says nothing there has its old hash."""
 
 

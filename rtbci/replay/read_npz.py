@@ -1,11 +1,12 @@
-"""Runs of EEGMMIDB packed in a numpy archive, as this project's own tools keep them."""
+"""Numpy archives: runs of EEGMMIDB as this project's own tools keep them, and recordings with a stimulus channel."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rtbci.errors import FileFormatError
+from rtbci.errors import FileFormatError, RtbciError
+from rtbci.replay.read_npz_stim import is_stim_archive, read_stim_npz
 from rtbci.replay.recording import Recording, join_recordings, source_id_of
 from rtbci.stream.source import Channel, Marker, StreamInfo
 
@@ -19,7 +20,7 @@ def read_npz(path: Path) -> list[Recording]:
     """Read all runs as one recording, with a gap of 5 s between them.
 
     Keys: `sfreq`, `ch_names`, and for each run `runNN` (channels, samples) in microvolts, `runNN_onset`
-    in samples and `runNN_code`.
+    in samples and `runNN_code`. With `data` and `stim` see `rtbci.replay.read_npz_stim`.
 
     Raises
     ------
@@ -30,6 +31,8 @@ def read_npz(path: Path) -> list[Recording]:
         # Opened here: numpy leaves its own file open when the archive is broken.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             contents: dict[str, Any] = {key: archive[key] for key in archive.files}
+        if is_stim_archive(contents):
+            return [read_stim_npz(path, contents)]
         runs = sorted(key for key in contents if key.startswith("run") and key[3:].isdigit())
         if not runs or "sfreq" not in contents or "ch_names" not in contents:
             raise FileFormatError(
@@ -37,7 +40,7 @@ def read_npz(path: Path) -> list[Recording]:
                 "with its '_onset' and '_code'; other archives have no agreed meaning: convert it to EDF"
             )
         return [join_recordings([_run(path, contents, run) for run in runs])]
-    except FileFormatError:
+    except RtbciError:
         raise
     except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged bytes
         raise FileFormatError(

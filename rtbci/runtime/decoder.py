@@ -1,5 +1,6 @@
 """The decoder: a recording or a stream in, predictions out, the same object for both."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -9,7 +10,6 @@ import numpy.typing as npt
 
 from rtbci.backends.changeable import ChangeableSession
 from rtbci.clock import Clock, now
-from rtbci.decide.policy import DecisionPolicy
 from rtbci.errors import RtbciError
 from rtbci.probe.adapt import Adaptation
 from rtbci.probe.fusion import Centring
@@ -17,14 +17,16 @@ from rtbci.probe.profile import Profile
 from rtbci.recipes import AdaptSettings, DecisionSettings, EngineRecipe, ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.build import build_chain, stream_gains_uv
+from rtbci.runtime.deciding import Deciding, deciding_for
 from rtbci.runtime.decision_settings import DecisionSource, decision_settings
 from rtbci.runtime.engine_opener import Opener, open_checked
 from rtbci.runtime.fitting import check_montage, check_same_signal, check_same_windows, not_calibrated
 from rtbci.runtime.parts import EngineInUse, Parts, Prepared
-from rtbci.runtime.pipeline import Estimate, Pipeline
+from rtbci.runtime.pipeline import Pipeline
 from rtbci.runtime.unit_check import UnitCheck
 from rtbci.runtime.valuing import Valuing
 from rtbci.runtime.verdict import Verdict
+from rtbci.stages.marker_windows import DroppedMarker
 from rtbci.stages.mask import MaskChange, MaskedChain
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.layout import ChannelMap, match_channels
@@ -112,6 +114,7 @@ class Decoder:
         self._parts = Parts(self.recipe, profile, backend, engine, n_threads, self.adapt, opener)
         self._policy, self.valuing = self._make_policy(), Valuing(self.recipe)
         self._pipeline: Pipeline | None = None
+        self._lost: deque[DroppedMarker] = deque(maxlen=1000)  # nobody may ask for them
         self._opened_with: Profile | None = None
         self._gains_uv: FloatArray = np.empty(0)
         self._read: npt.NDArray[np.bool_] = np.empty(0, dtype=bool)
@@ -267,11 +270,20 @@ class Decoder:
         pipeline = self.pipeline
         if self._unit_check is not None:
             self._unit_check.push(data)
-        return [self._verdict(estimate) for estimate in pipeline.push(data, t_lsl)]
+        estimates = pipeline.push(data, t_lsl)
+        self._note_lost()
+        return [self._valued(self._policy.verdict(estimate)) for estimate in estimates]
 
     def mark(self, marker: Marker) -> None:
         """Take a marker of the experiment."""
-        self.pipeline.mark(marker)
+        if self._policy.mark(marker):
+            self.pipeline.mark(marker)
+
+    def lost_windows(self) -> list[DroppedMarker]:
+        """Take the markers since the last call that get no window, oldest first; none where windows slide."""
+        found = list(self._lost)
+        self._lost.clear()
+        return found
 
     def rehearse(self) -> None:
         """Do once what a decision costs, without changing anything."""
@@ -285,7 +297,8 @@ class Decoder:
     def restart(self) -> None:
         """Start anew after a gap: no window spans it, but what the alignment has learnt is kept."""
         self.pipeline.restart()
-        self._policy.reset()
+        self._note_lost()
+        self._policy.restart()
 
     def decode(self, recording: Recording) -> list[Verdict]:
         """Decode a whole recording; see `rtbci.replay.read.read_recordings`.
@@ -365,7 +378,6 @@ class Decoder:
         return self._pipeline
 
     def _check_fit(self, prepared: Prepared) -> None:
-        """Whether a prepared profile fits the open stream, if one is open."""
         profile, pipeline, channel_map = prepared.profile, self._pipeline, self.channel_map
         if pipeline is None or channel_map is None:
             return
@@ -374,22 +386,20 @@ class Decoder:
         lengths = [branch.window_samples for branch in prepared.branches]
         check_same_windows(profile, lengths, pipeline.grid.length, pipeline.rate_out_hz)
 
-    def _make_policy(self) -> DecisionPolicy:
+    def _note_lost(self) -> None:
+        for one in self.pipeline.lost_windows():
+            self._policy.drop(one.marker)
+            self._lost.append(one)
+
+    def _make_policy(self) -> Deciding:
         """The policy of the configuration, else of the profile, else of the recipe."""
         self.decision, self.decision_from = decision_settings(self._given, self.profile, self.recipe)
-        return DecisionPolicy(self.recipe.classes, idle=self.recipe.idle, **self.decision.model_dump())
+        return deciding_for(self.recipe, self.decision)
 
-    def _verdict(self, estimate: Estimate) -> Verdict:
-        if estimate.probs is None:
-            return Verdict(estimate, None, None, "warming_up")
-        probs = estimate.probs.tolist()
-        label = self.classes[probs.index(max(probs))]
-        if estimate.clean < 1.0:
-            self._policy.interrupt()
-            return Verdict(estimate, label, None, "poor_signal")
-        decision = self._policy.push(probs, estimate.t_window[1])
-        value = self.valuing.push(estimate, self.pipeline, self._parts.fusion)
-        return Verdict(estimate, label, decision.decision, decision.why, decision.refractory, value)
+    def _valued(self, verdict: Verdict) -> Verdict:
+        if self.recipe.value is None or verdict.label is None or verdict.why == "poor_signal":
+            return verdict
+        return verdict._replace(value=self.valuing.push(verdict.estimate, self.pipeline, self._parts.fusion))
 
     def __enter__(self) -> Self:
         return self

@@ -35,7 +35,7 @@ def check_paradigm(profile: Profile, recipe: ParadigmRecipe) -> None:
         )
     window = recipe.window
     pairs = {
-        "classes": (tuple(profile.classes), recipe.classes),
+        "classes": (tuple(profile.classes), recipe.window_classes),
         "channels": (tuple(profile.channels), recipe.input.channels),
         "window_s": (round(profile.window_samples / profile.rate_hz, 6), round(window.length_s, 6)),
         "hop_s": (round(profile.hop_samples / profile.rate_hz, 6), round(window.hop_s, 6)),

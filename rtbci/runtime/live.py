@@ -26,7 +26,7 @@ from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.quality import SignalQuality
 from rtbci.runtime.rehearsal import Rehearsal
 from rtbci.runtime.requests import RequestHandler
-from rtbci.runtime.telemetry import Report, Telemetry, channels_found, hello_of
+from rtbci.runtime.telemetry import Report, Telemetry, channels_found, hello_of, marker_data
 from rtbci.runtime.teller import Teller
 from rtbci.runtime.use_watch import UseWatch
 from rtbci.runtime.watch import StreamWatch
@@ -248,8 +248,9 @@ class LiveRun:
     def _take(self, chunk: Chunk, markers: Sequence[Marker], t_taken: float) -> None:
         for marker in markers:
             self._decoder.mark(marker)
-            class_name = self._decoder.recipe.class_of(marker.value)
-            self._outbox.event("marker", marker.t_lsl, marker.value, {"class": class_name})
+            self._outbox.event(
+                "marker", marker.t_lsl, marker.value, marker_data(self._decoder.recipe, marker.value)
+            )
         if not len(chunk.t_lsl):
             return
         self._watch.received(t_taken)
@@ -285,18 +286,26 @@ class LiveRun:
     def _push(self, chunk: Chunk, t_taken: float, is_newest: bool) -> None:
         verdicts = self._decoder.push(chunk.data, chunk.t_lsl)
         self._quality.note()
+        self._tell_lost()
         if verdicts:
-            kept = self._backlog.keep(verdicts, t_taken, is_newest)
+            # Each flash counts, however late: one that is left out may be the one that decides.
+            by_marker = self._decoder.recipe.window.policy == "marker"
+            kept = verdicts if by_marker else self._backlog.keep(verdicts, t_taken, is_newest)
             self._telemetry.n_skipped += len(verdicts) - len(kept)
             for verdict in kept:
                 self._teller.predict(verdict, t_taken)
         self._use.guard(self._teller.score)
         self._quality.tell(self._outbox)
 
+    def _tell_lost(self) -> None:
+        for marker, reason in self._decoder.lost_windows():
+            self._outbox.event("window_lost", marker.t_lsl, marker.value, {"reason": reason})
+
     def _start_anew(self, kind: str, t_lsl: float, data: Mapping[str, Scalar]) -> None:
         self._decoder.restart()
         self._watch.restarted()
         self._t_give_back = self._clock() + GIVE_BACK_S
+        self._tell_lost()
         # A loose electrode can do it many times a second: told once a second, with the count so far.
         if kind != "not_finite" or t_lsl - self._t_not_finite >= STATUS_S:
             self._outbox.event(kind, t_lsl, "", data)

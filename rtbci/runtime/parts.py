@@ -106,6 +106,11 @@ class Parts:
         adapt: AdaptSettings | None = None,
         opener: Opener = open_checked,
     ) -> None:
+        if recipe.flashes is not None and adapt is not None and adapt.enabled:
+            raise ConfigError(
+                f"adapt.enabled: paradigm '{recipe.name}' decodes flashes, of which most are nontarget, need a paradigm "
+                "whose classes are about as frequent; leave it out"
+            )
         self._recipe, self._adapt, self._opener = recipe, adapt, opener
         self.profile = self._read(profile)
         self._engines: dict[str, EngineRecipe] = {}
@@ -255,7 +260,7 @@ class Parts:
             for branch in self._recipe.branches
         ]
         n = len(branches)
-        return branches, Fusion(np.full(n, 1.0 / n), np.zeros(len(self._recipe.classes)))
+        return branches, Fusion(np.full(n, 1.0 / n), np.zeros(len(self._recipe.window_classes)))
 
     def _check_rate(self, rate_hz: float, info: StreamInfo) -> None:
         needs = {f"engine '{engine.name}'": engine.input.rate_hz for engine in self._engines.values()}

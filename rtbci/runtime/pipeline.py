@@ -21,7 +21,7 @@ from rtbci.runtime.digests import Digests
 from rtbci.runtime.guarding import find_guard
 from rtbci.runtime.successor import Successor
 from rtbci.stages.align import RunningAlign
-from rtbci.stages.marker_windows import MarkerWindows
+from rtbci.stages.marker_windows import DroppedMarker, MarkerWindows
 from rtbci.stages.mask import N_CHANGES, MaskChange, MaskedChain
 from rtbci.stages.stage import Chain, FloatArray, Stage
 from rtbci.stream.ring import Ring
@@ -186,6 +186,10 @@ class Pipeline:
         """Take a marker; with the marker policy a window is locked to it."""
         if self._marked is not None:
             self._marked.mark(marker.t_lsl, marker.value)
+
+    def lost_windows(self) -> list[DroppedMarker]:
+        """Take the markers since the last call that get no window, oldest first."""
+        return [] if self._marked is None else self._marked.pull_dropped()
 
     def reset(self) -> None:
         """Forget everything: no later window contains anything from before."""

@@ -23,6 +23,7 @@ from rtbci.publish.messages import Scalar, Status
 from rtbci.publish.outbox import Outbox
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.profile_swaps import ProfileSwaps
+from rtbci.runtime.telemetry import marker_data
 from rtbci.stream.source import Marker
 
 __all__ = ["MARK_AHEAD_S", "MARK_PAST_S", "RequestHandler"]
@@ -97,7 +98,7 @@ class RequestHandler:
         if self._decoder.info is not None:
             self._decoder.mark(Marker(t_lsl, request.value))
         data: dict[str, Scalar] = {
-            "class": self._decoder.recipe.class_of(request.value),
+            **marker_data(self._decoder.recipe, request.value),
             "source": MARK_SOURCE,
         }
         self._outbox.event("marker", t_lsl, request.value, data)

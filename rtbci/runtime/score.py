@@ -1,5 +1,6 @@
 """How often a run is right, where markers say what the user was asked to do."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -36,6 +37,9 @@ class Trial:
         Probabilities of the windows that count.
     decisions : list of str
         Decisions in the trial.
+    is_selection : bool
+        Whether an item is selected by flashes: each window's probabilities are then those of all flashes so far, so
+        the newest count alone.
     """
 
     t_lsl: float
@@ -43,6 +47,7 @@ class Trial:
     t_end: float
     probs: list[tuple[float, ...]] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
+    is_selection: bool = False
 
 
 class Score:
@@ -110,6 +115,10 @@ class Score:
 
     def _mark(self, event: Event) -> None:
         cue = event.data.get("class")
+        if (part := event.data.get("part")) is not None and part != "cue":
+            if part == "end" and self.trials:
+                self.trials[-1].t_end = min(self.trials[-1].t_end, event.t_lsl)
+            return  # flashes belong to the selection that goes on
         if cue is None and event.data.get("source") == MARK_SOURCE:
             return  # a note that somebody took: the user goes on with what was asked for
         if self.trials:
@@ -118,13 +127,18 @@ class Score:
             del self.trials[-1]
         self._asks = isinstance(cue, str)
         if isinstance(cue, str):
-            self.trials.append(Trial(event.t_lsl, cue, event.t_lsl + IMAGERY_S))
+            t_end = event.t_lsl + IMAGERY_S if part is None else math.inf
+            self.trials.append(Trial(event.t_lsl, cue, t_end, is_selection=part is not None))
 
     def _judge(self, prediction: Prediction) -> None:
         t_end = prediction.t_window[1]
         for trial in reversed(self.trials[-2:]):
             if not trial.t_lsl < t_end <= trial.t_end + REACTION_S:
                 continue
+            if trial.is_selection:
+                trial.decisions += [] if prediction.decision is None else [prediction.decision]
+                trial.probs = trial.probs if prediction.probs is None else [prediction.probs]
+                return
             if prediction.decision is not None and t_end >= trial.t_lsl + SETTLED_S:
                 trial.decisions.append(prediction.decision)
             if prediction.probs is not None and trial.t_lsl + SETTLED_S <= t_end <= trial.t_end:

@@ -16,11 +16,13 @@ from rtbci.publish.messages import (
     ProfileRef,
     Rate,
     Rates,
+    Scalar,
     State,
     StatusContent,
     StreamRef,
     ValueRef,
 )
+from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.latency import RecentLatency
 from rtbci.stream.layout import ChannelMap
@@ -33,6 +35,7 @@ __all__ = [
     "baseline_ref",
     "channels_found",
     "hello_of",
+    "marker_data",
     "profile_ref",
     "profile_ref_of",
 ]
@@ -91,6 +94,15 @@ def channels_found(channel_map: ChannelMap) -> dict[str, str | int]:
         "inferred": ",".join(channel_map.inferred),
         "ignored": ",".join(channel_map.ignored),
     }
+
+
+def marker_data(recipe: ParadigmRecipe, text: str) -> dict[str, Scalar]:
+    """What the event of a marker says beside its text: the class asked for, and where items flash, what it is of a selection."""
+    data: dict[str, Scalar] = {"class": recipe.class_of(text)}
+    meant = None if recipe.flashes is None else recipe.flashes.read(text, recipe.classes)
+    if meant is not None:
+        data["part"] = "flash" if meant.is_flash else meant.kind
+    return data
 
 
 def _engine_ref(decoder: Decoder) -> EngineRef:

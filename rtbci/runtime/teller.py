@@ -1,6 +1,6 @@
 """What a live run says of what it decoded: predictions, why there is none, status, and what is told once a second."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rtbci.clock import Clock
 from rtbci.publish.messages import Quality, Status, Why
@@ -96,7 +96,7 @@ class Teller:
         filter_ms, encode_ms = 1e3 * estimate.filter_s, 1e3 * estimate.encode_s
         message = self._outbox.prediction(
             Decoded(
-                probs=None if estimate.probs is None else estimate.probs.tolist(),
+                probs=_probs(verdict),
                 decision=decision,
                 why=why,
                 t_window=estimate.t_window,
@@ -175,6 +175,14 @@ class Teller:
         if quality.score < MIN_QUALITY:
             return "poor_signal"
         return verdict.why
+
+
+def _probs(verdict: Verdict) -> Sequence[float] | None:
+    """What is published: of the items, where windows are of flashes."""
+    if verdict.items is not None or verdict.estimate.probs is None:
+        return verdict.items
+    probs: list[float] = verdict.estimate.probs.tolist()
+    return probs
 
 
 def _meaning(offset_s: float) -> str:

@@ -11,8 +11,10 @@ from rtbci.clock import Clock
 from rtbci.errors import MessageError
 from rtbci.web.page_messages import (
     Clicks,
+    Flashed,
     Frames,
     FromPage,
+    Pause,
     Pong,
     Shown,
     Start,
@@ -42,6 +44,8 @@ class PageLink:
         Returns the messages for a page that has just connected.
     clock : callable
         Time in seconds of the local LSL clock.
+    heard : callable, optional
+        Is given what only some pages say (`Flashed`, `Pause`), in the server's loop.
 
     Attributes
     ----------
@@ -53,8 +57,14 @@ class PageLink:
     Coroutines run in the server's loop. `generation`, `is_seen` and `started` may be read from any thread.
     """
 
-    def __init__(self, timing: PageTiming, greet: Callable[[], list[str]], clock: Clock) -> None:
-        self._timing, self._greet, self._clock = timing, greet, clock
+    def __init__(
+        self,
+        timing: PageTiming,
+        greet: Callable[[], list[str]],
+        clock: Clock,
+        heard: Callable[[Flashed | Pause], None] | None = None,
+    ) -> None:
+        self._timing, self._greet, self._clock, self._heard = timing, greet, clock, heard
         self.started = threading.Event()
         self._socket: WebSocket | None = None
         self._generation = 0
@@ -154,6 +164,9 @@ class PageLink:
             self.started.set()
         elif isinstance(message, Clicks):
             self._timing.add_clicks(message.ms)
+        elif isinstance(message, Flashed | Pause):
+            if self._heard is not None:
+                self._heard(message)
         elif isinstance(message, Visible) and message.visible != self._visible:
             self._visible = message.visible
             self._change()

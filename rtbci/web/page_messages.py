@@ -9,8 +9,10 @@ from rtbci.errors import MessageError
 __all__ = [
     "MAX_BYTES",
     "Clicks",
+    "Flashed",
     "Frames",
     "FromPage",
+    "Pause",
     "Pong",
     "Shown",
     "Start",
@@ -65,7 +67,24 @@ class Clicks(_FromPage, frozen=True, tag="clicks"):
     ms: Annotated[list[Annotated[float, msgspec.Meta(ge=-1e4, le=1e4)]], msgspec.Meta(max_length=200)]
 
 
-FromPage = Pong | Shown | Frames | Start | Visible | Clicks
+class Flashed(_FromPage, frozen=True, tag="flashed"):
+    """Flash `i_flash` of the sequence with this number was drawn in the frame that began at `frame_ms`.
+
+    `n_late`: frames later than it was due; `sure` is False where the frame may have been shown later than it says.
+    """
+
+    id: int
+    i_flash: Annotated[int, msgspec.Meta(ge=0, le=100_000)]
+    frame_ms: Milliseconds
+    n_late: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+    sure: bool
+
+
+class Pause(_FromPage, frozen=True, tag="pause"):
+    """The user wants a pause at once."""
+
+
+FromPage = Pong | Shown | Frames | Start | Visible | Clicks | Flashed | Pause
 
 _decoder = msgspec.json.Decoder(FromPage)
 _encoder = msgspec.json.Encoder()

@@ -86,6 +86,17 @@ class PageTiming:
         with self._lock:
             self._n_unseen += 1
 
+    def t_shown(self, frame_ms: float) -> float:
+        """When what was drawn in a frame was shown, in seconds of the local LSL clock; see `onset`.
+
+        Parameters
+        ----------
+        frame_ms : float
+            When the frame began, by the page's clock.
+        """
+        with self._lock:
+            return self._t_shown(frame_ms)
+
     def onset(self, t_ordered: float, frame_ms: float) -> float:
         """Turn the frame that drew a step into its onset.
 
@@ -103,7 +114,7 @@ class PageTiming:
             with the next refresh at the earliest. NaN when the page's clock is not known.
         """
         with self._lock:
-            t_onset = self._clock.t_lsl(frame_ms) + self._frame_ms() / 1e3
+            t_onset = self._t_shown(frame_ms)
             if not math.isnan(t_onset):
                 self._orders_ms.append(1e3 * (t_onset - t_ordered))
             return t_onset
@@ -138,6 +149,9 @@ class PageTiming:
                 numbers |= {"click_ms": middle, "click_spread_ms": spread}
                 numbers["n_clicks"] = float(len(self._clicks_ms))
             return numbers
+
+    def _t_shown(self, frame_ms: float) -> float:
+        return self._clock.t_lsl(frame_ms) + self._frame_ms() / 1e3
 
     def _frame_ms(self) -> float:
         return float(np.median(self._frames_ms)) if self._frames_ms else DEFAULT_FRAME_MS

@@ -52,6 +52,9 @@ def test_channels_are_canonical_known_and_different(name: str) -> None:
 @each_paradigm
 def test_every_class_has_markers_and_no_marker_two_classes(name: str) -> None:
     recipe = read_paradigm(name)
+    if recipe.flashes is not None:
+        assert all(recipe.class_of(f"cue/{one}") == one for one in recipe.classes)
+        return
     asked = [one for i, one in enumerate(recipe.classes) if i != recipe.idle]  # nobody asks for rest
     assert set(recipe.markers) == set(asked)
     assert all(recipe.class_of(text) == one for one, texts in recipe.markers.items() for text in texts)
@@ -120,7 +123,8 @@ def test_it_decodes_any_rate_streamed_as_at_once(name: str, rate_hz: float) -> N
     usual = None if recipe.value is None else recipe.value.baseline
     n = round((recipe.window.length_s + 1.0 + (usual.length_s if usual else 0.0)) * rate_hz)
     data, t_s = eeg(n, len(recipe.input.channels), rate_hz), np.arange(n) / rate_hz
-    marker = Marker(0.3, recipe.markers[recipe.classes[0]][0])
+    groups = None if recipe.flashes is None else recipe.flashes.named_groups(recipe.classes)
+    marker = Marker(0.3, f"flash/{next(iter(groups))}" if groups else recipe.markers[recipe.classes[0]][0])
     with decoder_of(name) as decoder:
         decoder.open(stream_info(recipe.input.channels, rate_hz))
         decoder.mark(marker)
@@ -139,7 +143,7 @@ def test_it_decodes_any_rate_streamed_as_at_once(name: str, rate_hz: float) -> N
         if one.estimate.probs is None or other.estimate.probs is None:
             assert one.estimate.probs is other.estimate.probs
             continue
-        assert one.estimate.probs.shape == (len(recipe.classes),)
+        assert one.estimate.probs.shape == (len(recipe.window_classes),)
         assert abs(one.estimate.probs.sum() - 1.0) < 1e-9
         np.testing.assert_allclose(one.estimate.probs, other.estimate.probs, atol=1e-5)
 

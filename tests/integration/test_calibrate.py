@@ -16,6 +16,7 @@ import pylsl
 import pytest
 from rich.console import Console
 
+from rtbci.calibrate.finish import Result
 from rtbci.calibrate.store import newest_folder, read_trials
 from rtbci.commands import calibrate_live
 from rtbci.commands.calibrate import Request, calibrate
@@ -244,6 +245,7 @@ def test_somebody_elses_markers(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
             over.set()
             thread.join(PATIENCE_S)
     assert time.monotonic() - t_begin < PATIENCE_S
+    assert isinstance(result, Result)
     assert result.folder == newest_profile(profiles_root("motor_imagery"), "ada")
     cued = [one.cue for one in result.record.trials if one.accepted]
     assert cued == [("left_hand", "right_hand")[i % 2] for i in range(len(cued))]

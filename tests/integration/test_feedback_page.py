@@ -15,7 +15,8 @@ pytest.importorskip(
 
 from rtbci.clock import now
 from rtbci.monitor.app import FEEDBACK
-from rtbci.monitor.page import LivePage, place_of
+from rtbci.monitor.page import LivePage
+from rtbci.monitor.place import place_of
 from rtbci.publish.messages import BaselineRef, Message, Prediction, Status, ValueRef
 from rtbci.publish.zmq_publisher import Publisher
 from tests.integration.chromium import BROWSER, Chromium

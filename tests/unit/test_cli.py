@@ -35,6 +35,7 @@ COMMANDS = (
     "flicker",
     "profile",
     "session",
+    "speller",
 )
 
 

@@ -58,7 +58,9 @@ def test_mdm_knows_how_far_to_trust_distances_and_never_names_a_class_without_tr
     sure = MdmUser(profile).fit(features(40, profile, separation=4.0)).probe
     unsure = MdmUser(profile).fit(features(40, profile, separation=1.0)).probe
     assert sure.scale[0] > 2.0 * unsure.scale[0]
-    assert MdmUser(profile).fit(features(2, profile)).probe.n_classes == 2  # one trial of each has no other half
+    assert (
+        MdmUser(profile).fit(features(2, profile)).probe.n_classes == 2
+    )  # one trial of each has no other half
     one_sided = MdmUser(profile).fit(features(6, profile, labels=[1] * 6))
     assert all(one_sided.logits(one)[-1].argmax() == 1 for one in features(4, profile))
 

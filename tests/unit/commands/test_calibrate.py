@@ -14,6 +14,7 @@ from rich.console import Console
 
 from rtbci import cli
 from rtbci.amp.synthetic import SyntheticAmp
+from rtbci.calibrate.finish import Result
 from rtbci.calibrate.protocol import read_protocol
 from rtbci.calibrate.record import read_record
 from rtbci.calibrate.store import TrialStore, newest_folder
@@ -185,6 +186,7 @@ def test_a_whole_calibration_from_recordings(home: Path, monkeypatch: pytest.Mon
     out, file = console()
     request = Request(files=[Path("a.edf"), Path("b.edf")], anyway=True)
     result = calibrate(config(), request, out)
+    assert isinstance(result, Result)
     assert result.folder is not None
     assert result.folder == newest_profile(profiles_root("motor_imagery"), "ada")
     assert (result.folder / "report.html").is_file()

@@ -6,7 +6,9 @@ from rtbci.errors import MessageError
 from rtbci.web.page_messages import (
     MAX_BYTES,
     Clicks,
+    Flashed,
     Frames,
+    Pause,
     Pong,
     Shown,
     Start,
@@ -25,6 +27,11 @@ from rtbci.web.page_messages import (
         ('{"type":"start"}', Start()),
         ('{"type":"visible","visible":false}', Visible(False)),
         ('{"type":"clicks","ms":[-30.5,12]}', Clicks([-30.5, 12.0])),
+        (
+            '{"type":"flashed","id":2,"i_flash":7,"frame_ms":20.5,"n_late":1,"sure":true}',
+            Flashed(2, 7, 20.5, 1, True),
+        ),
+        ('{"type":"pause"}', Pause()),
     ],
 )
 def test_what_the_page_says(text: str, message: object) -> None:
@@ -41,6 +48,7 @@ def test_what_the_page_says(text: str, message: object) -> None:
         '{"type":"pong","id":"x","page_ms":1}',
         '{"type":"pong","id":1,"page_ms":-1}',
         '{"type":"shown","id":1,"frame_ms":NaN}',
+        '{"type":"flashed","id":2,"i_flash":-1,"frame_ms":20.5,"n_late":0,"sure":true}',
         json.dumps({"type": "frames", "dt_ms": [1] * 2001}),
         json.dumps({"type": "clicks", "ms": [1e5]}),
         '{"x":' + "[" * 20_000,

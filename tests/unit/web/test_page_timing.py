@@ -32,6 +32,7 @@ def test_an_onset_is_one_frame_after_the_begin_of_the_frame() -> None:
     assert math.isnan(timing.onset(50.0, 0.0))
     timing.add_exchange(50.0, 1000.0, 50.0)
     timing.add_frames([10.0] * 50)
+    assert timing.t_shown(1108.0) == pytest.approx(50.118)
     assert timing.onset(50.1, 1108.0) == pytest.approx(50.118)
     measured = timing.measured()
     assert measured["order_ms"] == pytest.approx(18.0)

@@ -15,7 +15,7 @@ from rtbci.web.listening import listen
 from rtbci.web.server import PageServer
 from rtbci.web.static_files import static_mounts
 
-PAGES = ("rtbci.calibrate.page", "rtbci.flicker.page", "rtbci.monitor")
+PAGES = ("rtbci.calibrate.page", "rtbci.flicker.page", "rtbci.monitor", "rtbci.speller.page")
 
 
 @pytest.mark.parametrize("package", PAGES)

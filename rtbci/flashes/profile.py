@@ -1,0 +1,81 @@
+"""A fitted decoder of flashes as a profile: nothing in it belongs to an item, so any grid may use it."""
+
+from collections.abc import Sequence
+
+from rtbci.clock import utc_now
+from rtbci.errors import ConfigError
+from rtbci.probe.erp import ErpProbe
+from rtbci.probe.profile import Accuracy, BranchEntry, Profile, chain_hash, join_tensors
+from rtbci.recipes import ParadigmRecipe
+
+__all__ = ["erp_branch_name", "flash_profile"]
+
+
+def erp_branch_name(recipe: ParadigmRecipe) -> str:
+    """Name of the recipe's branch that reads evoked responses.
+
+    Raises
+    ------
+    ConfigError
+        When it has none.
+    """
+    for branch in recipe.branches:
+        if branch.kind == "erp":
+            return branch.name
+    raise ConfigError(f"paradigm '{recipe.name}': has no branch of kind erp, need one to fit; add it")
+
+
+def flash_profile(
+    recipe: ParadigmRecipe,
+    probes: Sequence[tuple[str, ErpProbe, float]],
+    offset: float,
+    rate_hz: float,
+    user: str,
+    *,
+    temperature: float = 1.0,
+    n_trials: int = 0,
+    trained_on: Sequence[str] = (),
+    montage: Sequence[str] = (),
+    accuracy: Accuracy | None = None,
+) -> Profile:
+    """Make a profile.
+
+    Parameters
+    ----------
+    recipe : ParadigmRecipe
+    probes : sequence of (str, ErpProbe, float)
+        Name of each branch, and what its score is worth.
+    offset : float
+        Added to the sum, so that it is a log-likelihood ratio; see `rtbci.flashes.fit.Evidence`.
+    rate_hz : float
+        Of the epochs.
+    user : str
+    temperature : float
+        What the evidence is divided by; above 1 where flashes say less together than each alone.
+    n_trials : int
+        Selections that it was fitted on.
+    trained_on, montage : sequence of str
+    accuracy : Accuracy, optional
+    """
+    window = recipe.window
+    stages = [stage.model_dump() for stage in recipe.stages]
+    return Profile(
+        user=user,
+        paradigm=recipe.name,
+        classes=list(recipe.window_classes),
+        channels=list(recipe.input.channels),
+        rate_hz=rate_hz,
+        window_samples=round(window.length_s * rate_hz),
+        hop_samples=round(window.hop_s * rate_hz),
+        branches=[BranchEntry(name=name, kind="erp", weight=weight) for name, _, weight in probes],
+        bias=[0.0, offset],
+        temperature=temperature,
+        chain=stages,
+        chain_hash=chain_hash(stages),
+        n_trials=n_trials,
+        trained_on=list(trained_on),
+        montage=list(montage),
+        accuracy=accuracy,
+        created=utc_now().isoformat(timespec="seconds"),
+        weights=join_tensors({name: probe for name, probe, _ in probes}),
+    )

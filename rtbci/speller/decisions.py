@@ -1,0 +1,75 @@
+"""What a run has decided, as the speller hears it."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from rtbci.client import Client
+from rtbci.errors import ConfigError
+from rtbci.listener import Listener
+from rtbci.publish.messages import Hello, Prediction
+
+__all__ = ["HeardDecisions"]
+
+
+class HeardDecisions:
+    """Listens to a run; a context manager.
+
+    Parameters
+    ----------
+    address : str
+        Where it publishes.
+    items : sequence of str
+        What it must decide between.
+    key, server_key : str or None
+        See `rtbci.client.Client`.
+    """
+
+    def __init__(
+        self, address: str, items: Sequence[str], key: str | None = None, server_key: str | None = None
+    ) -> None:
+        self.address, self._items = address, tuple(items)
+        self._hello: Hello | None = None
+        self._newest: tuple[float, str] | None = None
+        client = Client(address, ("prediction", "hello"), key=key, server_key=server_key)
+        self._listener = Listener(client, prediction=self._take, hello=self._greet)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the run has been heard.
+
+        Raises
+        ------
+        ConfigError
+            When it decides between other items.
+        """
+        self._listener.check()
+        if self._hello is not None and set(self._hello.classes) != set(self._items):
+            raise ConfigError(
+                f"speller: the run at {self.address} decides between {' '.join(self._hello.classes)} "
+                f"(paradigm '{self._hello.paradigm}'), need {' '.join(self._items)}; name the same --paradigm for both"
+            )
+        return self._hello is not None
+
+    def newest(self, since_lsl: float) -> str | None:
+        """Item that was decided for from windows that end after a time, in seconds of the LSL clock; or None."""
+        self._listener.check()
+        newest = self._newest
+        return newest[1] if newest is not None and newest[0] >= since_lsl else None
+
+    def close(self) -> None:
+        """End listening; may be called more than once."""
+        self._listener.close()
+
+    def __enter__(self) -> Self:
+        self._listener.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _take(self, prediction: Prediction) -> None:
+        if prediction.decision is not None:
+            self._newest = (prediction.t_window[1], prediction.decision)
+
+    def _greet(self, hello: Hello) -> None:
+        self._hello = hello

@@ -1,0 +1,1 @@
+"""The page that shows a grid of letters, of which rows and columns flash."""
