@@ -178,6 +178,8 @@ def describe_session(config: RunConfig, decoder: Decoder, start: datetime, t_lsl
 def recipe_sha256(recipe: ParadigmRecipe) -> str:
     """sha256 of what a recipe says, in hexadecimal; its folder and the order of its keys do not matter."""
     content = recipe.model_dump(mode="json", by_alias=True)
+    if content["flashes"] is None:  # sessions from before recipes had it are verified as they were
+        del content["flashes"]
     return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
 
 
