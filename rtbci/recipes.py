@@ -18,7 +18,9 @@ from rtbci.branch_settings import BranchSettings, StimulusSettings
 from rtbci.errors import ConfigError
 from rtbci.flash_settings import FLASH_CLASSES, FlashSettings
 from rtbci.guard_settings import GuardSettings
+from rtbci.network_settings import NetworkSettings
 from rtbci.recipe_extends import joined, resolved
+from rtbci.recipe_packages import packaged_recipe
 from rtbci.settings import Settings, check_settings, read_toml
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.marker_texts import class_of_marker
@@ -296,8 +298,8 @@ class Tolerance(Settings):
         return {"max_abs": given} if isinstance(given, int | float) else given
 
 
-class EngineRecipe(Settings):
-    """A network that can be compiled, with its contract.
+class EngineRecipe(NetworkSettings):
+    """A network that can be compiled, or a plug-in, with its contract.
 
     `precisions` are those that may be built, the first being the default of compiled back ends; `max_batch` is the
     largest number of patches or windows in one call of a compiled engine.
@@ -309,7 +311,6 @@ class EngineRecipe(Settings):
     encoder: str = ""
     size: str = ""
     n_heads: int | None = None
-    onnx: str
     onnx_sha256: Sha256 | None = None
     weights: str | None = None
     weights_sha256: Sha256 | None = None
@@ -369,7 +370,8 @@ def find_recipe(kind: Kind, name: str, base: Path | None = None) -> Path:
     kind : {'engines', 'paradigms', 'configs'}
         What is looked for.
     name : str
-        A recipe's name, or the path of a folder with a `recipe.toml` (relative to `base` first).
+        A recipe's name, also one that an installed package brings, or the path of a folder with a `recipe.toml`
+        (relative to `base` first).
     base : Path, optional
         Folder of the recipe that names this one.
 
@@ -384,6 +386,8 @@ def find_recipe(kind: Kind, name: str, base: Path | None = None) -> Path:
     for folder in [*tried, shipped] if looks_like_path else [shipped, *tried]:
         if (folder / "recipe.toml").is_file():
             return folder
+    if not looks_like_path and (packaged := packaged_recipe(kind, name)) is not None:
+        return packaged
     raise ConfigError(
         f"{kind}: no recipe '{name}', have {', '.join(list_recipes(kind)) or 'none'}; "
         "give one of these, or the path of a folder with a recipe.toml"

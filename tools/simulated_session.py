@@ -24,6 +24,7 @@ from rtbci.runtime.configured import decoder_of
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange, PreparedEngine, Told
 from rtbci.runtime.engine_opener import open_checked
+from rtbci.runtime.plugin_watch import watch_plugins
 from rtbci.stream.source import Source
 
 __all__ = ["START", "LateEngine", "ScriptedClient", "record_session"]
@@ -155,6 +156,7 @@ def record_session(
                 config,
                 record=record,
                 control=lambda clock: ScriptedClient(acts, clock),
+                change=watch_plugins(decoder, None),
             )
         with LateEngine(decoder, backend) as late:
             all_acts = sorted([*acts, (change_s, late.come)], key=lambda act: act[0])

@@ -60,6 +60,11 @@ class ChangeableSession:
                 self._give_up(error)
                 return y
 
+    @property
+    def first(self) -> Session:
+        """The session that it began with."""
+        return self._first
+
     def check(self, session: Session) -> None:
         """Refuse a session that could not stand in.
 

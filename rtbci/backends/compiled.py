@@ -170,6 +170,10 @@ def _check(recipe: EngineRecipe, backend: str, precision: Precision, options: Bu
         raise ConfigError(
             f"engine '{recipe.name}': back end '{backend}' needs no building; need one of {_all(COMPILERS)}"
         )
+    if recipe.plugin:
+        raise ConfigError(
+            f"engine '{recipe.name}': is the plug-in '{recipe.plugin}', need an ONNX file to build; run it as it is"
+        )
     if precision not in recipe.precisions:
         raise ConfigError(
             f"engine '{recipe.name}': precision {precision} is not one of its recipe's {_all(recipe.precisions)}; "

@@ -13,6 +13,7 @@ import numpy as np
 
 from rtbci.backends.gate_windows import gate_windows
 from rtbci.backends.golden import read_golden, run_each
+from rtbci.backends.plugin_session import open_plugin
 from rtbci.backends.registry import open_session
 from rtbci.backends.session import Float32Array, Precision, Session
 from rtbci.errors import EngineError
@@ -163,11 +164,13 @@ def tolerance_of(recipe: EngineRecipe, precision: Precision) -> Tolerance:
 def has_torch_weights(recipe: EngineRecipe) -> bool:
     """Whether torch can compute the engine: its checkpoint is beside the ONNX file, by the same name."""
     beside = recipe.onnx_path.with_suffix(".safetensors")
-    return recipe.weights is not None and recipe.folder / recipe.weights == beside
+    return not recipe.plugin and recipe.weights is not None and recipe.folder / recipe.weights == beside
 
 
 def reference_name(recipe: EngineRecipe) -> str:
     """What engines are compared with: ``"torch fp32"``, or ONNX Runtime and the reason why it is not torch."""
+    if recipe.plugin:
+        return "the plug-in, made once more"
     if not has_torch_weights(recipe):
         return "ONNX Runtime fp32 (the recipe has no weights for torch)"
     if find_spec("torch") is None or find_spec("onnx") is None:
@@ -183,6 +186,8 @@ def open_reference(recipe: EngineRecipe) -> Session:
     EngineError
         When the engine's own files cannot be used.
     """
+    if recipe.plugin:
+        return open_plugin(recipe)
     return open_session(recipe.onnx_path, "torch" if reference_name(recipe) == TORCH else "onnxruntime")
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from safetensors.numpy import load_file
 
+from rtbci.backends.plugin_session import open_plugin
 from rtbci.backends.registry import open_session
 from rtbci.backends.session import Float32Array, Session
 from rtbci.clock import now
@@ -24,7 +25,7 @@ def golden_difference(recipe: EngineRecipe, backend: str = "onnxruntime") -> tup
     recipe : EngineRecipe
         Must name golden numbers.
     backend : str
-        See `rtbci.backends.registry.open_session`.
+        See `rtbci.backends.registry.open_session`; a plug-in runs as itself.
 
     Returns
     -------
@@ -43,7 +44,7 @@ def golden_difference(recipe: EngineRecipe, backend: str = "onnxruntime") -> tup
     golden = _load(recipe)
     if golden is None:
         raise EngineError(f"{recipe.folder}: names no golden numbers, need them for a check; export it again")
-    session = open_session(recipe.onnx_path, backend)
+    session = open_plugin(recipe) if recipe.plugin else open_session(recipe.onnx_path, backend)
     try:
         difference = _difference(session, *golden)
         took_ms = [_timed_ms(session.run, golden[0][:1]) for _ in range(N_TIMED)]

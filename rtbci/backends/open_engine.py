@@ -15,6 +15,7 @@ from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.cuda import find_gpu
 from rtbci.backends.gate import GateReport
 from rtbci.backends.gated import gate_of
+from rtbci.backends.plugin_session import open_plugin
 from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.session import Precision, Session
 from rtbci.backends.tensorrt_progress import Progress
@@ -104,6 +105,9 @@ def open_engine(
         When that is because its package is not installed.
     """
     _check_request(recipe, request)
+    if recipe.plugin:
+        told(f"engine '{recipe.name}': is the plug-in '{recipe.plugin}', which runs as itself")
+        return open_plugin(recipe, request.n_threads)
     read_network(recipe)  # nothing can be used when the network's own file is not what it should be
     opener = _Opener(recipe, request, told, build, cache or EngineCache(told=told), paradigms, progress)
     failures: list[_Failure] = []

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from rtbci.calibrate.blank import BLANK
 from rtbci.calibrate.competing import ANY_GAIN, Candidate, Evidence, rows_of_trials
 from rtbci.calibrate.features import TrialFeatures
 from rtbci.calibrate.heads import HeadChange, fit_change
 from rtbci.calibrate.mdm_user import MdmUser
-from rtbci.calibrate.own_decoders import SURE_GAIN, AugmentedCovariance, CspLda, TangentUser
+from rtbci.calibrate.own_decoders import OWN_PRECISION, SURE_GAIN, AugmentedCovariance, CspLda, TangentUser
 from rtbci.errors import MissingPackageError
+from rtbci.probe.blank import is_blank
 from rtbci.probe.head_features import HEAD_TENSORS
 from rtbci.probe.profile import BranchEntry, Profile, Weights
 from rtbci.probe.refit import SCALE_NAME, feature_scale
@@ -116,7 +116,7 @@ class MovedHeads:
 
 FROM_BLANK = Evidence(n_errors=2.0, least_trials=5)
 """Against a decoder that knows nothing: better than chance, beyond doubt, is enough."""
-PRECISIONS = {"encoder": 3000.0, "tangent": 10_000.0, "power": 10_000.0}
+PRECISIONS = {"encoder": 3000.0, "tangent": 10_000.0, "power": 10_000.0, "window": 3000.0}
 
 
 def standard_candidates(population: Profile) -> list[Candidate]:
@@ -135,8 +135,11 @@ def standard_candidates(population: Profile) -> list[Candidate]:
             f"calibrate: {error.name} is not installed, need it for the decoders that compete; "
             "pip install 'rtbci[calibrate]'"
         ) from error
-    found: list[Candidate] = [Population(population), ConvProbeUser(population, PRECISIONS)]
-    needed = FROM_BLANK if population.user == BLANK else SURE_GAIN
+    starts_blank = is_blank(population)
+    needed = FROM_BLANK if starts_blank else SURE_GAIN
+    # Heads that begin at zero have no population to stay near.
+    precisions = dict.fromkeys(PRECISIONS, OWN_PRECISION) if starts_blank else PRECISIONS
+    found: list[Candidate] = [Population(population), ConvProbeUser(population, precisions)]
     if any(entry.kind == "tangent" for entry in population.branches):
         found += [TangentUser(population, evidence=needed), MdmUser(population, evidence=needed)]
     return [

@@ -10,9 +10,15 @@ from rtbci.calibrate.trial import CONTEXT_S, CalibrationTrial
 from rtbci.errors import ProfileError, ShapeError
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
-from rtbci.probe.head_features import conv_features, tangent_features, window_features
+from rtbci.probe.head_features import (
+    conv_features,
+    tangent_features,
+    whole_window_features,
+    window_features,
+)
 from rtbci.probe.profile import BranchEntry, Profile
 from rtbci.probe.tangent import TangentProbe
+from rtbci.probe.window_head import has_head
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.stage import FloatArray
 
@@ -113,6 +119,8 @@ def _head_features(
     profile: Profile, entry: BranchEntry, session: Session | None, signal: FloatArray, ends: list[int]
 ) -> FloatArray:
     tensors = profile.tensors(entry.name)
+    if entry.kind == "window" and session is not None and has_head(session, tensors):
+        return np.stack([whole_window_features(session, signal[:end]) for end in ends])
     if entry.kind == "tangent":
         return _tangent(TangentProbe.from_tensors(tensors), profile, entry, signal, ends)
     if entry.kind == "power":
@@ -120,7 +128,7 @@ def _head_features(
     if entry.kind != "encoder" or session is None:
         raise ProfileError(
             f"branch '{entry.name}': of kind {entry.kind} {'without' if session is None else 'with'} an engine cannot be "
-            "calibrated, need a tangent or power branch, or an encoder with its engine; calibrate another paradigm"
+            "calibrated, need a tangent or power branch, or an engine that gives features; calibrate another paradigm"
         )
     return _encoder(ConvProbe.from_tensors(tensors), profile, entry, session, signal, ends)
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtbci.calibrate.blank import starting_profile
 from rtbci.calibrate.cutter import CalibrationDecoder, timing_of
 from rtbci.calibrate.features import read_trial
 from rtbci.calibrate.fit import UserFit, fit_user
 from rtbci.calibrate.quality import RejectSettings, judge_trial
 from rtbci.calibrate.recordings import trials_of_recordings
 from rtbci.errors import ConfigError
+from rtbci.probe.blank import start_of
 from rtbci.probe.profile import Profile
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
@@ -35,7 +35,7 @@ def calibrate_recordings(
     user : str
     paradigm : str or ParadigmRecipe
     profile : Profile, str, Path or None
-        Where the fit starts; by default the population's, and where the paradigm has none, nothing.
+        Where the fit starts; the population's by default, or nothing where the paradigm has none.
     imagery_s : float
         From a cue to the end of imagery, in seconds.
     reject : RejectSettings, optional
@@ -64,7 +64,7 @@ def calibrate_recordings(
     if not recordings:
         raise ConfigError("calibrate_recordings: got no recording, need one or more with cues; read some")
     limits = reject or RejectSettings()
-    with CalibrationDecoder(recipe, profile=profile or starting_profile(recipe)) as decoder:
+    with CalibrationDecoder(recipe, profile=profile or start_of(recipe)) as decoder:
         population = decoder.profile
         if population is None:
             raise ConfigError(

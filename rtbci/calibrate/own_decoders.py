@@ -21,7 +21,7 @@ from rtbci.probe.tangent import TangentProbe, shrink, tangent_vectors
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["SURE_GAIN", "AugmentedCovariance", "CspLda", "TangentUser", "without_branches"]
+__all__ = ["OWN_PRECISION", "SURE_GAIN", "AugmentedCovariance", "CspLda", "TangentUser", "without_branches"]
 
 CSP_FILTERS = 6
 EMBEDDING_S = (0.0625, 0.125)

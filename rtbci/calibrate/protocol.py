@@ -30,6 +30,9 @@ FILE_NAME = "protocol.toml"
 Positive = Annotated[float, Field(gt=0)]
 Percent = Annotated[float, Field(gt=0, le=100)]
 SymbolName = Literal["left", "right", "up", "down", "circle", "square"]
+PLAIN_SYMBOLS: tuple[SymbolName, ...] = ("up", "circle", "down", "square", "left", "right")
+LEAST_BEHIND_S = 1.0
+"""Imagery lasts so much longer than a window, so that a trial has more than one."""
 
 
 class TimingSettings(Settings):
@@ -139,6 +142,14 @@ class ProtocolSettings(Settings):
         return tuple(self.cues[name] for name in classes)
 
 
+def _plain_protocol(recipe: ParadigmRecipe) -> ProtocolSettings:
+    """For a paradigm that brings none and cannot be used without calibration: a symbol and its own name for each class."""
+    pairs = zip(recipe.classes, PLAIN_SYMBOLS, strict=False)
+    cues = {name: CueSettings(symbol=symbol, text=name.replace("_", " ")) for name, symbol in pairs}
+    longest_s = max(TimingSettings().imagery_s, recipe.window.length_s + LEAST_BEHIND_S)
+    return ProtocolSettings(schema=1, cues=cues, timing=TimingSettings(imagery_s=longest_s))
+
+
 def read_protocol(recipe: ParadigmRecipe, path: Path | None = None) -> ProtocolSettings:
     """Read the protocol of a paradigm.
 
@@ -152,9 +163,15 @@ def read_protocol(recipe: ParadigmRecipe, path: Path | None = None) -> ProtocolS
     Raises
     ------
     ConfigError
-        When the file is missing, or one line for everything in it that is wrong.
+        When the file is missing and needed, or one line for everything in it that is wrong.
+
+    Notes
+    -----
+    A paradigm without a population decoder needs no file: it gets plain cues.
     """
     if path is None and not (recipe.folder / FILE_NAME).is_file():
+        if recipe.population is None and len(recipe.classes) <= len(PLAIN_SYMBOLS):
+            return _plain_protocol(recipe)
         raise ConfigError(
             f"paradigm '{recipe.name}': has no {FILE_NAME} in {recipe.folder}, need one with a cue for each class; give "
             "--protocol FILE, or use the paradigm without calibration"

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from rich.console import Console
 
 from rtbci.calibrate.bad_channels import find_bad_channels, mask_channels
-from rtbci.calibrate.blank import starting_profile
 from rtbci.calibrate.collector import Collected, Collector
 from rtbci.calibrate.cutter import CalibrationDecoder
 from rtbci.calibrate.drift_reference import DriftReference
@@ -36,6 +35,7 @@ from rtbci.clock import utc_now
 from rtbci.commands.calibrate_output import say_result
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError
+from rtbci.probe.blank import start_of
 from rtbci.probe.profile import Profile, chain_hash
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.engine_opener import open_checked
@@ -147,7 +147,7 @@ class Calibration:
         engine, start = self.config.engine, find_profile(self.recipe.name, self.config.profile)
         decoder = CalibrationDecoder(
             self.recipe,
-            profile=start or starting_profile(self.recipe),
+            profile=start or start_of(self.recipe),
             backend=engine.backend,
             engine=engine.recipe,
             n_threads=engine.threads,
@@ -290,7 +290,7 @@ class Calibration:
         if is_kept:
             result = keep(result)
         place = self.request.report or (result.folder or folder) / "report.html"
-        say_result(self.console, result, place)
+        say_result(self.console, result, place, self.config.paradigm)
         with self.console.status("drawing the report ..."):
             write_report(place, result.record, collected.trials, self.recipe)
         if not is_kept:

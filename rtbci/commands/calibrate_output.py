@@ -10,8 +10,8 @@ from rtbci.calibrate.finish import Result
 __all__ = ["say_result"]
 
 
-def say_result(console: Console, result: Result, report: Path) -> None:
-    """Print what a calibration led to, and where its report is."""
+def say_result(console: Console, result: Result, report: Path, paradigm: str = "") -> None:
+    """Print what a calibration led to, where its report is, and how to go on with `paradigm`, as the user called it."""
     record = result.record
     n_used = sum(one.accepted for one in record.trials)
     console.rule("calibration")
@@ -52,7 +52,9 @@ def say_result(console: Console, result: Result, report: Path) -> None:
             f"profile      generation {record.generation} in {result.folder}", highlight=False, soft_wrap=True
         )
         console.print(
-            f"next         rtbci run --paradigm {record.paradigm} --user {record.user}", highlight=False
+            f"next         rtbci run --paradigm {paradigm or record.paradigm} --user {record.user}",
+            highlight=False,
+            soft_wrap=True,
         )
     console.print(f"report       {report}", highlight=False, soft_wrap=True)
 

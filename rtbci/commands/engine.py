@@ -65,6 +65,77 @@ def build(
     verbs.build(name, request, output_of(json, fit=True))
 
 
+@app.command("import")
+def import_(
+    braindecode: Annotated[str, typer.Option(help="Model of braindecode, as EEGNet.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="File of weights: .safetensors, or a state dict of torch (default: random)."),
+    ] = None,
+    hub: Annotated[str, typer.Option(help="OWNER/NAME on Hugging Face to fetch weights from.")] = "",
+    paradigm: Annotated[
+        str,
+        typer.Option(help="Takes channels, rate, window and classes from this recipe, by name or folder."),
+    ] = "",
+    channels: Annotated[str, typer.Option(help="Electrodes in order, as C3,CZ,C4.")] = "",
+    rate: Annotated[float | None, typer.Option(help="Sampling rate of the input, in Hz.")] = None,
+    window: Annotated[float | None, typer.Option(help="Length of the input, in seconds.")] = None,
+    classes: Annotated[int | None, typer.Option(min=2, help="Number of classes.")] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            help="Factor from microvolts to the model's unit (default: the model's, where known; 1)."
+        ),
+    ] = None,
+    zscore: Annotated[
+        bool | None,
+        typer.Option(
+            "--zscore/--no-zscore",
+            help="z-score each channel of a window (default: the model's, where known; no).",
+        ),
+    ] = None,
+    output: Annotated[str, typer.Option(help="logits or features.")] = "logits",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Further argument of the model, as F1=16; may be repeated."),
+    ] = None,
+    onnx: Annotated[
+        bool, typer.Option("--onnx/--torch", help="Export to ONNX, or leave it to torch.")
+    ] = True,
+    new_head: Annotated[
+        bool,
+        typer.Option(
+            "--new-head", help="Let the classifier keep random weights where the file has none that fit."
+        ),
+    ] = False,
+    name: Annotated[str, typer.Option(help="Name of the engine (default: the folder's).")] = "",
+    json: Json = False,
+) -> None:
+    """Make a model of braindecode into an engine: weights, scaling, ONNX file, golden numbers."""
+    from rtbci.commands import engine_import as verbs
+
+    flags = verbs.ImportFlags(
+        model=braindecode,
+        weights=weights,
+        hub=hub,
+        paradigm=paradigm,
+        channels=names_of(channels),
+        rate_hz=rate,
+        window_s=window,
+        n_classes=classes,
+        scale=scale,
+        zscore=zscore,
+        output=output,
+        options=set_ or [],
+        onnx=onnx,
+        new_head=new_head,
+        name=name,
+        out=out,
+    )
+    verbs.import_engine(flags, output_of(json, fit=True))
+
+
 @app.command()
 def check(
     names: Annotated[

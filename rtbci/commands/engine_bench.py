@@ -87,6 +87,11 @@ def bench(request: BenchRequest, out: Output) -> None:
 def _bench(
     engine: EngineRecipe | str, request: BenchRequest, folder: Path, told: Callable[[str], None]
 ) -> BenchResult:
+    if isinstance(engine, EngineRecipe) and engine.plugin:
+        raise ConfigError(
+            f"bench: engine '{engine.name}' is the plug-in '{engine.plugin}', need an ONNX file to compare back ends on; "
+            "leave it out"
+        )
     wanted = request.backends
     plain = [
         name for name in wanted if name == "torch.compile" or (name in BACKENDS and name not in COMPILERS)

@@ -1,16 +1,25 @@
 """`rtbci engine check`: engines against the reference, on every back end that can be used here."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from rtbci.backends.cache import EngineCache
 from rtbci.backends.compiled import open_compiled
 from rtbci.backends.compilers import COMPILERS, BuildOptions
-from rtbci.backends.gate import GateReport, has_torch_weights
+from rtbci.backends.gate import (
+    GateReport,
+    check_session,
+    has_torch_weights,
+    open_reference,
+    reference_name,
+)
 from rtbci.backends.gated import gate_of
+from rtbci.backends.plugin_session import BACKEND, open_plugin
 from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.session import Precision, Session
 from rtbci.backends.usable import Usable, what_is_there
@@ -20,8 +29,11 @@ from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output, table_of
 from rtbci.errors import ConfigError
 from rtbci.recipes import EngineRecipe, list_recipes, read_engine
+from rtbci.runtime.engine_gate import check_decisions, paradigms_of
 
 __all__ = ["check"]
+
+PLUGIN = Usable(backend=BACKEND, can_run=True, device="cpu")
 
 TITLES = ("engine", "back end", "type", "differs", "allowed", "1 - cosine", "decisions", "gate")
 
@@ -61,7 +73,7 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
     results = [
         result
         for recipe in recipes
-        for one in usable
+        for one in ([PLUGIN] if recipe.plugin else usable)
         for result in _results(recipe, one, precisions, bool(backends), console)
     ]
     reports = [one.report for one in results if one.report is not None]
@@ -99,12 +111,22 @@ def _results(
 
 def _report(recipe: EngineRecipe, backend: str, precision: Precision, console: Console) -> GateReport:
     told = teller_of(console)
+    if recipe.plugin:
+        return _plugin_report(recipe)
     cache = EngineCache(told=told)
     session = _open(recipe, backend, precision, cache, console)
     try:
         return gate_of(session, recipe, cache, told, anew=True, max_batch=1 if backend in COMPILERS else None)
     finally:
         session.close()
+
+
+def _plugin_report(recipe: EngineRecipe) -> GateReport:
+    """A plug-in against itself made once more, and against its golden numbers; nothing is remembered, for its code may change."""
+    with closing(open_plugin(recipe)) as session, closing(open_reference(recipe)) as reference:
+        report = check_session(session, recipe, reference, reference_name(recipe))
+        decisions = check_decisions(session, reference, recipe, paradigms_of(recipe))
+    return msgspec.structs.replace(report, decisions=tuple(decisions))
 
 
 def _open(

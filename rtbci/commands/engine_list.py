@@ -12,33 +12,41 @@ from rich.table import Table
 from rtbci.backends.cache import EngineCache, KeptEngine
 from rtbci.backends.gate import GateReport
 from rtbci.backends.gate_store import GateStore
+from rtbci.backends.plugin import list_plugins
 from rtbci.backends.usable import Usable, what_is_there
 from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output, table_of
 from rtbci.errors import ConfigError, FileFormatError
+from rtbci.recipe_packages import packaged_recipes
 from rtbci.recipes import EngineRecipe, list_recipes, read_engine
 
 __all__ = ["clear_cache", "list_engines", "show_cache"]
 
 ENGINE_TITLES = ("engine", "kind", "input", "precisions", "file")
+PLUGIN_TITLES = ("plug-in", "class", "package", "version")
 BACKEND_TITLES = ("back end", "version", "here")
 CACHE_TITLES = ("engine", "back end", "type", "batch", "size", "gate", "for")
 
 
 def list_engines(out: Output) -> None:
     """Show recipes, back ends and compiled engines."""
-    recipes = [read_engine(name) for name in list_recipes("engines")]
+    packaged = packaged_recipes("engines").values()
+    recipes = [read_engine(name) for name in (*list_recipes("engines"), *map(str, packaged))]
+    plugins = list_plugins()
     usable = what_is_there()
     cache = EngineCache()
     kept = cache.entries(deep=False)
     data = {
         "engines": [_plain_recipe(recipe) for recipe in recipes],
+        "plugins": [one._asdict() for one in plugins],
         "backends": usable,
         "cache": _plain_cache(cache, kept),
     }
     out.result(
         data,
         table_of(ENGINE_TITLES, [_recipe_row(recipe) for recipe in recipes]),
+        "",
+        table_of(PLUGIN_TITLES, plugins) if plugins else "no plug-ins",
         "",
         table_of(BACKEND_TITLES, [_backend_row(one) for one in usable]),
         "",
@@ -89,6 +97,7 @@ def _plain_recipe(recipe: EngineRecipe) -> dict[str, Any]:
         "n_channels": _n_channels(recipe),
         "n_samples": recipe.input.n_samples,
         "rate_hz": recipe.input.rate_hz,
+        "plugin": recipe.plugin,
         "precisions": recipe.precisions,
         "max_batch": recipe.max_batch,
         "onnx_sha256": recipe.onnx_sha256,
@@ -96,10 +105,11 @@ def _plain_recipe(recipe: EngineRecipe) -> dict[str, Any]:
 
 
 def _recipe_row(recipe: EngineRecipe) -> Sequence[str]:
-    path = recipe.onnx_path
+    path = recipe.folder / (recipe.onnx or recipe.weights or "recipe.toml")
     size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "missing"
     shape = f"{_n_channels(recipe) or '?'} x {recipe.input.n_samples}, {recipe.input.rate_hz:g} Hz"
-    return recipe.name, recipe.kind, shape, " ".join(recipe.precisions), size
+    runs = f"plug-in {recipe.plugin}" if recipe.plugin else " ".join(recipe.precisions)
+    return recipe.name, recipe.kind, shape, runs, size
 
 
 def _n_channels(recipe: EngineRecipe) -> int | None:

@@ -23,6 +23,7 @@ from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
 from rtbci.runtime.engine_opener import FIRST_BACKEND
 from rtbci.runtime.live import LiveRun, Report, SourceFactory
+from rtbci.runtime.plugin_watch import plugin_of, watch_plugins
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.profiles import find_profile, profiles_root
 from rtbci.runtime.signal_tap import SignalOffer
@@ -96,7 +97,7 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
             [*sinks, *recording.sinks],
             control,
             watch=watch,
-            change=change,
+            change=watch_plugins(decoder, change),
             news=sockets.news_beside(recording.news, *(() if page is None else (page.news,))),
             journal=recording.journal,
         )
@@ -199,6 +200,9 @@ def _introduce(console: Console, config: RunConfig, decoder: Decoder, address: s
         f"{engine.name} {engine.engine_id[:12]} on {engine.backend}{until}" if engine.name else "none needed"
     )
     console.print(f"engine:  {used}", highlight=False)
+    for branch, session in decoder.sessions.items():
+        if plugin := plugin_of(session):
+            console.print(f"plug-in: {plugin}, in branch {branch}", highlight=False, markup=False)
     console.print(f"publish: {address}   control: {control}   (rtbci listen shows it)", highlight=False)
 
 

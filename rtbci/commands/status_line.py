@@ -40,6 +40,7 @@ SAID = {
     "engine_changed": "engine changed",
     "engine_refused": "engine refused",
     "engine_failed": "engine failed, the one before computes again",
+    "plugin_failed": "plug-in failed, no predictions from it",
     "recording_failed": "NOT RECORDING, tried again every second",
     "recording_resumed": "recording again",
     "recording_slow": "warning: the disk is slow, recording is behind",

@@ -25,6 +25,7 @@ from rtbci.probe.mdm import MdmProbe
 from rtbci.probe.power import PowerProbe
 from rtbci.probe.profile import BranchEntry, Profile, Weights
 from rtbci.probe.tangent import TangentProbe
+from rtbci.probe.window_head import WindowHead, finite
 from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.stage import FloatArray, check_chunk
 
@@ -39,6 +40,9 @@ __all__ = [
 
 MIN_PROB = 1e-12
 """Below this a probability counts as this, so that its logarithm is finite."""
+
+
+LOG_MIN_PROB = math.log(MIN_PROB)
 
 
 class Branch(Protocol):
@@ -71,7 +75,10 @@ class Branch(Protocol):
         ...
 
     def logits(self) -> FloatArray | None:
-        """Logits of the newest window, shape (n_classes,), a fresh array; None until a window is full."""
+        """Logits of the newest window, shape (n_classes,), a fresh array; None until a window is full.
+
+        Also None while the engine gives what is not a number.
+        """
         ...
 
     def logits_of(self, window: FloatArray) -> FloatArray:
@@ -166,7 +173,7 @@ class EncoderBranch:
 
     def logits(self) -> FloatArray | None:
         """Only the probe; see `Branch.logits`."""
-        return self._probe.logits(self._ring.window()) if self._ring.filled else None
+        return finite(self._probe.logits(self._ring.window())) if self._ring.filled else None
 
     def logits_of(self, window: FloatArray) -> FloatArray:
         """Encode the last window's patches one by one; see `Branch.logits_of`."""
@@ -199,22 +206,28 @@ class WindowBranch:
     ----------
     session : Session
         Engine of input shape (1, n_channels, window_samples) and output (1, n_classes).
-    meaning : {'logits', 'probs'}
-        What the engine gives; of probabilities the logarithm is taken.
+    meaning : {'logits', 'probs', 'features'}
+        What the engine gives; of probabilities the logarithm is taken, features are read by the head.
     name : str
         Name in the profile.
+    head : WindowHead, optional
+        Reads features; not used for anything else.
 
     Raises
     ------
     EngineError
-        When the engine gives something else.
+        When the engine gives something else, or features and there is no head.
     """
 
-    def __init__(self, session: Session, meaning: str, name: str = "window") -> None:
-        if meaning not in ("logits", "probs"):
+    def __init__(
+        self, session: Session, meaning: str, name: str = "window", head: WindowHead | None = None
+    ) -> None:
+        if meaning not in ("logits", "probs") and (head is None or meaning != "features"):
             raise EngineError(
-                f"branch '{name}': engine gives {meaning!r}, need 'logits' or 'probs'; name another engine"
+                f"branch '{name}': engine gives {meaning!r}, need 'logits' or 'probs', or a head for features; name another "
+                "engine, or calibrate"
             )
+        self._head = head if meaning == "features" else None
         _, n_channels, self.window_samples = session.input_shape
         self.name, self._session = name, session
         self._meaning: Literal["logits", "probs"] = "probs" if meaning == "probs" else "logits"
@@ -239,7 +252,7 @@ class WindowBranch:
 
     def logits(self) -> FloatArray | None:
         """What the engine gave; see `Branch.logits`."""
-        return None if self._output is None else self._as_logits(self._output)
+        return None if self._output is None else finite(self._as_logits(self._output))
 
     def logits_of(self, window: FloatArray) -> FloatArray:
         """Run the engine on the last window; see `Branch.logits_of`."""
@@ -267,9 +280,11 @@ class WindowBranch:
         return self._session.run(x).astype(np.float64).ravel()
 
     def _as_logits(self, output: FloatArray) -> FloatArray:
+        if self._head is not None:
+            return self._head.logits(output)
         if self._meaning == "logits":
             return output.copy()
-        return np.array([math.log(max(prob, MIN_PROB)) for prob in output.tolist()])
+        return np.array([math.log(prob) if not prob < MIN_PROB else LOG_MIN_PROB for prob in output.tolist()])
 
 
 def open_branches(
@@ -284,7 +299,7 @@ def open_branches(
     sessions : mapping of str to Session
         By branch name; one for each branch that has an engine.
     meanings : mapping of str to str, optional
-        By branch name: what a whole-window engine gives, ``"logits"`` (default) or ``"probs"``.
+        By branch name: what a whole-window engine gives, ``"logits"`` (default), ``"probs"`` or ``"features"``.
 
     Raises
     ------
@@ -349,7 +364,9 @@ def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meani
             tensors.get("adapter"),
             tensors.get("adapter_fir"),
         )
-        makers["window"] = lambda: WindowBranch(session, meaning, entry.name)
+        makers["window"] = lambda: WindowBranch(
+            session, meaning, entry.name, WindowHead.from_tensors(tensors)
+        )
     if entry.kind not in makers:
         raise ProfileError(
             f"branch '{entry.name}': of kind {entry.kind} has no session, need an engine; name one"

@@ -16,6 +16,7 @@ from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
 from rtbci.probe.power import POWER_FLOOR, HopPowers, PowerProbe
 from rtbci.probe.profile import BranchEntry, Profile
 from rtbci.probe.tangent import BlockCovariances, TangentProbe, shrink, tangent_vectors
+from rtbci.probe.window_head import has_head
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.stage import FloatArray
 
@@ -25,6 +26,7 @@ __all__ = [
     "conv_features",
     "power_features",
     "tangent_features",
+    "whole_window_features",
     "window_features",
 ]
 
@@ -41,8 +43,9 @@ HEAD_TENSORS = {
     "power": HeadTensors("coef", "intercept"),
     "tangent": HeadTensors("coef", "intercept"),
     "encoder": HeadTensors("weight", "bias"),
+    "window": HeadTensors("weight", "bias"),
 }
-"""By kind of branch; a whole-window engine has no head that could be refitted."""
+"""By kind of branch; a whole-window engine that gives logits has none."""
 
 
 def power_features(probe: PowerProbe, hop_powers: FloatArray) -> FloatArray:
@@ -136,11 +139,11 @@ def window_features(
     profile : Profile
         Gives the window and the branch's tensors.
     entry : BranchEntry
-        Of kind power, tangent or encoder.
+        Of kind power, tangent or encoder, or window with features.
     signal : array_like, shape (n_samples, n_channels)
         After all stages, a window or more. Filters inside the branch start at its first sample.
     session : Session, optional
-        The branch's engine; needed for an encoder.
+        The branch's engine, where it has one.
 
     Raises
     ------
@@ -155,6 +158,8 @@ def window_features(
             f"branch '{entry.name}': signal has shape {data.shape}, need ({profile.window_samples} or more, n_channels)"
         )
     tensors = profile.tensors(entry.name)
+    if entry.kind == "window" and session is not None and has_head(session, tensors):
+        return whole_window_features(session, data)
     if entry.kind == "power":
         return _power_of(PowerProbe.from_tensors(tensors), profile, data)
     if entry.kind == "tangent":
@@ -169,6 +174,12 @@ def window_features(
     )
     data = adapted_signal(adapter, data, profile.hop_samples)
     return _encoder_of(ConvProbe.from_tensors(tensors), profile, data, session)
+
+
+def whole_window_features(session: Session, signal: FloatArray) -> FloatArray:
+    """What a whole-window engine gives for the last window of a signal, shape (n_features,)."""
+    last = signal[-session.input_shape[2] :].T
+    return session.run(np.ascontiguousarray(last[np.newaxis], np.float32)).ravel().astype(np.float64)
 
 
 def _hops(profile: Profile, data: FloatArray) -> list[FloatArray]:

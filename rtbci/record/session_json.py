@@ -15,6 +15,7 @@ from rtbci.errors import FileFormatError
 from rtbci.files import write_whole
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.plugin_watch import plugin_of
 from rtbci.versions import cpu_make, cpu_name, versions_of
 
 __all__ = [
@@ -41,7 +42,7 @@ LATER = {"flashes", "value", "rhythms", "electrodes", "weights"}
 
 
 class EngineUsed(msgspec.Struct, frozen=True, kw_only=True):
-    """An engine: the network it stands for, the file that ran, and what ran it."""
+    """An engine: the network it stands for, the file that ran, and what ran it; `plugin` with package and version."""
 
     branch: str
     name: str
@@ -50,6 +51,7 @@ class EngineUsed(msgspec.Struct, frozen=True, kw_only=True):
     backend: str
     precision: str
     device: str
+    plugin: str = ""
 
 
 class ProfileUsed(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,6 +242,7 @@ def _engines(decoder: Decoder) -> tuple[EngineUsed, ...]:
             backend=session.backend,
             precision=session.precision,
             device=session.device,
+            plugin=plugin_of(session),
         )
         for branch, session in decoder.sessions.items()
     )

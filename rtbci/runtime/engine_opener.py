@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from rtbci.backends.golden import check_golden
+from rtbci.backends.plugin_session import open_plugin
 from rtbci.backends.registry import open_session
 from rtbci.backends.session import Session
 from rtbci.recipes import EngineRecipe
@@ -51,13 +52,19 @@ def open_checked(
     -----
     ONNX Runtime is held to the recipe's golden numbers, which are torch's: a few milliseconds at each start. All else
     passes the gate, which takes seconds once and imports much; see `rtbci.backends.open_engine`. There is no fallback:
-    who names a back end here, to calibrate or to evaluate, gets it or an error.
+    who names a back end here, to calibrate or to evaluate, gets it or an error. A plug-in runs as itself whatever is named.
     """
+    if recipe.plugin:
+        return _checked(open_plugin(recipe, n_threads), recipe)
     if backend != FIRST_BACKEND:
         from rtbci.backends.open_engine import EngineRequest, open_engine
 
         return open_engine(recipe, EngineRequest(backend, precision, n_threads, fallback=False), told)
-    session = open_session(recipe.onnx_path, backend, n_threads)
+    return _checked(open_session(recipe.onnx_path, backend, n_threads), recipe)
+
+
+def _checked(session: Session, recipe: EngineRecipe) -> Session:
+    """The session, once it has given its recipe's golden output."""
     try:
         check_golden(session, recipe)
     except BaseException:

@@ -20,6 +20,7 @@ import msgspec
 from rtbci.backends.cache import EngineCache
 from rtbci.backends.compilers import COMPILERS
 from rtbci.backends.cuda import find_gpu
+from rtbci.backends.plugin_session import open_plugin
 from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.session import Session
 from rtbci.errors import EngineError, MissingPackageError
@@ -152,6 +153,8 @@ class EngineProcess:
 
     def _open(self, recipe: EngineRecipe, prepared: PreparedEngine) -> Session:
         key = prepared.key
+        if recipe.plugin:
+            return open_plugin(recipe, self._n_threads)
         if key is None:
             return open_session(recipe.onnx_path, prepared.backend, self._n_threads)
         found = EngineCache().find(key)

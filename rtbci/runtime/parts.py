@@ -13,6 +13,7 @@ from rtbci.errors import ConfigError, ProfileError, RateError
 from rtbci.probe.adapt import Adaptation
 from rtbci.probe.band_power import profile_of_recipe
 from rtbci.probe.baseline import Baseline
+from rtbci.probe.blank import BLANK, blank_profile
 from rtbci.probe.branches import Branch, WindowBranch, open_branches
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.profile import Profile, read_profile
@@ -86,7 +87,8 @@ class Parts:
     recipe : ParadigmRecipe
         Names engines and, for the population decoder, a profile.
     profile : Profile, str, Path or None
-        None or ``"population"``: the profile that the recipe names, if any.
+        None or ``"population"``: the profile that the recipe names, if any. ``"blank"``: heads of zeros, see
+        `rtbci.probe.blank`.
     backend, engine, n_threads, adapt, opener
         See `rtbci.runtime.decoder.Decoder`.
 
@@ -112,13 +114,15 @@ class Parts:
                 "whose classes are about as frequent; leave it out"
             )
         self._recipe, self._adapt, self._opener = recipe, adapt, opener
-        self.profile = self._read(profile)
+        self.profile = None if profile == BLANK else self._read(profile)
         self._engines: dict[str, EngineRecipe] = {}
         self._sessions: dict[str, ChangeableSession] = {}
         try:
             for branch in recipe.branches:
                 if branch.engine:
                     self._open(branch, backend, engine, n_threads)
+            if profile == BLANK:
+                self.profile = blank_profile(recipe, self._engines, self._sessions)
             self.branches, self.fusion = self._make(self.profile)
         except BaseException:
             self.close()

@@ -9,9 +9,10 @@ from rtbci.publish.messages import Event
 from rtbci.record.session_json import EngineUsed
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_opener import FIRST_BACKEND, open_checked
+from rtbci.runtime.plugin_watch import plugin_of
 from rtbci.verify.replay import Engines
 
-__all__ = ["OneEngine", "RecordedEngines", "check_networks", "missing_engines"]
+__all__ = ["OneEngine", "RecordedEngines", "changed_plugins", "check_networks", "missing_engines"]
 
 
 class OneEngine(Engines):
@@ -61,6 +62,15 @@ def _open(decoder: Decoder, branch: str, event: Event, n_threads: int) -> Sessio
     return open_checked(decoder.engines[branch], backend, n_threads, precision=precision)
 
 
+def changed_plugins(decoder: Decoder, engines: tuple[EngineUsed, ...]) -> list[str]:
+    """Plug-ins whose code is not what it was, though their version is: nothing promises the same bits then."""
+    return [
+        f"the code of plug-in {used.plugin} was {used.engine_id[:12]}, is {decoder.sessions[used.branch].engine_id[:12]}"
+        for used in engines
+        if used.plugin and decoder.sessions[used.branch].engine_id != used.engine_id
+    ]
+
+
 def check_networks(decoder: Decoder, engines: tuple[EngineUsed, ...]) -> None:
     """Refuse to decode with other networks than a session was decoded with.
 
@@ -72,6 +82,12 @@ def check_networks(decoder: Decoder, engines: tuple[EngineUsed, ...]) -> None:
     for used in engines:
         session = decoder.sessions.get(used.branch)
         found = session.network_id if session is not None else "none"
+        if found != used.network_id and used.plugin:
+            here = "none" if session is None else plugin_of(session) or session.backend
+            raise EngineError(
+                f"verify: branch '{used.branch}' was decoded by the plug-in {used.plugin}, here it is {here}; need the same "
+                "package in the same version, with the same settings and weights"
+            )
         if found != used.network_id:
             raise EngineError(
                 f"verify: branch '{used.branch}' was decoded with network {used.network_id[:12]}... of engine "

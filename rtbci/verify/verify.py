@@ -29,9 +29,16 @@ from rtbci.runtime.configured import decoder_of
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_gate import MAX_PROB
 from rtbci.runtime.engine_opener import FIRST_BACKEND
+from rtbci.runtime.plugin_watch import tolerate_plugins
 from rtbci.settings import check_settings
 from rtbci.verify.compare import Comparison, Divergence, Tolerance
-from rtbci.verify.engines import OneEngine, RecordedEngines, check_networks, missing_engines
+from rtbci.verify.engines import (
+    OneEngine,
+    RecordedEngines,
+    changed_plugins,
+    check_networks,
+    missing_engines,
+)
 from rtbci.verify.replay import replay
 from rtbci.verify.script import Run, Script, read_script
 
@@ -131,7 +138,11 @@ def verify(folder: Path, *, paradigm: str = "", backend: str = "", exact: bool =
     again = _Again(script, config, _same_recipe(paradigm or config.paradigm, record), backend)
     with again.decoder(again.first_profile) as decoder:
         check_networks(decoder, record.engines)
-        why = [*_elsewhere(record), *again.look_for_engines(decoder)]
+        why = [
+            *_elsewhere(record),
+            *again.look_for_engines(decoder),
+            *changed_plugins(decoder, record.engines),
+        ]
         tolerance = _tolerance(decoder, again.changes) if why and not exact else None
     comparison = Comparison(tolerance)
     again.run(comparison)
@@ -183,7 +194,9 @@ class _Again:
         ProfileError, EngineError
             When the profile, or an engine, is not what it was.
         """
-        return decoder_of(self.config, self.recipe, self.profile(used), self._backend or FIRST_BACKEND)
+        decoder = decoder_of(self.config, self.recipe, self.profile(used), self._backend or FIRST_BACKEND)
+        tolerate_plugins(decoder)  # as the run did
+        return decoder
 
     def profile(self, used: ProfileRef) -> Profile | None:
         """The copy of a profile that decoded; None where an engine itself gives probabilities."""

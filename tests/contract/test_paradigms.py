@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from rtbci.backends.golden import golden_difference
-from rtbci.calibrate.blank import blank_profile, starting_profile
 from rtbci.calibrate.protocol import read_protocol
 from rtbci.config import read_config
 from rtbci.errors import ChannelError
+from rtbci.probe.blank import start_of
 from rtbci.probe.profile import chain_hash, read_profile
 from rtbci.recipes import list_recipes, read_engine, read_paradigm, recipes_root
 from rtbci.runtime.decoder import Decoder
@@ -93,15 +93,16 @@ def test_without_a_population_it_can_be_calibrated_from_nothing(name: str) -> No
     recipe = read_paradigm(name)
     if recipe.population is not None:
         pytest.skip(f"{name} has a population decoder")
-    profile = blank_profile(recipe)
-    assert profile.classes == list(recipe.classes)
+    with decoder_of(name) as decoder:
+        assert decoder.profile is not None
+        assert decoder.profile.classes == list(recipe.classes)
     assert read_protocol(recipe).cues_of(recipe.classes)
     assert "--paradigm" in (recipe.folder / "README.md").read_text()
 
 
 def decoder_of(name: str) -> Decoder:
     """The population's, or that of a calibration from nothing before its first trial."""
-    return Decoder(name, profile=starting_profile(read_paradigm(name)))
+    return Decoder(name, profile=start_of(read_paradigm(name)))
 
 
 @each_paradigm

@@ -1,9 +1,5 @@
 """The encoder against numbers from elsewhere: torch eager for the engines, braindecode for the encoder."""
 
-import importlib.machinery
-import importlib.util
-import sys
-import types
 import warnings
 from typing import Any
 
@@ -16,6 +12,7 @@ from rtbci.backends.onnxruntime import OrtSession
 from rtbci.encoder.checkpoint import describe
 from rtbci.encoder.dare import DareEncoder, channel_ids
 from rtbci.encoder.sizes import SIZES
+from tests.braindecode_stand_in import real_braindecode
 
 LABELS = ["FP1", "FP2", "F7", "F3", "FZ", "F4", "F8", "T7", "C3", "CZ", "C4", "T8", "P7", "P3", "PZ", "P4"]
 LABELS += ["P8", "O1", "O2"]
@@ -37,38 +34,10 @@ def test_engine_equals_torch_eager(name: str, embedding_std: float, gain: float)
     np.testing.assert_allclose(got, want, atol=TOLERANCE_FP32, rtol=0)
 
 
-class Absent(types.ModuleType):
-    """A module whose names can be imported and not be used."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.__spec__ = importlib.machinery.ModuleSpec(name, None)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-
-        def refuse(*_: Any, **__: Any) -> None:
-            raise ImportError(f"{self.__name__}.{name}: torchaudio cannot be used here")
-
-        return type(name, (torch.nn.Module,), {"__init__": refuse})  # some names are base classes
-
-
 @pytest.fixture
 def eegpt(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Class `braindecode.models.EEGPT`; models that need torchaudio are not used, so it may be absent."""
-    if importlib.util.find_spec("braindecode") is None:
-        pytest.skip("braindecode is not installed: pip install 'rtbci[braindecode]'")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            importlib.import_module("torchaudio")
-        except (ImportError, OSError):  # an installed torchaudio may not fit the installed torch
-            for name in ("torchaudio", "torchaudio.functional", "torchaudio.transforms"):
-                monkeypatch.setitem(sys.modules, name, Absent(name))
-            for part in ("functional", "transforms"):
-                setattr(sys.modules["torchaudio"], part, sys.modules[f"torchaudio.{part}"])
-        return importlib.import_module("braindecode.models").EEGPT
+    """Class `braindecode.models.EEGPT`."""
+    return real_braindecode(monkeypatch).EEGPT
 
 
 NAMES = {

@@ -188,7 +188,7 @@ def test_two_branches_of_one_name(paradigm: Path) -> None:
         ("n_samples = 64", "n_samples = 0", "input.n_samples: got 0"),
         ('meaning = "probs"', 'meaning = "prob"', "output.meaning: got 'prob'"),
         ('onnx = "engine.onnx"', 'onnx = "engine.onnx"\nonnx_sha256 = "12"', "onnx_sha256: got '12'"),
-        ('onnx = "engine.onnx"', "", "onnx: missing, need a value"),
+        ('onnx = "engine.onnx"', "", "file: neither onnx nor plugin, need one of the two"),
     ],
 )
 def test_bad_engines(tmp_path: Path, old: str, new: str, said: str) -> None:

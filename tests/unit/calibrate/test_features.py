@@ -7,6 +7,7 @@ import pytest
 from rtbci.calibrate.features import chosen_windows, read_trial
 from rtbci.errors import ProfileError, ShapeError
 from rtbci.probe.head_features import window_features
+from rtbci.probe.profile import BranchEntry
 from tests.probe_samples import HOP, make_profile, sessions
 from tests.unit.calibrate.user_samples import N_WINDOWS, population, trial
 
@@ -25,6 +26,23 @@ def test_features_are_those_of_the_running_branches() -> None:
             assert np.allclose(
                 found.heads[entry.name][i], window_features(profile, entry, window, session), atol=1e-9
             )
+
+
+def test_features_of_a_whole_window_engine() -> None:
+    """What the engine gives for each of the windows; a head of another size is none."""
+    plain = population()
+    entry = BranchEntry(name="window", kind="window", engine="own")
+    weights = {"window.weight": np.zeros((2, 2)), "window.bias": np.zeros(2)}
+    profile = msgspec.structs.replace(plain, branches=[entry], weights=weights)
+    session, one = sessions()["window"], trial(0, 1, plain)
+    found = read_trial(profile, {"window": session}, one).heads["window"]
+    for i in range(N_WINDOWS):
+        window = one.window(i, HOP)[-plain.window_samples :].astype(np.float32)
+        wanted = session.run(np.ascontiguousarray(window.T[np.newaxis])).ravel()
+        np.testing.assert_allclose(found[i], wanted, rtol=1e-6)
+    weights["window.weight"] = np.zeros((2, 3))
+    with pytest.raises(ProfileError, match=r"of kind window .* cannot be calibrated"):
+        read_trial(profile, {"window": session}, one)
 
 
 def test_which_windows_are_fitted_on() -> None:

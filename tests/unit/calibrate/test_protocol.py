@@ -15,12 +15,30 @@ CALIBRATED = [
     if not any(branch.kind == "cca" for branch in read_paradigm(name).branches)
 ]
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
 
 def test_a_paradigm_without_a_protocol_is_told_so() -> None:
     with pytest.raises(
         ConfigError, match=r"paradigm 'ssvep': has no protocol.toml in .*--protocol FILE, or use the"
     ):
         read_protocol(read_paradigm("ssvep"))
+
+
+def test_a_paradigm_without_a_population_needs_none() -> None:
+    """It cannot be used without calibration; classes are shown by their names."""
+    recipe = read_paradigm(str(EXAMPLES / "hands_rest"))
+    plain = read_protocol(recipe)
+    assert [(cue.text, cue.symbol) for cue in plain.cues_of(recipe.classes)] == [
+        ("hands", "up"),
+        ("rest", "circle"),
+    ]
+    assert plain.timing.imagery_s == 4.0
+    long = recipe.model_copy(update={"window": recipe.window.model_copy(update={"length_s": 5.0})})
+    assert read_protocol(long).timing.imagery_s == 6.0
+    seven = recipe.model_copy(update={"classes": tuple("abcdefg")})
+    with pytest.raises(ConfigError, match=r"has no protocol.toml"):
+        read_protocol(seven)
 
 
 @pytest.mark.parametrize("name", CALIBRATED)

@@ -5,14 +5,16 @@ import pytest
 
 from rtbci.backends.session import Session
 from rtbci.errors import ProfileError, ShapeError
-from rtbci.probe.branches import open_branches
+from rtbci.probe.branches import WindowBranch, open_branches
 from rtbci.probe.head_features import (
     HEAD_TENSORS,
     conv_features,
     power_features,
     tangent_features,
+    whole_window_features,
     window_features,
 )
+from rtbci.probe.window_head import WindowHead
 from tests.probe_samples import (
     HOP,
     N_CHANNELS,
@@ -52,7 +54,7 @@ def test_last_layer_on_its_features_is_the_conv_probe() -> None:
     assert conv_features(probe, patches[0]).dtype == np.float64
 
 
-@pytest.mark.parametrize("kind", sorted(HEAD_TENSORS))
+@pytest.mark.parametrize("kind", sorted(set(HEAD_TENSORS) - {"window"}))
 def test_head_on_a_windows_features_is_the_branch(kind: str) -> None:
     profile = make_profile()
     opened = cast("dict[str, Session]", sessions())
@@ -63,6 +65,15 @@ def test_head_on_a_windows_features_is_the_branch(kind: str) -> None:
     names, tensors = HEAD_TENSORS[kind], profile.tensors(entry.name)
     logits = tensors[names.coef] @ features + tensors[names.intercept]
     np.testing.assert_allclose(logits, branches[entry.name].logits_of(signal), rtol=1e-6, atol=1e-9)
+
+
+def test_head_on_a_whole_windows_features_is_the_branch() -> None:
+    session = cast("Session", sessions()["window"])
+    head = WindowHead(RNG.standard_normal((3, session.output_shape[1])), RNG.standard_normal(3))
+    branch = WindowBranch(session, "features", head=head)
+    signal = RNG.standard_normal((WINDOW + 5, N_CHANNELS))
+    logits = head.weight @ whole_window_features(session, signal) + head.bias
+    np.testing.assert_array_equal(branch.logits_of(signal), logits)
 
 
 def test_an_encoders_spatial_filters_come_first() -> None:

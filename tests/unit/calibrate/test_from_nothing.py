@@ -3,12 +3,11 @@ import pytest
 
 from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.calibrate import fit
-from rtbci.calibrate.blank import BLANK, blank_profile, starting_profile
 from rtbci.calibrate.candidates import standard_candidates
 from rtbci.calibrate.markers import with_markers
 from rtbci.calibrate.offline import calibrate_recordings
-from rtbci.errors import ConfigError, ProfileError
-from rtbci.probe.profile_record import check_profile
+from rtbci.errors import ProfileError
+from rtbci.probe.blank import BLANK
 from rtbci.recipes import InputSettings, ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
@@ -50,14 +49,9 @@ def recorded(n_per_class: int, seed: int) -> Recording:
     return Recording(amp.info, np.vstack(parts), tuple(markers))
 
 
-def test_a_blank_profile_fits_its_recipe_and_knows_nothing() -> None:
-    mine = recipe()
-    profile = blank_profile(mine)
-    check_profile(profile, "blank")
-    assert profile.user == BLANK
-    one = recorded(1, 0)
-    with Decoder(mine, profile=profile) as decoder:
-        said = [verdict.estimate.probs for verdict in decoder.decode(one)]
+def test_before_the_first_trial_every_class_is_as_probable() -> None:
+    with Decoder(recipe(), profile=BLANK) as decoder:
+        said = [verdict.estimate.probs for verdict in decoder.decode(recorded(1, 0))]
     full = [probs for probs in said if probs is not None]
     assert full
     np.testing.assert_allclose(full, 0.25)
@@ -96,16 +90,6 @@ def test_a_user_who_does_nothing_is_told_from_chance_by_no_candidate() -> None:
     found = calibrate_recordings([Recording(one.info, one.data, tuple(markers))], "ada", recipe())
     assert found.judgement is not None
     assert found.judgement.low < 25.0
-
-
-def test_where_there_is_a_population_or_an_engine_nothing_is_made_up() -> None:
-    assert starting_profile(read_paradigm("motor_imagery")) is None
-    engine = read_paradigm("motor_imagery").model_copy(update={"population": None})
-    with pytest.raises(ConfigError, match=r"branches encoder cannot start from nothing"):
-        starting_profile(engine)
-    no_rate = recipe().model_copy(update={"stages": ()})
-    with pytest.raises(ConfigError, match="no resample stage"):
-        blank_profile(no_rate)
 
 
 def test_without_a_calibration_it_says_what_to_do() -> None:
