@@ -20,7 +20,7 @@ class BranchSettings(Settings):
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    kind: Literal["encoder", "tangent", "power", "window", "cca"]
+    kind: Literal["encoder", "tangent", "power", "window", "cca", "epochs"]
     engine: str | None = None
     bands_hz: tuple[tuple[Positive, Positive], ...] = ()
     order: int = Field(default=4, ge=1, le=12)

@@ -16,6 +16,7 @@ from rtbci.commands.flicker import app as flicker_app
 from rtbci.commands.keys import app as keys_app
 from rtbci.commands.monitor_command import monitor as monitor_command
 from rtbci.commands.newest import WithNewest
+from rtbci.commands.night import app as night_app
 from rtbci.commands.options import (
     Address,
     Config,
@@ -59,6 +60,7 @@ app.add_typer(control_app, name="control")
 app.add_typer(engine_app, name="engine")
 app.add_typer(keys_app, name="keys")
 app.add_typer(flicker_app, name="flicker")
+app.add_typer(night_app, name="night")
 app.add_typer(profile_app, name="profile")
 app.add_typer(session_app, name="session")
 
@@ -346,7 +348,14 @@ def demo(
     }
     settings = read_config(config or (None if paradigm else "demo"), flags)
     from rtbci.commands import demo as command
+    from rtbci.night.windows import is_stager
+    from rtbci.recipes import read_paradigm
 
+    if is_stager(recipe := read_paradigm(settings.paradigm)):
+        from rtbci.commands.demo_night import demo_night
+
+        demo_night(settings, recipe, console_of(stderr=False), seconds=seconds, seed=seed)
+        return
     command.demo(settings, console_of(stderr=False), seconds=seconds, seed=seed, address=pub, opens=open_)
 
 

@@ -7,7 +7,10 @@ from rich.console import Console
 
 from rtbci.amp.cues import STATES
 from rtbci.amp.flicker import Flicker
+from rtbci.amp.night import STAGES, draw_night
 from rtbci.amp.outlet import AmpOutlet
+from rtbci.amp.sleeper import SleepingAmp
+from rtbci.amp.source import Amp
 from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
@@ -36,7 +39,7 @@ def synthetic_amp(
 ) -> None:
     """Stream the synthetic amplifier until Ctrl-C.
 
-    With `paradigm` the user looks at its targets, on its electrodes, instead of imagining hands. With `keys` the
+    With `paradigm` the user looks at its targets, or sleeps, on its electrodes, instead of imagining hands. With `keys` the
     keyboard says what the user does; with `follow` the markers of a stream of that name do, as the cues of a
     calibration: the name of a hand or a target, anything else but "imagery" is rest.
     """
@@ -47,9 +50,12 @@ def synthetic_amp(
             "amp: got --keys and --follow, need one that says what the user does; leave one out"
         )
     driven = keys or bool(follow)
-    flicker, electrodes = flicker_of(paradigm)
+    amp = sleeper_of(paradigm, channels, rate_hz, seed, line_hz, name)
+    flicker, electrodes = (None, ()) if amp is not None else flicker_of(paradigm)
     channels = channels or electrodes or DEFAULT_CHANNELS
-    amp = SyntheticAmp(channels, rate_hz, seed, cues=not driven, line_hz=line_hz, name=name, flicker=flicker)
+    amp = amp or SyntheticAmp(
+        channels, rate_hz, seed, cues=not driven, line_hz=line_hz, name=name, flicker=flicker
+    )
     states = keys_of(amp.states)
     with _key_presses(keys) as pressed, _cues_of(follow, amp) as cues:
 
@@ -60,12 +66,29 @@ def synthetic_amp(
                     console.print(f"{states[key]}      ", end="\r", highlight=False)
             for text in cues():
                 if text != STILL_ON:
-                    amp.set_state(text if text in amp.states else "rest")
+                    amp.set_state(text if text in amp.states else amp.states[0])
 
-        which = "left, right" if flicker is None else f"1 to {len(amp.states) - 1} for a target"
-        hint = f"keys: {which}, space for rest" if keys else "cues by itself; --keys to drive it"
+        hint = f"keys: {_which(amp.states)}" if keys else "does it by itself; --keys to drive it"
         hint = f"does what '{follow}' says" if follow else hint
         _stream(AmpSource(amp, chunk), console, f"synthetic, seed {seed}; {hint}", drive)
+
+
+def sleeper_of(
+    paradigm: str, channels: Sequence[str], rate_hz: float, seed: int, line_hz: float, name: str
+) -> SleepingAmp | None:
+    """A user who sleeps, where the paradigm stages sleep; None otherwise."""
+    if not paradigm:
+        return None
+    import numpy as np
+
+    from rtbci.night.windows import is_stager
+    from rtbci.recipes import read_paradigm
+
+    recipe = read_paradigm(paradigm)
+    if not is_stager(recipe):
+        return None
+    night = draw_night(np.random.default_rng(seed))
+    return SleepingAmp(night, channels or recipe.input.channels, rate_hz, seed, line_hz=line_hz, name=name)
 
 
 def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
@@ -89,11 +112,21 @@ def keys_of(states: Sequence[str]) -> dict[str, str]:
     """Which key says what: arrows and letters for hands, numbers for targets."""
     if tuple(states) == STATES:
         return KEYS
+    if tuple(states) == STAGES:
+        return {str(i): state for i, state in enumerate(states)}
     return {" ": "rest", "0": "rest"} | {str(i): state for i, state in enumerate(states[1:10], start=1)}
 
 
+def _which(states: Sequence[str]) -> str:
+    """What people are told of the keys."""
+    if tuple(states) == STAGES:
+        return ", ".join(f"{i} for {state}" for i, state in enumerate(states))
+    which = "left, right" if tuple(states) == STATES else f"1 to {len(states) - 1} for a target"
+    return f"{which}, space for rest"
+
+
 @contextlib.contextmanager
-def _cues_of(follow: str, amp: SyntheticAmp) -> Iterator[Callable[[], list[str]]]:
+def _cues_of(follow: str, amp: Amp) -> Iterator[Callable[[], list[str]]]:
     """Yield a function that returns the markers that came since its last call, without waiting."""
     if not follow:
         yield list

@@ -55,7 +55,10 @@ def amp(
         bool, typer.Option(help="Arrow keys, or numbers of targets, say what the user does.")
     ] = False,
     paradigm: Annotated[
-        str, typer.Option(help="The user looks at the flickers of this one, instead of imagining hands.")
+        str,
+        typer.Option(
+            help="The user does what this one reads (looks at flickers, sleeps) instead of imagining hands."
+        ),
     ] = "",
     follow: Annotated[
         str, typer.Option(help="Marker stream whose cues the user follows, as rtbci-cues of a calibration.")

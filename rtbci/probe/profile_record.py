@@ -44,7 +44,7 @@ class BranchEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ----------
     name : str
         Prefix of the branch's tensors: ``"<name>.<tensor>"``.
-    kind : {'encoder', 'tangent', 'power', 'window', 'cca'}
+    kind : {'encoder', 'tangent', 'power', 'window', 'cca', 'epochs'}
         Which class of `rtbci.probe.branches` runs it.
     weight : float
         Weight of its logits in the fusion.
@@ -65,7 +65,7 @@ class BranchEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     name: str
-    kind: Literal["encoder", "tangent", "power", "window", "cca"]
+    kind: Literal["encoder", "tangent", "power", "window", "cca", "epochs"]
     weight: float = 1.0
     engine: str = ""
     engine_id: str = ""
