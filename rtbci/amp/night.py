@@ -7,7 +7,7 @@ import numpy as np
 __all__ = ["EPOCH_S", "STAGES", "Course", "draw_night"]
 
 EPOCH_S = 30.0
-STAGES = ("W", "N1", "N2", "N3", "REM")
+STAGES: tuple[str, ...] = ("W", "N1", "N2", "N3", "REM")
 """Names of the AASM manual."""
 
 DEEP_MIN = (30.0, 22.0, 10.0, 2.0, 0.0, 0.0)
@@ -69,4 +69,4 @@ def draw_night(rng: np.random.Generator, n_cycles: int = 5, pace: float = 1.0) -
 
 def _broken(rng: np.random.Generator, stages: list[str], by: str, share: float) -> list[str]:
     """Some epochs of a stage are another one, as people score them."""
-    return [by if 0 < i and rng.random() < share else one for i, one in enumerate(stages)]
+    return [by if i > 0 and rng.random() < share else one for i, one in enumerate(stages)]

@@ -44,6 +44,16 @@ EYES = {"W": (8.0, 60.0), "REM": (14.0, 80.0), "N1": (0.5, 15.0)}
 ROLLING_UV = {"N1": 40.0, "W": 8.0}
 """Slow eye movements."""
 EYE_IN_EEG, EEG_IN_EOG = 0.08, 0.35
+EYES_OPEN = 0.5
+"""Share of the wakefulness in which the eyes are open: little alpha, muscles, blinks, and movements that look like slow waves."""
+OPEN_GAINS = {
+    "alpha": (0.15, 0.4),
+    "beta": (1.0, 2.5),
+    "slow": (1.0, 6.0),
+    "delta": (1.0, 3.0),
+    "theta": (1.0, 2.0),
+}
+BLINKS_PER_MIN, BLINK_UV = 12.0, 150.0
 BETWEEN_EPOCHS, BETWEEN_PEOPLE, BETWEEN_ALPHAS = 0.25, 0.25, 0.5
 """Standard deviations of the logarithms of levels."""
 
@@ -127,7 +137,7 @@ class SleepingAmp:
             raise ConfigError(f"SleepingAmp: rate is {rate_hz:g} Hz, need 64 to 100000 Hz; 100 is usual")
         if not channels:
             raise ConfigError("SleepingAmp: has no channels, need one for EEG; name one")
-        self.states = STAGES
+        self.states: tuple[str, ...] = STAGES
         self._course = course
         self.info = _info(course, channels, rate_hz, seed, line_hz, name)
         rng_person, self._rng, rng_mains = (
@@ -137,11 +147,11 @@ class SleepingAmp:
         self._n_channels, self._rate_hz, self._n_block = len(channels), rate_hz, round(BLOCK_S * rate_hz)
         self._make_noise()
         self._mains = Mains(len(channels), rate_hz, line_hz, 2.0, rng_mains)
-        self._i_block, self._asked = 0, ""
+        self._i_block, self._asked, self._is_open = 0, "", False
         self._stage, self._levels = "", np.zeros(len(COMPONENTS) + 1)
         self._left = np.empty((0, len(channels)))
-        self._tail = np.zeros((0, 2))  # of spindles, complexes and eyes that go on in the next block
-        self._gaze = 0.0
+        self._tail = np.zeros((0, 2))  # of spindles, complexes and blinks that go on in the next block
+        self._gaze, self._events = 0.0, self._tail
         self._markers: list[Marker] = []
 
     def _make_noise(self) -> None:
@@ -184,6 +194,8 @@ class SleepingAmp:
         if stage != self._stage:
             self._markers.append(Marker(self._i_block * self._n_block / self._rate_hz, stage))
             self._stage = stage
+        if self._i_block % round(EPOCH_S / BLOCK_S) == 0:
+            self._is_open = bool(self._rng.random() < EYES_OPEN)
         levels = self._ramp(stage)
         eeg, eye = self._eeg(levels, stage), self._eyes(levels[:, -1], stage)
         first = self._i_block * self._n_block
@@ -198,6 +210,8 @@ class SleepingAmp:
     def _ramp(self, stage: str) -> FloatArray:
         """Levels of all components and of slow eye movements at each sample, shape (n_block, n_components + 1)."""
         varied = np.exp(BETWEEN_EPOCHS * self._rng.standard_normal(len(COMPONENTS)))
+        if stage == STAGES[0] and self._is_open:
+            varied = varied * [self._rng.uniform(*OPEN_GAINS.get(name, (1.0, 1.0))) for name in COMPONENTS]
         aim = np.append(np.array(LEVELS_UV[stage]) * self.sleeper.gains * varied, ROLLING_UV.get(stage, 0.0))
         if not self._levels.any():
             self._levels = aim
@@ -216,7 +230,7 @@ class SleepingAmp:
         return np.asarray(eeg + self._events[:n, 0])
 
     def _graphoelements(self, stage: str) -> FloatArray:
-        """Spindles and K complexes (column 0) and rapid eye movements (1), with what goes on behind the block."""
+        """Spindles and K complexes (column 0) and blinks (1), with what goes on behind the block."""
         n, rate_hz, rng = self._n_block, self._rate_hz, self._rng
         signal = np.zeros((n + round(3.0 * rate_hz), 2))
         signal[: len(self._tail)] += self._tail
@@ -229,6 +243,12 @@ class SleepingAmp:
             t = np.arange(round(1.0 * rate_hz)) / rate_hz
             wave = -np.exp(-(((t - 0.25) / 0.1) ** 2)) + 0.7 * np.exp(-(((t - 0.6) / 0.16) ** 2))
             signal[start : start + len(t), 0] += self.sleeper.complex_uv * wave
+        blinks = BLINKS_PER_MIN if stage == STAGES[0] and self._is_open else 0.0
+        for start in _times(rng, blinks, n):
+            t = np.arange(round(0.4 * rate_hz)) / rate_hz
+            signal[start : start + len(t), 1] += (
+                rng.uniform(0.4, 1.0) * BLINK_UV * np.sin(np.pi * t / 0.4) ** 2
+            )
         self._tail = signal[n:]
         return signal
 
@@ -250,7 +270,7 @@ class SleepingAmp:
             before = aim
             out[i] = level
         self._gaze = float(out[-1])
-        return np.asarray(out + rolling_uv * self._rolling.generate(n)[:, 0])
+        return np.asarray(out + self._events[:n, 1] + rolling_uv * self._rolling.generate(n)[:, 0])
 
 
 def _times(rng: np.random.Generator, per_min: float, n_block: int) -> list[int]:

@@ -50,12 +50,7 @@ def synthetic_amp(
             "amp: got --keys and --follow, need one that says what the user does; leave one out"
         )
     driven = keys or bool(follow)
-    amp = sleeper_of(paradigm, channels, rate_hz, seed, line_hz, name)
-    flicker, electrodes = (None, ()) if amp is not None else flicker_of(paradigm)
-    channels = channels or electrodes or DEFAULT_CHANNELS
-    amp = amp or SyntheticAmp(
-        channels, rate_hz, seed, cues=not driven, line_hz=line_hz, name=name, flicker=flicker
-    )
+    amp = _amp_of(paradigm, channels, rate_hz, seed, line_hz, name, cues=not driven)
     states = keys_of(amp.states)
     with _key_presses(keys) as pressed, _cues_of(follow, amp) as cues:
 
@@ -71,6 +66,24 @@ def synthetic_amp(
         hint = f"keys: {_which(amp.states)}" if keys else "does it by itself; --keys to drive it"
         hint = f"does what '{follow}' says" if follow else hint
         _stream(AmpSource(amp, chunk), console, f"synthetic, seed {seed}; {hint}", drive)
+
+
+def _amp_of(
+    paradigm: str,
+    channels: Sequence[str],
+    rate_hz: float,
+    seed: int,
+    line_hz: float,
+    name: str,
+    *,
+    cues: bool,
+) -> Amp:
+    sleeper = sleeper_of(paradigm, channels, rate_hz, seed, line_hz, name)
+    if sleeper is not None:
+        return sleeper
+    flicker, electrodes = flicker_of(paradigm)
+    channels = channels or electrodes or DEFAULT_CHANNELS
+    return SyntheticAmp(channels, rate_hz, seed, cues=cues, line_hz=line_hz, name=name, flicker=flicker)
 
 
 def sleeper_of(

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ def text_hypnogram(hypnogram: Hypnogram, width: int = WIDTH) -> list[str]:
     if not n:
         return ["nothing was scored yet"]
     edges = np.linspace(0, n, min(width, n) + 1).astype(int)
-    most = [_most(hypnogram.stages[i:j]) for i, j in zip(edges[:-1], edges[1:], strict=True)]
+    most = [_most(hypnogram.stages[i:j]) for i, j in itertools.pairwise(edges)]
     lines = [
         f"{stage:>4} " + "".join("█" if one == stage else "·" if one is None else " " for one in most)
         for stage in ROWS

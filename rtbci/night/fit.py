@@ -1,5 +1,6 @@
 """Fitting the linear head of a branch that stages, and how stages follow each other."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,7 +10,6 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from rtbci.errors import ConfigError
-from rtbci.night.hypnogram import STAGES
 from rtbci.probe.epoch_heads import scaled_features
 from rtbci.stages.stage import FloatArray
 
@@ -85,7 +85,7 @@ def transitions(nights: Sequence[Sequence[str | None]], classes: Sequence[str]) 
     """How often each stage (column) follows each (row) in the next epoch, shape (n_classes, n_classes)."""
     counts = np.zeros((len(classes), len(classes)))
     for stages in nights:
-        for before, after in zip(stages[:-1], stages[1:], strict=True):
+        for before, after in itertools.pairwise(stages):
             if before is not None and after is not None:
                 counts[classes.index(before), classes.index(after)] += 1.0
     counts += PRIOR_COUNT * np.maximum(counts.sum(axis=1, keepdims=True), 1.0) / 1000.0

@@ -11,7 +11,7 @@ from rtbci.stages.stage import FloatArray
 __all__ = ["EPOCH_S", "STAGES", "Hypnogram", "SleepStatistics", "from_windows", "statistics"]
 
 EPOCH_S = 30.0
-STAGES = ("W", "N1", "N2", "N3", "REM")
+STAGES: tuple[str, ...] = ("W", "N1", "N2", "N3", "REM")
 WAKE, DEEP, DREAMING = "W", "N3", "REM"
 
 
@@ -36,7 +36,7 @@ class Hypnogram:
     @property
     def starts_s(self) -> FloatArray:
         """Where the epochs begin, counted from the first, shape (n_epochs,)."""
-        return EPOCH_S * np.arange(len(self.stages))
+        return np.asarray(EPOCH_S * np.arange(len(self.stages)), dtype=np.float64)
 
 
 class SleepStatistics(NamedTuple):
@@ -127,6 +127,8 @@ def from_windows(
         )
         # A sample short of an epoch's end is its end: stamps are those of samples.
         close = np.abs(times[near] - ends) <= 0.5 * hop_s + 0.02
-        found[np.ix_(close, columns)] = probs[near[close]]
+        ordered = np.full((len(probs), len(STAGES)), np.nan)
+        ordered[:, columns] = probs
+        found[close] = ordered[near[close]]
     stages = tuple(None if np.isnan(row[columns]).any() else STAGES[int(np.nanargmax(row))] for row in found)
     return Hypnogram(stages, t0_s, found)

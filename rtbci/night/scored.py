@@ -90,10 +90,10 @@ def read_night(file: NightFile, recipe: ParadigmRecipe, around_s: float = AROUND
     """
     if file.stages is None:
         (recording,) = read_recordings(file.signal)[:1]
-        spans = _spans_of_markers(recording)
+        spans, end_s = _spans_of_markers(recording), recording.duration_s
     else:
-        recording, spans = None, _spans_of_file(file.stages)
-    stages = stages_of(spans, recipe, str(file.stages or file.signal))
+        recording, spans, end_s = None, _spans_of_file(file.stages), 0.0
+    stages = stages_of(spans, recipe, str(file.stages or file.signal), end_s)
     hypnogram = _around(stages, around_s)
     start_s = hypnogram.t0_s
     stop_s = start_s + EPOCH_S * len(hypnogram.stages)
@@ -110,7 +110,9 @@ def read_night(file: NightFile, recipe: ParadigmRecipe, around_s: float = AROUND
     return ScoredNight(file.name, part, Hypnogram(hypnogram.stages[:whole], start_s))
 
 
-def stages_of(spans: Sequence[tuple[float, float, str]], recipe: ParadigmRecipe, where: str) -> Hypnogram:
+def stages_of(
+    spans: Sequence[tuple[float, float, str]], recipe: ParadigmRecipe, where: str, end_s: float = 0.0
+) -> Hypnogram:
     """Epochs of what was scored.
 
     Parameters
@@ -121,6 +123,8 @@ def stages_of(spans: Sequence[tuple[float, float, str]], recipe: ParadigmRecipe,
         Its `markers` say which words are which stage.
     where : str
         For the error.
+    end_s : float
+        Of the recording, where the last stage's end is not known.
 
     Raises
     ------
@@ -138,7 +142,8 @@ def stages_of(spans: Sequence[tuple[float, float, str]], recipe: ParadigmRecipe,
     t0_s = scored[0][0]
     epochs: dict[int, str | None] = {}
     for i, (start, stop, stage) in enumerate(relevant):
-        until = relevant[i + 1][0] if i + 1 < len(relevant) else min(stop, start + EPOCH_S)
+        until = relevant[i + 1][0] if i + 1 < len(relevant) else stop
+        until = max(end_s, start + EPOCH_S) if until == float("inf") else until
         first, last = round((start - t0_s) / EPOCH_S), round((min(stop, until) - t0_s) / EPOCH_S)
         for k in range(max(first, 0), last):
             epochs[k] = stage

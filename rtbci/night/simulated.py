@@ -1,6 +1,7 @@
 """A night in simulated time: hours of a sleeper's signal as fast as they can be decoded."""
 
 import threading
+from typing import Self
 
 import numpy as np
 
@@ -70,6 +71,13 @@ class NightSource:
         self._n_pulled += self._n_chunk
         self._markers += [Marker(self._t0_lsl + one.t_lsl, one.value) for one in markers]
         return Chunk(data, t_lsl)
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     def pull_markers(self) -> list[Marker]:
         """Return the stages that began since the last call."""

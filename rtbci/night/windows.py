@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from rtbci.errors import ConfigError
@@ -10,10 +11,11 @@ from rtbci.night.hypnogram import EPOCH_S, STAGES, Hypnogram, from_windows
 from rtbci.probe.epoch_branch import EpochBranch
 from rtbci.probe.epoch_features import FEATURES
 from rtbci.probe.epoch_heads import LinearHead
-from rtbci.probe.profile import BranchEntry, Profile, chain_hash
+from rtbci.probe.profile import BranchEntry, Profile, chain_hash, read_profile
 from rtbci.recipes import BranchSettings, ParadigmRecipe
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.fitting import check_paradigm
 from rtbci.stages.stage import FloatArray
 
 __all__ = ["EpochFeatures", "check_stager", "decode_night", "features_of", "is_stager", "stager_profile"]
@@ -55,11 +57,28 @@ def check_stager(recipe: ParadigmRecipe) -> BranchSettings:
 
 
 def decode_night(
-    recipe: ParadigmRecipe, profile: Profile | str | Path | None, recording: Recording
+    recipe: ParadigmRecipe,
+    profile: Profile | str | Path | None,
+    recording: Recording,
+    *,
+    every_hop: bool = False,
 ) -> Hypnogram:
-    """Decode a recording as a live stream would be, and keep for each epoch what was said at its end."""
+    """Decode a recording as a live stream would be, and keep for each epoch what was said at its end.
+
+    Parameters
+    ----------
+    recipe : ParadigmRecipe
+    profile : Profile, str, Path or None
+        None: the population decoder.
+    recording : Recording
+        Its first sample begins the first epoch.
+    every_hop : bool
+        Decode what no epoch ends with, too; the hypnogram is the same (windows end to end know only of each other), and takes
+        as many times longer as hops are in a window.
+    """
     check_stager(recipe)
-    with Decoder(recipe, profile=profile) as decoder:
+    used = recipe if every_hop else _without_overlap(recipe)
+    with Decoder(used, profile=_of_recipe(used, recipe, profile)) as decoder:
         estimates = [one.estimate for one in decoder.decode(recording)]
     nothing = np.full(len(recipe.classes), np.nan)
     probs = np.array([nothing if one.probs is None else one.probs for one in estimates])
@@ -82,8 +101,7 @@ def features_of(recipe: ParadigmRecipe, recording: Recording) -> EpochFeatures:
         What the decoder says of a stream that it cannot use.
     """
     check_stager(recipe)
-    window = recipe.window.model_copy(update={"hop_s": recipe.window.length_s})
-    slow = recipe.model_copy(update={"window": window})
+    slow = _without_overlap(recipe)
     found: list[tuple[float, FloatArray]] = []
     n_features = len(recipe.input.channels) * len(FEATURES)
     with Decoder(slow, profile=stager_profile(slow, _nothing(n_features))) as decoder:
@@ -93,9 +111,9 @@ def features_of(recipe: ParadigmRecipe, recording: Recording) -> EpochFeatures:
         t_s = recording.sample_times()
         step = round(recipe.window.hop_s * recording.info.rate_hz)
         for i in range(0, len(t_s), step):
-            for one in decoder.push(recording.data[i : i + step], t_s[i : i + step]):
-                if branch.newest is not None:
-                    found.append((one.estimate.t_window[1], branch.newest))
+            said = decoder.push(recording.data[i : i + step], t_s[i : i + step])
+            if said and branch.newest is not None:  # less than a window was pushed: at most one
+                found.append((said[-1].estimate.t_window[1], branch.newest))
     n_epochs = int(recording.duration_s / EPOCH_S + 1e-6)
     values = np.full((n_epochs, n_features), np.nan)
     for t_newest, features in found:
@@ -133,6 +151,27 @@ def stager_profile(recipe: ParadigmRecipe, weights: dict[str, FloatArray], **fac
         "weights": {f"{settings.name}.{name}": value for name, value in weights.items()},
     }
     return Profile(**(fields | facts))  # type: ignore[arg-type]
+
+
+def _without_overlap(recipe: ParadigmRecipe) -> ParadigmRecipe:
+    """The recipe with one window after the other."""
+    window = recipe.window.model_copy(update={"hop_s": recipe.window.length_s})
+    return recipe.model_copy(update={"window": window})
+
+
+def _of_recipe(
+    used: ParadigmRecipe, recipe: ParadigmRecipe, profile: Profile | str | Path | None
+) -> Profile | str | Path | None:
+    """The profile with the hop of the recipe that is used in place of another."""
+    if used is recipe:
+        return profile
+    if profile is None or profile == "population":
+        profile = recipe.population_folder
+    if profile is None:
+        return None
+    found = profile if isinstance(profile, Profile) else read_profile(profile)
+    check_paradigm(found, recipe)
+    return msgspec.structs.replace(found, hop_samples=round(used.window.hop_s * found.rate_hz))
 
 
 def _nothing(n_features: int) -> dict[str, FloatArray]:

@@ -147,9 +147,8 @@ def score_night(recipe: ParadigmRecipe, recording: Recording) -> Hypnogram:
             "what it was made for; take a longer one"
         )
     layout = recipe.input
-    found = match_channels(
-        as_in_layout(recording.info, layout.takes), layout.channels, 0.0, required=layout.channels
-    )
+    renamed, _ = as_in_layout(recording.info, layout.takes)
+    found = match_channels(renamed, layout.channels, 0.0, required=layout.channels)
     signal = recording.data @ (found.matrix * stream_gains_uv(recording.info)).T
     with _yasa() as yasa:
         raw = _raw(signal.T, recording.info.rate_hz)

@@ -84,6 +84,12 @@ class EpochBranch:
         _check_width(head, n_channels, name)
         self._ring = Ring(window_samples, n_channels)
         self._n_phases = window_samples // hop_samples
+        self._i_phase = -1
+        self._logits: FloatArray | None = None
+        self.newest: FloatArray | None = None  # features of the newest window
+        self._beliefs: list[FloatArray | None] = []
+        self._n_seen: list[int] = []
+        self._contexts: list[NightContext | None] = []
         self.reset()
 
     @property
@@ -146,11 +152,10 @@ class EpochBranch:
         """Forget all hops."""
         self._ring.reset()
         self._i_phase = -1
-        self._logits: FloatArray | None = None
-        self.newest: FloatArray | None = None
-        self._beliefs: list[FloatArray | None] = [None] * self._n_phases
+        self._logits = self.newest = None
+        self._beliefs = [None] * self._n_phases
         self._n_seen = [0] * self._n_phases
-        self._contexts: list[NightContext | None] = [None] * self._n_phases
+        self._contexts = [None] * self._n_phases
 
     def _describe(self) -> FloatArray:
         window = self._ring.newest(self.window_samples)

@@ -13,11 +13,12 @@ __all__ = ["BANDS_HZ", "FEATURES", "N_CLASSIC", "describe", "relative_powers", "
 BANDS_HZ = ((0.4, 1.0), (1.0, 4.0), (4.0, 8.0), (8.0, 12.0), (12.0, 16.0), (16.0, 30.0))
 """Slow and fast delta, theta, alpha, sigma, beta (Vallat, Walker 2021, doi 10.7554/eLife.70092)."""
 BAND_NAMES = ("sdelta", "fdelta", "theta", "alpha", "sigma", "beta")
+# fmt: off
 CLASSIC = (
-    ("std", "iqr", "skew", "kurt", "nzc", "hmob", "hcomp")
-    + BAND_NAMES
-    + ("dt", "ds", "db", "at", "abspow", "perm", "higuchi", "petrosian")
+    "std", "iqr", "skew", "kurt", "nzc", "hmob", "hcomp", *BAND_NAMES, "dt", "ds", "db", "at", "abspow", "perm", "higuchi",
+    "petrosian",
 )
+# fmt: on
 FEATURES = (*CLASSIC, "slow_share", "spindle_share")
 """Names in the order of `describe`: those of Vallat and Walker (2021), and two that the rules for people ask for."""
 N_CLASSIC = len(CLASSIC)
@@ -94,7 +95,8 @@ def welch(x: FloatArray, rate_hz: float) -> tuple[FloatArray, FloatArray]:
     segments = (segments - segments.mean(axis=1, keepdims=True)) * window
     power = np.abs(np.fft.rfft(segments)) ** 2 / (rate_hz * (window @ window))
     power[:, 1 : (n + 1) // 2] *= 2.0
-    return np.fft.rfftfreq(n, 1.0 / rate_hz), np.median(power, axis=0) / _median_bias(len(segments))
+    freqs_hz = np.asarray(np.fft.rfftfreq(n, 1.0 / rate_hz), dtype=np.float64)
+    return freqs_hz, np.asarray(np.median(power, axis=0) / _median_bias(len(segments)))
 
 
 def relative_powers(freqs_hz: FloatArray, psd: FloatArray) -> tuple[list[float], float]:

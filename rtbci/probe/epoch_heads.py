@@ -195,7 +195,9 @@ class TreesHead:
             nodes = at[inner]
             goes_left = x[self.feature[nodes]] <= self.threshold[nodes]
             at[inner] = np.where(goes_left, self.left[nodes], self.right[nodes])
-        return np.bincount(self.tree_class, weights=self.leaf[-1 - at], minlength=self.n_classes)
+        return np.asarray(
+            np.bincount(self.tree_class, weights=self.leaf[-1 - at], minlength=self.n_classes), np.float64
+        )
 
     def _check(self) -> None:
         n_nodes, n_leaves = self.feature.size, self.leaf.size

@@ -221,8 +221,9 @@ class Decoder:
         """
         layout = self.recipe.input
         ignore = (*self.ignore, *not_calibrated(self.profile, layout.channels, info.labels))
+        renamed, ignore = as_in_layout(info, layout.takes, ignore)
         channel_map = match_channels(
-            as_in_layout(info, layout.takes, ignore),
+            renamed,
             layout.channels,
             layout.max_interpolated,
             missing=layout.missing,
@@ -230,7 +231,7 @@ class Decoder:
             min_found=layout.min_found,
             ignore=ignore,
         )
-        channel_map = as_in_stream(channel_map, info) if layout.takes else channel_map
+        channel_map = as_in_stream(channel_map, renamed, info) if layout.takes else channel_map
         check_montage(self.profile, channel_map)
         self._gains_uv = stream_gains_uv(info, unit)
         self._read = np.asarray(channel_map.matrix.any(axis=0))

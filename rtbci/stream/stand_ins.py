@@ -9,10 +9,13 @@ from rtbci.stream.source import StreamInfo
 
 __all__ = ["as_in_layout", "as_in_stream"]
 
+ASIDE = "beside "
+"""In front of the label of a channel that another one stands for."""
+
 
 def as_in_layout(
     info: StreamInfo, takes: Mapping[str, Sequence[str]], ignore: Sequence[str] = ()
-) -> StreamInfo:
+) -> tuple[StreamInfo, tuple[str, ...]]:
     """Give channels the labels of the layout that they stand for.
 
     Parameters
@@ -26,44 +29,45 @@ def as_in_layout(
 
     Returns
     -------
-    StreamInfo
-        `info` itself where nothing stands for anything. A channel that stands for one is taken for no other.
+    info : StreamInfo
+        As given where nothing stands for anything. A channel stands for one electrode only.
+    ignore : tuple of str
+        The electrodes to ignore, as they are called there.
     """
-    if not takes:
-        return info
     labels = [canonical_label(one.label) for one in info.channels]
     left_out = {canonical_label(one) for one in ignore}
     taken: dict[int, str] = {}
     for wanted, others in takes.items():
         candidates = [canonical_label(one) for one in (wanted, *others)]
-        found = next((labels.index(one) for one in candidates if one in labels and one not in left_out), None)
-        if found is not None and found not in taken:
+        found = next(
+            (i for one in candidates if one not in left_out for i in _at(labels, one) if i not in taken), None
+        )
+        if found is not None:
             taken[found] = wanted
+    stood_for = {canonical_label(one) for one in taken.values()}
     channels = tuple(
-        replace(one, label=taken[i], type="EEG") if i in taken else one for i, one in enumerate(info.channels)
-    )
-    # Another channel of that name (a second reference, say) would be one too many.
-    channels = tuple(
-        replace(one, label=f"other {one.label}")
-        if i not in taken
-        and taken
-        and canonical_label(one.label) in {canonical_label(x) for x in taken.values()}
+        replace(one, label=taken[i], type="EEG")
+        if i in taken
+        else replace(one, label=ASIDE + one.label)
+        if label in stood_for
         else one
-        for i, one in enumerate(channels)
+        for i, (one, label) in enumerate(zip(info.channels, labels, strict=True))
     )
-    return replace(info, channels=channels)
+    renamed = tuple(ASIDE + one if canonical_label(one) in stood_for else one for one in ignore)
+    return (replace(info, channels=channels) if taken else info), renamed
 
 
-def as_in_stream(channel_map: ChannelMap, info: StreamInfo) -> ChannelMap:
-    """Say again what the stream calls the channels that were found: `info` as it came."""
-    rows = dict(zip(channel_map.wanted, channel_map.matrix, strict=True)) if not channel_map.inferred else {}
-    found = tuple(
-        (label, info.labels[int(rows[label].argmax())] if label in rows else name)
-        for label, name in channel_map.found
+def as_in_stream(channel_map: ChannelMap, renamed: StreamInfo, info: StreamInfo) -> ChannelMap:
+    """Say again what the stream calls its channels, which were `renamed` for the match: `info` as it came."""
+    original = dict(zip(renamed.labels, info.labels, strict=True))
+    return replace(
+        channel_map,
+        found=tuple((wanted, original[name]) for wanted, name in channel_map.found),
+        unused=tuple(original[name] for name in channel_map.unused),
+        ignored=tuple(original[name] for name in channel_map.ignored),
     )
-    unused = tuple(
-        label
-        for i, label in enumerate(info.labels)
-        if not channel_map.matrix[:, i].any() and label not in channel_map.ignored
-    )
-    return replace(channel_map, found=found, unused=unused)
+
+
+def _at(labels: Sequence[str], label: str) -> list[int]:
+    """Where a label is; the first channel of that name."""
+    return [labels.index(label)] if label in labels else []
