@@ -3,6 +3,7 @@
 Usage, from the checkout's root::
 
     python -m tools.sleep_pieces [--yasa FOLDER_SLEEP FOLDER_SLEEP_EOG]
+    python -m tools.sleep_pieces --nights 4 [--yasa ...] [--figure docs/images/sleep-night.png]
 
 Prints a table for docs/results_sleep.md. The pieces last seconds to minutes and hold no night: this is a check of the
 plausible, not a measurement of accuracy. ``--yasa`` names profiles that ``rtbci night yasa --out`` wrote; where YASA
@@ -18,14 +19,18 @@ import numpy as np
 
 from rtbci.errors import MissingPackageError, RtbciError
 from rtbci.evaluate.npz_runs import read_npz_runs
-from rtbci.night.hypnogram import STAGES
+from rtbci.night.drawn import write_png
+from rtbci.night.hypnogram import STAGES, Hypnogram
+from rtbci.night.judge import NightScore, agreement, pooled
+from rtbci.night.windows import decode_night
 from rtbci.night.yasa import score_night
-from rtbci.recipes import read_paradigm
+from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.replay.read import read_recordings
 from rtbci.replay.recording import Recording, join_recordings
 from rtbci.runtime.decoder import Decoder
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.source import Channel, StreamInfo
+from tools.train_sleep import simulated_night
 
 LOOPS_S = 65.0
 """Pieces that are shorter than a window and the filters' time are played again and again."""
@@ -46,8 +51,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Decoders of sleep stages on pieces of real signal.")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--yasa", type=Path, nargs=2, help="profiles of YASA's trees: sleep, sleep_eog")
+    parser.add_argument(
+        "--nights", type=int, default=0, help="so many simulated nights instead of the pieces"
+    )
+    parser.add_argument("--figure", type=Path, help="draw the last of these here")
     options = parser.parse_args()
     yasa = dict(zip(("sleep", "sleep_eog"), options.yasa or (), strict=False))
+    if options.nights:
+        simulated(options.nights, yasa, options.figure)
+        return
     print(f"| piece | known to be | decoder | {' | '.join(STAGES)} | most windows |")
     print("|---|---|---|" + "---|" * (len(STAGES) + 1))
     for piece in pieces(options.data):
@@ -58,6 +70,49 @@ def main() -> None:
         for name, found in rows:
             cells = ["-"] * (len(STAGES) + 1) if found is None else said(*found)
             print(f"| {piece.what} | {piece.stage} | {piece.paradigm}, {name} | {' | '.join(cells)} |")
+
+
+def simulated(n_nights: int, yasa: dict[str, Path], figure: Path | None) -> None:
+    """Print how several decoders agree with what was simulated, over all epochs of nights of seeds 0, 1, ..."""
+    print(f"| decoder | nights | accuracy % | kappa | {' | '.join(f'F1 {one}' for one in STAGES)} |")
+    print("|---|---|---|---|" + "---|" * len(STAGES))
+    for name in ("sleep", "sleep_eog"):
+        recipe = read_paradigm(name)
+        nights = [simulated_night(seed, recipe.input.channels) for seed in range(n_nights)]
+        decoders: dict[str, Callable[[Recording], Hypnogram]] = {"shipped": decoded_by(recipe, None)}
+        if name in yasa:
+            decoders["YASA's trees, causal"] = decoded_by(recipe, yasa[name])
+            decoders["YASA, whole night"] = scored_by_yasa(recipe)
+        for what, decode in decoders.items():
+            scores = [
+                NightScore(one.name, one.hypnogram, found, agreement(one.hypnogram.stages, found.stages))
+                for one in nights
+                for found in [decode(one.recording)]
+            ]
+            every = pooled(scores)
+            f1 = " | ".join("-" if value is None else f"{value:.2f}" for value in every.f1.values())
+            print(
+                f"| {name}, {what} | {n_nights} | {100 * every.accuracy:.1f} | {every.kappa:.2f} | {f1} |",
+                flush=True,
+            )
+            if figure is not None and (name, what) == ("sleep", "shipped"):
+                one = scores[-1]
+                write_png(
+                    figure,
+                    one.decoded,
+                    f"a simulated night ({one.name}): no recording of anybody",
+                    one.scored,
+                )
+
+
+def decoded_by(recipe: ParadigmRecipe, profile: Path | None) -> Callable[[Recording], Hypnogram]:
+    """The live decoder with a profile."""
+    return lambda recording: decode_night(recipe, profile, recording)
+
+
+def scored_by_yasa(recipe: ParadigmRecipe) -> Callable[[Recording], Hypnogram]:
+    """YASA itself, for a recipe's channels."""
+    return lambda recording: score_night(recipe, recording)
 
 
 def said(mean: FloatArray, most: str) -> list[str]:
@@ -105,11 +160,11 @@ def pieces(data: Path) -> list[Piece]:
     ]
     reads: list[tuple[str, Callable[[], Recording]]] = [
         *(
-            (f"eegmmidb {one}, imagery, eyes open, 6 min", lambda one=one: _subject(data, one))
+            (f"eegmmidb {one}, imagery at a screen, 6 min", lambda one=one: _subject(data, one))
             for one in SUBJECTS
         ),
         *(
-            (f"eegmat {path.stem}, rest, eyes closed, 3 min", lambda path=path: read_recordings(path)[0])
+            (f"eegmat {path.stem}, rest, 3 min", lambda path=path: read_recordings(path)[0])
             for path in sorted((data / "eegmat").glob("*_1.edf"))
         ),
         *(

@@ -45,7 +45,9 @@ def test_channels_are_canonical_known_and_different(name: str) -> None:
     channels = layout.channels
     assert [canonical_label(label) for label in channels] == list(channels)
     # one that is not on the scalp (an eye's) is never interpolated, and says what may stand for it
-    assert all(has_position(label) or (label in layout.required and layout.takes[label]) for label in channels)
+    assert all(
+        has_position(label) or (label in layout.required and layout.takes[label]) for label in channels
+    )
     assert len(set(channels)) == len(channels)
 
 

@@ -175,6 +175,7 @@ def test_yasa_itself_and_its_trees_agree() -> None:
         features = staging.get_features()[context_names(1)].to_numpy(float)
     logits = np.array([TreesHead.from_tensors(tensors).logits(row) for row in features])
     probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert scored.probs is not None
     np.testing.assert_allclose(probs, scored.probs, atol=1e-9)
 
 
