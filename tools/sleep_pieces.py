@@ -34,7 +34,7 @@ from tools.train_sleep import simulated_night
 
 LOOPS_S = 65.0
 """Pieces that are shorter than a window and the filters' time are played again and again."""
-SUBJECTS = ("S001", "S002", "S003", "S004", "S005")
+SUBJECTS = ("S001", "S002", "S003")
 
 
 class Piece(NamedTuple):
@@ -56,7 +56,7 @@ def main() -> None:
     )
     parser.add_argument("--figure", type=Path, help="draw the last of these here")
     options = parser.parse_args()
-    yasa = dict(zip(("sleep", "sleep_eog"), options.yasa or (), strict=False))
+    yasa: dict[str, Path] = dict(zip(("sleep", "sleep_eog"), options.yasa or (), strict=False))
     if options.nights:
         simulated(options.nights, yasa, options.figure)
         return

@@ -164,7 +164,7 @@ def score_night(recipe: ParadigmRecipe, recording: Recording) -> Hypnogram:
 def _raw(signal_uv: FloatArray, rate_hz: float = 100.0) -> Any:
     import mne
 
-    types = list(TYPES[: len(signal_uv)])
+    types: Any = list(TYPES[: len(signal_uv)])  # MNE states its types too narrowly
     return mne.io.RawArray(
         signal_uv * 1e-6, mne.create_info(types, rate_hz, types, verbose="ERROR"), verbose="ERROR"
     )
