@@ -21,7 +21,7 @@ class BranchSettings(Settings):
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    kind: Literal["encoder", "tangent", "mdm", "power", "window", "cca", "erp"]
+    kind: Literal["encoder", "tangent", "mdm", "power", "window", "cca", "erp", "epochs"]
     engine: str | None = None
     bands_hz: tuple[tuple[Positive, Positive], ...] = ()
     order: int = Field(default=4, ge=1, le=12)

@@ -17,6 +17,7 @@ from rtbci.commands.flicker import app as flicker_app
 from rtbci.commands.keys import app as keys_app
 from rtbci.commands.monitor_command import monitor as monitor_command
 from rtbci.commands.newest import WithNewest
+from rtbci.commands.night import app as night_app
 from rtbci.commands.options import (
     Address,
     Config,
@@ -62,6 +63,7 @@ app.add_typer(engine_app, name="engine")
 app.add_typer(keys_app, name="keys")
 app.add_typer(feedback_app, name="feedback")
 app.add_typer(flicker_app, name="flicker")
+app.add_typer(night_app, name="night")
 app.add_typer(profile_app, name="profile")
 app.add_typer(session_app, name="session")
 app.add_typer(speller_app, name="speller")

@@ -113,7 +113,7 @@ class InputSettings(Settings):
     With ``missing = "interpolate"`` up to the share `max_interpolated` is made up from all other electrodes; with
     ``"infer"`` only electrodes of the layout are read, and the rest of the aligned signal is inferred from the
     profile's covariance (see `rtbci.stages.infer`). Either way the electrodes in `required`, and `min_found`
-    in all, must be there.
+    in all, must be there. `takes` says what may stand for an electrode, the best first; see `rtbci.stream.stand_ins`.
     """
 
     channels: tuple[str, ...] = Field(min_length=1)
@@ -122,12 +122,14 @@ class InputSettings(Settings):
     required: tuple[str, ...] = ()
     min_found: int = Field(default=1, ge=1)
     unit_check: bool = True
+    takes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _can_be_met(self) -> "InputSettings":
         known = {canonical_label(label) for label in self.channels}
-        if unknown := [label for label in self.required if canonical_label(label) not in known]:
-            raise ValueError(f"required names {unknown}, need labels that are in channels")
+        for key, labels in (("required", self.required), ("takes", tuple(self.takes))):
+            if unknown := [label for label in labels if canonical_label(label) not in known]:
+                raise ValueError(f"{key} names {unknown}, need labels that are in channels")
         if self.min_found > len(self.channels):
             raise ValueError(
                 f"min_found is {self.min_found}, must not exceed the {len(self.channels)} of channels"

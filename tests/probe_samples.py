@@ -7,6 +7,9 @@ from rtbci.probe.branches import Branch, EncoderBranch, PowerBranch, TangentBran
 from rtbci.probe.cca import CcaProbe
 from rtbci.probe.cca_branch import CcaBranch
 from rtbci.probe.conv_probe import ConvProbe
+from rtbci.probe.epoch_branch import EpochBranch
+from rtbci.probe.epoch_features import FEATURES
+from rtbci.probe.epoch_heads import LinearHead
 from rtbci.probe.mdm import MdmProbe
 from rtbci.probe.power import PowerProbe
 from rtbci.probe.profile import BranchEntry, Probe, Profile, join_tensors
@@ -34,7 +37,7 @@ N_CHANNELS, N_CLASSES, N_FEATURES, N_PATCHES = 3, 2, 5, 3
 RATE_HZ, PATCH, HOP = 64.0, 8, 4
 WINDOW = N_PATCHES * PATCH
 BANDS_HZ = ((4.0, 10.0), (10.0, 24.0))
-BRANCHES = ("encoder", "tangent", "mdm", "power", "window", "cca")
+BRANCHES = ("encoder", "tangent", "mdm", "power", "window", "cca", "epochs")
 
 
 class ArraySession:
@@ -122,7 +125,20 @@ def make_branch(name: str) -> Branch:
         return CcaBranch(
             probe, (8.0, 11.0), BANDS_HZ, (WINDOW // 2, WINDOW), RATE_HZ, N_CHANNELS, HOP, n_harmonics=2
         )
+    if name == "epochs":
+        return EpochBranch(linear_head(), N_CHANNELS, WINDOW, HOP, RATE_HZ)
     return WindowBranch(sessions()["window"], "logits")
+
+
+def linear_head(seed: int = 0) -> LinearHead:
+    rng = np.random.default_rng(seed)
+    n = N_CHANNELS * len(FEATURES)
+    return LinearHead(
+        rng.standard_normal(n),
+        np.ones(n),
+        rng.standard_normal((N_CLASSES, n)),
+        rng.standard_normal(N_CLASSES),
+    )
 
 
 def make_profile(user: str = "ada") -> Profile:

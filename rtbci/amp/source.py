@@ -1,27 +1,53 @@
 """The synthetic amplifier as a source in this process, paced like a real one; no LSL needed."""
 
 import threading
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 
-from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError, StreamLostError
 from rtbci.replay.pace import Pace
-from rtbci.stream.source import Chunk, Marker, StreamInfo
+from rtbci.stream.source import Chunk, FloatArray, Marker, StreamInfo
 
-__all__ = ["AmpSource"]
+__all__ = ["Amp", "AmpSource"]
 
 LONGEST_PULL_S = 1.0
 
 
+class Amp(Protocol):
+    """What makes the signal of a user; see `rtbci.amp.synthetic.SyntheticAmp`.
+
+    Attributes
+    ----------
+    info : StreamInfo
+    states : tuple of str
+        What its user can do.
+    """
+
+    info: StreamInfo
+    states: tuple[str, ...]
+
+    @property
+    def n_given(self) -> int:
+        """Samples handed out so far."""
+        ...
+
+    def set_state(self, state: str) -> None:
+        """Say what the user does from now on."""
+        ...
+
+    def generate(self, n_samples: int) -> tuple[FloatArray, list[Marker]]:
+        """Next samples in microvolts, and markers with times from the very first sample."""
+        ...
+
+
 class AmpSource:
-    """A `SyntheticAmp` whose samples become available at its rate (a `rtbci.stream.source.Source`).
+    """A synthetic amplifier whose samples become available at its rate (a `rtbci.stream.source.Source`).
 
     Parameters
     ----------
-    amp : SyntheticAmp
+    amp : Amp
         Owned by this source from here on, except its `set_state`; goes on from the samples that it has given before.
     chunk : int
         Samples that become available together.
@@ -34,7 +60,7 @@ class AmpSource:
         When `chunk` is below 1.
     """
 
-    def __init__(self, amp: SyntheticAmp, chunk: int = 8, clock: Clock = now) -> None:
+    def __init__(self, amp: Amp, chunk: int = 8, clock: Clock = now) -> None:
         if chunk < 1:
             raise ConfigError(f"AmpSource: chunk is {chunk} samples, need at least 1; 8 is usual")
         self._amp, self._chunk, self._clock = amp, chunk, clock

@@ -5,28 +5,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.console import Console
 
-from rtbci.amp.cues import STATES
-from rtbci.amp.feet import FEET
-from rtbci.amp.flashes import Attention
-from rtbci.amp.flicker import Flicker
 from rtbci.amp.outlet import AmpOutlet
-from rtbci.amp.rhythms import Rhythms
-from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
+from rtbci.amp.source import Amp
+from rtbci.amp.synthetic import SyntheticAmp
+from rtbci.commands.amp_users import keys_of, user_of, which_keys
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
 from rtbci.stream.source import Marker, StreamInfo
 
-__all__ = ["attention_of", "brainflow_amp", "flicker_of", "keys_of", "rhythms_of", "synthetic_amp"]
+__all__ = ["brainflow_amp", "synthetic_amp"]
 
-LONG_S = 20.0
-"""A user whose rhythms follow does one thing at least so long."""
 STILL_ON = "imagery"
 """Marker of a calibration behind its arrow: the user goes on."""
 EITHER = {"hand": "right_hand"}
 """Who is asked for one hand, whichever, takes this one."""
-FEET_KEYS = {"f": FEET, "B": FEET}
-KEYS = {"l": "left_hand", "D": "left_hand", "r": "right_hand", "C": "right_hand", " ": "rest", "0": "rest"}
-"""Letters, space, and the last byte of the arrow keys (ESC [ D, ESC [ C; of feet, down, ESC [ B)."""
 
 
 def synthetic_amp(
@@ -46,9 +38,8 @@ def synthetic_amp(
 ) -> None:
     """Stream the synthetic amplifier until Ctrl-C.
 
-    With `paradigm` the user looks at its targets, on its electrodes, attends to one of its items, lets its rhythms follow, or
-    imagines the feet too, instead of imagining hands. With `keys` the
-    keyboard says what the user does; with `follow` the markers of a stream of that name do, as the cues of a
+    With `paradigm` the user does what that reads, on its electrodes, instead of imagining hands. With `keys` the keyboard
+    says what the user does; with `follow` the markers of a stream of that name do, as the cues of a
     calibration: the name of a hand or a target, anything else but "imagery" is rest. Those of a speller
     say what flashes, too.
     """
@@ -59,29 +50,12 @@ def synthetic_amp(
             "amp: got --keys and --follow, need one that says what the user does; leave one out"
         )
     driven = keys or bool(follow)
-    rhythms = rhythms_of(paradigm)
-    feet = not rhythms and imagines_feet(paradigm)
-    attention, electrodes = attention_of(paradigm)
-    flicker: Flicker | None = None
-    if not (rhythms or feet or attention):
-        flicker, electrodes = flicker_of(paradigm)
-    if keys and attention is not None:
+    amp = user_of(paradigm, channels, rate_hz, seed, line_hz=line_hz, name=name, cues=not driven)
+    attends = isinstance(amp, SyntheticAmp) and amp.answer is not None
+    if keys and attends:
         raise ConfigError(
             "--keys: flashes come from a speller's markers, need those; use --follow rtbci-speller"
         )
-    channels = channels or electrodes or DEFAULT_CHANNELS
-    amp = SyntheticAmp(
-        channels,
-        rate_hz,
-        seed,
-        cues=not driven,
-        line_hz=line_hz,
-        name=name,
-        flicker=flicker,
-        feet=feet,
-        rhythms=rhythms,
-        attention=attention,
-    )
     source, states = AmpSource(amp, chunk), keys_of(amp.states)
     with _key_presses(keys) as pressed, _cues_of(follow, amp) as cues:
 
@@ -91,96 +65,21 @@ def synthetic_amp(
                     amp.set_state(states[key])
                     console.print(f"{states[key]}      ", end="\r", highlight=False)
             for marker in cues():
-                if attention is not None:
+                if isinstance(amp, SyntheticAmp) and amp.answer is not None:
                     amp.tell(marker.value, source.sample_at(marker.t_lsl))
                 elif marker.value != STILL_ON:
                     state = EITHER.get(marker.value, marker.value)
                     amp.set_state(state if state in amp.states else amp.states[0])
 
-        which = "left, right" if flicker is None else f"1 to {len(amp.states) - 1} for a target"
-        if rhythms:
-            which = ", ".join(f"{key} for {state}" for key, state in states.items() if key != " ")
-        drives = "--follow NAME for those of a speller" if attention else "--keys to drive it"
-        hint = f"keys: {which}, space for {states[' ']}" if keys else f"cues by itself; {drives}"
+        drives = "--follow NAME for the flashes of a speller" if attends else "--keys to drive it"
+        hint = f"keys: {which_keys(amp.states)}" if keys else f"does it by itself; {drives}"
         hint = f"does what '{follow}' says" if follow else hint
         outlet = AmpOutlet(source, source_id=source_id, duration_s=duration_s)
         _stream(outlet, amp.info, console, f"synthetic, seed {seed}; {hint}", drive)
 
 
-def imagines_feet(paradigm: str) -> bool:
-    """Whether a paradigm's user is asked to imagine the feet; no name asks for nothing."""
-    from rtbci.recipes import read_paradigm
-
-    return bool(paradigm) and FEET in read_paradigm(paradigm).classes
-
-
-def attention_of(paradigm: str, wanted: Sequence[str] = ()) -> tuple[Attention | None, tuple[str, ...]]:
-    """What a paradigm's user attends to, and the electrodes that it reads; nothing where its items do not flash.
-
-    Parameters
-    ----------
-    paradigm : str
-        Name or folder of a recipe; empty: none.
-    wanted : sequence of str
-        Items that are asked for; empty: at random.
-    """
-    from rtbci.recipes import read_paradigm
-
-    recipe = read_paradigm(paradigm) if paradigm else None
-    if recipe is None or recipe.flashes is None:
-        return None, ()
-    flashes = recipe.flashes
-    groups = flashes.named_groups(recipe.classes)
-    return Attention(groups, flashes.soa_s, flashes.max_repetitions, wanted=wanted), recipe.input.channels
-
-
-def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
-    """What a paradigm gives its user to look at, and the electrodes that it reads; nothing where there is no name.
-
-    Raises
-    ------
-    ConfigError
-        When the paradigm has no flicker.
-    """
-    if not paradigm:
-        return None, ()
-    from rtbci.flicker.profile import targets_of
-    from rtbci.recipes import read_paradigm
-
-    recipe = read_paradigm(paradigm)
-    return Flicker(targets_of(recipe)), recipe.input.channels
-
-
-def rhythms_of(paradigm: str) -> Rhythms | None:
-    """What rhythms of a paradigm's user do; None where it has none, or there is no name.
-
-    The first state lasts until the decoder knows what is usual, and a little longer.
-    """
-    if not paradigm:
-        return None
-    from rtbci.recipes import read_paradigm
-
-    recipe = read_paradigm(paradigm)
-    if not recipe.rhythms:
-        return None
-    learnt_s = (
-        0.0 if recipe.value is None or recipe.value.baseline is None else recipe.value.baseline.length_s
-    )
-    block_s = max(LONG_S, 5 * recipe.window.length_s)
-    return Rhythms(recipe.classes, recipe.rhythms, learnt_s + LONG_S, block_s)
-
-
-def keys_of(states: Sequence[str]) -> dict[str, str]:
-    """Which key says what: arrows and letters for hands, numbers for targets and for what rhythms follow."""
-    if tuple(states[:3]) == STATES:
-        return KEYS | FEET_KEYS if FEET in states else KEYS
-    if states[0] != "rest":
-        return {" ": states[0]} | {str(i): state for i, state in enumerate(states[:9], start=1)}
-    return {" ": "rest", "0": "rest"} | {str(i): state for i, state in enumerate(states[1:10], start=1)}
-
-
 @contextlib.contextmanager
-def _cues_of(follow: str, amp: SyntheticAmp) -> Iterator[Callable[[], list[Marker]]]:
+def _cues_of(follow: str, amp: Amp) -> Iterator[Callable[[], list[Marker]]]:
     """Yield a function that returns the markers that came since its last call, without waiting."""
     if not follow:
         yield list

@@ -9,11 +9,12 @@ from rich.console import Console
 from rtbci.amp.cues import STATES
 from rtbci.amp.source import AmpSource
 from rtbci.amp.synthetic import SyntheticAmp
-from rtbci.commands.amp import flicker_of, rhythms_of
+from rtbci.commands.amp_users import flicker_of, rhythms_of
 from rtbci.commands.demo_board import DemoBoard, Trace
 from rtbci.commands.demo_page import DemoPage
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
+from rtbci.night.windows import is_stager
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import read_paradigm
@@ -50,13 +51,18 @@ class TappedSource(AmpSource):
 
 def demo(
     config: RunConfig, console: Console, *, seconds: float | None, seed: int, address: str, opens: bool
-) -> Score | SpellingScore:
+) -> Score | SpellingScore | None:
     """Run the synthetic amplifier through the decoder, show it, and report.
 
-    Its user imagines hands, looks at the targets of a paradigm that reads flicker, lets its rhythms follow, or spells a word
-    where items flash.
+    Its user imagines hands, looks at the targets of a paradigm that reads flicker, lets its rhythms follow, spells a word
+    where items flash, or sleeps.
     """
     recipe = read_paradigm(config.paradigm)
+    if is_stager(recipe):
+        from rtbci.commands.demo_night import demo_night
+
+        demo_night(config, recipe, console, seconds=seconds or SHORT_S, seed=seed)
+        return None
     if recipe.flashes is not None:
         from rtbci.commands.demo_speller import demo_speller
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rtbci.amp.flashes import LEAD_S, REST_S
 from rtbci.amp.source import AmpSource
 from rtbci.amp.synthetic import SyntheticAmp
-from rtbci.commands.amp import attention_of
+from rtbci.commands.amp_users import attention_of
 from rtbci.commands.demo_page import DemoPage
 from rtbci.commands.demo_speller_board import SpellerBoard
 from rtbci.commands.stopping import stop_on_signals

@@ -60,6 +60,24 @@ def evaluate(
     if compare is not None:
         command.compare_files(compare[0], compare[1], console_of(stderr=False), markdown)
         return
+    from rtbci.recipes import read_paradigm
+
+    recipe = read_paradigm(paradigm)
+    if any(branch.kind == "epochs" for branch in recipe.branches):
+        from rtbci.commands import eval_nights
+
+        eval_nights.judge(
+            recipe,
+            [*(data or []), *(files or [])],
+            console_of(stderr=False),
+            profile=profile,
+            data_set=dataset,
+            allow_seen=seen,
+            json=json,
+            markdown_file=markdown,
+            plots=plots,
+        )
+        return
     plan = command.plan_of(
         paradigm=paradigm,
         places=[*(data or []), *(files or [])],

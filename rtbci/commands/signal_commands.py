@@ -57,7 +57,7 @@ def amp(
     paradigm: Annotated[
         str,
         typer.Option(
-            help="The user does what this one reads (flickers, flashes, rhythms), instead of imagining hands."
+            help="The user does what this one reads (flickers, flashes, rhythms, sleep), instead of imagining hands."
         ),
     ] = "",
     follow: Annotated[

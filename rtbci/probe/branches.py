@@ -20,6 +20,8 @@ from rtbci.probe.cca import CcaProbe
 from rtbci.probe.cca_branch import CcaBranch
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
+from rtbci.probe.epoch_branch import EpochBranch
+from rtbci.probe.epoch_heads import head_from_tensors
 from rtbci.probe.erp import ErpBranch, ErpProbe
 from rtbci.probe.mdm import MdmProbe
 from rtbci.probe.power import PowerProbe
@@ -350,6 +352,16 @@ def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meani
             profile.hop_samples,
             n_harmonics=entry.n_harmonics,
             order=entry.order,
+            name=entry.name,
+        ),
+        "epochs": lambda: EpochBranch(
+            head_from_tensors(profile.tensors(entry.name)),
+            len(profile.channels),
+            profile.window_samples,
+            profile.hop_samples,
+            profile.rate_hz,
+            transition=profile.tensors(entry.name).get("transition"),
+            prior=profile.tensors(entry.name).get("prior"),
             name=entry.name,
         ),
     }

@@ -45,7 +45,7 @@ class BranchEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ----------
     name : str
         Prefix of the branch's tensors: ``"<name>.<tensor>"``.
-    kind : {'encoder', 'tangent', 'mdm', 'power', 'window', 'cca', 'erp'}
+    kind : {'encoder', 'tangent', 'mdm', 'power', 'window', 'cca', 'erp', 'epochs'}
         Which class of `rtbci.probe.branches` runs it.
     weight : float
         Weight of its logits in the fusion.
@@ -66,7 +66,7 @@ class BranchEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     name: str
-    kind: Literal["encoder", "tangent", "mdm", "power", "window", "cca", "erp"]
+    kind: Literal["encoder", "tangent", "mdm", "power", "window", "cca", "erp", "epochs"]
     weight: float = 1.0
     engine: str = ""
     engine_id: str = ""

@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from rtbci.night.drawn import statistics_rows
+from rtbci.night.hypnogram import statistics
+from rtbci.night.session import hypnogram_of, marked_stages
 from rtbci.report.page import as_markup, need_packages, write_page
 from rtbci.report.session_facts import SessionFacts, read_facts
 
@@ -37,9 +40,14 @@ def write_session_report(session: Path, path: Path) -> Path:
     facts = read_facts(session)
     # Without data there is nothing to be quick with: those ages say how long the stream has been away.
     aged = [one for one in facts.predictions if one.probs is not None]
-    words = words_of_session(facts, aged) | {
-        name: as_markup(svg) for name, svg in _drawings(facts, aged).items()
-    }
+    drawings = _drawings(facts, aged)
+    words = words_of_session(facts, aged) | {"night": []}
+    if (night := hypnogram_of(facts.predictions)) is not None:
+        from rtbci.report.session_plots import hypnogram_svg
+
+        drawings["hypnogram_drawing"] = hypnogram_svg(facts, night, marked_stages(facts.markers, night))
+        words["night"] = statistics_rows(statistics(night))
+    words |= {name: as_markup(svg) for name, svg in drawings.items()}
     return write_page(path, "rtbci.report", "session.html.j2", words)
 
 

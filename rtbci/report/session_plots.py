@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rtbci.night.drawn import draw_stages
+from rtbci.night.hypnogram import Hypnogram
 from rtbci.publish.messages import Prediction
 from rtbci.report.figure import INK, MUTED, SERIES, draw_svg
 from rtbci.report.session_facts import SessionFacts, SpreadMap
@@ -15,7 +17,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PARTS", "age_svg", "ages_in_time_svg", "channels_svg", "probabilities_svg", "states_svg"]
+__all__ = [
+    "PARTS",
+    "age_svg",
+    "ages_in_time_svg",
+    "channels_svg",
+    "hypnogram_svg",
+    "probabilities_svg",
+    "states_svg",
+]
 
 PARTS = ("wait", "filter", "encode", "probe", "send")
 WIDE_IN = 7.6
@@ -108,6 +118,23 @@ def probabilities_svg(facts: SessionFacts) -> str:
         figure.legend(loc="outside upper right", ncols=len(classes), fontsize=8)
 
     return draw_svg("probabilities", "Probabilities in time", (WIDE_IN, 2.1), draw)
+
+
+def hypnogram_svg(facts: SessionFacts, night: Hypnogram, marked: Hypnogram | None) -> str:
+    """Stages of sleep in time; thin and in another colour what markers say of them."""
+    axis = _Axis(facts)
+
+    def draw(figure: "Figure", axes: "Axes") -> None:
+        for one, color, is_bold in ((marked, SERIES[1], False), (night, SERIES[0], True)):
+            if one is not None:
+                draw_stages(axes, one, color, lambda s: float(axis.at(night.t0_s + s)), is_bold=is_bold)
+        axis.label(axes)
+        if marked is not None:
+            names = (("decoded", SERIES[0]), ("as markers say", SERIES[1]))
+            handles = [axes.plot([], [], color=color, label=name)[0] for name, color in names]
+            figure.legend(handles=handles, loc="outside upper right", ncols=2, fontsize=8)
+
+    return draw_svg("hypnogram", "Stages of sleep in time", (WIDE_IN, 2.1), draw)
 
 
 def age_svg(predictions: Sequence[Prediction]) -> str:

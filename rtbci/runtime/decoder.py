@@ -31,6 +31,7 @@ from rtbci.stages.mask import MaskChange, MaskedChain
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.layout import ChannelMap, match_channels
 from rtbci.stream.source import Marker, StreamInfo
+from rtbci.stream.stand_ins import as_in_layout, as_in_stream
 
 __all__ = ["Decoder", "Prepared", "Verdict"]
 
@@ -225,15 +226,18 @@ class Decoder:
             When the profile was calibrated on other electrodes.
         """
         layout = self.recipe.input
+        ignore = (*self.ignore, *not_calibrated(self.profile, layout.channels, info.labels))
+        renamed, ignore = as_in_layout(info, layout.takes, ignore)
         channel_map = match_channels(
-            info,
+            renamed,
             layout.channels,
             layout.max_interpolated,
             missing=layout.missing,
             required=self.recipe.required_channels,
             min_found=layout.min_found,
-            ignore=(*self.ignore, *not_calibrated(self.profile, layout.channels, info.labels)),
+            ignore=ignore,
         )
+        channel_map = as_in_stream(channel_map, renamed, info) if layout.takes else channel_map
         check_montage(self.profile, channel_map)
         self._gains_uv = stream_gains_uv(info, unit)
         self._read = np.asarray(channel_map.matrix.any(axis=0))

@@ -15,6 +15,7 @@ from rtbci.errors import ConfigError
 from rtbci.probe.adapt import Adaptation
 from rtbci.probe.baseline import Baseline
 from rtbci.probe.branches import Branch
+from rtbci.probe.epoch_branch import begin_again
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
 from rtbci.runtime.digests import Digests
@@ -236,9 +237,8 @@ class Pipeline:
         i_last = self._n_out + self.grid.hop - 1
         return max(1, self._chain.i_newest(i_last) + 1 - self._stamps.n_written)
 
-    def _reset_windows(self) -> None:
-        for branch in self.branches:
-            branch.reset()
+    def _reset_windows(self, *, is_gap: bool = False) -> None:
+        begin_again(self.branches, is_gap=is_gap)
         if self._marked is not None:
             self._marked.reset()
         self._stamps.reset()
@@ -253,7 +253,7 @@ class Pipeline:
         A covariance or a lean is a long-term mean; a gap ends windows, filters and features, not its validity.
         """
         self._chain.skip_gap()
-        self._reset_windows()
+        self._reset_windows(is_gap=True)
 
     def rehearse(self) -> None:
         """Do once what a decision costs, without changing anything: see `rtbci.runtime.rehearsal`."""

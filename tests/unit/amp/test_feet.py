@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rtbci.amp.synthetic import SyntheticAmp
-from rtbci.commands.amp import imagines_feet, keys_of
+from rtbci.commands.amp_users import imagines_feet, keys_of
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.stage import FloatArray
 

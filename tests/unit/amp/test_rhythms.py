@@ -5,7 +5,7 @@ from scipy.signal import welch
 from rtbci.amp.cues import Cue
 from rtbci.amp.rhythms import BlockCues, RhythmAnswer, Rhythms
 from rtbci.amp.synthetic import SyntheticAmp
-from rtbci.commands.amp import keys_of, rhythms_of
+from rtbci.commands.amp_users import keys_of, rhythms_of
 from rtbci.errors import ConfigError
 from rtbci.stream.source import FloatArray
 from rtbci.value_settings import RhythmSettings

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rtbci.amp.synthetic import SyntheticAmp
-from rtbci.commands.amp import rhythms_of
+from rtbci.commands.amp_users import rhythms_of
 from rtbci.recipes import read_paradigm
 from rtbci.runtime.decoder import Decoder
 

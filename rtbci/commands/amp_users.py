@@ -1,0 +1,169 @@
+"""Who sits under the synthetic amplifier: a user who does what a paradigm reads."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rtbci.amp.cues import STATES
+from rtbci.amp.feet import FEET
+from rtbci.amp.flashes import Attention
+from rtbci.amp.flicker import Flicker
+from rtbci.amp.night import STAGES, draw_night
+from rtbci.amp.rhythms import Rhythms
+from rtbci.amp.sleeper import SleepingAmp
+from rtbci.amp.source import Amp
+from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
+
+__all__ = ["attention_of", "flicker_of", "imagines_feet", "keys_of", "rhythms_of", "user_of", "which_keys"]
+
+LONG_S = 20.0
+"""A user whose rhythms follow does one thing at least so long."""
+FEET_KEYS = {"f": FEET, "B": FEET}
+KEYS = {"l": "left_hand", "D": "left_hand", "r": "right_hand", "C": "right_hand", " ": "rest", "0": "rest"}
+"""Letters, space, and the last byte of the arrow keys (ESC [ D, ESC [ C; of feet, down, ESC [ B)."""
+
+
+def user_of(
+    paradigm: str,
+    channels: Sequence[str],
+    rate_hz: float,
+    seed: int,
+    *,
+    line_hz: float,
+    name: str,
+    cues: bool,
+) -> Amp:
+    """An amplifier whose user does what a paradigm reads: looks, attends, works, sleeps, or imagines hands where it has no name.
+
+    Parameters
+    ----------
+    paradigm : str
+        Name or folder of a recipe; empty: hands.
+    channels : sequence of str
+        Electrodes; empty: those of the paradigm, or the usual ones.
+    rate_hz, seed, line_hz, name, cues
+        See `SyntheticAmp`.
+    """
+    sleeper = sleeper_of(paradigm, channels, rate_hz, seed, line_hz, name)
+    if sleeper is not None:
+        return sleeper
+    rhythms, feet = rhythms_of(paradigm), imagines_feet(paradigm)
+    attention, electrodes = attention_of(paradigm)
+    flicker: Flicker | None = None
+    if not (rhythms or feet or attention):
+        flicker, electrodes = flicker_of(paradigm)
+    return SyntheticAmp(
+        channels or electrodes or DEFAULT_CHANNELS,
+        rate_hz,
+        seed,
+        cues=cues,
+        line_hz=line_hz,
+        name=name,
+        flicker=flicker,
+        feet=feet and not rhythms,
+        rhythms=rhythms,
+        attention=attention,
+    )
+
+
+def imagines_feet(paradigm: str) -> bool:
+    """Whether a paradigm's user is asked to imagine the feet; no name asks for nothing."""
+    from rtbci.recipes import read_paradigm
+
+    return bool(paradigm) and FEET in read_paradigm(paradigm).classes
+
+
+def attention_of(paradigm: str, wanted: Sequence[str] = ()) -> tuple[Attention | None, tuple[str, ...]]:
+    """What a paradigm's user attends to, and the electrodes that it reads; nothing where its items do not flash.
+
+    Parameters
+    ----------
+    paradigm : str
+        Name or folder of a recipe; empty: none.
+    wanted : sequence of str
+        Items that are asked for; empty: at random.
+    """
+    from rtbci.recipes import read_paradigm
+
+    recipe = read_paradigm(paradigm) if paradigm else None
+    if recipe is None or recipe.flashes is None:
+        return None, ()
+    flashes = recipe.flashes
+    groups = flashes.named_groups(recipe.classes)
+    return Attention(groups, flashes.soa_s, flashes.max_repetitions, wanted=wanted), recipe.input.channels
+
+
+def sleeper_of(
+    paradigm: str, channels: Sequence[str], rate_hz: float, seed: int, line_hz: float, name: str
+) -> SleepingAmp | None:
+    """A user who sleeps, where the paradigm stages sleep; None otherwise."""
+    if not paradigm:
+        return None
+    from rtbci.night.windows import is_stager
+    from rtbci.recipes import read_paradigm
+
+    recipe = read_paradigm(paradigm)
+    if not is_stager(recipe):
+        return None
+    night = draw_night(np.random.default_rng(seed))
+    return SleepingAmp(night, channels or recipe.input.channels, rate_hz, seed, line_hz=line_hz, name=name)
+
+
+def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
+    """What a paradigm gives its user to look at, and the electrodes that it reads; nothing where there is no name.
+
+    Raises
+    ------
+    ConfigError
+        When the paradigm has no flicker.
+    """
+    if not paradigm:
+        return None, ()
+    from rtbci.flicker.profile import targets_of
+    from rtbci.recipes import read_paradigm
+
+    recipe = read_paradigm(paradigm)
+    return Flicker(targets_of(recipe)), recipe.input.channels
+
+
+def rhythms_of(paradigm: str) -> Rhythms | None:
+    """What rhythms of a paradigm's user do; None where it has none, or there is no name.
+
+    The first state lasts until the decoder knows what is usual, and a little longer.
+    """
+    if not paradigm:
+        return None
+    from rtbci.recipes import read_paradigm
+
+    recipe = read_paradigm(paradigm)
+    if not recipe.rhythms:
+        return None
+    learnt_s = (
+        0.0 if recipe.value is None or recipe.value.baseline is None else recipe.value.baseline.length_s
+    )
+    block_s = max(LONG_S, 5 * recipe.window.length_s)
+    return Rhythms(recipe.classes, recipe.rhythms, learnt_s + LONG_S, block_s)
+
+
+def keys_of(states: Sequence[str]) -> dict[str, str]:
+    """Which key says what: arrows and letters for hands, numbers for targets, stages and what rhythms follow."""
+    if tuple(states[:3]) == STATES:
+        return KEYS | FEET_KEYS if FEET in states else KEYS
+    if tuple(states) == STAGES:
+        return {str(i): state for i, state in enumerate(states)}
+    if states[0] != "rest":
+        return {" ": states[0]} | {str(i): state for i, state in enumerate(states[:9], start=1)}
+    return {" ": "rest", "0": "rest"} | {str(i): state for i, state in enumerate(states[1:10], start=1)}
+
+
+def which_keys(states: Sequence[str]) -> str:
+    """What people are told of the keys."""
+    keys = keys_of(states)
+    if tuple(states[:3]) == STATES:
+        return (
+            "left, right, down for feet, space for rest" if FEET in states else "left, right, space for rest"
+        )
+    if states[0] == "rest":
+        return f"1 to {len(states) - 1} for a target, space for rest"
+    told = ", ".join(f"{key} for {state}" for key, state in keys.items() if key != " ")
+    return f"{told}, space for {keys[' ']}" if " " in keys else told

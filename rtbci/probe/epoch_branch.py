@@ -1,0 +1,240 @@
+"""A branch that stages sleep: long windows described by features, each judged after those before it."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from rtbci.errors import ShapeError
+from rtbci.probe.epoch_context import NightContext
+from rtbci.probe.epoch_features import FEATURES, N_CLASSIC, describe
+from rtbci.probe.epoch_heads import EpochHead, TreesHead, log_softmax
+from rtbci.stages.stage import FloatArray, check_chunk
+from rtbci.stream.ring import Ring
+
+__all__ = ["EpochBranch", "Lasting", "begin_again", "context_names"]
+
+N_RATIOS = 4
+"""Of `FEATURES` the ratios of bands are of the first channel only where a window's past is read."""
+LEAST_PROB = 1e-12
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A branch that knows more than its window: a gap in the stream does not end it."""
+
+    def skip_gap(self) -> None:
+        """Forget the window, keep what was learnt before it."""
+        ...
+
+
+class EpochBranch:
+    """Features of the newest window, a head, and a forward filter over windows that do not overlap.
+
+    Windows overlap, so that each hop gives a verdict; two that share samples are no two proofs. So there are as many filters
+    as hops in a window, and each sees every window once: a hop's verdict rests on windows end to end, back to the begin.
+
+    Parameters
+    ----------
+    head : EpochHead
+    n_channels, window_samples, hop_samples : int
+    rate_hz : float
+    transition : array_like, shape (n_classes, n_classes), optional
+        Probability of the class of a window (column) after the window before it (row); rows sum to 1.
+        None: every window by itself.
+    prior : array_like, shape (n_classes,), optional
+        How often each class was where the head was fitted; its probabilities are divided by it. Needed with `transition`.
+    name : str
+        Name in the profile.
+
+    Raises
+    ------
+    ShapeError
+        When they do not fit each other.
+    """
+
+    def __init__(
+        self,
+        head: EpochHead,
+        n_channels: int,
+        window_samples: int,
+        hop_samples: int,
+        rate_hz: float,
+        *,
+        transition: npt.ArrayLike | None = None,
+        prior: npt.ArrayLike | None = None,
+        name: str = "epochs",
+    ) -> None:
+        if window_samples % hop_samples:
+            raise ShapeError(
+                f"branch '{name}': window has {window_samples} samples and a hop {hop_samples}, need a whole number of hops"
+            )
+        self.name, self.window_samples = name, window_samples
+        self._head, self._n_channels, self._hop_samples, self._rate_hz = (
+            head,
+            n_channels,
+            hop_samples,
+            rate_hz,
+        )
+        self._columns = _context_columns(n_channels) if head.has_context else None
+        self._chain = (
+            None if transition is None or prior is None else _Chain(transition, prior, head.n_classes)
+        )
+        _check_width(head, n_channels, name)
+        self._ring = Ring(window_samples, n_channels)
+        self._n_phases = window_samples // hop_samples
+        self._i_phase = -1
+        self._logits: FloatArray | None = None
+        self.newest: FloatArray | None = None  # features of the newest window
+        self._beliefs: list[FloatArray | None] = []
+        self._n_seen: list[int] = []
+        self._contexts: list[NightContext | None] = []
+        self.reset()
+
+    @property
+    def n_epochs(self) -> int:
+        """Windows end to end that the newest verdict rests on."""
+        return self._n_seen[self._i_phase]
+
+    def push(self, hop: FloatArray) -> None:
+        """Describe and judge the window that ends with the hop; see `rtbci.probe.branches.Branch.push`."""
+        check_chunk(f"branch '{self.name}'", hop, self._n_channels)
+        self._ring.write(hop)
+        self._i_phase = (self._i_phase + 1) % self._n_phases
+        if self._ring.n_held < self.window_samples:
+            return
+        i = self._i_phase
+        self.newest = self._describe()
+        logits = self._head.logits(self._with_past(self.newest, i))
+        self._beliefs[i] = (
+            log_softmax(logits) if self._chain is None else self._chain.step(self._beliefs[i], logits)
+        )
+        self._n_seen[i] += 1
+        self._logits = self._beliefs[i]
+
+    def logits(self) -> FloatArray | None:
+        """Logarithms of the newest window's probabilities; see `rtbci.probe.branches.Branch.logits`."""
+        return None if self._logits is None else self._logits.copy()
+
+    def logits_of(self, window: FloatArray) -> FloatArray:
+        """Push the signal through a new branch; see `rtbci.probe.branches.Branch.logits_of`."""
+        if window.ndim != 2 or len(window) < self.window_samples:
+            raise ShapeError(
+                f"branch '{self.name}': signal has shape {window.shape}, need ({self.window_samples} or more, n_channels)"
+            )
+        twin = EpochBranch(
+            self._head,
+            self._n_channels,
+            self.window_samples,
+            self._hop_samples,
+            self._rate_hz,
+            name=self.name,
+        )
+        twin._chain = self._chain
+        for i in range(len(window) % self._hop_samples, len(window), self._hop_samples):
+            twin.push(window[i : i + self._hop_samples])
+        logits = twin.logits()
+        assert logits is not None
+        return logits
+
+    def rehearse(self) -> None:
+        """Describe the window once more; see `rtbci.probe.branches.Branch.rehearse`."""
+        if self._ring.n_held >= self.window_samples:
+            self._describe()
+
+    def skip_gap(self) -> None:
+        """Forget the window; the night before it stays known."""
+        self._ring.reset()
+        self._logits = self.newest = None
+
+    def reset(self) -> None:
+        """Forget all hops."""
+        self._ring.reset()
+        self._i_phase = -1
+        self._logits = self.newest = None
+        self._beliefs = [None] * self._n_phases
+        self._n_seen = [0] * self._n_phases
+        self._contexts = [None] * self._n_phases
+
+    def _describe(self) -> FloatArray:
+        window = self._ring.newest(self.window_samples)
+        return np.concatenate([describe(np.ascontiguousarray(column), self._rate_hz) for column in window.T])
+
+    def _with_past(self, features: FloatArray, i_phase: int) -> FloatArray:
+        if self._columns is None:
+            return features
+        context = self._contexts[i_phase]
+        if context is None:
+            context = self._contexts[i_phase] = NightContext(
+                len(self._columns), self.window_samples / self._rate_hz
+            )
+        return context.push(features[self._columns])
+
+
+class _Chain:
+    """A forward filter over classes."""
+
+    def __init__(self, transition: npt.ArrayLike, prior: npt.ArrayLike, n_classes: int) -> None:
+        self._transition: FloatArray = np.array(transition, dtype=np.float64)
+        self._prior: FloatArray = np.array(prior, dtype=np.float64)
+        shapes = self._transition.shape, self._prior.shape
+        if shapes != ((n_classes, n_classes), (n_classes,)):
+            raise ShapeError(
+                f"branch: transition and prior have shapes {shapes}, need ({n_classes}, {n_classes}) and ({n_classes},)"
+            )
+        sums = self._transition.sum(axis=1)
+        if not ((self._transition >= 0).all() and np.allclose(sums, 1.0) and (self._prior > 0).all()):
+            raise ShapeError("branch: rows of transition must sum to 1, and prior be above 0; train again")
+
+    def step(self, before: FloatArray | None, logits: FloatArray) -> FloatArray:
+        """Log-probabilities now, from those of the window before."""
+        likelihood = log_softmax(logits) - np.log(self._prior)
+        expected = self._prior if before is None else np.exp(before) @ self._transition
+        return log_softmax(likelihood + np.log(np.maximum(expected, LEAST_PROB)))
+
+
+def begin_again(branches: Sequence[Any], *, is_gap: bool) -> None:
+    """Reset branches; behind a gap those that last keep what they have learnt."""
+    for branch in branches:
+        if is_gap and isinstance(branch, Lasting):
+            branch.skip_gap()
+        else:
+            branch.reset()
+
+
+def _context_columns(n_channels: int) -> npt.NDArray[np.intp]:
+    """Features that trees read: those of Vallat and Walker (2021), ratios of bands of the first channel only."""
+    first = FEATURES.index("dt")
+    others = [i for i in range(N_CLASSIC) if not first <= i < first + N_RATIOS]
+    columns = list(range(N_CLASSIC))
+    for channel in range(1, n_channels):
+        columns += [channel * len(FEATURES) + i for i in others]
+    return np.array(columns)
+
+
+def context_names(n_channels: int) -> list[str]:
+    """Names of what a head with context reads, as Vallat and Walker (2021) call them: ``eeg_sigma_p2min_norm``.
+
+    The first channel is the EEG, the second the EOG.
+    """
+    plain = [
+        f"{('eeg', 'eog')[i // len(FEATURES)]}_{FEATURES[i % len(FEATURES)]}"
+        for i in _context_columns(n_channels).tolist()
+    ]
+    scaled = [f"{name}{ending}" for ending in ("", "_c7min_norm", "_p2min_norm") for name in plain]
+    return [*scaled, "time_hour", "time_norm"]
+
+
+def _check_width(head: EpochHead, n_channels: int, name: str) -> None:
+    if isinstance(head, TreesHead):
+        n_have, n_need = head.n_features, 3 * len(_context_columns(n_channels)) + 2
+        fits = n_have <= n_need
+    else:
+        n_have, n_need = head.tensors()["mean"].size, n_channels * len(FEATURES)
+        fits = n_have == n_need
+    if not fits:
+        raise ShapeError(
+            f"branch '{name}': head reads {n_have} features, {n_channels} channels give {n_need}; need the recipe that it was "
+            "made for"
+        )
