@@ -289,7 +289,7 @@ def _given(args: argparse.Namespace, settings: type) -> dict[str, Any]:
     return {**given, "exclude": tuple(args.exclude)}
 
 
-def _drawing(settings: Any, processes: "Processes") -> dict[str, int]:
+def _drawing(settings: Any, processes: "Processes") -> dict[str, Any]:
     return {
         "batch": settings.batch,
         "n_samples": settings.n_samples,

@@ -267,5 +267,6 @@ def _waves(n_segments: int) -> Array:
     angles = 2 * np.pi * np.outer(n, np.arange(PSD_SEGMENT // 2 + 1)) / PSD_SEGMENT
     scale = np.full(angles.shape[1], 2.0 / (RATE_HZ * np.square(window).sum() * n_segments * PSD_FLOOR))
     scale[[0, -1]] /= 2.0
-    waves = np.stack([np.cos(angles), np.sin(angles)], axis=1) * window[:, None, None] * np.sqrt(scale)
-    return waves.reshape(PSD_SEGMENT, -1)
+    waves: Array = np.stack([np.cos(angles), np.sin(angles)], axis=1) * window[:, None, None] * np.sqrt(scale)
+    flat: Array = waves.reshape(PSD_SEGMENT, -1)
+    return flat

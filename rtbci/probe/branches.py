@@ -345,7 +345,8 @@ def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meani
         ),
     }
     if session is not None:
-        tensors = profile.tensors(entry.name)
+        # A whole window's engine has no tensors in the profile: its head is in its graph.
+        tensors = {} if entry.kind == "window" else profile.tensors(entry.name)
         makers["encoder"] = lambda: EncoderBranch(
             session,
             ConvProbe.from_tensors(tensors),

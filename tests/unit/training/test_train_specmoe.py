@@ -115,7 +115,7 @@ def test_the_head_learns_which_side_is_weaker_and_the_described_readout_cannot()
     right = {}
     for readout in ("electrodes", "max"):
         torch.manual_seed(0)
-        decoder = SpecMoe("mini", 4, readout=readout)  # type: ignore[arg-type]
+        decoder = SpecMoe("mini", 4, readout=readout)
         fit_head(
             decoder, features, classes, [3, 2, 1, 0], HeadSettings(epochs=8, batch=32), 0, lambda _: None
         )

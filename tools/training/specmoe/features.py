@@ -65,7 +65,8 @@ def expert_features(decoder: SpecMoe, x: npt.NDArray[np.float32], report: Callab
     session, names = _session(decoder, x.shape[2])
     experts, spectra = [], []
     for i, window in enumerate(x):
-        *means, spectrum = session.run(names, {session.get_inputs()[0].name: window[np.newaxis]})
+        given = session.run(names, {session.get_inputs()[0].name: window[np.newaxis]})
+        *means, spectrum = (np.asarray(one) for one in given)
         experts.append(np.stack(means, axis=1))
         spectra.append(spectrum)
         if i % EVERY == 0:

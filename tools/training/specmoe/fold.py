@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -107,12 +106,14 @@ def run_way(name: str, material: Material, test_subjects: npt.NDArray[np.intp], 
         margins = tuned_margins(decoder, windows.x[test])
     else:
         margins = head_margins(decoder, features.rows(np.flatnonzero(test)))
-    found: dict[str, npt.NDArray[Any]] = {
-        "subjects": windows.subjects[test],
-        "classes": windows.classes[test],
-    }
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **found, margins=margins, minutes=np.array((time.monotonic() - t_start) / 60))
+    np.savez(
+        path,
+        subjects=windows.subjects[test],
+        classes=windows.classes[test],
+        margins=margins,
+        minutes=np.array((time.monotonic() - t_start) / 60),
+    )
 
 
 def fit_way(name: str, material: Material, rows: npt.NDArray[np.intp]) -> tuple[SpecMoe, Features]:

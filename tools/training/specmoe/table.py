@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +70,9 @@ def table(work: Path, folds: Sequence[int], baselines: Path | None, dare: Path |
     """
     served = read_margins(work / SHIPPED, folds)
     rows = {
-        WAYS[name]: read_margins(work / name, folds) for name in WAYS if (work / name / "fold0.npz").is_file()
+        WAYS[name]: read_margins(work / name, folds)
+        for name in WAYS
+        if all((work / name / f"fold{i}.npz").is_file() for i in folds)
     }
     for path, file, names in ((baselines, "fold{}_B.npz", BASELINES), (dare, "fold{}.npz", DARE)):
         if path is not None:
@@ -100,20 +103,20 @@ def table(work: Path, folds: Sequence[int], baselines: Path | None, dare: Path |
     return f"{markdown_table(header, cells)}\n\n{tail}"
 
 
-def _track_b(margins: FloatArray) -> FloatArray:
+def _track_b(margins: npt.NDArray[Any]) -> FloatArray:
     """Of the window 1 to 4 s, without a user's trials."""
     if margins.ndim == 2 and margins.shape[1] == len(ENDS_SLIDING):
         return np.asarray(margins[:, ENDS_SLIDING.index(END_TRACK_B)])
     return np.asarray(margins[0] if margins.ndim == 2 else margins)
 
 
-def _read(path: Path) -> dict[str, npt.NDArray[np.generic]]:
+def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
     if not path.is_file():
         raise ConfigError(f"{path}: is not there, need it; judge or train that fold first")
     with np.load(path) as archive:
         return {name: archive[name] for name in archive.files}
 
 
-def _join(parts: Sequence[tuple[npt.NDArray[np.generic], ...]]) -> Margins:
+def _join(parts: Sequence[tuple[npt.NDArray[Any], ...]]) -> Margins:
     subjects, classes, margins = (np.concatenate(one) for one in zip(*parts, strict=True))
     return subjects.astype(np.intp), classes.astype(np.int64), margins.astype(np.float64)

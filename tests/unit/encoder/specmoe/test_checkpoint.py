@@ -82,8 +82,8 @@ def test_an_expert_is_no_decoder_and_the_other_way_round(path: Path, tmp_path: P
 
 def test_weights_that_are_not_finite_and_other_channels_are_not_written(tmp_path: Path) -> None:
     network = SpecHiNet("mini")
-    network.to_fine.bias.data.fill_(float("nan"))
-    with pytest.raises(EngineError, match=r"to_fine\.bias is not finite"):
+    torch.nn.init.constant_(network.to_fine.weight, float("nan"))
+    with pytest.raises(EngineError, match=r"to_fine\.weight is not finite"):
         write_expert(tmp_path / "x.safetensors", network, LABELS, "whitened", {})
     with pytest.raises(EngineError, match="got 3 channels for a decoder of 4"):
         write_decoder(tmp_path / "x.safetensors", SpecMoe("mini", 4), LABELS, "whitened", 600, {})
