@@ -112,7 +112,7 @@ def window_moments(signal: FloatArray, ends: tuple[int, ...] | list[int], window
 def _head_features(
     profile: Profile, entry: BranchEntry, session: Session | None, signal: FloatArray, ends: list[int]
 ) -> FloatArray:
-    tensors = profile.tensors(entry.name)
+    tensors = {} if entry.kind == "window" else profile.tensors(entry.name)
     if entry.kind == "tangent":
         return _tangent(TangentProbe.from_tensors(tensors), profile, entry, signal, ends)
     if entry.kind == "power":

@@ -154,7 +154,7 @@ def window_features(
         raise ShapeError(
             f"branch '{entry.name}': signal has shape {data.shape}, need ({profile.window_samples} or more, n_channels)"
         )
-    tensors = profile.tensors(entry.name)
+    tensors = {} if entry.kind == "window" else profile.tensors(entry.name)
     if entry.kind == "power":
         return _power_of(PowerProbe.from_tensors(tensors), profile, data)
     if entry.kind == "tangent":
