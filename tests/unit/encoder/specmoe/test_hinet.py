@@ -41,7 +41,7 @@ def test_the_bottom_has_an_eighth_of_the_samples_and_skips_a_half_and_a_quarter(
 
 def test_every_parameter_is_trained() -> None:
     network = SpecHiNet("half")
-    torch.stack([one.square().sum() for one in network(torch.randn(2, 400))]).sum().backward()
+    torch.stack([one.square().sum() for one in network(torch.randn(2, 400))]).sum().backward()  # type: ignore[no-untyped-call]
     assert [name for name, one in network.named_parameters() if one.grad is None] == []
 
 
