@@ -114,11 +114,17 @@ def _contender(path: Path, name: str, n_threads: int) -> Contender:
 def _open_torch(
     path: Path, n_threads: int, is_compiled: bool, device: Device = "cpu", precision: Precision = "fp32"
 ) -> Session:
+    from rtbci.encoder.specmoe.checkpoint import is_spec_checkpoint
+
     try:
         from rtbci.backends.torch_variants import TorchVariant
     except ImportError as error:
         raise MissingPackageError(f"bench: {error}; {BACKENDS['torch'].install}") from None
     checkpoint, engine_id = find_checkpoint(path)
+    if is_spec_checkpoint(checkpoint):
+        raise EngineError(
+            f"bench: {TORCH_COMPILE} and torch on a GPU take DARE encoders, got {checkpoint}; leave them out"
+        )
     return TorchVariant(
         checkpoint, engine_id, n_threads, is_compiled=is_compiled, device=device, precision=precision
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rtbci.backends.graph_writer import GraphWriter
 from rtbci.encoder.checkpoint import Weights
 from rtbci.encoder.sizes import PATCH_SAMPLES, EncoderSize, PowerPath
 from rtbci.encoder.vocabulary import channel_indices
@@ -80,17 +81,15 @@ def dare_graph(
     )
 
 
-class _DareWriter:
+class _DareWriter(GraphWriter):
     """Appends nodes and constants; tokens of all patches are rows of one matrix (batch * T, D)."""
 
     def __init__(self, weights: Weights, size: EncoderSize, rows: list[int], power: PowerPath | None) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
+        super().__init__()
         self._weights = weights
         self._size = size
         self._rows = rows
         self._power = power
-        self._known: dict[tuple[int, ...], str] = {}
 
     def write(self) -> None:
         """Write the whole encoder."""
@@ -186,48 +185,3 @@ class _DareWriter:
 
     def _gemm(self, x: str, at: str, weight: Any, bias: Any) -> str:
         return self._op("Gemm", x, self._const(f"{at}.weight", weight.T), self._const(f"{at}.bias", bias))
-
-    def _gelu(self, x: str) -> str:
-        """Exact GELU, in the form that ONNX Runtime fuses into one kernel."""
-        error = self._op("Erf", self._op("Div", x, self._scalar(np.sqrt(2.0))))
-        doubled = self._op("Mul", x, self._op("Add", error, self._scalar(1.0)))
-        return self._op("Mul", doubled, self._scalar(0.5))
-
-    def _split(self, x: str, n: int) -> list[str]:
-        from onnx import helper
-
-        names = [f"Split_{len(self.nodes)}_{i}" for i in range(n)]
-        self.nodes.append(helper.make_node("Split", [x], names, axis=-1, num_outputs=n))
-        return names
-
-    def _op(self, kind: str, *inputs: str, out: str = "", **attributes: Any) -> str:
-        from onnx import helper
-
-        out = out or f"{kind}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [out], name=out, **attributes))
-        return out
-
-    def _const(self, name: str, value: Any, dtype: type = np.float32) -> str:
-        from onnx import numpy_helper
-
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value, dtype), name))
-        return name
-
-    def _shape(self, *numbers: int) -> str:
-        """Integer constant, written once however often it is used."""
-        if numbers not in self._known:
-            name = "ints_" + "_".join(map(str, numbers)).replace("-", "m")
-            self._known[numbers] = self._const(name, numbers, np.int64)
-        return self._known[numbers]
-
-    def _scalar(self, value: float) -> str:
-        name = f"scalar_{value:.9g}"
-        if all(constant.name != name for constant in self.constants):
-            self.constants.append(self._scalar_tensor(name, value))
-        return name
-
-    @staticmethod
-    def _scalar_tensor(name: str, value: float) -> Any:
-        from onnx import numpy_helper
-
-        return numpy_helper.from_array(np.array(value, np.float32), name)

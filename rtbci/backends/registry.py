@@ -99,8 +99,12 @@ def _open_openvino(path: Path, n_threads: int) -> Session:
 
 def _open_torch(path: Path, n_threads: int) -> Session:
     from rtbci.backends.torch import TorchSession
+    from rtbci.backends.torch_specmoe import TorchSpecSession
+    from rtbci.encoder.specmoe.checkpoint import is_spec_checkpoint
 
-    return TorchSession(*find_checkpoint(path), n_threads)
+    checkpoint, engine_id = find_checkpoint(path)
+    opener = TorchSpecSession if is_spec_checkpoint(checkpoint) else TorchSession
+    return opener(checkpoint, engine_id, n_threads)
 
 
 def find_checkpoint(path: Path) -> tuple[Path, str | None]:
@@ -128,8 +132,10 @@ def find_checkpoint(path: Path) -> tuple[Path, str | None]:
 def _check_same_weights(path: Path, checkpoint: Path) -> None:
     from rtbci.backends.export import onnx_metadata
     from rtbci.encoder.checkpoint import read_metadata
+    from rtbci.encoder.specmoe.checkpoint import is_spec_checkpoint, read_spec_metadata
 
-    made_from, beside = onnx_metadata(path).get("weights_sha256"), read_metadata(checkpoint).sha256
+    read = read_spec_metadata if is_spec_checkpoint(checkpoint) else read_metadata
+    made_from, beside = onnx_metadata(path).get("weights_sha256"), read(checkpoint).sha256
     if made_from != beside:
         raise EngineError(
             f"{path}: was made from weights {made_from}, {checkpoint.name} holds {beside}; export it again"

@@ -118,7 +118,7 @@ def window_moments(signal: FloatArray, ends: tuple[int, ...] | list[int], window
 def _head_features(
     profile: Profile, entry: BranchEntry, session: Session | None, signal: FloatArray, ends: list[int]
 ) -> FloatArray:
-    tensors = profile.tensors(entry.name)
+    tensors = profile.tensors(entry.name, needed=entry.kind != "window")
     if entry.kind == "window" and session is not None and has_head(session, tensors):
         return np.stack([whole_window_features(session, signal[:end]) for end in ends])
     if entry.kind == "tangent":

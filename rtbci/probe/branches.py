@@ -367,7 +367,7 @@ def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meani
     }
     makers["erp"] = lambda: ErpBranch(ErpProbe.from_tensors(profile.tensors(entry.name)), entry.name)
     if session is not None:
-        tensors = profile.tensors(entry.name)
+        tensors = profile.tensors(entry.name, needed=entry.kind != "window")
         makers["encoder"] = lambda: EncoderBranch(
             session,
             ConvProbe.from_tensors(tensors),

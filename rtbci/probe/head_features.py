@@ -157,7 +157,7 @@ def window_features(
         raise ShapeError(
             f"branch '{entry.name}': signal has shape {data.shape}, need ({profile.window_samples} or more, n_channels)"
         )
-    tensors = profile.tensors(entry.name)
+    tensors = profile.tensors(entry.name, needed=entry.kind != "window")
     if entry.kind == "window" and session is not None and has_head(session, tensors):
         return whole_window_features(session, data)
     if entry.kind == "power":

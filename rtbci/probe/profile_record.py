@@ -210,8 +210,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     schema_version: int = msgspec.field(default=SCHEMA, name="schema")
     weights: Weights = msgspec.field(default_factory=dict)
 
-    def tensors(self, branch: str) -> Weights:
+    def tensors(self, branch: str, *, needed: bool = True) -> Weights:
         """Tensors of one branch, without its prefix (views).
+
+        Parameters
+        ----------
+        branch : str
+        needed : bool
+            False for a branch whose head may be in its engine's graph.
 
         Raises
         ------
@@ -222,7 +228,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         found = {
             name[len(prefix) :]: value for name, value in self.weights.items() if name.startswith(prefix)
         }
-        if not found:
+        if needed and not found:
             raise ProfileError(
                 f"profile '{self.user}': has no tensors of branch '{branch}', have {sorted(self.weights)}; "
                 "train or calibrate again"

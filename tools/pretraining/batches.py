@@ -21,7 +21,7 @@ from rtbci.encoder.vocabulary import CHANNELS
 from rtbci.errors import ConfigError, SignalError
 from tools.pretraining.shards import Piece, Shard, ShardIndex
 
-__all__ = ["Batch", "BatchSource", "amplitude_task", "root_mean_square"]
+__all__ = ["Batch", "BatchSource", "WindowSource", "amplitude_task", "root_mean_square"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +52,8 @@ class _Layout:
     n_before: npt.NDArray[np.int64]
 
 
-class BatchSource:
-    """Draws batches.
+class WindowSource:
+    """Draws windows; what else a batch holds is up to who draws.
 
     Parameters
     ----------
@@ -63,13 +63,12 @@ class BatchSource:
     batch : int
         Windows of a step, over all processes.
     n_samples : int
-        Of a window; a multiple of 64.
+        Of a window.
     seed : int
     rank, n_processes : int
         Which rows of a batch are read here: the same number on every process.
     exclude : sequence of str
         Patterns (`fnmatch`) of recordings not to draw from.
-    masks : MaskSettings, optional
 
     Raises
     ------
@@ -93,19 +92,14 @@ class BatchSource:
         rank: int = 0,
         n_processes: int = 1,
         exclude: Sequence[str] = (),
-        masks: MaskSettings | None = None,
     ) -> None:
         if batch < 2 * n_processes or batch % n_processes:
             raise ConfigError(
-                f"BatchSource: got a batch of {batch} for {n_processes} processes, need a multiple with at least "
+                f"WindowSource: got a batch of {batch} for {n_processes} processes, need a multiple with at least "
                 "2 windows for each"
             )
-        if n_samples < 2 * PATCH_SAMPLES or n_samples % PATCH_SAMPLES:
-            raise ConfigError(
-                f"BatchSource: got windows of {n_samples} samples, need a multiple of {PATCH_SAMPLES}, two or more"
-            )
-        self._folder, self._batch, self._n_samples, self._seed = folder, batch, n_samples, seed
-        self._rank, self._n_processes, self._masks = rank, n_processes, masks
+        self._folder, self.batch, self._n_samples, self._seed = folder, batch, n_samples, seed
+        self._rank, self._n_processes = rank, n_processes
         self._layouts = _layouts(index, n_samples, exclude)
         self._weights = np.array([layout.n_before[-1] for layout in self._layouts], float)
 
@@ -120,29 +114,35 @@ class BatchSource:
         """Windows that can be drawn."""
         return int(self._weights.sum())
 
-    def draw(self, i_step: int) -> Batch:
-        """Draw the batch of a step.
+    def draw_windows(self, i_step: int) -> tuple[tuple[str, ...], npt.NDArray[np.float32], torch.Generator]:
+        """Draw the windows of a step.
 
         Parameters
         ----------
         i_step : int
             From 0.
+
+        Returns
+        -------
+        labels : tuple of str
+            Electrodes.
+        x : ndarray of float32, shape (n_rows, n_channels, n_samples)
+            The windows of this process.
+        generator : torch.Generator
+            For whatever else is drawn for the whole batch; the same on every process.
         """
         rng = np.random.default_rng([self._seed, i_step])
         i_layout = rng.choice(len(self._layouts), p=self._weights / self._weights.sum())
         layout = self._layouts[i_layout]
-        wanted = rng.integers(layout.n_before[-1], size=self._batch)
+        wanted = rng.integers(layout.n_before[-1], size=self.batch)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        n_patches = self._n_samples // PATCH_SAMPLES
-        masks = draw_masks(self._batch, n_patches, len(layout.labels), generator, self._masks)
-        n_rows = self._batch // self._n_processes
-        rows = slice(self._rank * n_rows, (self._rank + 1) * n_rows)
-        return Batch(
-            x=torch.from_numpy(self._read(layout, wanted[rows])),
-            channel_ids=channel_ids(layout.labels),
-            masks=masks.rows(rows.start, rows.stop),
-            n_targets=count_targets(masks, self._n_processes),
-        )
+        return layout.labels, self._read(layout, wanted[self.rows]), generator
+
+    @property
+    def rows(self) -> slice:
+        """Rows of a batch that this process has."""
+        n_rows = self.batch // self._n_processes
+        return slice(self._rank * n_rows, (self._rank + 1) * n_rows)
 
     def _read(self, layout: _Layout, wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         x = np.empty((len(wanted), len(layout.labels), self._n_samples), np.float32)
@@ -156,6 +156,70 @@ class BatchSource:
         return x
 
 
+class BatchSource(WindowSource):
+    """Draws batches for the DARE encoder.
+
+    Parameters
+    ----------
+    folder, index, batch, n_samples, seed, rank, n_processes, exclude
+        See `WindowSource`; `n_samples` a multiple of 64.
+    masks : MaskSettings, optional
+
+    Raises
+    ------
+    ConfigError
+        When a number does not fit, or no recording is long enough.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        index: ShardIndex,
+        *,
+        batch: int,
+        n_samples: int,
+        seed: int,
+        rank: int = 0,
+        n_processes: int = 1,
+        exclude: Sequence[str] = (),
+        masks: MaskSettings | None = None,
+    ) -> None:
+        if n_samples < 2 * PATCH_SAMPLES or n_samples % PATCH_SAMPLES:
+            raise ConfigError(
+                f"BatchSource: got windows of {n_samples} samples, need a multiple of {PATCH_SAMPLES}, two or more"
+            )
+        super().__init__(
+            folder,
+            index,
+            batch=batch,
+            n_samples=n_samples,
+            seed=seed,
+            rank=rank,
+            n_processes=n_processes,
+            exclude=exclude,
+        )
+        self._masks = masks
+
+    def draw(self, i_step: int) -> Batch:
+        """Draw the batch of a step.
+
+        Parameters
+        ----------
+        i_step : int
+            From 0.
+        """
+        labels, x, generator = self.draw_windows(i_step)
+        n_patches = self._n_samples // PATCH_SAMPLES
+        masks = draw_masks(self.batch, n_patches, len(labels), generator, self._masks)
+        rows = self.rows
+        return Batch(
+            x=torch.from_numpy(x),
+            channel_ids=channel_ids(labels),
+            masks=masks.rows(rows.start, rows.stop),
+            n_targets=count_targets(masks, self._n_processes),
+        )
+
+
 def _layouts(index: ShardIndex, n_samples: int, exclude: Sequence[str]) -> list[_Layout]:
     places: dict[tuple[str, ...], list[tuple[Shard, Piece]]] = {}
     for shard in index.shards:
@@ -165,7 +229,7 @@ def _layouts(index: ShardIndex, n_samples: int, exclude: Sequence[str]) -> list[
                 places.setdefault(shard.labels, []).append((shard, piece))
     if not places:
         raise ConfigError(
-            f"BatchSource: no recording of the shards has {n_samples} samples and is not excluded, need one; "
+            f"WindowSource: no recording of the shards has {n_samples} samples and is not excluded, need one; "
             "choose a shorter window or exclude less"
         )
     return [

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rtbci.encoder.checkpoint import Unit
@@ -40,6 +41,8 @@ class ChainPlan:
         From what the stages give to `unit`.
     build : callable
         Makes the stages from electrode labels and a sampling rate; raises RtbciError where it cannot.
+    rate_hz : float
+        Of what is stored.
     """
 
     name: str
@@ -47,20 +50,21 @@ class ChainPlan:
     unit: Unit
     gain: float
     build: Callable[[Sequence[str], float], Chain]
+    rate_hz: float = RATE_HZ
 
 
-def broadband_plan() -> ChainPlan:
-    """The published encoder's input: 0.5 to 45 Hz, 256 Hz, average reference, millivolts."""
+def broadband_plan(rate_hz: float = RATE_HZ) -> ChainPlan:
+    """The published encoder's input: 0.5 to 45 Hz, 256 Hz (or another rate), average reference, millivolts."""
     low_hz, high_hz = BROADBAND_HZ
     stages: list[dict[str, Any]] = [
         {"kind": "bandpass", "low_hz": low_hz, "high_hz": high_hz, "order": BROADBAND_ORDER},
-        {"kind": "resample", "rate_hz": RATE_HZ},
+        {"kind": "resample", "rate_hz": rate_hz},
         {"kind": "reference", "channels": ()},
     ]
-    return ChainPlan("broadband", stages, "mV", MV_PER_UV, _broadband)
+    return ChainPlan("broadband", stages, "mV", MV_PER_UV, partial(_broadband, rate_out_hz=rate_hz), rate_hz)
 
 
-def paradigm_plan(name: str, leave_out: Sequence[str] = ()) -> ChainPlan:
+def paradigm_plan(name: str, leave_out: Sequence[str] = (), rate_hz: float = RATE_HZ) -> ChainPlan:
     """Stages of a paradigm's recipe, on all electrodes that a recording has.
 
     Parameters
@@ -69,11 +73,13 @@ def paradigm_plan(name: str, leave_out: Sequence[str] = ()) -> ChainPlan:
         Name or folder of a paradigm.
     leave_out : sequence of str
         Kinds of stages not to use (``"align"``).
+    rate_hz : float
+        Of the encoder that is to be trained: the stages must end at it.
 
     Raises
     ------
     ConfigError
-        When there is no such paradigm or stage, or the stages do not end at 256 Hz.
+        When there is no such paradigm or stage, or the stages do not end at `rate_hz`.
     """
     recipe = read_paradigm(name)
     kinds = [stage.kind for stage in recipe.stages]
@@ -83,10 +89,10 @@ def paradigm_plan(name: str, leave_out: Sequence[str] = ()) -> ChainPlan:
         )
     kept = tuple(stage for stage in recipe.stages if stage.kind not in leave_out)
     rates = [stage.rate_hz for stage in kept if stage.kind == "resample"]
-    if rates[-1:] != [RATE_HZ]:
+    if rates[-1:] != [rate_hz]:
         raise ConfigError(
-            f"paradigm_plan: {recipe.name} is resampled to {rates or 'nothing'}, need {RATE_HZ:g} Hz for the "
-            "encoder; name another paradigm"
+            f"paradigm_plan: {recipe.name} is resampled to {rates or 'nothing'}, need {rate_hz:g} Hz for the "
+            "encoder; name another paradigm, or another --encoder"
         )
     recipe = recipe.model_copy(update={"stages": kept})
     is_whitened = any(stage.kind == "align" for stage in kept)
@@ -96,10 +102,11 @@ def paradigm_plan(name: str, leave_out: Sequence[str] = ()) -> ChainPlan:
         unit="whitened" if is_whitened else "mV",
         gain=1.0 if is_whitened else MV_PER_UV,
         build=lambda labels, rate_hz: _paradigm(recipe, labels, rate_hz),
+        rate_hz=rate_hz,
     )
 
 
-def _broadband(labels: Sequence[str], rate_hz: float) -> Chain:
+def _broadband(labels: Sequence[str], rate_hz: float, rate_out_hz: float) -> Chain:
     if rate_hz < MIN_RATE_HZ:
         raise RateError(
             f"broadband_plan: recording has {rate_hz:g} Hz, need at least {MIN_RATE_HZ:g} Hz; "
@@ -107,7 +114,7 @@ def _broadband(labels: Sequence[str], rate_hz: float) -> Chain:
         )
     n = len(labels)
     bandpass = SosFilter.bandpass(*BROADBAND_HZ, rate_hz, n, order=BROADBAND_ORDER)
-    return Chain([bandpass, Resample(rate_hz, RATE_HZ, n), AverageReference(n, RATE_HZ)])
+    return Chain([bandpass, Resample(rate_hz, rate_out_hz, n), AverageReference(n, rate_out_hz)])
 
 
 def _paradigm(recipe: ParadigmRecipe, labels: Sequence[str], rate_hz: float) -> Chain:

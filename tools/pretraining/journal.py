@@ -3,7 +3,7 @@
 import csv
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from rtbci.errors import MissingPackageError
 __all__ = ["LOSSES_CSV", "Journal"]
 
 LOSSES_CSV = "losses.csv"
-FIELDS = ("step", "rate", *Losses._fields)
+SHOWN = ("reconstruction", "anchor", "contrast", "amplitude")
 
 
 class Journal:
@@ -44,9 +44,21 @@ class Journal:
         Whether this process writes; the others only count.
     console : Console
         Where the bar is drawn, or lines are printed where it is no terminal.
+    fields, shown : sequence of str
+        Names of the losses in their order, and which of them are shown to people.
     """
 
-    def __init__(self, out: Path, n_steps: int, every: int, is_first: bool, console: Console) -> None:
+    def __init__(
+        self,
+        out: Path,
+        n_steps: int,
+        every: int,
+        is_first: bool,
+        console: Console,
+        fields: Sequence[str] = Losses._fields,
+        shown: Sequence[str] = SHOWN,
+    ) -> None:
+        self._losses, self._shown, self._fields = tuple(fields), tuple(shown), ("step", "rate", *fields)
         self._out, self._n_steps, self._every, self._is_first = out, n_steps, every, is_first
         self._console = console
         self._waiting: list[Tensor] = []
@@ -81,7 +93,7 @@ class Journal:
 
     def _open_files(self, stack: ExitStack, n_done: int) -> None:
         path = self._out / LOSSES_CSV
-        _keep_rows(path, n_done)
+        _keep_rows(path, n_done, self._fields)
         self._file = stack.enter_context(path.open("a", newline="", encoding="utf-8"))
         self._writer = stack.enter_context(_tensorboard(self._out / "tensorboard", n_done))
         if self._console.is_terminal:
@@ -101,20 +113,19 @@ class Journal:
         row: dict[str, float] = {
             "step": n_done,
             "rate": rate,
-            **dict(zip(Losses._fields, values, strict=True)),
+            **dict(zip(self._losses, values, strict=True)),
         }
         self._last = row
         if not self._is_first:
             return
-        csv.DictWriter(self._file, FIELDS).writerow(row)
+        csv.DictWriter(self._file, self._fields).writerow(row)
         self._file.flush()
-        for name in FIELDS[1:]:
+        for name in self._fields[1:]:
             self._writer.add_scalar(name, row[name], n_done)
         self._tell(n_done, row)
 
     def _tell(self, n_done: int, row: dict[str, float]) -> None:
-        shown = ("reconstruction", "anchor", "contrast", "amplitude")
-        text = ", ".join(f"{name} {row[name]:.3f}" for name in shown if row[name])
+        text = ", ".join(f"{name} {row[name]:.3f}" for name in self._shown if row[name])
         if self._progress is not None:
             self._progress.update(self._progress.task_ids[0], description=text)
             return
@@ -126,14 +137,14 @@ class Journal:
         )
 
 
-def _keep_rows(path: Path, n_done: int) -> None:
+def _keep_rows(path: Path, n_done: int, fields: Sequence[str]) -> None:
     rows: list[dict[str, str]] = []
     if path.exists() and n_done:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if (row["step"] or "").isdigit()]
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, FIELDS)
+        writer = csv.DictWriter(file, fields)
         writer.writeheader()
         writer.writerows(row for row in rows if int(row["step"]) <= n_done)
     os.replace(partial, path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rtbci.encoder.sizes import PATCH_SAMPLES, RATE_HZ
+from rtbci.encoder.sizes import PATCH_SAMPLES
 from rtbci.errors import FileFormatError, RtbciError, SignalError
 from rtbci.stages.stage import FloatArray
 from tools.pretraining.chains import ChainPlan
@@ -48,7 +48,7 @@ def prepare_signal(signal: Signal, plan: ChainPlan, settle_s: float) -> FloatArr
     Returns
     -------
     ndarray of float64, shape (n_samples, n_channels)
-        At 256 Hz, in the plan's unit, without the first `settle_s` seconds.
+        At the plan's rate, in its unit, without the first `settle_s` seconds.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def prepare_signal(signal: Signal, plan: ChainPlan, settle_s: float) -> FloatArr
     chain = plan.build(signal.labels, signal.rate_hz)
     step = max(1, round(PUSH_S * signal.rate_hz))
     chunks = [chain.push(signal.data_uv[i : i + step]) for i in range(0, len(signal.data_uv), step)]
-    data: FloatArray = np.concatenate(chunks)[round(settle_s * RATE_HZ) :] * plan.gain
+    data: FloatArray = np.concatenate(chunks)[round(settle_s * plan.rate_hz) :] * plan.gain
     if not np.isfinite(data).all():
         raise SignalError(
             f"{signal.name}: is not finite after the stages, need numbers; look at the recording"
@@ -116,7 +116,7 @@ def prepare_shards(
         )
     provenance = {**provenance, "rtbci": version("rtbci"), "n_recordings": str(len(names))}
     shards = tuple(writer.shards)
-    index = ShardIndex(plan.name, plan.stages, RATE_HZ, plan.unit, provenance, shards, skipped)
+    index = ShardIndex(plan.name, plan.stages, plan.rate_hz, plan.unit, provenance, shards, skipped)
     write_index(out, index)
     return index
 
@@ -130,8 +130,8 @@ def _store(
     except RtbciError as error:
         skipped[signal.name] = str(error)
         return
-    if len(data) < max(PATCH_SAMPLES, settings.min_s * RATE_HZ):
-        skipped[signal.name] = f"{len(data) / RATE_HZ:.1f} s after settling, need {settings.min_s:g} s"
+    if len(data) < max(PATCH_SAMPLES, settings.min_s * plan.rate_hz):
+        skipped[signal.name] = f"{len(data) / plan.rate_hz:.1f} s after settling, need {settings.min_s:g} s"
         return
     writer.add(signal.name, signal.labels, data)
 

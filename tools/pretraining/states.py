@@ -21,7 +21,7 @@ __all__ = ["STATE", "read_state", "write_state"]
 STATE = "state.safetensors"
 HEADER_KEY = "rtbci.pretraining"
 FORMAT_VERSION = 1
-Schedule = torch.optim.lr_scheduler.OneCycleLR
+Schedule = torch.optim.lr_scheduler.LRScheduler
 
 
 def write_state(

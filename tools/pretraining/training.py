@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +16,18 @@ from rtbci.encoder.dare import DareEncoder
 from rtbci.encoder.pretraining import EmaEncoder, Losses, Pretraining, ema_momentum
 from rtbci.encoder.sizes import PATCH_SAMPLES, RATE_HZ, find_size
 from rtbci.errors import ConfigError, SignalError
-from tools.pretraining.batches import Batch, BatchSource, amplitude_task, root_mean_square
+from tools.pretraining.batches import Batch, amplitude_task, root_mean_square
 from tools.pretraining.journal import Journal
 from tools.pretraining.processes import Processes
 from tools.pretraining.shards import ShardIndex
 from tools.pretraining.starts import EMBEDDING_STD, start
 from tools.pretraining.states import STATE, read_state, write_state
 
-__all__ = ["TrainSettings", "Training", "train"]
+__all__ = ["Source", "TrainSettings", "Trainable", "Training", "train"]
+
+AnyT = TypeVar("AnyT")
+BatchT = TypeVar("BatchT", contravariant=True)
+DrawnT = TypeVar("DrawnT", covariant=True)
 
 PCT_START, DIV_FACTOR, FINAL_DIV_FACTOR = 0.2, 2.0, 8.0
 
@@ -190,13 +194,74 @@ class Training:
         header = read_state(path, self._modules(), self.optimizer, self.schedule, self._identity)
         self.n_done = int(header["n_done"])
 
+    def write(self, out: Path, channels: tuple[str, ...], unit: Any, notes: dict[str, str]) -> None:
+        """Write the encoder, and its average, as checkpoints."""
+        encoders = {"encoder": self.model.encoder, "encoder_ema": self.ema.encoder}
+        for name, encoder in encoders.items():
+            write_checkpoint(out / f"{name}.safetensors", encoder, channels, unit, notes=notes)
+
     def _modules(self) -> dict[str, nn.Module]:
         return {"model": self.model, "ema": self.ema}
 
 
+class _Settings(Protocol):
+    @property
+    def steps(self) -> int:
+        """Of the whole schedule."""
+        ...
+
+
+class Trainable(Protocol[BatchT]):
+    """A training that `train` can run; see `Training` for what each member is."""
+
+    @property
+    def settings(self) -> _Settings:
+        """Settings of the training."""
+        ...
+
+    @property
+    def n_done(self) -> int:
+        """Steps done."""
+        ...
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of the next step."""
+        ...
+
+    def step(self, batch: BatchT) -> Tensor:
+        """Do one step."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write the state."""
+        ...
+
+    def resume(self, path: Path) -> None:
+        """Go on from a state."""
+        ...
+
+    def write(self, out: Path, channels: tuple[str, ...], unit: Any, notes: dict[str, str]) -> None:
+        """Write what was trained."""
+        ...
+
+
+class Source(Protocol[DrawnT]):
+    """What batches are drawn from; see `BatchSource`."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Electrodes of all recordings drawn from."""
+        ...
+
+    def draw(self, i_step: int) -> DrawnT:
+        """Draw the batch of a step."""
+        ...
+
+
 def train(
-    training: Training,
-    source: BatchSource,
+    training: Trainable[AnyT],
+    source: Source[AnyT],
     out: Path,
     processes: Processes,
     *,
@@ -211,10 +276,11 @@ def train(
 
     Parameters
     ----------
-    training : Training
-    source : BatchSource
+    training : Trainable
+    source : Source
+        Of its batches.
     out : Path
-        Folder of the state, and at the end of ``encoder.safetensors`` and ``encoder_ema.safetensors``.
+        Folder of the state, and at the end of what the training writes.
     processes : Processes
     journal : Journal
         Told the losses.
@@ -262,11 +328,11 @@ def train(
                 after_step(training.n_done)
     if processes.is_first:
         notes = {**notes, "steps_done": str(training.n_done), **journal.summary()}
-        _write_encoders(training, out, source.channels, unit, notes)
+        training.write(out, source.channels, unit, notes)
     processes.wait()
 
 
-def _batches(training: Training, source: BatchSource, last: int) -> Generator[Batch]:
+def _batches(training: Trainable[AnyT], source: Source[AnyT], last: int) -> Generator[AnyT]:
     """Batches of the steps to come, the next one being read while a step is computed."""
     steps = range(training.n_done, last)
     with ThreadPoolExecutor(1, thread_name_prefix="pretrain-read") as pool:
@@ -276,14 +342,6 @@ def _batches(training: Training, source: BatchSource, last: int) -> Generator[Ba
             batch = following.result()
             following = pool.submit(source.draw, i_step + 1) if i_step + 1 in steps else None
             yield batch
-
-
-def _write_encoders(
-    training: Training, out: Path, channels: tuple[str, ...], unit: Any, notes: dict[str, str]
-) -> None:
-    encoders = {"encoder": training.model.encoder, "encoder_ema": training.ema.encoder}
-    for name, encoder in encoders.items():
-        write_checkpoint(out / f"{name}.safetensors", encoder, channels, unit, notes=notes)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import pytest
 
 from rtbci.errors import EngineError, ProfileError, ShapeError
 from rtbci.probe.branches import EncoderBranch, PowerBranch, TangentBranch, WindowBranch, open_branches
+from rtbci.probe.head_features import window_features
 from rtbci.probe.profile import BranchEntry
 from tests.probe_samples import (
     HOP,
@@ -50,6 +51,17 @@ def test_what_does_not_fit_the_profile_is_refused() -> None:
     entries = [BranchEntry(name="whole", kind="window")]
     with pytest.raises(ProfileError, match="of kind window has no session"):
         open_branches(msgspec.structs.replace(profile, branches=entries), {})
+
+
+def test_a_branch_of_whole_windows_needs_no_tensors_and_has_no_head_to_refit() -> None:
+    entry, session = BranchEntry(name="window", kind="window", engine="whole"), sessions()["window"]
+    profile = msgspec.structs.replace(
+        make_profile(), branches=[entry], weights={}, window_samples=session.input_shape[2]
+    )
+    (branch,) = open_branches(profile, {"window": session})
+    assert isinstance(branch, WindowBranch)
+    with pytest.raises(ProfileError, match="of kind window with an engine has no head to refit"):
+        window_features(profile, entry, np.zeros((session.input_shape[2], N_CHANNELS)), session)
 
 
 def test_the_encoder_runs_once_per_patch() -> None:

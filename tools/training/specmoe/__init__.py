@@ -1,0 +1,1 @@
+"""What `tools/train_specmoe.py` is made of. Never imported by rtbci."""
