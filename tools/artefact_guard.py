@@ -176,11 +176,11 @@ def measure_decided(
             for kind, recording in (("as recorded", clean), ("with artefacts", one.recording))
         ]
     for kind in ("as recorded", "with artefacts"):
-        for hold in (None, *HOLDS):
-            mine = [(one, windows) for what, one, windows in decoded if what == kind]
-            rows.append(
-                {"recordings": kind, "guard": "none" if hold is None else hold, **_counts(recipe, mine, hold)}
-            )
+        mine = [(one, windows) for what, one, windows in decoded if what == kind]
+        rows += [
+            {"recordings": kind, "guard": hold or "none", **_counts(recipe, mine, hold)}
+            for hold in (None, *HOLDS)
+        ]
         for threshold in THRESHOLDS:  # what a guard has to be better than
             decision = recipe.decision.model_copy(update={"threshold": threshold})
             surer = recipe.model_copy(update={"decision": decision})
