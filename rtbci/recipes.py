@@ -10,18 +10,25 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, Tag, model_validator
+from pydantic import Field, model_validator
 
 from rtbci.align_settings import AlignSettings
-from rtbci.backends.session import Precision
 from rtbci.branch_settings import BranchSettings, StimulusSettings
+from rtbci.engine_recipe import EngineInput, EngineOutput, EngineRecipe, Tolerance
 from rtbci.errors import ConfigError
 from rtbci.flash_settings import FLASH_CLASSES, FlashSettings
 from rtbci.guard_settings import GuardSettings
-from rtbci.network_settings import NetworkSettings
 from rtbci.recipe_extends import joined, resolved
 from rtbci.recipe_packages import packaged_recipe
 from rtbci.settings import Settings, check_settings, read_toml
+from rtbci.stage_settings import (
+    BandpassSettings,
+    DecimateSettings,
+    NotchSettings,
+    ReferenceSettings,
+    ResampleSettings,
+    StageSettings,
+)
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.marker_texts import class_of_marker
 from rtbci.value_settings import RhythmSettings, ValueSettings
@@ -29,12 +36,19 @@ from rtbci.value_settings import RhythmSettings, ValueSettings
 __all__ = [
     "AdaptSettings",
     "AlignSettings",
+    "BandpassSettings",
     "BranchSettings",
+    "DecimateSettings",
     "DecisionSettings",
+    "EngineInput",
+    "EngineOutput",
     "EngineRecipe",
     "FlashSettings",
+    "NotchSettings",
     "ParadigmRecipe",
     "RecentreSettings",
+    "ReferenceSettings",
+    "ResampleSettings",
     "StageSettings",
     "StimulusSettings",
     "Tolerance",
@@ -49,62 +63,11 @@ __all__ = [
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Kind = Literal["engines", "paradigms", "configs"]
 
 IDLE_NAMES = ("idle", "rest")
 OWN_KEYS = ("schema", "name", "title", "population")
 """What a paradigm does not take over from the one that it extends."""
-
-
-class BandpassSettings(Settings):
-    """Causal Butterworth band-pass; `order` as in `scipy.signal.butter`."""
-
-    kind: Literal["bandpass"]
-    low_hz: Positive
-    high_hz: Positive
-    order: int = Field(default=4, ge=1, le=12)
-
-
-class NotchSettings(Settings):
-    """Second-order notch at the line frequency and, on wish, its harmonics."""
-
-    kind: Literal["notch"]
-    freq_hz: Positive
-    quality: Positive = 30.0
-
-
-class ResampleSettings(Settings):
-    """Streaming polyphase resampler to `rate_hz`."""
-
-    kind: Literal["resample"]
-    rate_hz: Positive
-    passband_hz: Positive | None = None
-
-
-class DecimateSettings(Settings):
-    """Keep every `factor`-th sample of an already band-limited signal."""
-
-    kind: Literal["decimate"]
-    factor: int = Field(ge=1)
-
-
-class ReferenceSettings(Settings):
-    """Common average, or the mean of named channels."""
-
-    kind: Literal["reference"]
-    channels: tuple[str, ...] = ()
-
-
-StageSettings = Annotated[
-    Annotated[BandpassSettings, Tag("bandpass")]
-    | Annotated[NotchSettings, Tag("notch")]
-    | Annotated[ResampleSettings, Tag("resample")]
-    | Annotated[DecimateSettings, Tag("decimate")]
-    | Annotated[ReferenceSettings, Tag("reference")]
-    | Annotated[AlignSettings, Tag("align")],
-    Field(discriminator="kind"),
-]
 
 
 class InputSettings(Settings):
@@ -259,76 +222,6 @@ class ParadigmRecipe(Settings):
         """
         asked = None if self.flashes is None else self.flashes.asked_item(marker, self.classes)
         return asked or class_of_marker(marker, self.markers, self.classes)
-
-
-class EngineInput(Settings):
-    """The input contract of an engine."""
-
-    name: str
-    channels: tuple[str, ...] = ()
-    n_channels: int | None = Field(default=None, ge=1)
-    rate_hz: Positive
-    unit: Literal["uV", "mV", "whitened"] = "uV"
-    n_samples: int = Field(ge=1)
-
-
-class EngineOutput(Settings):
-    """What an engine returns; `shape` without the batch axis."""
-
-    name: str
-    meaning: Literal["features", "logits", "probs"]
-    shape: tuple[int, ...]
-
-
-class Tolerance(Settings):
-    """How far an engine may be from the torch fp32 reference; a bare number in a recipe is `max_abs`.
-
-    Parameters
-    ----------
-    max_abs : float
-        Largest difference of one output number.
-    cosine : float
-        Smallest cosine between the outputs for one input.
-    """
-
-    max_abs: Positive
-    cosine: float = Field(default=0.999, ge=-1.0, le=1.0)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _number(cls, given: object) -> object:
-        return {"max_abs": given} if isinstance(given, int | float) else given
-
-
-class EngineRecipe(NetworkSettings):
-    """A network that can be compiled, or a plug-in, with its contract.
-
-    `precisions` are those that may be built, the first being the default of compiled back ends; `max_batch` is the
-    largest number of patches or windows in one call of a compiled engine.
-    """
-
-    schema_version: Literal[1] = Field(alias="schema")
-    name: str
-    kind: Literal["patch", "window"]
-    encoder: str = ""
-    size: str = ""
-    n_heads: int | None = None
-    onnx_sha256: Sha256 | None = None
-    weights: str | None = None
-    weights_sha256: Sha256 | None = None
-    opset: int | None = None
-    golden: str | None = None
-    input: EngineInput
-    output: EngineOutput
-    tolerance: dict[Precision, Tolerance] = Field(default_factory=dict)
-    precisions: tuple[Precision, ...] = Field(default=("fp32",), min_length=1)
-    max_batch: int = Field(default=256, ge=1, le=65536)
-    folder: Path = Field(default=Path(), exclude=True)
-
-    @property
-    def onnx_path(self) -> Path:
-        """Path of the ONNX file."""
-        return self.folder / self.onnx
 
 
 def idle_class(classes: Sequence[str]) -> int | None:

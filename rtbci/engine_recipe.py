@@ -1,0 +1,85 @@
+"""What an engine's recipe says: the contract of a network that can be compiled, or of a plug-in."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from rtbci.backends.session import Precision
+from rtbci.network_settings import NetworkSettings
+from rtbci.settings import Settings
+
+__all__ = ["EngineInput", "EngineOutput", "EngineRecipe", "Tolerance"]
+
+Positive = Annotated[float, Field(gt=0)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class EngineInput(Settings):
+    """The input contract of an engine."""
+
+    name: str
+    channels: tuple[str, ...] = ()
+    n_channels: int | None = Field(default=None, ge=1)
+    rate_hz: Positive
+    unit: Literal["uV", "mV", "whitened"] = "uV"
+    n_samples: int = Field(ge=1)
+
+
+class EngineOutput(Settings):
+    """What an engine returns; `shape` without the batch axis."""
+
+    name: str
+    meaning: Literal["features", "logits", "probs"]
+    shape: tuple[int, ...]
+
+
+class Tolerance(Settings):
+    """How far an engine may be from the torch fp32 reference; a bare number in a recipe is `max_abs`.
+
+    Parameters
+    ----------
+    max_abs : float
+        Largest difference of one output number.
+    cosine : float
+        Smallest cosine between the outputs for one input.
+    """
+
+    max_abs: Positive
+    cosine: float = Field(default=0.999, ge=-1.0, le=1.0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number(cls, given: object) -> object:
+        return {"max_abs": given} if isinstance(given, int | float) else given
+
+
+class EngineRecipe(NetworkSettings):
+    """A network that can be compiled, or a plug-in, with its contract.
+
+    `precisions` are those that may be built, the first being the default of compiled back ends; `max_batch` is the
+    largest number of patches or windows in one call of a compiled engine.
+    """
+
+    schema_version: Literal[1] = Field(alias="schema")
+    name: str
+    kind: Literal["patch", "window"]
+    encoder: str = ""
+    size: str = ""
+    n_heads: int | None = None
+    onnx_sha256: Sha256 | None = None
+    weights: str | None = None
+    weights_sha256: Sha256 | None = None
+    opset: int | None = None
+    golden: str | None = None
+    input: EngineInput
+    output: EngineOutput
+    tolerance: dict[Precision, Tolerance] = Field(default_factory=dict)
+    precisions: tuple[Precision, ...] = Field(default=("fp32",), min_length=1)
+    max_batch: int = Field(default=256, ge=1, le=65536)
+    folder: Path = Field(default=Path(), exclude=True)
+
+    @property
+    def onnx_path(self) -> Path:
+        """Path of the ONNX file."""
+        return self.folder / self.onnx

@@ -1,0 +1,69 @@
+"""What a paradigm's recipe says of the stages between a stream's channels and the decoder's input."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, Tag
+
+from rtbci.align_settings import AlignSettings
+from rtbci.settings import Settings
+
+__all__ = [
+    "BandpassSettings",
+    "DecimateSettings",
+    "NotchSettings",
+    "ReferenceSettings",
+    "ResampleSettings",
+    "StageSettings",
+]
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class BandpassSettings(Settings):
+    """Causal Butterworth band-pass; `order` as in `scipy.signal.butter`."""
+
+    kind: Literal["bandpass"]
+    low_hz: Positive
+    high_hz: Positive
+    order: int = Field(default=4, ge=1, le=12)
+
+
+class NotchSettings(Settings):
+    """Second-order notch at the line frequency and, on wish, its harmonics."""
+
+    kind: Literal["notch"]
+    freq_hz: Positive
+    quality: Positive = 30.0
+
+
+class ResampleSettings(Settings):
+    """Streaming polyphase resampler to `rate_hz`."""
+
+    kind: Literal["resample"]
+    rate_hz: Positive
+    passband_hz: Positive | None = None
+
+
+class DecimateSettings(Settings):
+    """Keep every `factor`-th sample of an already band-limited signal."""
+
+    kind: Literal["decimate"]
+    factor: int = Field(ge=1)
+
+
+class ReferenceSettings(Settings):
+    """Common average, or the mean of named channels."""
+
+    kind: Literal["reference"]
+    channels: tuple[str, ...] = ()
+
+
+StageSettings = Annotated[
+    Annotated[BandpassSettings, Tag("bandpass")]
+    | Annotated[NotchSettings, Tag("notch")]
+    | Annotated[ResampleSettings, Tag("resample")]
+    | Annotated[DecimateSettings, Tag("decimate")]
+    | Annotated[ReferenceSettings, Tag("reference")]
+    | Annotated[AlignSettings, Tag("align")],
+    Field(discriminator="kind"),
+]
