@@ -22,10 +22,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from rtbci.calibrate.bakeoff import losses, run_bakeoff
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.candidates import standard_candidates
 from rtbci.calibrate.competing import Candidate, Fitted
 from rtbci.calibrate.confidence import calibration_error, fit_temperature
-from rtbci.calibrate.cutter import CalibrationDecoder, timing_of
+from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.enough import judge
 from rtbci.calibrate.features import TrialFeatures, read_trial
 from rtbci.calibrate.recordings import trials_of_recordings

@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.candidates import standard_candidates
 from rtbci.calibrate.competing import Candidate
-from rtbci.calibrate.cutter import CalibrationDecoder, TrialCutter
+from rtbci.calibrate.cutter import TrialCutter
 from rtbci.calibrate.enough import Judgement
 from rtbci.calibrate.features import TrialFeatures, read_trial
 from rtbci.calibrate.fit import UserFit, fit_user

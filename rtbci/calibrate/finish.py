@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.collector import Collected
-from rtbci.calibrate.cutter import CalibrationDecoder
 from rtbci.calibrate.drift_reference import DriftReference, with_drift
 from rtbci.calibrate.enough import advice_for
 from rtbci.calibrate.eyes import check_eyes

@@ -7,8 +7,9 @@ from contextlib import suppress
 
 import numpy as np
 
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.collector import Collector
-from rtbci.calibrate.cutter import CalibrationDecoder, TrialCutter
+from rtbci.calibrate.cutter import TrialCutter
 from rtbci.calibrate.presenter import Presenter, PresenterAround, Step, guide
 from rtbci.calibrate.schedule import Schedule, ScheduledTrial
 from rtbci.clock import Clock, now

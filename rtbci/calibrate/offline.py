@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtbci.calibrate.cutter import CalibrationDecoder, timing_of
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
+from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.features import read_trial
 from rtbci.calibrate.fit import UserFit, fit_user
 from rtbci.calibrate.quality import RejectSettings, judge_trial

@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty
 
-from rtbci.calibrate.cutter import CalibrationDecoder, TrialCutter
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
+from rtbci.calibrate.cutter import TrialCutter
 from rtbci.calibrate.trial import CalibrationTrial, TrialTiming
 from rtbci.errors import ChannelError, FileFormatError
 from rtbci.replay.recording import Recording

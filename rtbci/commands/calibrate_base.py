@@ -12,8 +12,8 @@ import numpy.typing as npt
 from rich.console import Console
 
 from rtbci.calibrate.bad_channels import find_bad_channels, mask_channels
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.collector import Collected, Collector
-from rtbci.calibrate.cutter import CalibrationDecoder
 from rtbci.calibrate.drift_reference import DriftReference
 from rtbci.calibrate.enough import describe
 from rtbci.calibrate.finish import FALSE_PER_MIN, Result, conclude, keep

@@ -7,8 +7,9 @@ from contextlib import ExitStack
 
 from rich.console import Console
 
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.collector import Collected, Collector
-from rtbci.calibrate.cutter import CalibrationDecoder, TrialCutter, timing_of
+from rtbci.calibrate.cutter import TrialCutter, timing_of
 from rtbci.calibrate.enough import describe, is_enough
 from rtbci.calibrate.finish import Result
 from rtbci.calibrate.live import (

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from rtbci import Decoder, calibrate_recordings
-from rtbci.calibrate.cutter import CalibrationDecoder, timing_of
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
+from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.recordings import trials_of_recordings
 from rtbci.evaluate.npz_runs import read_npz_runs
 from rtbci.probe.profile import Profile

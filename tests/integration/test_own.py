@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from rtbci import cli
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.candidates import ConvProbeUser, Population
 from rtbci.calibrate.competing import Candidate
-from rtbci.calibrate.cutter import CalibrationDecoder, timing_of
+from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.features import read_trial
 from rtbci.calibrate.fit import fit_user
 from rtbci.calibrate.recordings import trials_of_recordings

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from rtbci.calibrate import collector as module
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.collector import Collected, Collector
-from rtbci.calibrate.cutter import CalibrationDecoder, TrialCutter
+from rtbci.calibrate.cutter import TrialCutter
 from rtbci.calibrate.fit import fit_user
 from rtbci.calibrate.quality import RejectSettings
 from rtbci.calibrate.store import TrialStore, read_trials

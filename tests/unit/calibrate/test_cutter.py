@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from rtbci.amp.synthetic import SyntheticAmp
-from rtbci.calibrate.cutter import RAW_AFTER_S, RAW_BEFORE_S, CalibrationDecoder, TrialCutter, timing_of
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
+from rtbci.calibrate.cutter import RAW_AFTER_S, RAW_BEFORE_S, TrialCutter, timing_of
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.config import RunConfig
 from rtbci.errors import ConfigError, RtbciError

@@ -4,7 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rtbci.calibrate.cutter import CalibrationDecoder, timing_of
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
+from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.hops import HopLog, read_hops, spans_of
 from rtbci.calibrate.recordings import trials_of_recordings
 from rtbci.errors import FileFormatError

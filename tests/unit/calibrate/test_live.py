@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from rtbci.calibrate import live
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.collector import Collected, Collector
-from rtbci.calibrate.cutter import CalibrationDecoder, TrialCutter, timing_of
+from rtbci.calibrate.cutter import TrialCutter, timing_of
 from rtbci.calibrate.live import LiveStream, PatientPresenter, follow_markers, look_at_stream, run_guided
 from rtbci.calibrate.presenter import Feedback
 from rtbci.calibrate.schedule import Schedule, ScheduledTrial

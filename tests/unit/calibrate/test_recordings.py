@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from rtbci.calibrate.bad_channels import find_bad_channels
-from rtbci.calibrate.cutter import CalibrationDecoder, timing_of
+from rtbci.calibrate.calibration_decoder import CalibrationDecoder
+from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.markers import with_markers
 from rtbci.calibrate.quality import RejectSettings, judge_trial
 from rtbci.calibrate.recordings import trials_of_recordings
