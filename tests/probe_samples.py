@@ -3,7 +3,8 @@
 import numpy as np
 
 from rtbci.backends.session import Float32Array, Precision
-from rtbci.probe.branches import Branch, EncoderBranch, PowerBranch, TangentBranch, WindowBranch
+from rtbci.probe.band_branches import PowerBranch, TangentBranch
+from rtbci.probe.branches import Branch, EncoderBranch, WindowBranch
 from rtbci.probe.cca import CcaProbe
 from rtbci.probe.cca_branch import CcaBranch
 from rtbci.probe.conv_probe import ConvProbe

@@ -1,11 +1,10 @@
-"""A decoder's branches: each sees every hop of the signal and gives logits for the newest window.
+"""What a decoder's branch is: it sees every hop of the signal and gives logits for the newest window. And those with an engine.
 
 `push` does the work that is cached (encoding, covariances, powers), `logits` only the head, so that the
 pipeline can time the two apart.
 """
 
 import math
-from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal, Protocol
 
@@ -14,31 +13,14 @@ import numpy.typing as npt
 
 from rtbci.backends.session import Float32Array, Session
 from rtbci.encoder.features import FeatureRing
-from rtbci.errors import EngineError, ProfileError, ShapeError
-from rtbci.probe.band_branches import CovarianceProbe, PowerBranch, TangentBranch
-from rtbci.probe.cca import CcaProbe
-from rtbci.probe.cca_branch import CcaBranch
+from rtbci.errors import EngineError, ShapeError
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
-from rtbci.probe.epoch_branch import EpochBranch
-from rtbci.probe.epoch_heads import head_from_tensors
-from rtbci.probe.erp import ErpBranch, ErpProbe
-from rtbci.probe.mdm import MdmProbe
-from rtbci.probe.power import PowerProbe
-from rtbci.probe.profile import BranchEntry, Profile, Weights
-from rtbci.probe.tangent import TangentProbe
 from rtbci.probe.window_head import WindowHead, finite
 from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.stage import FloatArray, check_chunk
 
-__all__ = [
-    "Branch",
-    "EncoderBranch",
-    "PowerBranch",
-    "TangentBranch",
-    "WindowBranch",
-    "open_branches",
-]
+__all__ = ["Branch", "EncoderBranch", "WindowBranch"]
 
 MIN_PROB = 1e-12
 """Below this a probability counts as this, so that its logarithm is finite."""
@@ -287,124 +269,6 @@ class WindowBranch:
         if self._meaning == "logits":
             return output.copy()
         return np.array([math.log(prob) if not prob < MIN_PROB else LOG_MIN_PROB for prob in output.tolist()])
-
-
-def open_branches(
-    profile: Profile, sessions: Mapping[str, Session], meanings: Mapping[str, str] | None = None
-) -> list[Branch]:
-    """Build a profile's branches, in the order of its fusion.
-
-    Parameters
-    ----------
-    profile : Profile
-        With its weights.
-    sessions : mapping of str to Session
-        By branch name; one for each branch that has an engine.
-    meanings : mapping of str to str, optional
-        By branch name: what a whole-window engine gives, ``"logits"`` (default), ``"probs"`` or ``"features"``.
-
-    Raises
-    ------
-    ProfileError
-        When a session is missing or is not of the engine that the profile was made with, or a branch does not
-        fit the profile's window.
-    """
-    branches: list[Branch] = []
-    for entry in profile.branches:
-        session = sessions.get(entry.name)
-        if entry.engine and session is None:
-            raise ProfileError(
-                f"branch '{entry.name}': has no session, need engine '{entry.engine}'; open it first"
-            )
-        if session is not None and entry.engine_id and session.network_id != entry.engine_id:
-            raise ProfileError(
-                f"branch '{entry.name}': engine '{entry.engine}' has id {session.network_id[:12]}..., the profile was made "
-                f"with {entry.engine_id[:12]}...; use that engine, or calibrate again"
-            )
-        meaning = (meanings or {}).get(entry.name, "logits")
-        branch = _branch(profile, entry, session, meaning)
-        if branch.window_samples != profile.window_samples:
-            raise ProfileError(
-                f"branch '{entry.name}': has windows of {branch.window_samples} samples, need the profile's "
-                f"{profile.window_samples}; train again"
-            )
-        branches.append(branch)
-    return branches
-
-
-def _branch(profile: Profile, entry: BranchEntry, session: Session | None, meaning: str) -> Branch:
-    makers: dict[str, Callable[[], Branch]] = {
-        "tangent": lambda: _covariance_branch(profile, entry, TangentProbe.from_tensors),
-        "mdm": lambda: _covariance_branch(profile, entry, MdmProbe.from_tensors),
-        "power": lambda: PowerBranch(
-            PowerProbe.from_tensors(profile.tensors(entry.name)),
-            profile.window_samples,
-            profile.hop_samples,
-            name=entry.name,
-        ),
-        "cca": lambda: CcaBranch(
-            CcaProbe.from_tensors(profile.tensors(entry.name)),
-            entry.frequencies_hz,
-            entry.bands_hz,
-            entry.lengths_samples,
-            profile.rate_hz,
-            len(profile.channels),
-            profile.hop_samples,
-            n_harmonics=entry.n_harmonics,
-            order=entry.order,
-            name=entry.name,
-        ),
-        "epochs": lambda: EpochBranch(
-            head_from_tensors(profile.tensors(entry.name)),
-            len(profile.channels),
-            profile.window_samples,
-            profile.hop_samples,
-            profile.rate_hz,
-            transition=profile.tensors(entry.name).get("transition"),
-            prior=profile.tensors(entry.name).get("prior"),
-            name=entry.name,
-        ),
-    }
-    makers["erp"] = lambda: ErpBranch(ErpProbe.from_tensors(profile.tensors(entry.name)), entry.name)
-    if session is not None:
-        tensors = profile.tensors(entry.name, needed=entry.kind != "window")
-        makers["encoder"] = lambda: EncoderBranch(
-            session,
-            ConvProbe.from_tensors(tensors),
-            profile.hop_samples,
-            entry.name,
-            tensors.get("adapter"),
-            tensors.get("adapter_fir"),
-        )
-        makers["window"] = lambda: WindowBranch(
-            session, meaning, entry.name, WindowHead.from_tensors(tensors)
-        )
-    if entry.kind not in makers:
-        raise ProfileError(
-            f"branch '{entry.name}': of kind {entry.kind} has no session, need an engine; name one"
-        )
-    try:
-        return makers[entry.kind]()
-    except (KeyError, ShapeError) as error:
-        raise ProfileError(
-            f"branch '{entry.name}': its tensors {sorted(profile.tensors(entry.name))} do not make a branch of kind "
-            f"{entry.kind} ({error}); train again"
-        ) from error
-
-
-def _covariance_branch(
-    profile: Profile, entry: BranchEntry, read: Callable[[Weights], CovarianceProbe]
-) -> TangentBranch:
-    return TangentBranch(
-        read(profile.tensors(entry.name)),
-        entry.bands_hz,
-        profile.rate_hz,
-        profile.window_samples,
-        profile.hop_samples,
-        order=entry.order,
-        name=entry.name,
-        delays_samples=entry.delays_samples,
-    )
 
 
 def _last_window(name: str, signal: FloatArray, window_samples: int) -> FloatArray:

@@ -12,8 +12,9 @@ from rtbci.backends.gate_windows import SPREAD
 from rtbci.backends.session import Session
 from rtbci.decide.policy import DecisionPolicy
 from rtbci.errors import ConfigError
-from rtbci.probe.branches import Branch, WindowBranch, open_branches
+from rtbci.probe.branches import Branch, WindowBranch
 from rtbci.probe.fusion import Fusion
+from rtbci.probe.open_branches import open_branches
 from rtbci.probe.profile import read_profile
 from rtbci.recipes import EngineRecipe, ParadigmRecipe, list_recipes, read_engine, read_paradigm
 from rtbci.stream.source import FloatArray

@@ -14,8 +14,9 @@ from rtbci.probe.adapt import Adaptation
 from rtbci.probe.band_power import profile_of_recipe
 from rtbci.probe.baseline import Baseline
 from rtbci.probe.blank import BLANK, blank_profile
-from rtbci.probe.branches import Branch, WindowBranch, open_branches
+from rtbci.probe.branches import Branch, WindowBranch
 from rtbci.probe.fusion import Fusion
+from rtbci.probe.open_branches import open_branches
 from rtbci.probe.profile import Profile, read_profile
 from rtbci.probe.recentre import Recentre
 from rtbci.recipes import (

@@ -8,8 +8,8 @@ from rtbci.calibrate.candidates import PRECISIONS, ConvProbeUser, Population, st
 from rtbci.calibrate.competing import Candidate
 from rtbci.calibrate.mdm_user import MdmUser
 from rtbci.calibrate.own_decoders import AugmentedCovariance, CspLda, TangentUser
-from rtbci.probe.branches import open_branches
 from rtbci.probe.fusion import Fusion
+from rtbci.probe.open_branches import open_branches
 from rtbci.probe.profile import Profile, read_profile, write_profile
 from rtbci.probe.profile_record import check_profile
 from tests.probe_samples import HOP, RATE_HZ, WINDOW, sessions

@@ -34,7 +34,7 @@ def population(trust: float = 1.0) -> Profile:
 
 def trial(i_trial: int, i_class: int, profile: Profile, separation: float = 2.0) -> CalibrationTrial:
     """A trial whose first or last channel is stronger by `separation`; logits are those of the profile."""
-    from rtbci.probe.branches import open_branches
+    from rtbci.probe.open_branches import open_branches
 
     rng = np.random.default_rng(1000 + i_trial)
     n = N_CONTEXT + WINDOW + (N_WINDOWS - 1) * HOP

@@ -3,8 +3,10 @@ import numpy as np
 import pytest
 
 from rtbci.errors import EngineError, ProfileError, ShapeError
-from rtbci.probe.branches import EncoderBranch, PowerBranch, TangentBranch, WindowBranch, open_branches
+from rtbci.probe.band_branches import PowerBranch, TangentBranch
+from rtbci.probe.branches import EncoderBranch, WindowBranch
 from rtbci.probe.head_features import window_features
+from rtbci.probe.open_branches import open_branches
 from rtbci.probe.profile import BranchEntry
 from tests.probe_samples import (
     HOP,

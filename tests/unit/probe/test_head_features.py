@@ -5,7 +5,7 @@ import pytest
 
 from rtbci.backends.session import Session
 from rtbci.errors import ProfileError, ShapeError
-from rtbci.probe.branches import WindowBranch, open_branches
+from rtbci.probe.branches import WindowBranch
 from rtbci.probe.head_features import (
     HEAD_TENSORS,
     conv_features,
@@ -14,6 +14,7 @@ from rtbci.probe.head_features import (
     whole_window_features,
     window_features,
 )
+from rtbci.probe.open_branches import open_branches
 from rtbci.probe.window_head import WindowHead
 from tests.probe_samples import (
     HOP,

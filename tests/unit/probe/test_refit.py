@@ -7,8 +7,8 @@ from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 
 from rtbci.errors import ProfileError, ShapeError
-from rtbci.probe.branches import open_branches
 from rtbci.probe.head_features import window_features
+from rtbci.probe.open_branches import open_branches
 from rtbci.probe.profile import Profile, read_profile, write_profile
 from rtbci.probe.refit import (
     PRECISION,

@@ -9,7 +9,7 @@ from rtbci.backends.registry import open_session
 from rtbci.encoder.checkpoint import write_checkpoint
 from rtbci.encoder.dare import DareEncoder
 from rtbci.errors import EngineError
-from rtbci.probe.branches import open_branches
+from rtbci.probe.open_branches import open_branches
 from rtbci.probe.profile import read_profile
 from rtbci.recipes import read_engine
 from tests.training_samples import write_subject
