@@ -3,7 +3,7 @@
     python tools/write_schema.py            # write
     python tools/write_schema.py --check    # exit 1 when a file is not current
 
-Both come from the classes in rtbci/publish/messages.py, the examples by way of the real encoder.
+Both come from the classes in rtbci/publish/messages.py and message_parts.py, the examples by way of the real encoder.
 """
 
 import argparse

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from rtbci.errors import MessageError
-from rtbci.publish.messages import Version
+from rtbci.publish.message_parts import Version
 
 __all__ = [
     "COMMANDS",

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from msgspec import Meta, Struct
 
 from rtbci.errors import MessageError
-from rtbci.publish.messages import SentTime, Seq, SessionId, Version
+from rtbci.publish.message_parts import SentTime, Seq, SessionId, Version
 
 __all__ = ["MAX_SIGNAL_BYTES", "SIGNAL_TOPIC", "Signal", "bins_of", "decode_signal", "encode_signal"]
 
