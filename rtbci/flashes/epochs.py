@@ -12,7 +12,8 @@ from rtbci.probe.fusion import Fusion
 from rtbci.recipes import ParadigmRecipe
 from rtbci.replay.recording import Recording
 from rtbci.runtime.build import build_chain, stream_gains_uv
-from rtbci.runtime.pipeline import Pipeline, WindowGrid
+from rtbci.runtime.estimate import WindowGrid
+from rtbci.runtime.pipeline import Pipeline
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.health import GapDetector
 from rtbci.stream.layout import match_channels

@@ -9,7 +9,7 @@ from rtbci.decide.policy import DecisionPolicy
 from rtbci.errors import ConfigError
 from rtbci.flash_settings import FLASH_CLASSES, FlashSettings
 from rtbci.recipes import DecisionSettings, ParadigmRecipe
-from rtbci.runtime.pipeline import Estimate
+from rtbci.runtime.estimate import Estimate
 from rtbci.runtime.verdict import Verdict
 from rtbci.stream.source import UNSEEN, Marker
 

@@ -28,8 +28,9 @@ from rtbci.recipes import (
     read_engine,
 )
 from rtbci.runtime.engine_opener import Opener, open_checked
+from rtbci.runtime.estimate import WindowGrid
 from rtbci.runtime.fitting import check_paradigm
-from rtbci.runtime.pipeline import Pipeline, WindowGrid
+from rtbci.runtime.pipeline import Pipeline
 from rtbci.runtime.successor import Successor
 from rtbci.stages.stage import Chain, Stage
 from rtbci.stream.source import StreamInfo

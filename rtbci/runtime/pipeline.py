@@ -5,8 +5,6 @@ It reads the clock that it is given only to say how long each part took.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +17,7 @@ from rtbci.probe.epoch_branch import begin_again
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
 from rtbci.runtime.digests import Digests
+from rtbci.runtime.estimate import Estimate, WindowGrid
 from rtbci.runtime.guarding import find_guard
 from rtbci.runtime.successor import Successor
 from rtbci.stages.align import RunningAlign
@@ -33,55 +32,6 @@ __all__ = ["Estimate", "Pipeline", "Successor", "WindowGrid"]
 MAX_PUSH_S = 1.0  # longer chunks are cut, so that the ring of stamps need not hold a whole recording
 LATE_MARKER_S = 10.0
 """How long after its window's end a marker may still come."""
-
-
-@dataclass(frozen=True, slots=True)
-class WindowGrid:
-    """Which windows are decoded, in samples at the decoder's rate.
-
-    Parameters
-    ----------
-    length, hop : int
-        Window length, and distance between the ends of two windows.
-    marker_policy : bool
-        Windows start `t_min_s` after each marker instead of every hop.
-    t_min_s : float
-        Start of a marker-locked window relative to its marker, in seconds.
-    """
-
-    length: int
-    hop: int
-    marker_policy: bool = False
-    t_min_s: float = 0.0
-
-
-class Estimate(NamedTuple):
-    """What one window gave.
-
-    Parameters
-    ----------
-    t_window : tuple of float
-        Stamps of the first and the newest sample, seconds of the LSL clock.
-    probs : ndarray of float64, shape (n_classes,), or None
-        Calibrated probabilities; None while the window is not full.
-    logits : ndarray of float64, shape (n_classes,), or None
-        The fused logits that `probs` come from, recentred where the pipeline recentres.
-    marker : Marker or None
-        The marker that the window is locked to.
-    filter_s, encode_s, probe_s : float
-        Time spent in the stages on the window's last chunk, in the branches' features, in heads and fusion [s].
-    clean : float
-        What the guard says of the signal at the window's end, 1 where it finds nothing; see `rtbci.stages.guard`.
-    """
-
-    t_window: tuple[float, float]
-    probs: FloatArray | None
-    logits: FloatArray | None
-    marker: Marker | None
-    filter_s: float
-    encode_s: float
-    probe_s: float
-    clean: float = 1.0
 
 
 class Pipeline:
@@ -280,19 +230,7 @@ class Pipeline:
         All recent hops are one window and a second. Behind a break, and when the ring has overtaken it, it begins
         anew.
         """
-        recent, hop = self._recent, self.grid.hop
-        i_newest, i_oldest = recent.n_written, recent.n_written - recent.n_held
-        if successor.stretch is not self._stretch or successor.i_next < i_oldest:
-            successor.stretch, successor.i_next = self._stretch, i_oldest
-            successor.n_begun += 1
-            for branch in successor.branches:
-                branch.reset()
-        i_stop = i_newest if n_hops is None else min(i_newest, successor.i_next + n_hops * hop)
-        for i in range(successor.i_next, i_stop, hop):
-            for branch in successor.branches:
-                branch.push(recent.range(i, i + hop))
-        successor.i_next = i_stop
-        return i_stop == i_newest
+        return successor.see(self._recent, self.grid.hop, self._stretch, n_hops)
 
     def exchange(self, successor: Successor) -> None:
         """Use a successor from the next hop on, so that no decision is lost; what it has not seen it is given first.

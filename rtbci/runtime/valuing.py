@@ -6,7 +6,8 @@ from rtbci.decide.level import Level
 from rtbci.probe.baseline import log_odds
 from rtbci.probe.fusion import Fusion
 from rtbci.recipes import ParadigmRecipe
-from rtbci.runtime.pipeline import Estimate, Pipeline
+from rtbci.runtime.estimate import Estimate
+from rtbci.runtime.pipeline import Pipeline
 
 __all__ = ["Valuing"]
 

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from rtbci.runtime.pipeline import Estimate
+from rtbci.runtime.estimate import Estimate
 
 __all__ = ["Verdict"]
 
