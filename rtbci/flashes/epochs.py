@@ -15,7 +15,7 @@ from rtbci.runtime.build import build_chain, stream_gains_uv
 from rtbci.runtime.estimate import WindowGrid
 from rtbci.runtime.pipeline import Pipeline
 from rtbci.stages.stage import FloatArray
-from rtbci.stream.health import GapDetector
+from rtbci.stream.health import unbroken
 from rtbci.stream.layout import match_channels
 from rtbci.stream.source import UNSEEN, Marker
 
@@ -217,12 +217,11 @@ def _windows(
     for one in flashes:
         pipeline.mark(Marker(one.t_s, ""))
     t_s = recording.sample_times()
-    gaps = [i for i, _ in GapDetector(info.rate_hz).push(t_s)]
     marked: list[float] = []
-    for start, stop in zip([0, *gaps], [*gaps, len(t_s)], strict=True):
-        if start:
+    for stretch in unbroken(t_s, info.rate_hz):
+        if stretch.start:
             pipeline.restart()
-        estimates = pipeline.push(recording.data[start:stop], t_s[start:stop])
+        estimates = pipeline.push(recording.data[stretch], t_s[stretch])
         marked += [one.marker.t_lsl for one in estimates if one.marker is not None]
     found = dict(zip(marked, branch.windows, strict=True))
     return found, chain.rate_out_hz, channel_map.found_labels

@@ -16,11 +16,11 @@ from rtbci.probe.fusion import Centring
 from rtbci.probe.profile import Profile
 from rtbci.recipes import AdaptSettings, DecisionSettings, EngineRecipe, ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
-from rtbci.runtime.build import build_chain, stream_gains_uv
 from rtbci.runtime.deciding import Deciding, deciding_for
 from rtbci.runtime.decision_settings import DecisionSource, decision_settings
 from rtbci.runtime.engine_opener import Opener, open_checked
-from rtbci.runtime.fitting import check_montage, check_same_signal, check_same_windows, not_calibrated
+from rtbci.runtime.fitting import check_montage, check_same_signal, check_same_windows
+from rtbci.runtime.opening import open_stream
 from rtbci.runtime.parts import EngineInUse, Parts, Prepared
 from rtbci.runtime.pipeline import Pipeline
 from rtbci.runtime.unit_check import UnitCheck
@@ -29,9 +29,9 @@ from rtbci.runtime.verdict import Verdict
 from rtbci.stages.marker_windows import DroppedMarker
 from rtbci.stages.mask import MaskChange, MaskedChain
 from rtbci.stages.stage import FloatArray
-from rtbci.stream.layout import ChannelMap, match_channels
+from rtbci.stream.health import unbroken
+from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import Marker, StreamInfo
-from rtbci.stream.stand_ins import as_in_layout, as_in_stream
 
 __all__ = ["Decoder", "Prepared", "Verdict"]
 
@@ -225,31 +225,13 @@ class Decoder:
         ProfileError
             When the profile was calibrated on other electrodes.
         """
-        layout = self.recipe.input
-        ignore = (*self.ignore, *not_calibrated(self.profile, layout.channels, info.labels))
-        renamed, ignore = as_in_layout(info, layout.takes, ignore)
-        channel_map = match_channels(
-            renamed,
-            layout.channels,
-            layout.max_interpolated,
-            missing=layout.missing,
-            required=self.recipe.required_channels,
-            min_found=layout.min_found,
-            ignore=ignore,
-        )
-        channel_map = as_in_stream(channel_map, renamed, info) if layout.takes else channel_map
-        check_montage(self.profile, channel_map)
-        self._gains_uv = stream_gains_uv(info, unit)
-        self._read = np.asarray(channel_map.matrix.any(axis=0))
-        stated = unit or info.channels[int(self._read.argmax())].unit
-        chain = build_chain(self.recipe, info, channel_map, self._gains_uv, self.profile, mask=self._mask)
-        self._pipeline = self._parts.pipeline(chain, info, self._clock)
+        opened = open_stream(self.recipe, info, self.profile, unit, ignore=self.ignore, mask=self._mask)
+        self._pipeline = self._parts.pipeline(opened.chain, info, self._clock)
         self._opened_with = self.profile
-        check = UnitCheck(info, self._read, self._gains_uv, stated)
-        self._unit_check = check if self.recipe.input.unit_check else None
-        self.info, self.channel_map = info, channel_map
+        self._gains_uv, self._read, self._unit_check = opened.gains_uv, opened.read, opened.unit_check
+        self.info, self.channel_map = info, opened.channel_map
         self._policy.reset()
-        return channel_map
+        return opened.channel_map
 
     def push(self, data: FloatArray, t_lsl: FloatArray) -> list[Verdict]:
         """Decode the next samples of the stream.
@@ -309,18 +291,15 @@ class Decoder:
 
         A gap in the recording's stamps starts the decoder anew, as in a live stream.
         """
-        from rtbci.stream.health import GapDetector
-
         self.open(recording.info)
         for marker in recording.markers:
             self.mark(marker)
         t_s = recording.sample_times()
-        gaps = [i for i, _ in GapDetector(recording.info.rate_hz).push(t_s)]
         verdicts: list[Verdict] = []
-        for start, stop in zip([0, *gaps], [*gaps, len(t_s)], strict=True):
-            if start:
+        for stretch in unbroken(t_s, recording.info.rate_hz):
+            if stretch.start:
                 self.restart()
-            verdicts += self.push(recording.data[start:stop], t_s[start:stop])
+            verdicts += self.push(recording.data[stretch], t_s[stretch])
         return verdicts
 
     def swap_profile(self, profile: Profile | str | Path | None) -> None:

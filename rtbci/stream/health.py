@@ -7,7 +7,7 @@ import numpy as np
 from rtbci.errors import RateError
 from rtbci.stream.source import FloatArray
 
-__all__ = ["GapDetector", "RateMeter"]
+__all__ = ["GapDetector", "RateMeter", "unbroken"]
 
 
 class GapDetector:
@@ -206,3 +206,27 @@ class RateMeter:
         """Measured rate against the nominal one, parts per million; None as for `rate_hz`."""
         rate_hz = self.rate_hz
         return None if rate_hz is None else 1e6 * (rate_hz / self._nominal_hz - 1.0)
+
+
+def unbroken(t_s: FloatArray, rate_hz: float) -> list[slice]:
+    """Stretches of stamps without a break; see `GapDetector`.
+
+    Parameters
+    ----------
+    t_s : ndarray of float64, shape (n_samples,)
+        Seconds. May be empty.
+    rate_hz : float
+        Nominal rate.
+
+    Returns
+    -------
+    list of slice
+        At least one; together they are all samples, in order.
+
+    Raises
+    ------
+    RateError
+        When `rate_hz` is not above 0.
+    """
+    breaks = [i for i, _ in GapDetector(rate_hz).push(t_s)]
+    return [slice(*ends) for ends in zip([0, *breaks], [*breaks, len(t_s)], strict=True)]

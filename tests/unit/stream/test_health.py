@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtbci.errors import RateError
-from rtbci.stream.health import GapDetector, RateMeter
+from rtbci.stream.health import GapDetector, RateMeter, unbroken
 from tests.data_paths import data_dir, needs_data
 
 RATES_HZ = st.sampled_from([128.0, 160.0, 250.0, 256.0, 500.0, 1000.0, 2048.0])
@@ -205,3 +205,13 @@ def test_impossible_rates_are_refused() -> None:
         GapDetector(0)
     with pytest.raises(RateError, match=r"memory_s -1, need more than 0"):
         RateMeter(250, -1)
+
+
+def test_stretches_without_a_break_are_all_samples_in_order() -> None:
+    t_s = np.arange(1000) / 250.0
+    t_s[400:] += 0.5
+    t_s[700:] += 2.0
+    assert unbroken(t_s, 250.0) == [slice(0, 400), slice(400, 700), slice(700, 1000)]
+    assert unbroken(np.empty(0), 250.0) == [slice(0, 0)]
+    with pytest.raises(RateError, match="rate_hz is 0"):
+        unbroken(t_s, 0.0)
