@@ -26,8 +26,9 @@ from websockets.typing import Origin
 from rtbci.branch_settings import StimulusSettings
 from rtbci.clock import now
 from rtbci.errors import ConfigError
-from rtbci.flicker.page.flicker_page import MIN_FRAMES, FlickerPage
+from rtbci.flicker.page.flicker_page import FlickerPage
 from rtbci.flicker.session import run_session
+from rtbci.web.counted_page import MIN_FRAMES
 from tests.integration import live_runs
 from tests.integration.chromium import BROWSER, Chromium
 

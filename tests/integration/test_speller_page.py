@@ -25,8 +25,9 @@ from websockets.typing import Origin
 
 from rtbci.clock import now
 from rtbci.errors import ConfigError
-from rtbci.speller.page.speller_page import MIN_FRAMES, SpellerPage
+from rtbci.speller.page.speller_page import SpellerPage
 from rtbci.speller.session import Plan, Session
+from rtbci.web.counted_page import MIN_FRAMES
 from rtbci.web.page_messages import Pause
 from tests.integration import live_runs
 from tests.integration.chromium import BROWSER, Chromium
