@@ -10,7 +10,7 @@ from rtbci.amp.cues import STATES
 from rtbci.amp.source import AmpSource
 from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.commands.amp_users import flicker_of, rhythms_of
-from rtbci.commands.demo_board import DemoBoard, Trace
+from rtbci.commands.demo_board import DemoBoard, Trace, say_run
 from rtbci.commands.demo_page import DemoPage
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
@@ -154,17 +154,6 @@ def _say_trials(console: Console, score: Score) -> None:
 
 
 def _say(console: Console, report: Report, board: DemoBoard, paradigm: str, is_hands: bool) -> None:
-    latency = board.latency
-    if latency is not None:
-        console.print(
-            f"age          p50 {latency.p50:.1f} ms, p95 {latency.p95:.1f} ms, p99 {latency.p99:.1f} ms "
-            "(newest sample of the window to message sent)",
-            highlight=False,
-        )
-    console.print(
-        f"predictions  {report.n_predictions} sent, {report.n_gaps} gaps, {report.n_skipped} skipped, "
-        f"{report.n_overflow} samples lost",
-        highlight=False,
-    )
+    say_run(console, report, board.latency)
     amp = "rtbci amp" if is_hands else f"rtbci amp --paradigm {paradigm}"
     console.print(f"next         {amp}  |  rtbci run --paradigm {paradigm}  |  rtbci listen", highlight=False)

@@ -11,10 +11,11 @@ from rich.text import Text
 from rtbci.clock import Clock, now
 from rtbci.commands.screen import Screen
 from rtbci.publish.messages import Event, Latency, Message, Prediction, Status
+from rtbci.runtime.live import Report
 from rtbci.runtime.score import SETTLED_S, Score
 from rtbci.stream.source import FloatArray
 
-__all__ = ["DemoBoard", "Trace"]
+__all__ = ["DemoBoard", "Trace", "say_run"]
 
 Trace = deque[FloatArray]
 REDRAW_S = 0.2
@@ -163,3 +164,18 @@ def _spark(signal: FloatArray) -> str:
     values = np.array([moment[len(moment) // 2] if len(moment) else 0.0 for moment in moments])
     levels = np.clip((values / FULL_SCALE_UV + 1.0) / 2.0, 0.0, 1.0)
     return "".join(BLOCKS[int(level * (len(BLOCKS) - 1) + 0.5)] for level in levels)
+
+
+def say_run(console: Console, report: Report, latency: Latency | None) -> None:
+    """Two lines of the last page: the age of predictions, and how many there were."""
+    if latency is not None:
+        console.print(
+            f"age          p50 {latency.p50:.1f} ms, p95 {latency.p95:.1f} ms, p99 {latency.p99:.1f} ms "
+            "(newest sample of the window to message sent)",
+            highlight=False,
+        )
+    console.print(
+        f"predictions  {report.n_predictions} sent, {report.n_gaps} gaps, {report.n_skipped} skipped, "
+        f"{report.n_overflow} samples lost",
+        highlight=False,
+    )

@@ -9,6 +9,7 @@ from rtbci.amp.flashes import LEAD_S, REST_S
 from rtbci.amp.source import AmpSource
 from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.commands.amp_users import attention_of
+from rtbci.commands.demo_board import say_run
 from rtbci.commands.demo_page import DemoPage
 from rtbci.commands.demo_speller_board import SpellerBoard
 from rtbci.commands.stopping import stop_on_signals
@@ -152,18 +153,7 @@ def _say(
             f"             {len(word) - len(score.letters)} letters were left: run longer, without --seconds until the end",
             highlight=False,
         )
-    latency = board.latency
-    if latency is not None:
-        console.print(
-            f"age          p50 {latency.p50:.1f} ms, p95 {latency.p95:.1f} ms, p99 {latency.p99:.1f} ms "
-            "(newest sample of the window to message sent)",
-            highlight=False,
-        )
-    console.print(
-        f"predictions  {report.n_predictions} sent, {report.n_gaps} gaps, {report.n_skipped} skipped, "
-        f"{report.n_overflow} samples lost",
-        highlight=False,
-    )
+    say_run(console, report, board.latency)
     console.print(
         f"next         rtbci speller page --paradigm {recipe.name}  |  rtbci amp --paradigm {recipe.name} --follow "
         f"rtbci-speller  |  rtbci run --paradigm {recipe.name}",

@@ -10,7 +10,7 @@ from rtbci.commands.options import Json, names_of, output_of
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Engines and back ends: list, build, check, bench, cache.",
+    help="Engines and back ends: list, build, import, check, bench, cache.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -79,8 +79,8 @@ def import_(
         typer.Option(help="Takes channels, rate, window and classes from this recipe, by name or folder."),
     ] = "",
     channels: Annotated[str, typer.Option(help="Electrodes in order, as C3,CZ,C4.")] = "",
-    rate: Annotated[float | None, typer.Option(help="Sampling rate of the input, in Hz.")] = None,
-    window: Annotated[float | None, typer.Option(help="Length of the input, in seconds.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Sampling rate of the input, Hz.")] = None,
+    window: Annotated[float | None, typer.Option(help="Length of the input, seconds.")] = None,
     classes: Annotated[int | None, typer.Option(min=2, help="Number of classes.")] = None,
     scale: Annotated[
         float | None,
@@ -98,7 +98,7 @@ def import_(
     output: Annotated[str, typer.Option(help="logits or features.")] = "logits",
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Further argument of the model, as F1=16; may be repeated."),
+        typer.Option("--set", help="Further argument of the model, as F1=16; repeat it."),
     ] = None,
     onnx: Annotated[
         bool, typer.Option("--onnx/--torch", help="Export to ONNX, or leave it to torch.")

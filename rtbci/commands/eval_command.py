@@ -18,7 +18,10 @@ def evaluate(
     ] = None,
     files: Annotated[list[str] | None, typer.Argument(help="More files, after --data FILE.")] = None,
     track: Annotated[
-        str, typer.Option(help="A: from the cue on; B: imagery only, the one that counts.")
+        str,
+        typer.Option(
+            help="A: from the cue on; B: imagery only, the one that counts; or FROM-TO after the cue, seconds, as 0.5-4.5."
+        ),
     ] = "B",
     k: Annotated[str, typer.Option(help="Trials a class to calibrate on, as 0,5,10.")] = "0",
     json: Annotated[

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from rtbci.evaluate.tables import condition_label
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["need_matplotlib", "write_plots"]
+__all__ = ["draw_png", "need_matplotlib", "write_plots"]
+
+T = TypeVar("T")
 
 SIZE_IN = (6.4, 4.4)
 DPI = 130
@@ -59,10 +61,11 @@ def write_plots(evaluation: Evaluation, folder: Path) -> list[Path]:
         "sweep": _sweep,
         "subjects": _subjects,
     }
-    return [_draw(evaluation, folder / f"{name}.png", draw) for name, draw in plots.items()]
+    return [draw_png(folder / f"{name}.png", draw, evaluation) for name, draw in plots.items()]
 
 
-def _draw(evaluation: Evaluation, path: Path, draw: Callable[["Axes", Evaluation], None]) -> Path:
+def draw_png(path: Path, draw: Callable[["Axes", T], None], shown: T) -> Path:
+    """Write what `draw` draws of `shown` as a figure with one pair of axes; returns `path`."""
     # The Agg canvas is named here, and no global state of pyplot touched: the caller may have a window open.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -70,7 +73,7 @@ def _draw(evaluation: Evaluation, path: Path, draw: Callable[["Axes", Evaluation
     figure = Figure(figsize=SIZE_IN, dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    draw(axes, evaluation)
+    draw(axes, shown)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path)
     return path

@@ -1,10 +1,9 @@
 """A judgement of flashes in pictures, as PNG files; needs matplotlib."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtbci.evaluate.plots import DPI, SIZE_IN, need_matplotlib
+from rtbci.evaluate.plots import draw_png, need_matplotlib
 from rtbci.flashes.evaluate import FlashEvaluation
 from rtbci.flashes.trying import Trying
 
@@ -29,23 +28,8 @@ def write_flash_plots(found: FlashEvaluation, folder: Path) -> list[Path]:
         if one.trying is None:
             continue
         for name, draw in (("stopping", _stopping), ("posterior", _posterior)):
-            path = folder / f"{one.name}_{name}.png"
-            _draw(path, one.trying, draw)
-            written.append(path)
+            written.append(draw_png(folder / f"{one.name}_{name}.png", draw, one.trying))
     return written
-
-
-def _draw(path: Path, trying: Trying, draw: Callable[["Axes", Trying], None]) -> None:
-    # As in rtbci.evaluate.plots: no global state of pyplot is touched.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=SIZE_IN, dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    draw(axes, trying)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path)
 
 
 def _stopping(axes: "Axes", trying: Trying) -> None:

@@ -19,30 +19,20 @@ pytest.importorskip(
     "websockets", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'"
 )
 
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
-from websockets.typing import Origin
-
 from rtbci.branch_settings import StimulusSettings
 from rtbci.clock import now
 from rtbci.errors import ConfigError
-from rtbci.flicker.page.flicker_page import MIN_FRAMES, FlickerPage
+from rtbci.flicker.page.flicker_page import FlickerPage
 from rtbci.flicker.session import run_session
+from rtbci.web.counted_page import MIN_FRAMES
 from tests.integration import live_runs
 from tests.integration.chromium import BROWSER, Chromium
+from tests.integration.played_pages import Markers, Say, playing
 
 pytestmark = pytest.mark.net
 
 TARGETS = {"slow": 10.0, "fast": 15.0}
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium found: apt-get install chromium")
-
-
-class Markers:
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, float]] = []
-
-    def push(self, text: str, t_lsl: float) -> None:
-        self.sent.append((text, t_lsl))
 
 
 @pytest.fixture
@@ -55,32 +45,19 @@ def page() -> Iterator[FlickerPage]:
 def played(page: FlickerPage, frame_ms: float) -> Iterator[list[dict[str, Any]]]:
     """A page whose display has frames of `frame_ms`, and whose user presses the start key at once."""
     orders: list[dict[str, Any]] = []
-    origin = Origin(page.url[: page.url.index("/", 8)])
-    with connect(page.url.replace("http", "ws") + "ws", origin=origin, proxy=None) as socket:
 
-        def say(type: str, **fields: Any) -> None:
-            socket.send(json.dumps({"type": type, **fields}))
+    def answer(message: dict[str, Any], say: Say) -> None:
+        if message["type"] == "flickers":
+            orders.append(message)
+            say("frames", dt_ms=[frame_ms] * MIN_FRAMES)
+            say("start")
+        elif message["type"] == "ready":  # a key that was pressed before that does not count
+            say("start")
+        elif message["type"] == "order":
+            orders.append(message)
+            say("shown", id=message["id"], frame_ms=1e3 * now())
 
-        def answer() -> None:
-            try:
-                for text in socket:
-                    message = json.loads(text)
-                    if message["type"] == "ping":
-                        say("pong", id=message["id"], page_ms=1e3 * now())
-                    elif message["type"] == "flickers":
-                        orders.append(message)
-                        say("frames", dt_ms=[frame_ms] * MIN_FRAMES)
-                        say("start")
-                    elif message["type"] == "ready":  # a key that was pressed before that does not count
-                        say("start")
-                    elif message["type"] == "order":
-                        orders.append(message)
-                        say("shown", id=message["id"], frame_ms=1e3 * now())
-            except ConnectionClosed:
-                pass
-
-        thread = threading.Thread(target=answer, name="played-page", daemon=True)
-        thread.start()
+    with playing(page.url, answer):
         yield orders
 
 

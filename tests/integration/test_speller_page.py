@@ -19,17 +19,15 @@ pytest.importorskip(
     "websockets", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'"
 )
 
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
-from websockets.typing import Origin
-
 from rtbci.clock import now
 from rtbci.errors import ConfigError
-from rtbci.speller.page.speller_page import MIN_FRAMES, SpellerPage
+from rtbci.speller.page.speller_page import SpellerPage
 from rtbci.speller.session import Plan, Session
+from rtbci.web.counted_page import MIN_FRAMES
 from rtbci.web.page_messages import Pause
 from tests.integration import live_runs
 from tests.integration.chromium import BROWSER, Chromium
+from tests.integration.played_pages import Markers, Say, playing
 
 pytestmark = pytest.mark.net
 
@@ -44,14 +42,6 @@ GROUPS = {
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium found: apt-get install chromium")
 
 
-class Markers:
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, float]] = []
-
-    def push(self, text: str, t_lsl: float) -> None:
-        self.sent.append((text, t_lsl))
-
-
 @pytest.fixture
 def page() -> Iterator[SpellerPage]:
     with SpellerPage("Test", ITEMS, 3, GROUPS, 0.1, 0.05) as one:
@@ -62,37 +52,22 @@ def page() -> Iterator[SpellerPage]:
 def played(page: SpellerPage, frame_ms: float) -> Iterator[list[dict[str, Any]]]:
     """A page whose display has frames of `frame_ms`, whose second flash is late, and the third not certain."""
     told: list[dict[str, Any]] = []
-    origin = Origin(page.url[: page.url.index("/", 8)])
-    with connect(page.url.replace("http", "ws") + "ws", origin=origin, proxy=None) as socket:
 
-        def say(type: str, **fields: Any) -> None:
-            socket.send(json.dumps({"type": type, **fields}))
+    def answer(message: dict[str, Any], say: Say) -> None:
+        told.append(message)
+        if message["type"] == "ready":
+            say("frames", dt_ms=[frame_ms] * MIN_FRAMES)
+            say("start")
+        elif message["type"] == "order":
+            say("shown", id=message["id"], frame_ms=1e3 * now())
+        elif message["type"] == "flash":
+            about = {"id": message["id"], "frame_ms": 1e3 * now()}
+            say("flashed", **about | {"id": message["id"] + 1}, i_flash=0, n_late=0, sure=True)
+            for i in range(len(message["groups"])):
+                say("flashed", **about, i_flash=i, n_late=int(i == 1), sure=i != 2)
+            say("pause")
 
-        def answer(message: dict[str, Any]) -> None:
-            if message["type"] == "ping":
-                say("pong", id=message["id"], page_ms=1e3 * now())
-                return
-            told.append(message)
-            if message["type"] == "ready":
-                say("frames", dt_ms=[frame_ms] * MIN_FRAMES)
-                say("start")
-            elif message["type"] == "order":
-                say("shown", id=message["id"], frame_ms=1e3 * now())
-            elif message["type"] == "flash":
-                about = {"id": message["id"], "frame_ms": 1e3 * now()}
-                say("flashed", **about | {"id": message["id"] + 1}, i_flash=0, n_late=0, sure=True)
-                for i in range(len(message["groups"])):
-                    say("flashed", **about, i_flash=i, n_late=int(i == 1), sure=i != 2)
-                say("pause")
-
-        def listen() -> None:
-            try:
-                for text in socket:
-                    answer(json.loads(text))
-            except ConnectionClosed:
-                pass
-
-        threading.Thread(target=listen, name="played-page", daemon=True).start()
+    with playing(page.url, answer):
         yield told
 
 

@@ -45,7 +45,7 @@ def test_wheel_holds_only_rtbci_and_every_recipe(built: Path) -> None:
     assert shipped == tracked_recipes()
     assert "rtbci/py.typed" in names
     folders = [path for name in ("static", "templates") for path in (ROOT / "rtbci").rglob(name)]
-    assert len(folders) == 6
+    assert len(folders) == 8
     for folder in (path.relative_to(ROOT) for path in folders):
         files = {path.name for path in (ROOT / folder).iterdir()}
         assert files == {name.rsplit("/", 1)[1] for name in names if name.startswith(f"{folder}/")}

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.stages.align import RunningAlign
 from rtbci.stages.stage import FloatArray
-from tools.training.signals import CHAIN, RATE_HZ, Run, Signal, read_runs, reference_signal
+from tools.training.signals import RATE_HZ, Run, Signal, alignment, read_runs, reference_signal
 from tools.training.trials import band_signals
 
 __all__ = ["BLOCK_S", "FROM_S", "IMAGERY", "REST", "UNTIL_S", "Periods", "read_periods"]
@@ -87,14 +86,7 @@ def _samples(run: Run, onsets: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
 def _cut(
     signal: Signal, onsets: npt.NDArray[np.intp]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    settings = CHAIN[-1]
-    stage = RunningAlign(
-        signal.data.shape[1],
-        RATE_HZ,
-        block_s=float(str(settings["block_s"])),
-        shrinkage=float(str(settings["shrinkage"])),
-        time_constant_s=float(str(settings["time_constant_s"])),
-    )
+    stage = alignment(signal.data.shape[1], RATE_HZ)
     aligned = Signal(signal.subject, stage.push(signal.data), signal.i_cue, signal.classes)
     bands = band_signals(aligned)
     n, first, n_blocks = (

@@ -27,6 +27,7 @@ __all__ = [
     "Run",
     "Signal",
     "align_signals",
+    "alignment",
     "mean_covariance",
     "mirror_columns",
     "read_runs",
@@ -161,19 +162,24 @@ def mean_covariance(signals: Sequence[Signal]) -> FloatArray:
 
 def align_signals(signals: Sequence[Signal], covariance: FloatArray) -> list[Signal]:
     """Whiten each run by itself, from a warm start, with the settings of `CHAIN`."""
-    settings = CHAIN[-1]
     aligned: list[Signal] = []
     for signal in signals:
-        stage = RunningAlign(
-            signal.data.shape[1],
-            RATE_HZ,
-            block_s=float(str(settings["block_s"])),
-            shrinkage=float(str(settings["shrinkage"])),
-            time_constant_s=float(str(settings["time_constant_s"])),
-            warm_start=(covariance, float(str(settings["warm_start_s"]))),
-        )
+        stage = alignment(signal.data.shape[1], RATE_HZ, covariance)
         aligned.append(Signal(signal.subject, stage.push(signal.data), signal.i_cue, signal.classes))
     return aligned
+
+
+def alignment(n_channels: int, rate_hz: float, covariance: FloatArray | None = None) -> RunningAlign:
+    """A fresh alignment with the settings of `CHAIN`; from a warm start where a covariance is given."""
+    settings = CHAIN[-1]
+    return RunningAlign(
+        n_channels,
+        rate_hz,
+        block_s=float(str(settings["block_s"])),
+        shrinkage=float(str(settings["shrinkage"])),
+        time_constant_s=float(str(settings["time_constant_s"])),
+        warm_start=None if covariance is None else (covariance, float(str(settings["warm_start_s"]))),
+    )
 
 
 def mirror_columns(layout: Sequence[str]) -> list[int]:

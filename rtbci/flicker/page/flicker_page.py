@@ -1,36 +1,21 @@
 """Flickering targets on a web page: its server's side."""
 
-import math
-import secrets
 import threading
 from collections.abc import Mapping
-from typing import Self
 
 from rtbci.branch_settings import StimulusSettings
 from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
-from rtbci.web.guarding import origin_of
-from rtbci.web.listening import listen
-from rtbci.web.page_link import PageLink
+from rtbci.web.counted_page import CountedPage
 from rtbci.web.page_messages import encode
-from rtbci.web.page_timing import PageTiming
-from rtbci.web.server import PageServer
-from rtbci.web.token_page import token_page
 
 __all__ = ["FlickerPage"]
 
 WHAT = "flicker page"
-HOST = "127.0.0.1"
-SHOW_S = 0.5
-"""An order that is not on the screen by then does not count as seen."""
-POLL_S = 0.05
-TOKEN_BYTES = 16
-MIN_FRAMES = 90
-"""Frames that the refresh rate is measured on."""
 REFRESH_TOLERANCE = 0.02
 
 
-class FlickerPage:
+class FlickerPage(CountedPage):
     """Serves the page, and tells it what to show.
 
     Parameters
@@ -66,24 +51,8 @@ class FlickerPage:
         clock: Clock = now,
     ) -> None:
         self.targets = dict(targets)
-        self._title, self._stimulus, self._clock = title, stimulus, clock
-        self._timing = PageTiming()
-        self._link = PageLink(self._timing, self._greeting, clock)
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        listening = listen(HOST, port, WHAT)
-        self.url = f"{origin_of(HOST, listening.getsockname()[1])}/{token}/"
-        app = token_page("rtbci.flicker.page", token, self._link.serve, loopback_only=True)
-        self._server = PageServer(app, listening, WHAT, "start the page again")
-
-    @property
-    def is_seen(self) -> bool:
-        """Whether a page is connected and not hidden."""
-        return self._link.is_seen
-
-    @property
-    def generation(self) -> int:
-        """Another number means another page, or that it was away."""
-        return self._link.generation
+        self._title, self._stimulus = title, stimulus
+        super().__init__(WHAT, "rtbci.flicker.page", self._greeting, port, clock)
 
     def wait_for_start(self, stop: threading.Event) -> bool:
         """Wait for a page and its start key, and for its refresh rate; False when stopped.
@@ -93,14 +62,9 @@ class FlickerPage:
         ConfigError
             When the display refreshes at another rate than the recipe's frequencies were checked for.
         """
-        self._link.started.clear()
-        self._server.call(
-            self._link.send(encode("ready"))
-        )  # one that was hidden flickers still, and has no start key
-        while not self._link.started.is_set() or self._timing.measured().get("n_frames", 0.0) < MIN_FRAMES:
-            if stop.wait(POLL_S):
-                return False
-        refresh_hz = 1e3 / self._timing.measured()["frame_ms"]
+        refresh_hz = self._refresh_hz(stop)
+        if refresh_hz is None:
+            return False
         if abs(refresh_hz / self._stimulus.refresh_hz - 1) > REFRESH_TOLERANCE:
             raise ConfigError(
                 f"flicker page: the display refreshes {refresh_hz:.1f} times a second, the recipe says "
@@ -124,23 +88,7 @@ class FlickerPage:
         float
             Seconds of the local LSL clock, one usual frame after the frame that drew it began; NaN when it was not seen.
         """
-        i_target = None if target is None else list(self.targets).index(target)
-        drawn = self._server.call(self._link.order(step, i_target, SHOW_S))
-        return math.nan if drawn is None else self._timing.onset(*drawn)
-
-    def measured(self) -> dict[str, float]:
-        """Frame times, dropped frames and the clock; see `rtbci.web.page_timing.PageTiming.measured`."""
-        return self._timing.measured()
-
-    def close(self) -> None:
-        """End the server; may be called more than once."""
-        self._server.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+        return self._order(step, None if target is None else list(self.targets).index(target))
 
     def _greeting(self) -> list[str]:
         targets = [{"name": name, "hz": hz} for name, hz in self.targets.items()]

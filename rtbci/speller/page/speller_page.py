@@ -2,36 +2,22 @@
 
 import math
 import queue
-import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Self
 
 from rtbci.clock import Clock, now
 from rtbci.speller.display import FlashFrames, flash_frames
 from rtbci.speller.shown import Shown
 from rtbci.speller.text import shown_as
-from rtbci.web.guarding import origin_of
-from rtbci.web.listening import listen
-from rtbci.web.page_link import PageLink
+from rtbci.web.counted_page import CountedPage
 from rtbci.web.page_messages import Flashed, Pause, encode
-from rtbci.web.page_timing import PageTiming
-from rtbci.web.server import PageServer
-from rtbci.web.token_page import token_page
 
 __all__ = ["SpellerPage"]
 
 WHAT = "speller page"
-HOST = "127.0.0.1"
-SHOW_S = 0.5
-"""An order that is not on the screen by then does not count as seen."""
-POLL_S = 0.05
-TOKEN_BYTES = 16
-MIN_FRAMES = 90
-"""Frames that the refresh rate is measured on."""
 
 
-class SpellerPage:
+class SpellerPage(CountedPage):
     """Serves the page, and tells it what to show.
 
     Parameters
@@ -78,7 +64,7 @@ class SpellerPage:
         clock: Clock = now,
     ) -> None:
         self.items, self.groups = tuple(items), {name: tuple(one) for name, one in groups.items()}
-        self._title, self._n_columns, self._clock = title, n_columns, clock
+        self._title, self._n_columns = title, n_columns
         self._soa_s, self._flash_s = soa_s, flash_s
         self._say = say or (lambda _line: None)
         self._frames: FlashFrames | None = None
@@ -86,18 +72,7 @@ class SpellerPage:
         self._i_sequence = 0
         self._n_late = self._n_unsure = self._n_flashes = 0
         self._text = ("", "", "")
-        self._timing = PageTiming()
-        self._link = PageLink(self._timing, self._greeting, clock, self._heard.put)
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        listening = listen(HOST, port, WHAT)
-        self.url = f"{origin_of(HOST, listening.getsockname()[1])}/{token}/"
-        app = token_page("rtbci.speller.page", token, self._link.serve, loopback_only=True)
-        self._server = PageServer(app, listening, WHAT, "start the page again")
-
-    @property
-    def generation(self) -> int:
-        """Another number means another page, or that it was away."""
-        return self._link.generation
+        super().__init__(WHAT, "rtbci.speller.page", self._greeting, port, clock, self._heard.put)
 
     @property
     def frames(self) -> FlashFrames | None:
@@ -112,14 +87,11 @@ class SpellerPage:
         ConfigError
             When the display cannot show such flashes.
         """
-        self._link.started.clear()
         if not self._link.is_connected:
             self._say(f"{WHAT}: waiting for it; open {self.url}")
-        self._server.call(self._link.send(encode("ready")))
-        while not self._link.started.is_set() or self._timing.measured().get("n_frames", 0.0) < MIN_FRAMES:
-            if stop.wait(POLL_S):
-                return False
-        refresh_hz = 1e3 / self._timing.measured()["frame_ms"]
+        refresh_hz = self._refresh_hz(stop)
+        if refresh_hz is None:
+            return False
         self._frames = flash_frames(self._soa_s, self._flash_s, refresh_hz, WHAT)
         return True
 
@@ -138,9 +110,7 @@ class SpellerPage:
         float
             Seconds of the local LSL clock, one usual frame after the frame that drew it began; NaN when it was not seen.
         """
-        i_item = None if item is None else self.items.index(item)
-        drawn = self._server.call(self._link.order(step, i_item, SHOW_S))
-        return math.nan if drawn is None else self._timing.onset(*drawn)
+        return self._order(step, None if item is None else self.items.index(item))
 
     def flash(self, sequence: Sequence[str]) -> bool:
         """Begin to flash groups one after the other; ended by `show`. False when no page is there.
@@ -156,16 +126,12 @@ class SpellerPage:
         while not self._heard.empty():
             self._heard.get()
         names = list(self.groups)
-        return self._server.call(
-            self._link.send(
-                encode(
-                    "flash",
-                    id=self._i_sequence,
-                    groups=[names.index(name) for name in sequence],
-                    soa=self._frames.soa,
-                    on=self._frames.on,
-                )
-            )
+        return self._send(
+            "flash",
+            id=self._i_sequence,
+            groups=[names.index(name) for name in sequence],
+            soa=self._frames.soa,
+            on=self._frames.on,
         )
 
     def next_event(self, timeout_s: float) -> Shown | Pause | None:
@@ -193,17 +159,7 @@ class SpellerPage:
         ``n_flashes``, ``n_late`` (at least a frame behind their time), ``n_unsure`` (left out).
         """
         flashes = {"n_flashes": self._n_flashes, "n_late": self._n_late, "n_unsure": self._n_unsure}
-        return self._timing.measured() | {name: float(n) for name, n in flashes.items()}
-
-    def close(self) -> None:
-        """End the server; may be called more than once."""
-        self._server.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+        return super().measured() | {name: float(n) for name, n in flashes.items()}
 
     def _written(self) -> str:
         text, wanted, note = self._text

@@ -9,12 +9,11 @@ import numpy.typing as npt
 
 from rtbci.encoder.specmoe.sizes import RATE_HZ
 from rtbci.errors import ChannelError, ConfigError
-from rtbci.stages.align import RunningAlign
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.reference import AverageReference
 from rtbci.stages.resample import Resample
 from rtbci.stages.stage import Chain, FloatArray
-from tools.training.signals import CHAIN, Run, Signal, mean_covariance, read_runs
+from tools.training.signals import CHAIN, Run, Signal, alignment, mean_covariance, read_runs
 from tools.training.signals import RATE_HZ as OTHERS_RATE_HZ
 from tools.training.trials import usable
 
@@ -130,13 +129,5 @@ def _signal(run: Run, layout: tuple[str, ...]) -> Signal:
 
 
 def _aligned(signal: Signal, covariance: FloatArray) -> Signal:
-    settings = SPEC_CHAIN[-1]
-    stage = RunningAlign(
-        signal.data.shape[1],
-        RATE_HZ,
-        block_s=float(str(settings["block_s"])),
-        shrinkage=float(str(settings["shrinkage"])),
-        time_constant_s=float(str(settings["time_constant_s"])),
-        warm_start=(covariance, float(str(settings["warm_start_s"]))),
-    )
+    stage = alignment(signal.data.shape[1], RATE_HZ, covariance)
     return Signal(signal.subject, stage.push(signal.data), signal.i_cue, signal.classes)
