@@ -22,7 +22,7 @@ from rtbci.probe.window_head import has_head
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["TrialFeatures", "chosen_windows", "read_trial", "window_moments"]
+__all__ = ["TrialFeatures", "check_heads", "chosen_windows", "read_trial", "window_moments"]
 
 N_WINDOWS = 3
 """Windows of a trial that are fitted on: its first, its last, one between. They overlap by 80 % and more."""
@@ -66,6 +66,35 @@ def chosen_windows(n_windows: int) -> list[int]:
     return sorted({round(float(i)) for i in spread[::-1]})
 
 
+def check_heads(profile: Profile, sessions: Mapping[str, Session]) -> None:
+    """Find out before the first trial whether a profile can be calibrated.
+
+    Parameters
+    ----------
+    profile : Profile
+        What the calibration starts from.
+    sessions : mapping of str to Session
+        By branch, of those with an engine.
+
+    Raises
+    ------
+    ProfileError
+        When a branch has no head that can be refitted, or no session.
+    """
+    for entry in profile.branches:
+        session = sessions.get(entry.name)
+        if entry.kind == "window":
+            has_one = session is not None and has_head(session, profile.tensors(entry.name, needed=False))
+        else:
+            has_one = entry.kind in ("tangent", "power") or (entry.kind == "encoder" and session is not None)
+        if not has_one:
+            raise ProfileError(
+                f"paradigm '{profile.paradigm}': branch '{entry.name}' of kind {entry.kind} "
+                f"{'without' if session is None else 'with'} an engine cannot be calibrated, need a tangent or power branch, or an "
+                "engine that gives features; use it without calibration, or calibrate another paradigm"
+            )
+
+
 def read_trial(profile: Profile, sessions: Mapping[str, Session], trial: CalibrationTrial) -> TrialFeatures:
     """Read the features of a trial.
 
@@ -84,6 +113,7 @@ def read_trial(profile: Profile, sessions: Mapping[str, Session], trial: Calibra
     ShapeError
         When the trial's signal is too short for its windows.
     """
+    check_heads(profile, sessions)
     signal = np.asarray(trial.signal, dtype=np.float64)
     hop, window = profile.hop_samples, profile.window_samples
     n_context = round(CONTEXT_S * profile.rate_hz / hop) * hop
@@ -119,17 +149,13 @@ def _head_features(
     profile: Profile, entry: BranchEntry, session: Session | None, signal: FloatArray, ends: list[int]
 ) -> FloatArray:
     tensors = profile.tensors(entry.name, needed=entry.kind != "window")
-    if entry.kind == "window" and session is not None and has_head(session, tensors):
+    if entry.kind == "window" and session is not None:
         return np.stack([whole_window_features(session, signal[:end]) for end in ends])
     if entry.kind == "tangent":
         return _tangent(TangentProbe.from_tensors(tensors), profile, entry, signal, ends)
     if entry.kind == "power":
         return np.stack([window_features(profile, entry, signal[:end]) for end in ends])
-    if entry.kind != "encoder" or session is None:
-        raise ProfileError(
-            f"branch '{entry.name}': of kind {entry.kind} {'without' if session is None else 'with'} an engine cannot be "
-            "calibrated, need a tangent or power branch, or an engine that gives features; calibrate another paradigm"
-        )
+    assert session is not None  # checked by check_heads
     return _encoder(ConvProbe.from_tensors(tensors), profile, entry, session, signal, ends)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.cutter import timing_of
-from rtbci.calibrate.features import read_trial
+from rtbci.calibrate.features import check_heads, read_trial
 from rtbci.calibrate.fit import UserFit, fit_user
 from rtbci.calibrate.quality import RejectSettings, judge_trial
 from rtbci.calibrate.recordings import trials_of_recordings
@@ -52,6 +52,8 @@ def calibrate_recordings(
     ------
     ConfigError
         When there is no recording, or the paradigm has no profile to start from.
+    ProfileError
+        When it has a branch that cannot be calibrated.
     RtbciError
         What a recording lacks.
 
@@ -72,6 +74,7 @@ def calibrate_recordings(
                 f"calibrate_recordings: paradigm '{recipe.name}' has no population profile, need one to start from; "
                 "give profile="
             )
+        check_heads(population, decoder.sessions)
         features = []
         for trial in trials_of_recordings(decoder, recordings, timing_of(recipe, imagery_s)):
             info = recordings[0].info

@@ -13,11 +13,13 @@ from rtbci.amp.rhythms import Rhythms
 from rtbci.amp.sleeper import SleepingAmp
 from rtbci.amp.source import Amp
 from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
+from rtbci.errors import ConfigError
 
 __all__ = ["attention_of", "flicker_of", "imagines_feet", "keys_of", "rhythms_of", "user_of", "which_keys"]
 
 LONG_S = 20.0
 """A user whose rhythms follow does one thing at least so long."""
+HANDS = {*STATES[1:], "hand"}
 FEET_KEYS = {"f": FEET, "B": FEET}
 KEYS = {"l": "left_hand", "D": "left_hand", "r": "right_hand", "C": "right_hand", " ": "rest", "0": "rest"}
 """Letters, space, and the last byte of the arrow keys (ESC [ D, ESC [ C; of feet, down, ESC [ B)."""
@@ -43,6 +45,11 @@ def user_of(
         Electrodes; empty: those of the paradigm, or the usual ones.
     rate_hz, seed, line_hz, name, cues
         See `SyntheticAmp`.
+
+    Raises
+    ------
+    ConfigError
+        When no user of ours does what the paradigm reads.
     """
     sleeper = sleeper_of(paradigm, channels, rate_hz, seed, line_hz, name)
     if sleeper is not None:
@@ -50,7 +57,7 @@ def user_of(
     rhythms, feet = rhythms_of(paradigm), imagines_feet(paradigm)
     attention, electrodes = attention_of(paradigm)
     flicker: Flicker | None = None
-    if not (rhythms or feet or attention):
+    if not (rhythms or feet or attention or imagines_hands(paradigm)):
         flicker, electrodes = flicker_of(paradigm)
     return SyntheticAmp(
         channels or electrodes or DEFAULT_CHANNELS,
@@ -64,6 +71,13 @@ def user_of(
         rhythms=rhythms,
         attention=attention,
     )
+
+
+def imagines_hands(paradigm: str) -> bool:
+    """Whether a paradigm's user is asked to imagine one of the hands; no name asks for nothing else."""
+    from rtbci.recipes import read_paradigm
+
+    return not paradigm or bool(HANDS & set(read_paradigm(paradigm).classes))
 
 
 def imagines_feet(paradigm: str) -> bool:
@@ -123,6 +137,12 @@ def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
     from rtbci.recipes import read_paradigm
 
     recipe = read_paradigm(paradigm)
+    if not any(branch.kind == "cca" for branch in recipe.branches):
+        raise ConfigError(
+            f"amp: paradigm '{recipe.name}' has the classes {', '.join(recipe.classes)}, which no synthetic user can do, need "
+            "left_hand, right_hand, hand or feet among them, [[rhythms]], [flashes], or a branch of kind cca; leave --paradigm "
+            "out for a user who imagines hands"
+        )
     return Flicker(targets_of(recipe)), recipe.input.channels
 
 

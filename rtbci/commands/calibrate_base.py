@@ -16,6 +16,7 @@ from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.collector import Collected, Collector
 from rtbci.calibrate.drift_reference import DriftReference
 from rtbci.calibrate.enough import describe
+from rtbci.calibrate.features import check_heads
 from rtbci.calibrate.finish import FALSE_PER_MIN, Result, conclude, keep
 from rtbci.calibrate.hops import HopLog
 from rtbci.calibrate.protocol import ProtocolSettings
@@ -143,6 +144,8 @@ class Calibration:
         ------
         ConfigError
             When the paradigm has none.
+        ProfileError
+            When it has a branch that cannot be calibrated.
         """
         engine, start = self.config.engine, find_profile(self.recipe.name, self.config.profile)
         decoder = CalibrationDecoder(
@@ -160,6 +163,7 @@ class Calibration:
                 f"calibrate: paradigm '{self.recipe.name}' has no population profile to start from, need one; name "
                 "another paradigm, or --profile PATH"
             )
+        check_heads(decoder.profile, decoder.sessions)
         return decoder
 
     def open_folder(self, stack: ExitStack) -> Path:

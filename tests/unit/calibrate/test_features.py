@@ -4,10 +4,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from rtbci.calibrate.features import chosen_windows, read_trial
+from rtbci.amp.synthetic import SyntheticAmp
+from rtbci.calibrate.features import check_heads, chosen_windows, read_trial
+from rtbci.calibrate.offline import calibrate_recordings
 from rtbci.errors import ProfileError, ShapeError
 from rtbci.probe.head_features import window_features
 from rtbci.probe.profile import BranchEntry
+from rtbci.replay.recording import Recording
 from tests.probe_samples import HOP, make_profile, sessions
 from tests.unit.calibrate.user_samples import N_WINDOWS, population, trial
 
@@ -69,3 +72,15 @@ def test_a_branch_without_a_head_is_refused() -> None:
     other = msgspec.structs.replace(profile, branches=[window])
     with pytest.raises(ProfileError, match=r"of kind window .* cannot be calibrated"):
         read_trial(other, sessions(), trial(0, 0, profile))
+    with pytest.raises(ProfileError, match=r"use it without calibration"):
+        check_heads(other, sessions())
+    check_heads(profile, sessions())
+
+
+def test_a_paradigm_whose_engine_gives_logits_is_refused_before_the_first_trial() -> None:
+    amp = SyntheticAmp(("C3", "C4"), 160.0, seed=3)  # no cue in it: nothing is read of it
+    nothing = Recording(amp.info, amp.generate(160)[0], ())
+    with pytest.raises(
+        ProfileError, match=r"branch 'specmoe' of kind window with an engine cannot be calibrated"
+    ):
+        calibrate_recordings([nothing], paradigm="motor_imagery_specmoe")
