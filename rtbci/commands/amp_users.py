@@ -14,7 +14,16 @@ from rtbci.amp.sleeper import SleepingAmp
 from rtbci.amp.source import Amp
 from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
 
-__all__ = ["attention_of", "flicker_of", "imagines_feet", "keys_of", "rhythms_of", "user_of", "which_keys"]
+__all__ = [
+    "attention_of",
+    "flicker_of",
+    "imagines_feet",
+    "keys_of",
+    "looks_at_flicker",
+    "rhythms_of",
+    "user_of",
+    "which_keys",
+]
 
 LONG_S = 20.0
 """A user whose rhythms follow does one thing at least so long."""
@@ -33,7 +42,7 @@ def user_of(
     name: str,
     cues: bool,
 ) -> Amp:
-    """An amplifier whose user does what a paradigm reads: looks, attends, works, sleeps, or imagines hands where it has no name.
+    """An amplifier whose user does what a paradigm reads: looks, attends, works, sleeps, or else imagines hands.
 
     Parameters
     ----------
@@ -50,7 +59,7 @@ def user_of(
     rhythms, feet = rhythms_of(paradigm), imagines_feet(paradigm)
     attention, electrodes = attention_of(paradigm)
     flicker: Flicker | None = None
-    if not (rhythms or feet or attention):
+    if not (rhythms or feet or attention) and looks_at_flicker(paradigm):
         flicker, electrodes = flicker_of(paradigm)
     return SyntheticAmp(
         channels or electrodes or DEFAULT_CHANNELS,
@@ -64,6 +73,13 @@ def user_of(
         rhythms=rhythms,
         attention=attention,
     )
+
+
+def looks_at_flicker(paradigm: str) -> bool:
+    """Whether a paradigm reads flicker; no name reads nothing."""
+    from rtbci.recipes import read_paradigm
+
+    return bool(paradigm) and any(branch.kind == "cca" for branch in read_paradigm(paradigm).branches)
 
 
 def imagines_feet(paradigm: str) -> bool:
