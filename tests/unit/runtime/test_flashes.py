@@ -176,12 +176,13 @@ def test_a_flash_in_bad_signal_counts_as_one_that_is_lost(paradigm: Path, record
     for marker in recording.markers:
         refused.mark(marker)
         lost.mark(marker)
+    found = verdicts[0]
     for i, one in enumerate(verdicts):
-        marker = one.estimate.marker
-        assert marker is not None
+        at = one.estimate.marker
+        assert at is not None
         if i in (3, 9, 23):
             found = refused.verdict(one.estimate._replace(clean=0.5))
-            lost.drop(marker)
+            lost.drop(at)
             assert (found.decision, found.why) == (None, "poor_signal")
         else:
             found = refused.verdict(one.estimate)
