@@ -15,7 +15,15 @@ from rtbci.amp.source import Amp
 from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
 from rtbci.errors import ConfigError
 
-__all__ = ["attention_of", "flicker_of", "imagines_feet", "keys_of", "rhythms_of", "user_of", "which_keys"]
+__all__ = [
+    "attention_of",
+    "flicker_of",
+    "imagines_feet",
+    "keys_of",
+    "rhythms_of",
+    "user_of",
+    "which_keys",
+]
 
 LONG_S = 20.0
 """A user whose rhythms follow does one thing at least so long."""
@@ -35,7 +43,7 @@ def user_of(
     name: str,
     cues: bool,
 ) -> Amp:
-    """An amplifier whose user does what a paradigm reads: looks, attends, works, sleeps, or imagines hands where it has no name.
+    """An amplifier whose user does what a paradigm reads: looks, attends, works, sleeps, or else imagines hands.
 
     Parameters
     ----------

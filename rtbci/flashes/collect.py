@@ -45,7 +45,7 @@ class _Heard:
 
 
 class FlashCollector(Decoder):
-    """A decoder that keeps the windows of flashes whose selection has a cue.
+    """A decoder that keeps the windows of flashes whose selection has a cue, as `rtbci.flashes.epochs.cut_epochs` does.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class FlashCollector(Decoder):
         say: Callable[[str], None] = lambda _line: None,
         profile: Path | None = None,
     ) -> None:
-        super().__init__(recipe, profile=profile)
+        super().__init__(recipe, profile=profile, mask=False)
         self.enough = threading.Event()
         self._n_wanted, self._say, self._n_told = n_wanted, say, 0
         self._markers: list[Marker] = []

@@ -136,6 +136,9 @@ def find_flashes(markers: Sequence[Marker], recipe: ParadigmRecipe, i_first: int
 def cut_epochs(recordings: Sequence[Recording], recipe: ParadigmRecipe, unit: str = "") -> FlashEpochs:
     """Labelled windows of all recordings, each from a fresh start of the stream.
 
+    Bad electrodes are left as they are: what is fitted on windows in which some are replaced now and then tells flashes
+    less well, whether they are replaced in use or not (docs/results_p300.md).
+
     Parameters
     ----------
     recordings : sequence of Recording
@@ -209,7 +212,7 @@ def _windows(
         required=recipe.required_channels,
         min_found=layout.min_found,
     )
-    chain = build_chain(recipe, info, channel_map, stream_gains_uv(info, unit), None, mask=True)
+    chain = build_chain(recipe, info, channel_map, stream_gains_uv(info, unit), None, mask=False)
     n = round(window.length_s * chain.rate_out_hz)
     grid = WindowGrid(n, round(window.hop_s * chain.rate_out_hz), marker_policy=True, t_min_s=window.t_min_s)
     branch = _Keeping(n)

@@ -123,10 +123,14 @@ class ByItem:
         self.policy.drop(marker.t_lsl)
 
     def verdict(self, estimate: Estimate) -> Verdict:
-        """Add the evidence of a flash."""
+        """Add the evidence of a flash; a bad window counts as one that is lost."""
         marker, logits = estimate.marker, evidence_of(estimate)
         if marker is None or logits is None:
             return Verdict(estimate, None, None, "warming_up")
+        if estimate.clean < 1.0:
+            self.policy.drop(marker.t_lsl)
+            items = tuple(self.policy.posterior.tolist())
+            return Verdict(estimate, self.policy.items[items.index(max(items))], None, "poor_signal", items=items)
         meant = self._flashes.read(marker.value, self.policy.items)
         group = meant.name if meant is not None and meant.kind == "flash" else None
         decision, why, probs = self.policy.push(logits, group, marker.t_lsl, estimate.t_window[1])

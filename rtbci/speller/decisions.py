@@ -4,11 +4,24 @@ from collections.abc import Sequence
 from typing import Self
 
 from rtbci.client import Client
+from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
 from rtbci.listener import Listener
-from rtbci.publish.messages import Hello, Prediction
+from rtbci.publish.messages import Hello, Prediction, Status
 
 __all__ = ["HeardDecisions"]
+
+SILENT_S = 4.0
+"""A run that says nothing for so long has gone: it tells its state once a second."""
+TROUBLES = {
+    "waiting": "the run has no stream yet",
+    "stale": "the run gets no data",
+    "lost": "the run has lost its stream",
+    "stopped": "the run has ended",
+}
+"""States in which nothing is decided."""
+STALE_S = 3.0
+"""A gap that is shorter costs its flashes, and not the letter."""
 
 
 class HeardDecisions:
@@ -22,16 +35,24 @@ class HeardDecisions:
         What it must decide between.
     key, server_key : str or None
         See `rtbci.client.Client`.
+    clock : callable
     """
 
     def __init__(
-        self, address: str, items: Sequence[str], key: str | None = None, server_key: str | None = None
+        self,
+        address: str,
+        items: Sequence[str],
+        key: str | None = None,
+        server_key: str | None = None,
+        *,
+        clock: Clock = now,
     ) -> None:
-        self.address, self._items = address, tuple(items)
+        self.address, self._items, self._clock = address, tuple(items), clock
         self._hello: Hello | None = None
         self._newest: tuple[float, str] | None = None
-        client = Client(address, ("prediction", "hello"), key=key, server_key=server_key)
-        self._listener = Listener(client, prediction=self._take, hello=self._greet)
+        self._state, self._t_state = "", 0.0
+        client = Client(address, ("prediction", "hello", "status"), key=key, server_key=server_key)
+        self._listener = Listener(client, prediction=self._take, hello=self._greet, status=self._note)
 
     @property
     def is_there(self) -> bool:
@@ -49,6 +70,16 @@ class HeardDecisions:
                 f"(paradigm '{self._hello.paradigm}'), need {' '.join(self._items)}; name the same --paradigm for both"
             )
         return self._hello is not None
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be decided now; empty where nothing is known to be wrong."""
+        silent_s = self._listener.silent_s
+        if silent_s is not None and silent_s > SILENT_S:
+            return "the run is not heard any more"
+        if self._state == "stale" and self._clock() - self._t_state < STALE_S:
+            return ""
+        return TROUBLES.get(self._state, "")
 
     def newest(self, since_lsl: float) -> str | None:
         """Item that was decided for from windows that end after a time, in seconds of the LSL clock; or None."""
@@ -70,6 +101,10 @@ class HeardDecisions:
     def _take(self, prediction: Prediction) -> None:
         if prediction.decision is not None:
             self._newest = (prediction.t_window[1], prediction.decision)
+
+    def _note(self, status: Status) -> None:
+        if status.state != self._state:
+            self._state, self._t_state = status.state, self._clock()
 
     def _greet(self, hello: Hello) -> None:
         self._hello = hello

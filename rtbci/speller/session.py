@@ -52,6 +52,8 @@ class MarkerSink(Protocol):
 class Decisions(Protocol):
     """Knows what the decoder has decided."""
 
+    @property
+    def trouble(self) -> str: ...  # noqa: D102
     def newest(self, since_lsl: float) -> str | None:
         """Item that was decided for from windows that end after a time, in seconds of the LSL clock; or None."""
         ...
@@ -86,15 +88,15 @@ class Plan:
 
 
 class _Broken(Exception):
-    """The page went away, or the user wants a pause: this selection is void."""
+    """The page or what decides went away, or the user wants a pause: this selection is void."""
 
 
 class Session:
     """Leads a user through a text, or lets one write.
 
     Sends ``cue/X`` for what is asked for, ``trial/begin`` and ``trial/end`` around a selection, ``flash/G`` with the time of
-    the frame that showed it. A selection that was not seen to its end, or in which the user wanted a pause, is followed by
-    "unseen" and comes again.
+    the frame that showed it. A selection that was not seen to its end, in which the user wanted a pause, or in which the run
+    went away or lost its stream, is followed by "unseen" and comes again.
 
     Parameters
     ----------
@@ -145,6 +147,7 @@ class Session:
                 i += 1
             except _Broken as error:
                 self._tell(f"speller page: {error}; this letter comes again, waiting for the start key")
+                self._page.write(self.text, self._wanted_text, str(error))
                 waits = True
             if self._plan.wanted and i == len(self._plan.wanted):
                 self._page.show("done")
@@ -194,6 +197,8 @@ class Session:
                 raise _Broken("gone or hidden")
             if self._clock() - t_heard > SILENT_S:
                 raise _Broken("shows no flashes")
+            if self._decisions is not None and (trouble := self._decisions.trouble):
+                raise _Broken(trouble)
             chosen = self._decided(t_begin)
         # what is told before the last windows are complete is decided on with the last of them
         self._markers.push(END, max(t_end, self._clock()))
@@ -217,12 +222,14 @@ class Session:
             self.text = self.text if letter.wanted is None else written(self.text, letter.wanted)
             self._page.write(self.text, self._wanted_text)
             return
+        note = self.score.words()
         if letter.chosen is None:
             self._page.show("unsure")
+            note = f"no decision; {note}"
         else:
             self._page.show("chosen", letter.chosen)
             self.text = written(self.text, letter.chosen)
-        self._page.write(self.text, self._wanted_text, self.score.words())
+        self._page.write(self.text, self._wanted_text, note)
         asked = "" if letter.wanted is None else f"{letter.wanted}: "
         self._tell(
             f"{asked}{letter.chosen or 'no decision'} after {letter.n_flashes} flashes; text '{self.text}'"

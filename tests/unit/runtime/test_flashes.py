@@ -14,7 +14,7 @@ from rtbci.flashes.judge import Selection, play
 from rtbci.publish.messages import Event, Hello, Prediction
 from rtbci.recipes import AdaptSettings, read_paradigm
 from rtbci.replay.recording import Recording
-from rtbci.runtime.deciding import evidence_of, item_policy
+from rtbci.runtime.deciding import ByItem, deciding_for, evidence_of, item_policy
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.score import Score
 from rtbci.runtime.verdict import Verdict
@@ -163,6 +163,33 @@ def test_flashes_of_unknown_groups_leave_the_items_alone(paradigm: Path, recordi
     with Decoder(str(paradigm)) as decoder:
         verdicts = decoder.decode(Recording(recording.info, recording.data, markers))
     assert [one.items for one in verdicts] == [(0.25,) * 4] * 2
+
+
+def test_a_flash_in_bad_signal_counts_as_one_that_is_lost(paradigm: Path, recording: Recording) -> None:
+    """What the guard refuses says nothing of the items, and the last flash decides nothing then."""
+    with Decoder(str(paradigm)) as decoder:
+        verdicts = decoder.decode(recording)[:24]
+        refused, lost = (deciding_for(decoder.recipe, decoder.decision) for _ in range(2))
+    assert isinstance(refused, ByItem)
+    assert isinstance(lost, ByItem)
+    refused.policy.min_flashes = lost.policy.min_flashes = 100  # to the end
+    for marker in recording.markers:
+        refused.mark(marker)
+        lost.mark(marker)
+    found = verdicts[0]
+    for i, one in enumerate(verdicts):
+        at = one.estimate.marker
+        assert at is not None
+        if i in (3, 9, 23):
+            found = refused.verdict(one.estimate._replace(clean=0.5))
+            lost.drop(at)
+            assert (found.decision, found.why) == (None, "poor_signal")
+        else:
+            found = refused.verdict(one.estimate)
+            assert found == lost.verdict(one.estimate)
+            assert found.decision is None
+    assert refused.policy.n_flashes == 21
+    assert found.items == tuple(refused.policy.posterior.tolist())
 
 
 def test_a_profile_of_items_does_not_fit(tmp_path: Path, paradigm: Path) -> None:

@@ -67,6 +67,7 @@ class Decides:
 
     def __init__(self, page: PlayedPage, items: Sequence[str], n_flashes: int) -> None:
         self._page, self._items, self._n = page, list(items), n_flashes
+        self.trouble = ""
 
     def newest(self, since_lsl: float) -> str | None:
         if self._page._i < self._n or not self._items:
@@ -115,6 +116,21 @@ def test_without_a_decision_nothing_is_written_and_the_end_is_behind_the_last_fl
     assert ("unsure", None) in page.steps
     assert one.text == ""
     assert said == ["A: no decision after 12 flashes; text ''"]
+
+
+def test_a_run_that_loses_its_stream_ends_the_selection_and_the_letter_comes_again() -> None:
+    page = PlayedPage(lambda i: setattr(decides, "trouble", "the run has lost its stream" if i == 3 else ""))
+    decides = Decides(page, ["A"], 6)
+    one, markers, said = session(page, decides, Plan(["A"], repetitions=5))
+    assert one.run(Waited())
+    texts = [text for text, _ in markers.sent]
+    assert texts.count("trial/begin") == texts.count("cue/A") == 2
+    assert texts[texts.index("unseen") + 1] == "trial/end"
+    assert page.n_starts == 2
+    assert said[0] == (
+        "speller page: the run has lost its stream; this letter comes again, waiting for the start key"
+    )
+    assert [(letter.wanted, letter.chosen) for letter in one.score.letters] == [("A", "A")]
 
 
 def test_in_a_calibration_nobody_decides() -> None:

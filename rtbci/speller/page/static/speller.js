@@ -77,7 +77,7 @@ function carryOut({ id, step, i_class }) {
     send({ type: "shown", id, frame_ms: t });
     if (step === "cue") say(`spell ${grid.names[i_class]}`);
     if (step === "chosen") say(`chosen: ${grid.names[i_class]}`);
-    if (step === "unsure") say("not sure, once more");
+    if (step === "unsure") say("no decision");
     if (step === "done") { element("go").hidden = true; element("display").textContent = "That was all. Thank you."; }
   });
 }
