@@ -18,6 +18,7 @@ __all__ = ["words_of_session"]
 WHYS = {
     "below_threshold": "not sure enough",
     "refractory": "within the pause after a decision",
+    "decided": "the item of this selection was decided",
     "idle": "the idle class was the most probable",
     "warming_up": "the window was not full yet",
     "gap": "samples were missing",

@@ -10,7 +10,8 @@ const STATES = {
 };
 const WHYS = {
   warming_up: "Warming up: the first window fills.", gap: "Samples were missing; the window fills anew.",
-  poor_signal: "The signal is poor.", stream_lost: "No samples come: look after the amplifier.",
+  decided: "Decided; the next selection has not begun.", poor_signal: "The signal is poor.",
+  stream_lost: "No samples come: look after the amplifier.",
 };
 const SAYS = {
   waiting: "No stream is found yet.", stale: "No samples come.", stopped: "The run has stopped.", recovering: "The stream is coming back.",
