@@ -50,19 +50,17 @@ class Potato:
         z_limit : float
             z-score from which on one is left out.
         n_rounds : int
-            At most so many.
+            At most so many, at least one.
 
         Raises
         ------
         SignalError
             When none is left.
         """
-        kept = np.ones(len(covariances), bool)
-        for _ in range(n_rounds):
+        kept, found = np.ones(len(covariances), bool), None
+        for _ in range(max(1, n_rounds)):
             if not kept.any():
-                raise SignalError(
-                    f"Potato: all {len(covariances)} covariances are outliers, need clean ones; raise z_limit"
-                )
+                break
             centre = riemannian_mean(covariances[kept], tolerance=1e-7)
             logs = np.log(distances(covariances[kept], inverse_roots(centre)))
             found = cls(centre, float(logs.mean()), float(logs.std()))
@@ -71,6 +69,10 @@ class Potato:
             if np.array_equal(now, kept):
                 break
             kept = now
+        if found is None or not kept.any():
+            raise SignalError(
+                f"Potato: all {len(covariances)} covariances are outliers, need clean ones; raise z_limit"
+            )
         return found
 
     def z(self, covariances: FloatArray) -> FloatArray:

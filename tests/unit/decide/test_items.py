@@ -27,8 +27,7 @@ def push(one: ItemPolicy, group: str, evidence: float, t: float) -> ItemDecision
 def test_the_posterior_is_what_bayes_rule_gives(flashes: list[tuple[str, float]]) -> None:
     """By brute force: for each item the product of the likelihoods of all windows, normalised."""
     found = policy(1.0)
-    for i, (group, evidence) in enumerate(flashes):
-        said = push(found, group, evidence, 0.2 * i)
+    said = [push(found, group, evidence, 0.2 * i) for i, (group, evidence) in enumerate(flashes)][-1]
     # A likelihood ratio fixes the likelihoods of target and nontarget up to a factor, here such that they sum to 1.
     likelihoods = []
     for item in ITEMS:
@@ -189,8 +188,7 @@ def test_another_profile_goes_on_in_the_middle_of_a_selection() -> None:
 
 def test_huge_evidence_overflows_nothing() -> None:
     found = policy(1.0)
-    for i in range(50):
-        said = push(found, "r1", 1e5, 0.2 * i)
+    said = [push(found, "r1", 1e5, 0.2 * i) for i in range(50)][-1]
     assert said.probs == pytest.approx((0.5, 0.5, 0.0, 0.0))
 
 

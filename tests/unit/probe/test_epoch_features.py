@@ -42,7 +42,7 @@ def mixture() -> FloatArray:
 
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_a_feature_is_what_other_programs_say(name: str) -> None:
-    found = dict(zip(FEATURES, describe(mixture(), 100.0).tolist(), strict=True))
+    found: dict[str, float] = dict(zip(FEATURES, describe(mixture(), 100.0).tolist(), strict=True))
     assert found[name] == pytest.approx(ELSEWHERE[name], rel=1e-9)
 
 

@@ -34,7 +34,7 @@ def test_scores_are_those_of_pyriemann() -> None:
 
     (x, is_target), (other, _) = epochs(0), epochs(1)
     model = make_pipeline(
-        XdawnCovariances(N_FILTERS, estimator=covariance, xdawn_estimator="lwf"),
+        XdawnCovariances(N_FILTERS, estimator=covariance, xdawn_estimator="lwf"),  # pyright: ignore[reportArgumentType]
         TangentSpace(),
         LogisticRegression(C=INVERSE_PENALTY, max_iter=2000),
     ).fit(x.transpose(0, 2, 1), is_target.astype(int))
