@@ -4,6 +4,7 @@ import importlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -75,6 +76,10 @@ def install(
         monkeypatch.syspath_prepend(str(place))
     for name in [one for one in sys.modules if one == module or one.startswith(f"{module}.")]:
         monkeypatch.delitem(sys.modules, name)
+    for name in (module, f"{module}.models"):  # what is imported from here is forgotten with the test
+        if name not in sys.modules:
+            monkeypatch.setitem(sys.modules, name, ModuleType(name))
+            del sys.modules[name]
     sys.path_importer_cache.clear()
     importlib.invalidate_caches()
     return place / module
