@@ -103,8 +103,8 @@ def _compare(
 ) -> DecisionRow:
     signal = _stream(recipe, len(paradigm.input.channels))
     got, wanted = (_probs(decoder, signal, paradigm, recipe) for decoder in (tested, reference))
-    if len(got) < len(wanted):  # a branch gives nothing where its logits would be no numbers
-        got = np.vstack([got, np.full((len(wanted) - len(got), wanted.shape[1]), np.nan)])
+    if not 0 < len(wanted) == len(got):  # a window without a number has no probabilities
+        return _refused(paradigm, wanted)
     best = np.sort(wanted, axis=1)
     n_labels = int(((got.argmax(1) != wanted.argmax(1)) & (best[:, -1] - best[:, -2] > MAX_PROB)).sum())
     max_prob = float(np.abs(got - wanted).max())
@@ -119,6 +119,20 @@ def _compare(
         n_decisions=len(decided[1]),
         n_decisions_differ=n_differ,
         passed=bool(max_prob <= MAX_PROB and not n_labels and not n_differ),
+    )
+
+
+def _refused(paradigm: ParadigmRecipe, wanted: FloatArray) -> DecisionRow:
+    """Of an engine that gives what is not a number: nothing of it counts."""
+    n_decisions = len(_decisions(paradigm, wanted, _threshold(paradigm, wanted))) if len(wanted) else 0
+    return DecisionRow(
+        paradigm=paradigm.name,
+        n_windows=len(wanted),
+        max_prob=1.0,
+        n_labels_differ=len(wanted),
+        n_decisions=n_decisions,
+        n_decisions_differ=n_decisions,
+        passed=False,
     )
 
 

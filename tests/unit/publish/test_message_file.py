@@ -139,11 +139,8 @@ def test_a_full_disk_leaves_whole_lines(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_summary_counts_and_finds_hellos(tmp_path: Path) -> None:
     summary = summary_of(write_samples(tmp_path / "a.jsonl"))
-    assert (summary.n_messages, summary.duration_s, summary.is_torn) == (
-        len(SAMPLES),
-        len(SAMPLES) - 1.0,
-        False,
-    )
+    n = len(SAMPLES)
+    assert (summary.n_messages, summary.duration_s, summary.is_torn) == (n, n - 1.0, False)
     assert summary.hellos == {SESSION: SAMPLES["hello"]}
 
 

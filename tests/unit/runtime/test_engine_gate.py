@@ -58,6 +58,13 @@ def test_other_features_lead_to_other_decisions(
     assert not row.max_prob <= MAX_PROB
 
 
+def test_an_engine_without_numbers_is_refused_even_by_itself(recipe: EngineRecipe, session: Session) -> None:
+    silent = AlteredSession(session, lambda _x, y: np.full_like(y, np.nan))
+    paradigms = [one for one in paradigms_of(recipe) if one.name == "motor_imagery"]
+    (row,) = check_decisions(silent, silent, recipe, paradigms)
+    assert (row.passed, row.n_windows, row.n_decisions) == (False, 0, 0)
+
+
 def test_rounding_to_bf16_is_no_other_decision(recipe: EngineRecipe, session: Session) -> None:
     def rounded(y: Float32Array) -> Float32Array:
         return (np.ascontiguousarray(y).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
