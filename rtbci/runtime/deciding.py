@@ -130,7 +130,9 @@ class ByItem:
         if estimate.clean < 1.0:
             self.policy.drop(marker.t_lsl)
             items = tuple(self.policy.posterior.tolist())
-            return Verdict(estimate, self.policy.items[items.index(max(items))], None, "poor_signal", items=items)
+            return Verdict(
+                estimate, self.policy.items[items.index(max(items))], None, "poor_signal", items=items
+            )
         meant = self._flashes.read(marker.value, self.policy.items)
         group = meant.name if meant is not None and meant.kind == "flash" else None
         decision, why, probs = self.policy.push(logits, group, marker.t_lsl, estimate.t_window[1])
