@@ -202,6 +202,8 @@ class LiveRun:
             self._take(chunk, markers, t_taken)
             if self._journal is not None:
                 self._journal.note(chunk, markers, t_taken, self._outbox.n_sent)
+            if not len(chunk.t_lsl):
+                return  # markers that still come are no sign of life: `_watch_over` looks at the time
             t_now = self._clock()
             due_s = TICK_S if self._telemetry.n_predictions > n_before else TICK_LATE_S
             if t_now - self._t_ticked >= due_s or self._watch.state != self._state_sent:

@@ -255,6 +255,18 @@ class Forgetting:
 
 
 @pytest.mark.clock
+def test_markers_that_still_come_do_not_hide_that_the_stream_is_lost(paradigm: Path) -> None:
+    """Of a speller, say: several a second, each a reason to look at what is due."""
+    data, t_lsl = stream(6.0)
+    marks, nothing = list[Item](), Chunk(data[:0], t_lsl[:0])
+    for i in range(12):
+        marks += [lambda: time.sleep(0.17), Marker(6.0 + 0.1 * i, "flash/r1"), nothing]
+    watch = {"stale_s": 0.1, "lost_s": 0.5}
+    kept, _ = play(paradigm, [*items(data, t_lsl), *marks], [], watch=watch)
+    assert len(kept.events("stream_lost")) == 1
+    assert len(kept.events("marker")) < 12  # before they ended
+
+
 @pytest.mark.parametrize(("is_checking", "n_lost"), [(True, 0), (False, 1)])
 def test_a_stream_that_is_back_and_still_looked_at_is_not_lost(
     paradigm: Path, is_checking: bool, n_lost: int
