@@ -102,6 +102,8 @@ def _compare(
 ) -> DecisionRow:
     signal = _stream(recipe, len(paradigm.input.channels))
     got, wanted = (_probs(decoder, signal, paradigm, recipe) for decoder in (tested, reference))
+    if len(got) != len(wanted):  # what is not a number gives no probabilities; then none of them count
+        got = np.full_like(wanted, np.nan)
     best = np.sort(wanted, axis=1)
     n_labels = int(((got.argmax(1) != wanted.argmax(1)) & (best[:, -1] - best[:, -2] > MAX_PROB)).sum())
     max_prob = float(np.abs(got - wanted).max())
