@@ -7,7 +7,7 @@ import numpy as np
 
 from rtbci.backends.session import Session
 from rtbci.calibrate.trial import CONTEXT_S, CalibrationTrial
-from rtbci.errors import ProfileError, ShapeError
+from rtbci.errors import EngineError, ProfileError, ShapeError
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
 from rtbci.probe.head_features import (
@@ -110,6 +110,8 @@ def read_trial(profile: Profile, sessions: Mapping[str, Session], trial: Calibra
     ------
     ProfileError
         When a branch has no head that can be refitted, or no session.
+    EngineError
+        When an engine gives what is not a number.
     ShapeError
         When the trial's signal is too short for its windows.
     """
@@ -128,6 +130,12 @@ def read_trial(profile: Profile, sessions: Mapping[str, Session], trial: Calibra
         entry.name: _head_features(profile, entry, sessions.get(entry.name), signal, ends)
         for entry in profile.branches
     }
+    for name, features in heads.items():
+        if not np.isfinite(features).all():
+            raise EngineError(
+                f"trial {trial.i_trial}: branch '{name}' reads what is not a number, need finite features; `rtbci engine check` "
+                "finds out whether its engine gives them"
+            )
     n_context = max(0, min(n_context, ends[0] - window))
     return TrialFeatures(
         trial.i_trial,

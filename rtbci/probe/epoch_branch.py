@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.errors import ShapeError
+from rtbci.errors import ShapeError, SignalError
 from rtbci.probe.epoch_context import NightContext
 from rtbci.probe.epoch_features import FEATURES, N_CLASSIC, describe
 from rtbci.probe.epoch_heads import EpochHead, TreesHead, log_softmax
@@ -18,6 +18,9 @@ __all__ = ["EpochBranch", "Lasting", "begin_again", "context_names"]
 N_RATIOS = 4
 """Of `FEATURES` the ratios of bands are of the first channel only where a window's past is read."""
 LEAST_PROB = 1e-12
+FLAT_S = 2.0
+FLAT_UV = 0.5
+"""No scalp EEG stays within so little for so long: the electrode is off, or what came was not a number and is zero here."""
 
 
 @runtime_checkable
@@ -104,6 +107,11 @@ class EpochBranch:
         self._i_phase = (self._i_phase + 1) % self._n_phases
         if self._ring.n_held < self.window_samples:
             return
+        if (
+            self._is_flat()
+        ):  # as behind a gap: nothing is said of this window, the night before it stays known
+            self._logits = self.newest = None
+            return
         i = self._i_phase
         self.newest = self._describe()
         logits = self._head.logits(self._with_past(self.newest, i))
@@ -135,7 +143,10 @@ class EpochBranch:
         for i in range(len(window) % self._hop_samples, len(window), self._hop_samples):
             twin.push(window[i : i + self._hop_samples])
         logits = twin.logits()
-        assert logits is not None
+        if logits is None:
+            raise SignalError(
+                f"branch '{self.name}': a channel is flat for {FLAT_S:g} s of the window, need a signal; leave the window out"
+            )
         return logits
 
     def rehearse(self) -> None:
@@ -156,6 +167,13 @@ class EpochBranch:
         self._beliefs = [None] * self._n_phases
         self._n_seen = [0] * self._n_phases
         self._contexts = [None] * self._n_phases
+
+    def _is_flat(self) -> bool:
+        """Whether a channel gives nothing somewhere in the window."""
+        piece = min(self.window_samples, round(FLAT_S * self._rate_hz))
+        window = self._ring.newest(self.window_samples)[self.window_samples % piece :]
+        spread = np.ptp(window.reshape(-1, piece, self._n_channels), axis=1)
+        return bool((spread < FLAT_UV).any())
 
     def _describe(self) -> FloatArray:
         window = self._ring.newest(self.window_samples)

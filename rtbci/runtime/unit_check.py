@@ -1,5 +1,7 @@
 """Whether the first second of a stream is in the unit that it states."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -47,10 +49,18 @@ class UnitCheck:
         self._first.append(data)
         if sum(map(len, self._first)) < CHECK_S * self._info.rate_hz:
             return
-        signal, self._first = np.concatenate(self._first), None
+        signal, self._first = self._judged(np.concatenate(self._first)), None
         read = self._read
         finite = read & np.isfinite(signal).all(axis=0)
         if 2 * finite.sum() >= read.sum():
             read = finite  # a dead electrode is masked; of the unit the others tell
         labels = [self._info.labels[i] for i in np.flatnonzero(read)]
         check_spread((signal * self._gains_uv)[:, read], labels, self._unit)
+
+    def _judged(self, signal: FloatArray) -> FloatArray:
+        """The first second, and of what came with it, as of a whole recording, the samples that are finite.
+
+        A minute that was lost hours later is no reason to refuse a night.
+        """
+        first, later = np.split(signal, [math.ceil(CHECK_S * self._info.rate_hz)])
+        return np.concatenate([first, later[np.isfinite(later[:, self._read]).all(axis=1)]])

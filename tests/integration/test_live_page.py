@@ -344,8 +344,10 @@ def test_the_process_beside_a_run_ends_with_it() -> None:
 
 def test_a_page_that_is_killed_is_started_again_where_it_was() -> None:
     settings = MonitorSettings(enabled=True, address="127.0.0.1:0")
-    with PageProcess(settings, NOBODY, NOBODY) as page:
+    told: list[str] = []
+    with PageProcess(settings, NOBODY, NOBODY, on_up=told.append) as page:
         assert answers(page.url) == 200
+        wait_for(lambda: told, "the page to be told")
         page._popen.kill()
         news = wait_news(page, 2)
         assert [(one.kind, one.value) for one in news] == [

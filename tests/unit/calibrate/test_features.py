@@ -7,10 +7,11 @@ import pytest
 from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.calibrate.features import check_heads, chosen_windows, read_trial
 from rtbci.calibrate.offline import calibrate_recordings
-from rtbci.errors import ProfileError, ShapeError
+from rtbci.errors import EngineError, ProfileError, ShapeError
 from rtbci.probe.head_features import window_features
 from rtbci.probe.profile import BranchEntry
 from rtbci.replay.recording import Recording
+from tests.engine_stand_ins import AlteredSession
 from tests.probe_samples import HOP, make_profile, sessions
 from tests.unit.calibrate.user_samples import N_WINDOWS, population, trial
 
@@ -46,6 +47,16 @@ def test_features_of_a_whole_window_engine() -> None:
     weights["window.weight"] = np.zeros((2, 3))
     with pytest.raises(ProfileError, match=r"of kind window .* cannot be calibrated"):
         read_trial(profile, {"window": session}, one)
+
+
+def test_an_engine_that_gives_no_numbers_ends_the_calibration() -> None:
+    plain = population()
+    entry = BranchEntry(name="window", kind="window", engine="own")
+    weights = {"window.weight": np.zeros((2, 2)), "window.bias": np.zeros(2)}
+    profile = msgspec.structs.replace(plain, branches=[entry], weights=weights)
+    broken = AlteredSession(sessions()["window"], lambda _x, y: np.full_like(y, np.nan))
+    with pytest.raises(EngineError, match=r"trial 2: branch 'window' reads what is not a number"):
+        read_trial(profile, {"window": broken}, trial(2, 1, plain))
 
 
 def test_which_windows_are_fitted_on() -> None:

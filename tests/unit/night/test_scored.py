@@ -17,6 +17,7 @@ from rtbci.night.windows import decode_night, features_of
 from rtbci.probe.epoch_features import FEATURES
 from rtbci.probe.profile import read_profile
 from rtbci.recipes import read_paradigm
+from rtbci.replay.recording import Recording
 from tests.night_samples import night_of, short_course, write_night
 from tools.train_sleep import main as train
 
@@ -111,6 +112,18 @@ def test_every_hop_gives_the_hypnogram_of_windows_end_to_end() -> None:
     fast, live = (decode_night(RECIPE, None, recording, every_hop=one) for one in (False, True))
     assert fast.stages == live.stages
     np.testing.assert_array_equal(fast.probs, live.probs)
+
+
+def test_a_minute_that_is_not_a_number_is_not_scored() -> None:
+    recording, _ = night_of()
+    recording = recording.crop(0.0, 245.0)
+    i = round(60.0 * recording.info.rate_hz)
+    data = recording.data.copy()
+    data[2 * i : 3 * i] = np.nan
+    lost = decode_night(RECIPE, None, Recording(recording.info, data))
+    whole = decode_night(RECIPE, None, recording)
+    assert [k for k, stage in enumerate(lost.stages) if stage is None] == [4, 5]
+    assert lost.stages[:4] == whole.stages[:4]
 
 
 def test_eval_judges_a_folder(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rtbci.errors import ShapeError
+from rtbci.errors import ShapeError, SignalError
 from rtbci.probe.epoch_branch import EpochBranch, begin_again, context_names
 from rtbci.probe.epoch_features import FEATURES
 from rtbci.probe.epoch_heads import LinearHead, TreesHead, log_softmax
@@ -101,3 +101,21 @@ def test_trees_read_the_night_so_far() -> None:
     wanted = log_softmax(np.array([1.0, 0.0])), log_softmax(np.array([-1.0, 0.0]))
     for k, one in enumerate(said):
         np.testing.assert_allclose(one, wanted[k >= 5])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("hop", [HOP, WINDOW])
+def test_an_electrode_that_gives_nothing_is_not_staged(hop: int) -> None:
+    """A window with a flat stretch is none, whatever the hop; the night before it stays known."""
+    data = signal(6)
+    lost = data.copy()
+    lost[2 * WINDOW : 3 * WINDOW] = 0.0
+    one = branch(hop)
+    said = pushed(one, lost, hop)
+    piece = round(2.0 * RATE_HZ)
+    for i, logits in enumerate(said):
+        starts = range((i + 1) * hop - WINDOW, (i + 1) * hop, piece)
+        is_flat = any(start >= 2 * WINDOW and start + piece <= 3 * WINDOW for start in starts)
+        assert (logits is None) == (is_flat or starts.start < 0)
+    assert one.n_epochs == 5  # of six windows end to end
+    with pytest.raises(SignalError, match=r"a channel is flat for 2 s of the window"):
+        branch(hop).logits_of(lost[2 * WINDOW : 3 * WINDOW])
