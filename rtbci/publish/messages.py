@@ -99,7 +99,10 @@ class Prediction(Checked, frozen=True, kw_only=True, omit_defaults=True):
     profile: Annotated[ProfileRef, Meta(description="Profile that decoded.")]
     engine: Annotated[EngineRef, Meta(description="Engine that computed.")]
     refractory: Annotated[
-        bool, Meta(description="Within the pause after a decision: nothing could have been decided.")
+        bool,
+        Meta(
+            description="Within the pause after a decision: nothing could have been decided; left out while false."
+        ),
     ] = False
 
     @property

@@ -146,7 +146,8 @@ def build_chain(
     stages.insert(n_own + 1, Fill(before.n_channels_out, before.rate_out_hz))
     rows = [label for label in channel_map.wanted if label not in channel_map.inferred]
     required = [rows.index(label) for label in recipe.required_channels if label in rows]
-    return MaskedChain(stages, required, _readers(channel_map, rows), replaces=mask)
+    readers = _readers(channel_map, rows)
+    return MaskedChain(stages, required, readers, replaces=mask, has_unit=recipe.input.unit_check)
 
 
 def _readers(channel_map: ChannelMap, rows: Sequence[str]) -> npt.NDArray[np.bool_] | None:

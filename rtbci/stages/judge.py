@@ -57,6 +57,10 @@ N_EXTREMES = 8
 N_SETTLED = 2
 """Blocks behind a start in which filters still swing."""
 AGREEMENT_GAIN = 1.0 / 16.0
+USUAL_UV = 10.0
+"""Spread of EEG in a block, what is straight taken off: what the middle electrode of a stream without a unit is taken to have."""
+SCALE_GAIN = 1.0 / 40.0
+"""Over 10 s; until then all blocks count alike."""
 MIN_AGREEMENT = 0.2
 """Over about 4 s of the decoder's band. What has nothing in common with 30 others reaches 0.15 by chance, a temporal
 electrode over a tense muscle 0.25 to 0.4, others 0.6 and more."""
@@ -73,6 +77,9 @@ class ElectrodeJudge:
     n_channels : int
     rate_hz : float
         Of the raw samples.
+    has_unit : bool
+        False where nobody knows what unit the stream has: then samples are scaled so that the middle electrode has the spread
+        that EEG has, and electrodes are judged beside each other alone.
 
     Attributes
     ----------
@@ -87,8 +94,8 @@ class ElectrodeJudge:
     Comparing electrodes with each other takes `N_COMPARE`; with fewer each is judged alone. Not thread-safe.
     """
 
-    def __init__(self, n_channels: int, rate_hz: float) -> None:
-        self.n_channels = n_channels
+    def __init__(self, n_channels: int, rate_hz: float, *, has_unit: bool = True) -> None:
+        self.n_channels, self._has_unit = n_channels, has_unit
         self.n_block = max(8, round(BLOCK_S * rate_hz))
         self._rate_hz, self._block_s = rate_hz, self.n_block / rate_hz
         self._ramp = np.linspace(-1.0, 1.0, self.n_block)
@@ -106,6 +113,7 @@ class ElectrodeJudge:
         self._correlation, self._n_compared = np.zeros((n, n)), 0
         self._line = np.zeros(n)
         self.spread_uv = np.zeros(n)
+        self._log_scale, self._n_scaled = 0.0, 0
         self.skip_gap()
 
     def skip_gap(self) -> None:
@@ -143,7 +151,7 @@ class ElectrodeJudge:
         Parameters
         ----------
         raw_uv : ndarray of float64, shape (n_block, n_channels)
-            As they come, in microvolts, finite.
+            As they come, in microvolts where the stream has a unit, finite.
         heard : ndarray of float64, shape (n_heard, n_channels)
             The same time as the decoder hears it: behind its filters.
         holes : ndarray of bool, shape (n_channels,)
@@ -155,12 +163,23 @@ class ElectrodeJudge:
             Whether another set of electrodes is bad now.
         """
         code = np.zeros(self.n_channels, np.intp)
-        clear = self._alone(raw_uv, code)
+        clear = self._alone(raw_uv if self._has_unit else raw_uv * self._scale(raw_uv), code)
         if self.n_channels >= N_COMPARE and self._i_block >= N_SETTLED and len(heard) >= 8:
             clear |= self._compared(heard, code)
         code[holes], clear = NOT_FINITE, clear | holes
         self._i_block += 1
         return self._weigh(code, clear)
+
+    def _scale(self, raw: FloatArray) -> float:
+        """What makes microvolts of a stream without a unit, by this block and those before it."""
+        left = raw - raw.mean(axis=0)
+        left -= np.outer(self._ramp, self._ramp @ left / (self._ramp @ self._ramp))
+        middle = float(np.median(np.sqrt(np.mean(left**2, axis=0))))
+        if middle > 0.0:
+            self._n_scaled += 1
+            gain = max(SCALE_GAIN, 1.0 / self._n_scaled)
+            self._log_scale += gain * (np.log(USUAL_UV / middle) - self._log_scale)
+        return float(np.exp(self._log_scale))
 
     # -- one electrode by itself ---------------------------------------------------------------------------
 

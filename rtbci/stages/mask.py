@@ -58,6 +58,8 @@ class MaskedChain(Chain):
         ``readers[i, j]``: channel i is made up from electrode j, and is bad with it.
     replaces : bool
         False: electrodes are judged, but nothing is replaced.
+    has_unit : bool
+        False where nobody knows what unit the stream has; see `ElectrodeJudge`.
 
     Attributes
     ----------
@@ -86,12 +88,13 @@ class MaskedChain(Chain):
         readers: npt.NDArray[np.bool_] | None = None,
         *,
         replaces: bool = True,
+        has_unit: bool = True,
     ) -> None:
         super().__init__(stages)
         self._i_fill, self._fill = next((i, one) for i, one in enumerate(stages) if isinstance(one, Fill))
         self._align = next((one for one in stages[self._i_fill :] if isinstance(one, RunningAlign)), None)
         n = self._fill.n_channels_in
-        self._judge = ElectrodeJudge(n, stages[0].rate_out_hz)
+        self._judge = ElectrodeJudge(n, stages[0].rate_out_hz, has_unit=has_unit)
         self._learnt = (
             LearntCovariance(n, self._fill.rate_in_hz, N_SUSPECT + 1) if self._align is None else None
         )

@@ -31,7 +31,9 @@ def clean() -> FloatArray:
     return np.asarray(SyntheticAmp(DEFAULT_CHANNELS, seed=3).generate(5000)[0][:, 8 : 8 + N])
 
 
-def make(n: int = N, *, replaces: bool = True, required: tuple[int, ...] = ()) -> MaskedChain:
+def make(
+    n: int = N, *, replaces: bool = True, required: tuple[int, ...] = (), has_unit: bool = True
+) -> MaskedChain:
     stages: list[Stage] = [
         SpectroSpatialAdapter(np.eye(n), RATE_HZ),
         SosFilter.bandpass(8.0, 30.0, RATE_HZ, n),
@@ -40,7 +42,7 @@ def make(n: int = N, *, replaces: bool = True, required: tuple[int, ...] = ()) -
         AverageReference(n, 256.0),
         RunningAlign(n, 256.0, time_constant_s=60.0),
     ]
-    return MaskedChain(stages, required, replaces=replaces)
+    return MaskedChain(stages, required, replaces=replaces, has_unit=has_unit)
 
 
 def between(first_s: float, last_s: float) -> slice:
@@ -83,6 +85,20 @@ def test_each_fault_is_masked_with_its_reason_and_unmasked_behind_it(clean: Floa
     assert (channel, channel_again, nothing) == (5, 5, "")
     assert 5.0 <= t_bad <= 5.0 + (N_SUSPECT + 1) * BLOCK_S
     assert 13.0 + (N_CLEAN - 1) * BLOCK_S <= t_good <= 17.0
+
+
+@pytest.mark.parametrize("factor", [1000.0, 1e-4])
+@pytest.mark.parametrize("why", ["flat", "too strong", "too weak", "not finite"])
+def test_where_nobody_knows_the_unit_electrodes_are_judged_beside_each_other(
+    clean: FloatArray, why: str, factor: float
+) -> None:
+    data = clean.copy()
+    FAULTS[why](data[between(5, 20), 5], np.random.default_rng(1))
+    in_uv, other = make(), make(has_unit=False)
+    in_uv.push(factor * data)
+    other.push(factor * data)
+    assert other.reasons == tuple(why if i == 5 else "" for i in range(N))
+    assert in_uv.bad.all()
 
 
 def test_noise_as_strong_as_the_others_is_found_by_having_nothing_in_common_with_them(
