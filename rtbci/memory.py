@@ -5,7 +5,21 @@ import sys
 from functools import cache
 from typing import Any
 
-__all__ = ["give_back"]
+__all__ = ["give_back", "share_arena"]
+
+M_ARENA_MAX = -8
+"""Of glibc's `mallopt`."""
+
+
+def share_arena() -> None:
+    """Let all threads of this process share one pool of memory; does nothing where the C library has no pools.
+
+    Glibc gives threads pools of their own, and each keeps the most that it ever held. A run has new threads with every connection, few
+    of them allocate much, and none at the same time as others. Pools that are there stay: to be called before there are threads.
+    """
+    libc = _libc()
+    if libc is not None and hasattr(libc, "mallopt"):
+        libc.mallopt(M_ARENA_MAX, 1)
 
 
 def give_back() -> None:
@@ -15,12 +29,12 @@ def give_back() -> None:
     what comes at the same time, each in an arena of its own. Glibc keeps what was freed in between: a process would grow by megabytes
     with some losses, for good. Takes up to some tenths of a millisecond, so it is for moments when no decision is due.
     """
-    trim = _trim()
-    if trim is not None:
-        trim(0)
+    libc = _libc()
+    if libc is not None and hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 @cache
-def _trim() -> Any:
-    """`malloc_trim` of glibc, or None."""
-    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+def _libc() -> Any:
+    """The C library on Linux, elsewhere None."""
+    return ctypes.CDLL(None) if sys.platform == "linux" else None

@@ -15,6 +15,7 @@ from rtbci.commands.run_sockets import RunSockets, open_sockets
 from rtbci.commands.status_line import StatusLine
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
+from rtbci.memory import share_arena
 from rtbci.probe.profile import Profile
 from rtbci.publish.sink import Sink
 from rtbci.recipes import read_paradigm
@@ -54,6 +55,7 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
     resume : Path, optional
         Folder of a session to go on with; `config` is its own.
     """
+    share_arena()
     with ExitStack() as stack:
         stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(SWITCH_S)
