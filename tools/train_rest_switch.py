@@ -21,11 +21,11 @@ import numpy as np
 
 from rtbci.clock import utc_now
 from rtbci.files import write_whole
+from rtbci.probe.from_recipe import recipe_fields
 from rtbci.probe.profile import (
     Accuracy,
     BranchEntry,
     Profile,
-    chain_hash,
     join_tensors,
     read_profile,
     write_profile,
@@ -153,20 +153,12 @@ def _scores(work: Path, n_folds: int) -> dict[str, Any]:
 def _profile(
     recipe: ParadigmRecipe, probe: TangentProbe, temperature: float, periods: Periods, train: set[int]
 ) -> Profile:
-    chain = [stage.model_dump() for stage in recipe.stages]
     branch = recipe.branches[0]
     tensors = {name: x.astype(np.float32) for name, x in join_tensors({branch.name: probe}).items()}
     covariance = np.mean([periods.covariance[one] for one in sorted(train)], axis=0)
     return Profile(
+        **recipe_fields(recipe, RATE_HZ),
         user="population",
-        paradigm=recipe.name,
-        classes=list(recipe.classes),
-        channels=list(recipe.input.channels),
-        rate_hz=RATE_HZ,
-        window_samples=round(recipe.window.length_s * RATE_HZ),
-        hop_samples=round(recipe.window.hop_s * RATE_HZ),
-        chain=chain,
-        chain_hash=chain_hash(chain),
         branches=[
             BranchEntry(name=branch.name, kind="tangent", bands_hz=list(branch.bands_hz), order=branch.order)
         ],

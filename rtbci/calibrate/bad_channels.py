@@ -7,6 +7,7 @@ import numpy as np
 from rtbci.calibrate.quality import band_uv
 from rtbci.errors import ChannelError, ShapeError
 from rtbci.recipes import ParadigmRecipe
+from rtbci.runtime.opening import find_channels
 from rtbci.stages.electrode_faults import (
     CLIPPED_SHARE,
     FLAT_UV,
@@ -20,7 +21,7 @@ from rtbci.stages.electrode_faults import (
 )
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import canonical_label
-from rtbci.stream.layout import electrodes_of, match_channels
+from rtbci.stream.layout import electrodes_of
 from rtbci.stream.source import StreamInfo
 from rtbci.stream.units import spread_uv
 
@@ -84,17 +85,8 @@ def mask_channels(info: StreamInfo, bad: Mapping[str, str], recipe: ParadigmReci
     """
     electrodes = electrodes_of(info)
     names = tuple(dict.fromkeys(name for label in bad if (name := canonical_label(label)) in electrodes))
-    layout = recipe.input
     try:
-        match_channels(
-            info,
-            layout.channels,
-            layout.max_interpolated,
-            missing=layout.missing,
-            required=recipe.required_channels,
-            min_found=layout.min_found,
-            ignore=names,
-        )
+        find_channels(recipe, info, None, names)
     except ChannelError as error:
         told = ", ".join(f"{label} ({why})" for label, why in bad.items())
         raise ChannelError(

@@ -14,6 +14,7 @@ from rich.progress import (
 )
 
 from rtbci.commands.eval_flashes import judge_flashes
+from rtbci.commands.eval_output import show_grid, write_results
 from rtbci.commands.options import names_of
 from rtbci.errors import ConfigError
 from rtbci.evaluate.compare import compare
@@ -23,12 +24,10 @@ from rtbci.evaluate.plan import Plan
 from rtbci.evaluate.plots import need_matplotlib, write_plots
 from rtbci.evaluate.record import Evaluation, read_evaluation, write_evaluation
 from rtbci.evaluate.tables import (
-    Grid,
     difference_grid,
     evaluation_grids,
     markdown,
     markdown_report,
-    rich_table,
 )
 from rtbci.recipes import read_paradigm
 from rtbci.runtime.profiles import find_profile
@@ -122,17 +121,15 @@ def judge(
         task = bar.add_task("subjects", total=None)
         evaluation = evaluate(plan, lambda n, total: bar.update(task, completed=n, total=total))
     _show(evaluation, console)
-    if json is not None:
-        write_evaluation(json, evaluation)
-        console.print(f"written: {json}", markup=False, highlight=False)
-    report = markdown_file or (json.with_suffix(".md") if json is not None else None)
-    if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(markdown_report(evaluation), encoding="utf-8")
-        console.print(f"written: {report}", markup=False, highlight=False)
-    if plots is not None:
-        written = ", ".join(str(path) for path in write_plots(evaluation, plots))
-        console.print(f"written: {written}", markup=False, highlight=False)
+    write_results(
+        console,
+        json,
+        markdown_file,
+        plots,
+        write_json=lambda path: write_evaluation(path, evaluation),
+        report=lambda: markdown_report(evaluation),
+        draw=lambda folder: write_plots(evaluation, folder),
+    )
 
 
 def compare_files(first: Path, second: Path, console: Console, markdown_file: Path | None) -> None:
@@ -140,7 +137,7 @@ def compare_files(first: Path, second: Path, console: Console, markdown_file: Pa
     names = (first.stem, second.stem) if first.stem != second.stem else (str(first), str(second))
     differences = compare(read_evaluation(first), read_evaluation(second), names)
     grid = difference_grid(f"{names[1]} against {names[0]}, same subjects", differences)
-    _print(grid, console)
+    show_grid(grid, console)
     if markdown_file is not None:
         markdown_file.write_text(markdown(grid), encoding="utf-8")
         console.print(f"written: {markdown_file}", markup=False, highlight=False)
@@ -151,7 +148,7 @@ def _show(evaluation: Evaluation, console: Console) -> None:
         console.print("[bold yellow]note:[/] ", end="")
         console.print(text, markup=False, highlight=False)
     for grid in evaluation_grids(evaluation):
-        _print(grid, console)
+        show_grid(grid, console)
     seconds = [one.wall_s for one in evaluation.subjects]
     recorded = sum(one.recorded_s for one in evaluation.subjects)
     decoding = sum(one.decoding_s for one in evaluation.subjects)
@@ -159,13 +156,6 @@ def _show(evaluation: Evaluation, console: Console) -> None:
         f"{sum(seconds) / len(seconds):.1f} s a subject; decoding {recorded / decoding:.0f} times faster than real time",
         highlight=False,
     )
-
-
-def _print(grid: Grid, console: Console) -> None:
-    if console.is_terminal:
-        console.print(rich_table(grid), soft_wrap=False)
-    else:
-        console.print(markdown(grid), markup=False, highlight=False, soft_wrap=True)
 
 
 def _check_writable(paths: Sequence[Path | None]) -> None:

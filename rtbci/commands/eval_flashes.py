@@ -4,9 +4,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from rtbci.commands.eval_output import show_grid, write_results
 from rtbci.errors import ConfigError
 from rtbci.evaluate.plan import Plan
-from rtbci.evaluate.tables import markdown, rich_table
 from rtbci.flashes.evaluate import evaluate_flashes, write_flash_evaluation
 from rtbci.flashes.plots import write_flash_plots
 from rtbci.flashes.tables import flash_grids, flash_report
@@ -48,18 +48,13 @@ def judge_flashes(
         allow_seen=plan.allow_seen,
     )
     for grid in flash_grids(found):
-        if console.is_terminal:
-            console.print(rich_table(grid), soft_wrap=False)
-        else:
-            console.print(markdown(grid), markup=False, highlight=False, soft_wrap=True)
-    if json is not None:
-        write_flash_evaluation(json, found)
-        console.print(f"written: {json}", markup=False, highlight=False)
-    report = markdown_file or (json.with_suffix(".md") if json is not None else None)
-    if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(flash_report(found), encoding="utf-8")
-        console.print(f"written: {report}", markup=False, highlight=False)
-    if plots is not None:
-        written = ", ".join(str(path) for path in write_flash_plots(found, plots))
-        console.print(f"written: {written}", markup=False, highlight=False)
+        show_grid(grid, console)
+    write_results(
+        console,
+        json,
+        markdown_file,
+        plots,
+        write_json=lambda path: write_flash_evaluation(path, found),
+        report=lambda: flash_report(found),
+        draw=lambda folder: write_flash_plots(found, folder),
+    )

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+from rtbci.commands.eval_output import show_grid
 from rtbci.commands.options import teller_of
 from rtbci.errors import ConfigError
-from rtbci.evaluate.tables import Grid, markdown, rich_table
+from rtbci.evaluate.tables import Grid, markdown
 from rtbci.files import write_whole
 from rtbci.night.hypnogram import STAGES
 from rtbci.night.judge import Agreement, NightScore, judge_nights, night_rows, pooled, refuse_seen
@@ -53,9 +54,7 @@ def judge(
     scores = judge_nights(recipe, found, nights)
     grids = [_agreement_grid(recipe, scores), _confusion_grid(pooled(scores))]
     for grid in grids:
-        console.print(
-            rich_table(grid) if console.is_terminal else markdown(grid), soft_wrap=not console.is_terminal
-        )
+        show_grid(grid, console)
     _write(recipe, scores, grids, json, markdown_file, plots, console)
 
 

@@ -24,8 +24,8 @@ ONE_COLUMN = 30
 """Up to so many subjects have their names under the bars."""
 
 
-def need_matplotlib() -> None:
-    """Fail early where plots cannot be drawn.
+def need_matplotlib(flag: str = "--plots") -> None:
+    """Fail early where plots cannot be drawn; `flag` is what was asked for.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def need_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise MissingPackageError(
-            "--plots: matplotlib is not installed, need it to draw; pip install 'rtbci[eval]'"
+            f"{flag}: matplotlib is not installed, need it to draw; pip install 'rtbci[eval]'"
         ) from error
 
 

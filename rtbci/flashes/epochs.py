@@ -11,12 +11,11 @@ from rtbci.flash_settings import FlashSettings
 from rtbci.probe.fusion import Fusion
 from rtbci.recipes import ParadigmRecipe
 from rtbci.replay.recording import Recording
-from rtbci.runtime.build import build_chain, stream_gains_uv
 from rtbci.runtime.estimate import WindowGrid
+from rtbci.runtime.opening import open_stream
 from rtbci.runtime.pipeline import Pipeline
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.health import unbroken
-from rtbci.stream.layout import match_channels
 from rtbci.stream.source import UNSEEN, Marker
 
 __all__ = ["Flash", "FlashEpochs", "cut_epochs", "find_flashes", "flashes_of"]
@@ -202,17 +201,9 @@ def _windows(
     recording: Recording, recipe: ParadigmRecipe, flashes: Sequence[Flash], unit: str
 ) -> tuple[dict[float, FloatArray], float, tuple[str, ...]]:
     """Windows by the times of their flashes, the rate, and the electrodes found."""
-    layout, window = recipe.input, recipe.window
-    info = recording.info
-    channel_map = match_channels(
-        info,
-        layout.channels,
-        layout.max_interpolated,
-        missing=layout.missing,
-        required=recipe.required_channels,
-        min_found=layout.min_found,
-    )
-    chain = build_chain(recipe, info, channel_map, stream_gains_uv(info, unit), None, mask=False)
+    window, info = recipe.window, recording.info
+    opened = open_stream(recipe, info, None, unit, ignore=(), mask=False)
+    chain = opened.chain
     n = round(window.length_s * chain.rate_out_hz)
     grid = WindowGrid(n, round(window.hop_s * chain.rate_out_hz), marker_policy=True, t_min_s=window.t_min_s)
     branch = _Keeping(n)
@@ -227,4 +218,4 @@ def _windows(
         estimates = pipeline.push(recording.data[stretch], t_s[stretch])
         marked += [one.marker.t_lsl for one in estimates if one.marker is not None]
     found = dict(zip(marked, branch.windows, strict=True))
-    return found, chain.rate_out_hz, channel_map.found_labels
+    return found, chain.rate_out_hz, opened.channel_map.found_labels

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from rtbci.clock import utc_now
 from rtbci.errors import ConfigError
 from rtbci.probe.erp import ErpProbe
-from rtbci.probe.profile import Accuracy, BranchEntry, Profile, chain_hash, join_tensors
+from rtbci.probe.from_recipe import recipe_fields
+from rtbci.probe.profile import Accuracy, BranchEntry, Profile, join_tensors
 from rtbci.recipes import ParadigmRecipe
 
 __all__ = ["erp_branch_name", "flash_profile"]
@@ -57,21 +58,12 @@ def flash_profile(
     trained_on, montage : sequence of str
     accuracy : Accuracy, optional
     """
-    window = recipe.window
-    stages = [stage.model_dump() for stage in recipe.stages]
     return Profile(
+        **recipe_fields(recipe, rate_hz),
         user=user,
-        paradigm=recipe.name,
-        classes=list(recipe.window_classes),
-        channels=list(recipe.input.channels),
-        rate_hz=rate_hz,
-        window_samples=round(window.length_s * rate_hz),
-        hop_samples=round(window.hop_s * rate_hz),
         branches=[BranchEntry(name=name, kind="erp", weight=weight) for name, _, weight in probes],
         bias=[0.0, offset],
         temperature=temperature,
-        chain=stages,
-        chain_hash=chain_hash(stages),
         n_trials=n_trials,
         trained_on=list(trained_on),
         montage=list(montage),

@@ -3,7 +3,8 @@
 import msgspec
 
 from rtbci.errors import ConfigError, ProfileError
-from rtbci.probe.profile import BranchEntry, Profile, chain_hash
+from rtbci.probe.from_recipe import recipe_fields
+from rtbci.probe.profile import BranchEntry, Profile
 from rtbci.recipes import BranchSettings, ParadigmRecipe
 
 __all__ = ["cca_branch", "profile_for", "targets_of"]
@@ -78,19 +79,11 @@ def profile_for(recipe: ParadigmRecipe, fitted: Profile, rate_hz: float) -> Prof
         n_harmonics=settings.n_harmonics,
         lengths_samples=[round(length * rate_hz) for length in settings.lengths_s],
     )
-    chain = [stage.model_dump() for stage in recipe.stages]
     return msgspec.structs.replace(
         fitted,
-        paradigm=recipe.name,
-        classes=list(recipe.classes),
-        channels=list(recipe.input.channels),
-        rate_hz=rate_hz,
-        window_samples=round(recipe.window.length_s * rate_hz),
-        hop_samples=round(recipe.window.hop_s * rate_hz),
+        **recipe_fields(recipe, rate_hz),
         branches=[entry],
         bias=[0.0 if f else idle for f in settings.frequencies_hz],
-        chain=chain,
-        chain_hash=chain_hash(chain),
         accuracy=None,
         weights={f"{settings.name}.weight": weight},
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtbci.errors import MissingPackageError
+from rtbci.evaluate.plots import need_matplotlib
 from rtbci.files import write_whole
 from rtbci.night.hypnogram import STAGES, Hypnogram, SleepStatistics
 
@@ -109,13 +109,10 @@ def write_png(path: Path, hypnogram: Hypnogram, title: str, scored: Hypnogram | 
     MissingPackageError
         When matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingPackageError(
-            "--png: matplotlib is not installed, need it to draw; pip install 'rtbci[eval]'"
-        ) from error
+    need_matplotlib("--png")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     shown = [("stages", hypnogram)] if scored is None else [("true stages", scored), ("decoded", hypnogram)]
     has_probs = hypnogram.probs is not None
     figure = Figure(figsize=(9.0, 1.7 * (len(shown) + has_probs) + 0.6), layout="constrained")

@@ -1,7 +1,7 @@
 """A decoder of stages on recordings: hypnograms, and the features that its head reads."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -11,7 +11,8 @@ from rtbci.night.hypnogram import EPOCH_S, STAGES, Hypnogram, from_windows
 from rtbci.probe.epoch_branch import EpochBranch
 from rtbci.probe.epoch_features import FEATURES
 from rtbci.probe.epoch_heads import LinearHead
-from rtbci.probe.profile import BranchEntry, Profile, chain_hash, read_profile
+from rtbci.probe.from_recipe import recipe_fields
+from rtbci.probe.profile import BranchEntry, Profile, read_profile
 from rtbci.recipes import BranchSettings, ParadigmRecipe
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
@@ -123,7 +124,7 @@ def features_of(recipe: ParadigmRecipe, recording: Recording) -> EpochFeatures:
     return EpochFeatures(values)
 
 
-def stager_profile(recipe: ParadigmRecipe, weights: dict[str, FloatArray], **facts: object) -> Profile:
+def stager_profile(recipe: ParadigmRecipe, weights: dict[str, FloatArray], **facts: Any) -> Profile:
     """A profile for a recipe's branch of kind epochs.
 
     Parameters
@@ -135,22 +136,13 @@ def stager_profile(recipe: ParadigmRecipe, weights: dict[str, FloatArray], **fac
         Other fields of `Profile`, as ``user`` and ``trained_on``.
     """
     settings = check_stager(recipe)
-    chain = [stage.model_dump() for stage in recipe.stages]
-    fields: dict[str, object] = {
+    fields = recipe_fields(recipe, RATE_HZ) | {
         "user": "population",
-        "paradigm": recipe.name,
-        "classes": list(recipe.classes),
-        "channels": list(recipe.input.channels),
-        "rate_hz": RATE_HZ,
-        "window_samples": round(recipe.window.length_s * RATE_HZ),
-        "hop_samples": round(recipe.window.hop_s * RATE_HZ),
         "branches": [BranchEntry(name=settings.name, kind="epochs")],
         "bias": [0.0] * len(recipe.classes),
-        "chain": chain,
-        "chain_hash": chain_hash(chain),
         "weights": {f"{settings.name}.{name}": value for name, value in weights.items()},
     }
-    return Profile(**(fields | facts))  # type: ignore[arg-type]
+    return Profile(**(fields | facts))
 
 
 def _without_overlap(recipe: ParadigmRecipe) -> ParadigmRecipe:

@@ -6,8 +6,9 @@ import numpy as np
 
 from rtbci.branch_settings import BranchSettings
 from rtbci.errors import ConfigError
+from rtbci.probe.from_recipe import recipe_fields
 from rtbci.probe.power import PowerProbe
-from rtbci.probe.profile_record import BranchEntry, Profile, chain_hash, join_tensors
+from rtbci.probe.profile_record import BranchEntry, Profile, join_tensors
 from rtbci.recipes import ParadigmRecipe, ResampleSettings
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import canonical_label
@@ -45,24 +46,15 @@ def profile_of_recipe(recipe: ParadigmRecipe) -> Profile | None:
         raise ConfigError(
             f"{where}: weights in [[branches]] are for the class of [value] of; add that section"
         )
-    n_window, n_hop = (round(s * rates[-1]) for s in (recipe.window.length_s, recipe.window.hop_s))
     i_class = recipe.classes.index(recipe.value.of)
     probes = {one.name: band_probe(one, recipe, i_class, rates[-1]) for one in recipe.branches}
-    stages = [stage.model_dump() for stage in recipe.stages]
     return Profile(
+        **recipe_fields(recipe, rates[-1]),
         user="population",
-        paradigm=recipe.name,
-        classes=list(recipe.classes),
-        channels=list(recipe.input.channels),
-        rate_hz=rates[-1],
-        window_samples=n_window,
-        hop_samples=n_hop,
         branches=[
             BranchEntry(name=one.name, kind="power", bands_hz=list(one.bands_hz)) for one in recipe.branches
         ],
         bias=[0.0] * len(recipe.classes),
-        chain=stages,
-        chain_hash=chain_hash(stages),
         weights=join_tensors(probes),
     )
 

@@ -11,8 +11,9 @@ import numpy as np
 from rtbci.backends.session import Session
 from rtbci.errors import ConfigError
 from rtbci.probe.conv_probe import ConvProbe
+from rtbci.probe.from_recipe import recipe_fields
 from rtbci.probe.head_features import HEAD_TENSORS
-from rtbci.probe.profile import BranchEntry, Profile, Weights, chain_hash
+from rtbci.probe.profile import BranchEntry, Profile, Weights
 from rtbci.probe.tangent import TangentProbe
 from rtbci.recipes import BranchSettings, EngineRecipe, ParadigmRecipe, ResampleSettings
 
@@ -42,7 +43,7 @@ def blank_profile(
         When a branch has nothing to begin with, or nothing says at which rate the stages end.
     """
     rate_hz = _rate_hz(recipe, engines)
-    window, hop = round(recipe.window.length_s * rate_hz), round(recipe.window.hop_s * rate_hz)
+    window = round(recipe.window.length_s * rate_hz)
     entries, weights = [], Weights()
     for branch in recipe.branches:
         session, engine = sessions.get(branch.name), engines.get(branch.name)
@@ -59,19 +60,11 @@ def blank_profile(
                 order=branch.order,
             )
         )
-    chain = [stage.model_dump() for stage in recipe.stages]
     return Profile(
+        **recipe_fields(recipe, rate_hz),
         user="population",
-        paradigm=recipe.name,
-        classes=list(recipe.classes),
-        channels=list(recipe.input.channels),
-        rate_hz=rate_hz,
-        window_samples=window,
-        hop_samples=hop,
         branches=entries,
         bias=[0.0] * len(recipe.classes),
-        chain=chain,
-        chain_hash=chain_hash(chain),
         weights=weights,
     )
 

@@ -5,8 +5,9 @@ pipeline can time the two apart.
 """
 
 import math
+from collections.abc import Sequence
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from rtbci.probe.window_head import WindowHead, finite
 from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.stage import FloatArray, check_chunk
 
-__all__ = ["Branch", "EncoderBranch", "WindowBranch"]
+__all__ = ["Branch", "EncoderBranch", "Lasting", "WindowBranch", "begin_again"]
 
 MIN_PROB = 1e-12
 """Below this a probability counts as this, so that its logarithm is finite."""
@@ -93,6 +94,24 @@ class Branch(Protocol):
     def reset(self) -> None:
         """Forget all hops."""
         ...
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A branch that knows more than its window: a gap in the stream does not end it."""
+
+    def skip_gap(self) -> None:
+        """Forget the window, keep what was learnt before it."""
+        ...
+
+
+def begin_again(branches: Sequence[Branch], *, is_gap: bool) -> None:
+    """Reset branches; behind a gap those that last keep what they have learnt."""
+    for branch in branches:
+        if is_gap and isinstance(branch, Lasting):
+            branch.skip_gap()
+        else:
+            branch.reset()
 
 
 class EncoderBranch:

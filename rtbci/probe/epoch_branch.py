@@ -1,8 +1,5 @@
 """A branch that stages sleep: long windows described by features, each judged after those before it."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
-
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +10,7 @@ from rtbci.probe.epoch_heads import EpochHead, TreesHead, log_softmax
 from rtbci.stages.stage import FloatArray, check_chunk
 from rtbci.stream.ring import Ring
 
-__all__ = ["EpochBranch", "Lasting", "begin_again", "context_names"]
+__all__ = ["EpochBranch", "context_names"]
 
 N_RATIOS = 4
 """Of `FEATURES` the ratios of bands are of the first channel only where a window's past is read."""
@@ -21,15 +18,6 @@ LEAST_PROB = 1e-12
 FLAT_S = 2.0
 FLAT_UV = 0.5
 """No scalp EEG stays within so little for so long: the electrode is off, or what came was not a number and is zero here."""
-
-
-@runtime_checkable
-class Lasting(Protocol):
-    """A branch that knows more than its window: a gap in the stream does not end it."""
-
-    def skip_gap(self) -> None:
-        """Forget the window, keep what was learnt before it."""
-        ...
 
 
 class EpochBranch:
@@ -210,15 +198,6 @@ class _Chain:
         likelihood = log_softmax(logits) - np.log(self._prior)
         expected = self._prior if before is None else np.exp(before) @ self._transition
         return log_softmax(likelihood + np.log(np.maximum(expected, LEAST_PROB)))
-
-
-def begin_again(branches: Sequence[Any], *, is_gap: bool) -> None:
-    """Reset branches; behind a gap those that last keep what they have learnt."""
-    for branch in branches:
-        if is_gap and isinstance(branch, Lasting):
-            branch.skip_gap()
-        else:
-            branch.reset()
 
 
 def _context_columns(n_channels: int) -> npt.NDArray[np.intp]:

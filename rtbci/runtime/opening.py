@@ -17,7 +17,7 @@ from rtbci.stream.layout import ChannelMap, match_channels
 from rtbci.stream.source import StreamInfo
 from rtbci.stream.stand_ins import as_in_layout, as_in_stream
 
-__all__ = ["Opened", "open_stream"]
+__all__ = ["Opened", "find_channels", "open_stream"]
 
 
 class Opened(NamedTuple):
@@ -75,7 +75,7 @@ def open_stream(
     ChannelError, RateError, UnitError, ProfileError
         When the stream does not give what the paradigm needs, or the profile was calibrated on other electrodes.
     """
-    channel_map = _find_channels(recipe, info, profile, ignore)
+    channel_map = find_channels(recipe, info, profile, ignore)
     gains_uv = stream_gains_uv(info, unit)
     read = np.asarray(channel_map.matrix.any(axis=0))
     chain = build_chain(recipe, info, channel_map, gains_uv, profile, mask=mask)
@@ -84,9 +84,10 @@ def open_stream(
     return Opened(channel_map, gains_uv, read, chain, check)
 
 
-def _find_channels(
+def find_channels(
     recipe: ParadigmRecipe, info: StreamInfo, profile: Profile | None, ignore: Sequence[str]
 ) -> ChannelMap:
+    """Find the channels of a stream that a paradigm reads; parameters and errors as of `open_stream`."""
     layout = recipe.input
     ignore = (*ignore, *not_calibrated(profile, layout.channels, info.labels))
     renamed, ignore = as_in_layout(info, layout.takes, ignore)

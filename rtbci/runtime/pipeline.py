@@ -12,8 +12,7 @@ from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
 from rtbci.probe.adapt import Adaptation
 from rtbci.probe.baseline import Baseline
-from rtbci.probe.branches import Branch
-from rtbci.probe.epoch_branch import begin_again
+from rtbci.probe.branches import Branch, begin_again
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
 from rtbci.runtime.digests import Digests

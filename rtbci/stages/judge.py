@@ -172,8 +172,7 @@ class ElectrodeJudge:
 
     def _scale(self, raw: FloatArray) -> float:
         """What makes microvolts of a stream without a unit, by this block and those before it."""
-        left = raw - raw.mean(axis=0)
-        left -= np.outer(self._ramp, self._ramp @ left / (self._ramp @ self._ramp))
+        _, _, left = self._straight(raw)
         middle = float(np.median(np.sqrt(np.mean(left**2, axis=0))))
         if middle > 0.0:
             self._n_scaled += 1
@@ -181,14 +180,19 @@ class ElectrodeJudge:
             self._log_scale += gain * (np.log(USUAL_UV / middle) - self._log_scale)
         return float(np.exp(self._log_scale))
 
+    def _straight(self, raw: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Level of each electrode in a block, how far it rises in half of it, and what a straight line leaves."""
+        ramp = self._ramp
+        level = raw.mean(axis=0)
+        slope = ramp @ raw / (ramp @ ramp)
+        return level, slope, raw - level - ramp[:, None] * slope
+
     # -- one electrode by itself ---------------------------------------------------------------------------
 
     def _alone(self, raw_uv: FloatArray, code: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
         """Write what is wrong with each into `code`; which of that is clear within one block."""
-        n, ramp = len(raw_uv), self._ramp
-        level = raw_uv.mean(axis=0)
-        slope = ramp @ raw_uv / (ramp @ ramp)  # for half a block
-        left = raw_uv - level - ramp[:, None] * slope
+        n = len(raw_uv)
+        level, slope, left = self._straight(raw_uv)
         square = np.einsum("ij,ij->j", left, left)
         self.spread_uv = spread = np.sqrt(square / n)
         code[spread > NOISY_UV] = STRONG

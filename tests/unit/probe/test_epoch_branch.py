@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from rtbci.errors import ShapeError, SignalError
-from rtbci.probe.epoch_branch import EpochBranch, begin_again, context_names
+from rtbci.probe.branches import begin_again
+from rtbci.probe.epoch_branch import EpochBranch, context_names
 from rtbci.probe.epoch_features import FEATURES
 from rtbci.probe.epoch_heads import LinearHead, TreesHead, log_softmax
 from rtbci.stages.stage import FloatArray
