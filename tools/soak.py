@@ -5,8 +5,9 @@
 Three processes: the synthetic amplifier behind a chaos relay, which also bothers the run with one subscriber that never
 reads and a slow one; `rtbci run`; and this one, which subscribes, and reads memory and CPU of the run every five
 seconds. At the end the run is stopped as by Ctrl-C, and the session's file is read and compared with what was sent.
-Exit status 1 when a limit is not kept: memory grows by 1 MB an hour or more once it is warm, a hop is missed outside of
-the faults, a message or a recorded sample is lost, or the file cannot be read.
+Exit status 1 when a limit is not kept: memory grows by 1 MB an hour or more once it is warm, resident or its own (a
+system that is short of memory pages out, which would hide a leak), a hop is missed outside of the faults, a message or
+a recorded sample is lost, or the file cannot be read.
 """
 
 import argparse
@@ -107,7 +108,7 @@ class Soak:
         self._log = HopLog()
         self._events: Counter[str] = Counter()
         self._status: Status | None = None
-        self._looks: list[tuple[float, float, float]] = []  # time, MB, s of CPU
+        self._looks: list[tuple[float, float, float, float]] = []  # time, MB, s of CPU, MB of its own
         self._load: list[float] = []
 
     def run(self) -> dict[str, Any]:
@@ -174,7 +175,7 @@ class Soak:
             if t_first and t_now - t_look >= LOOK_S:
                 t_look = t_now
                 used = run.usage()
-                self._looks.append((t_now, used.rss_mb, used.cpu_s))
+                self._looks.append((t_now, used.rss_mb, used.cpu_s, own_mb(run.pid)))
                 self._load.append(os.getloadavg()[0])
             if t_first and t_now - t_first >= duration_s - 10.0:  # the stream began some seconds before
                 return Span(t_first + SETTLE_S, t_now - 1.0)
@@ -217,8 +218,7 @@ class Soak:
         """Which limits were not kept."""
         ended = result["recorded"]["ended"] or {}
         limits = {
-            "memory": not result["memory"]["is_judged"]
-            or result["memory"]["slope_mb_per_h"] < MEMORY_LIMIT_MB_PER_H,
+            "memory": not result["memory"]["is_judged"] or is_flat(result["memory"]),
             "hops missed": seen.n_missed == 0,
             "messages lost": not any(result["n_lost"].values()) and not self._log.n_out_of_turn,
             "session ended": bool(ended) and not ended["n_samples_lost"] and not ended["n_messages_lost"],
@@ -229,12 +229,12 @@ class Soak:
         return [name for name, kept in limits.items() if not kept]
 
     def _memory(self) -> dict[str, float]:
-        """Straight line through the resident memory, by least squares, once it is warm."""
+        """Straight lines through the resident and its own memory, by least squares, once it is warm."""
         looks = np.array(self._looks)
         minutes = (looks[:, 0] - looks[0, 0]) / 60.0
         from_minute = min(self._args.warm_up, 0.5 * float(minutes[-1]))
         warm = minutes >= from_minute
-        slope, at_zero = np.polyfit(minutes[warm], looks[warm, 1], 1)
+        (slope, own_slope), (at_zero, _) = np.polyfit(minutes[warm], looks[warm][:, [1, 3]], 1)
         return {
             "from_minute": from_minute,
             "is_judged": bool(minutes[-1] - from_minute >= JUDGED_MINUTES),
@@ -243,6 +243,9 @@ class Soak:
             "first_mb": float(looks[0, 1]),
             "last_mb": float(looks[-1, 1]),
             "max_mb": float(looks[:, 1].max()),
+            "own_slope_mb_per_h": 60.0 * float(own_slope),
+            "own_first_mb": float(looks[0, 3]),
+            "own_last_mb": float(looks[-1, 3]),
         }
 
     def _peace(self, records: list[Injected], whole: Span) -> list[Span]:
@@ -278,12 +281,26 @@ class Soak:
         return {
             "minute": [round(float(t), 3) for t in (looks[:, 0] - looks[0, 0]) / 60.0],
             "rss_mb": [round(float(x), 3) for x in looks[:, 1]],
+            "own_mb": [round(float(x), 3) for x in looks[:, 3]],
             "cpu_percent": [round(float(x), 2) for x in cpu],
         }
 
     def _fault(self, one: Injected) -> dict[str, Any]:
         minute = (one.t_lsl - self._looks[0][0]) / 60.0
         return {"kind": one.kind, "minute": round(minute, 3), "length_s": round(one.length_s or 0.0, 3)}
+
+
+def own_mb(pid: int) -> float:
+    """Memory that no file backs, in RAM or paged out [MB of 2^20 bytes]; Linux."""
+    fields = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
+    )
+    return sum(int(fields[name].split()[0]) for name in ("RssAnon", "VmSwap")) / 1024.0
+
+
+def is_flat(memory: dict[str, float]) -> bool:
+    """Whether neither the resident nor its own memory grows by as much as the limit."""
+    return max(memory["slope_mb_per_h"], memory["own_slope_mb_per_h"]) < MEMORY_LIMIT_MB_PER_H
 
 
 if __name__ == "__main__":

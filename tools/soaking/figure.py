@@ -18,7 +18,10 @@ def draw(result: dict[str, Any], path: Path) -> None:
     FigureCanvasSVG(figure)
     memory, age, cpu = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 2))
     series, minutes = result["series"], result["by_minute"]
-    memory.plot(series["minute"], series["rss_mb"], color="tab:blue", lw=1.2)
+    memory.plot(series["minute"], series["rss_mb"], color="tab:blue", lw=1.2, label="resident")
+    memory.plot(
+        series["minute"], series["own_mb"], color="tab:cyan", lw=1.2, label="its own, in RAM or paged out"
+    )
     fit = result["memory"]
     t = [fit["from_minute"], series["minute"][-1]]
     memory.plot(
@@ -29,7 +32,8 @@ def draw(result: dict[str, Any], path: Path) -> None:
         lw=1.2,
         label=f"{fit['slope_mb_per_h']:+.2f} MB an hour, from minute {fit['from_minute']:g} on",
     )
-    memory.set_ylabel("resident memory (MB)")
+    memory.set_ylim(bottom=0)
+    memory.set_ylabel("memory (MB)")
     memory.legend(loc="lower right", frameon=False)
     at = [one["minute"] for one in minutes]
     for key, colour in (("p50_ms", "tab:green"), ("p99_ms", "tab:orange"), ("max_ms", "tab:red")):

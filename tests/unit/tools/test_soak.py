@@ -1,5 +1,7 @@
 """Two minutes of the soak in simulated time, and whether its judge sees what is wrong."""
 
+import os
+import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +22,7 @@ from rtbci.record.xdf_read import XdfFile, read_xdf_file
 from rtbci.stream.source import Channel, Chunk, StreamInfo
 from rtbci.stream.synthetic import INDEX_LABEL, SyntheticSource
 from tests.tiny import HOP_S, WINDOW_S, write_paradigm
+from tools.soak import is_flat, own_mb
 from tools.soaking.judged import judge_hops, judge_recorded
 from tools.soaking.plan import CHANNELS, KINDS, NumberedAmp, soak_scenario
 
@@ -126,3 +129,20 @@ def test_what_is_in_the_file_is_compared_with_what_was_sent(tmp_path: Path) -> N
     assert found == (3900, 3, 0, 0, 0)  # the signal, the journal, checksums
     assert judge_recorded(file, faults[1:], RATE_HZ).n_missing == 100
     assert judge_recorded(file, faults[:1], RATE_HZ).n_wrong_stamps == 500
+
+
+# -- memory --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_memory_that_was_taken_is_seen() -> None:
+    before = own_mb(os.getpid())
+    held = np.ones(40 << 17)  # 40 MB
+    assert 35.0 < own_mb(os.getpid()) - before < 80.0
+    del held
+
+
+def test_a_leak_is_one_when_the_system_pages_out_meanwhile() -> None:
+    assert is_flat({"slope_mb_per_h": -20.0, "own_slope_mb_per_h": 0.4})
+    assert not is_flat({"slope_mb_per_h": -20.0, "own_slope_mb_per_h": 3.0})
+    assert not is_flat({"slope_mb_per_h": 3.0, "own_slope_mb_per_h": 0.4})
