@@ -4,6 +4,8 @@ A recipe is a folder with a `recipe.toml`: an engine (what can be compiled) or a
 decoded). Nothing in this package names a recipe; recipes name things of this package.
 """
 
+import difflib
+import shlex
 from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
@@ -19,7 +21,7 @@ from rtbci.errors import ConfigError
 from rtbci.flash_settings import FLASH_CLASSES, FlashSettings
 from rtbci.guard_settings import GuardSettings
 from rtbci.recipe_extends import joined, resolved
-from rtbci.recipe_packages import packaged_recipe
+from rtbci.recipe_packages import packaged_recipe, packaged_recipes
 from rtbci.settings import Settings, check_settings, read_toml
 from rtbci.stage_settings import (
     BandpassSettings,
@@ -210,6 +212,14 @@ class ParadigmRecipe(Settings):
         return self.folder / self.population if self.population else None
 
     @property
+    def option(self) -> str:
+        """What ``--paradigm`` takes for it, quoted for a shell: its name where that is enough, else its folder."""
+        places = packaged_recipes("paradigms") | {self.name: recipes_root() / "paradigms" / self.name}
+        known = [name for name, folder in places.items() if folder.resolve() == self.folder]
+        place = self.name if self.folder == Path() else str(self.folder)  # one that was not read from a file
+        return shlex.quote(next(iter(known), place))
+
+    @property
     def idle(self) -> int | None:
         """Index of the class that means "does nothing"; see `idle_class`."""
         return idle_class(self.classes)
@@ -283,9 +293,18 @@ def find_recipe(kind: Kind, name: str, base: Path | None = None) -> Path:
             return folder
     if not looks_like_path and (packaged := packaged_recipe(kind, name)) is not None:
         return packaged
-    raise ConfigError(
-        f"{kind}: no recipe '{name}', have {', '.join(list_recipes(kind)) or 'none'}; "
-        "give one of these, or the path of a folder with a recipe.toml"
+    raise ConfigError(_not_found(kind, name))
+
+
+def _not_found(kind: Kind, name: str) -> str:
+    shipped = list_recipes(kind)
+    packaged = sorted(set(packaged_recipes(kind)) - set(shipped))
+    more = f", and of other packages {', '.join(packaged)}" if packaged else ""
+    near = difflib.get_close_matches(name, [*shipped, *packaged], n=1)
+    hint = f" ({near[0]}?)" if near else ""
+    return (
+        f"{kind}: no recipe '{name}', have {', '.join(shipped) or 'none'}{more}; "
+        f"give one of these{hint}, or the path of a folder with a recipe.toml"
     )
 
 
