@@ -37,7 +37,7 @@ __all__ = [
 JSON_NAME = "session.json"
 SCHEMA = 1
 PACKAGES = ("rtbci", "numpy", "scipy", "pylsl", "onnxruntime", "openvino", "msgspec")
-LATER = {"flashes", "value", "rhythms", "takes", "electrodes", "weights"}
+LATER = {"flashes", "value", "rhythms", "takes", "electrodes", "weights", "start"}
 """Keys of recipes, their input and branches that were added since sessions are recorded: one that says nothing there has its old hash."""
 
 
