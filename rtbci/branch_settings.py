@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rtbci.settings import Settings
+from rtbci.settings import LATER, Settings
 
 __all__ = ["BranchSettings", "StimulusSettings"]
 
@@ -28,9 +28,9 @@ class BranchSettings(Settings):
     frequencies_hz: tuple[Annotated[float, Field(ge=0)], ...] = ()
     n_harmonics: int = Field(default=3, ge=1, le=10)
     lengths_s: tuple[Positive, ...] = ()
-    electrodes: tuple[str, ...] = ()
-    weights: tuple[float, ...] = ()
-    start: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
+    electrodes: Annotated[tuple[str, ...], LATER] = ()
+    weights: Annotated[tuple[float, ...], LATER] = ()
+    start: Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], LATER] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _complete(self) -> "BranchSettings":

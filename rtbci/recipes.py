@@ -22,7 +22,7 @@ from rtbci.flash_settings import FLASH_CLASSES, FlashSettings
 from rtbci.guard_settings import GuardSettings
 from rtbci.recipe_extends import joined, resolved
 from rtbci.recipe_packages import packaged_recipe, packaged_recipes
-from rtbci.settings import Settings, check_settings, read_toml
+from rtbci.settings import LATER, Settings, check_settings, read_toml
 from rtbci.stage_settings import (
     BandpassSettings,
     DecimateSettings,
@@ -87,7 +87,7 @@ class InputSettings(Settings):
     required: tuple[str, ...] = ()
     min_found: int = Field(default=1, ge=1)
     unit_check: bool = True
-    takes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    takes: Annotated[dict[str, tuple[str, ...]], LATER] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _can_be_met(self) -> "InputSettings":
@@ -163,10 +163,10 @@ class ParadigmRecipe(Settings):
     markers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     trial_s: Positive | None = None  # how long a cue holds that no marker ends; see `rtbci.evaluate.trials`
     stimulus: StimulusSettings | None = None
-    guard: Annotated[GuardSettings | None, Field(exclude_if=lambda one: one is None)] = None
-    value: ValueSettings | None = None
-    rhythms: tuple[RhythmSettings, ...] = ()  # of the synthetic user
-    flashes: FlashSettings | None = None
+    guard: Annotated[GuardSettings | None, LATER] = None
+    value: Annotated[ValueSettings | None, LATER] = None
+    rhythms: Annotated[tuple[RhythmSettings, ...], LATER] = ()  # of the synthetic user
+    flashes: Annotated[FlashSettings | None, LATER] = None
     population: str | None = None
     folder: Path = Field(default=Path(), exclude=True)
     files: tuple[Path, ...] = Field(default=(), exclude=True)
