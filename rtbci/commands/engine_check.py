@@ -1,6 +1,8 @@
 """`rtbci engine check`: engines against the reference, on every back end that can be used here."""
 
-from collections.abc import Iterator, Sequence
+import fnmatch
+import itertools
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -55,7 +57,7 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
     Parameters
     ----------
     names : sequence of str
-        Engines; empty: all that come with rtbci.
+        Engines by name, pattern (``dare_*``) or folder; empty: all that come with rtbci.
     backends, precisions : sequence of str
         Only these; empty: all. A back end that is named and cannot be used counts as a fault.
     out : Output
@@ -67,15 +69,26 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
     """
     if unknown := [name for name in backends if name not in BACKENDS]:
         raise ConfigError(f"check: no back end {', '.join(unknown)}, have {', '.join(BACKENDS)}")
-    recipes = [read_engine(name) for name in names or list_recipes("engines")]
+    recipes = [read_engine(name) for name in _named(names)]
     console = console_of()
     usable = [one for one in what_is_there() if not backends or one.backend in backends]
-    results = [
-        result
+    planned = [
+        (recipe, one, precision)
         for recipe in recipes
         for one in ([PLUGIN] if recipe.plugin else usable)
-        for result in _results(recipe, one, precisions, bool(backends), console)
+        for precision in _precisions(recipe, one)
+        if not precisions or precision in precisions
     ]
+    n_runs = sum(not _why_not(recipe, one) for recipe, one, _ in planned)
+    results: list[_Result] = []
+    i_run = 0
+    for recipe, one, precision in planned:
+        if why := _why_not(recipe, one):
+            results.append(_Result(recipe.name, one.backend, precision, None, why, bool(backends)))
+            continue
+        i_run += 1
+        teller_of(console)(f"{i_run} of {n_runs}: {recipe.name} on {one.backend} in {precision}")
+        results.append(_result(recipe, one.backend, precision, console))
     reports = [one.report for one in results if one.report is not None]
     if not reports and not any(one.is_fault for one in results):
         raise ConfigError(f"check: nothing to check in {', '.join(precisions)}; leave --precision out")
@@ -86,27 +99,31 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
     return all(report.passed for report in reports) and not any(one.is_fault for one in results)
 
 
-def _results(
-    recipe: EngineRecipe, one: Usable, precisions: Sequence[str], is_named: bool, console: Console
-) -> Iterator[_Result]:
-    all_: Sequence[Precision] = recipe.precisions if one.backend in COMPILERS else ("fp32",)
-    for precision in all_:
-        if precisions and precision not in precisions:
-            continue
-        if one.backend == "torch" and not has_torch_weights(recipe):
-            why = f"{recipe.name} has no weights for it"
-            yield _Result(recipe.name, one.backend, precision, None, why, is_named)
-            continue
-        if not one.can_run:
-            yield _Result(recipe.name, one.backend, precision, None, one.why_not, is_named)
-            continue
-        try:
-            yield _Result(
-                recipe.name, one.backend, precision, _report(recipe, one.backend, precision, console)
-            )
-        except Exception as error:
-            # Whatever a library raises is a finding; the other engines are checked all the same.
-            yield _Result(recipe.name, one.backend, precision, None, words_of(error), True)
+def _precisions(recipe: EngineRecipe, one: Usable) -> Sequence[Precision]:
+    return recipe.precisions if one.backend in COMPILERS else ("fp32",)
+
+
+def _why_not(recipe: EngineRecipe, one: Usable) -> str:
+    """Why an engine cannot be checked on a back end here; empty where it can."""
+    if one.backend == "torch" and not has_torch_weights(recipe):
+        return f"{recipe.name} has no weights for it"
+    return "" if one.can_run else one.why_not
+
+
+def _result(recipe: EngineRecipe, backend: str, precision: Precision, console: Console) -> _Result:
+    try:
+        report = _report(recipe, backend, precision, console)
+    except Exception as error:
+        # Whatever a library raises is a finding; the other engines are checked all the same.
+        return _Result(recipe.name, backend, precision, None, words_of(error), True)
+    return _Result(recipe.name, backend, precision, report)
+
+
+def _named(names: Sequence[str]) -> list[str]:
+    """Engines that are meant: patterns are of those that come with rtbci."""
+    known = list_recipes("engines")
+    found = [fnmatch.filter(known, one) or [one] for one in names] if names else [known]
+    return list(dict.fromkeys(itertools.chain.from_iterable(found)))
 
 
 def _report(recipe: EngineRecipe, backend: str, precision: Precision, console: Console) -> GateReport:
