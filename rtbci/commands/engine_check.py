@@ -4,6 +4,7 @@ import fnmatch
 import itertools
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,6 +24,7 @@ from rtbci.backends.gate import (
 from rtbci.backends.gated import gate_of
 from rtbci.backends.plugin_session import BACKEND, open_plugin
 from rtbci.backends.registry import BACKENDS, open_session
+from rtbci.backends.remembering import RememberingSession
 from rtbci.backends.session import Precision, Session
 from rtbci.backends.usable import Usable, what_is_there
 from rtbci.backends.words import words_of
@@ -82,13 +84,14 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
     n_runs = sum(not _why_not(recipe, one) for recipe, one, _ in planned)
     results: list[_Result] = []
     i_run = 0
-    for recipe, one, precision in planned:
-        if why := _why_not(recipe, one):
-            results.append(_Result(recipe.name, one.backend, precision, None, why, bool(backends)))
-            continue
-        i_run += 1
-        teller_of(console)(f"{i_run} of {n_runs}: {recipe.name} on {one.backend} in {precision}")
-        results.append(_result(recipe, one.backend, precision, console))
+    with closing(_References()) as compared:
+        for recipe, one, precision in planned:
+            if why := _why_not(recipe, one):
+                results.append(_Result(recipe.name, one.backend, precision, None, why, bool(backends)))
+                continue
+            i_run += 1
+            teller_of(console)(f"{i_run} of {n_runs}: {recipe.name} on {one.backend} in {precision}")
+            results.append(_result(recipe, one.backend, precision, console, compared))
     reports = [one.report for one in results if one.report is not None]
     if not reports and not any(one.is_fault for one in results):
         raise ConfigError(f"check: nothing to check in {', '.join(precisions)}; leave --precision out")
@@ -110,9 +113,32 @@ def _why_not(recipe: EngineRecipe, one: Usable) -> str:
     return "" if one.can_run else one.why_not
 
 
-def _result(recipe: EngineRecipe, backend: str, precision: Precision, console: Console) -> _Result:
+class _References:
+    """What the engines are compared with; one for all back ends of an engine, so that it computes the windows once."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._session: Session | None = None
+
+    def of(self, recipe: EngineRecipe) -> Session:
+        """The reference of an engine; that of the one before it is closed."""
+        if self._session is None or self._folder != recipe.folder:
+            self.close()
+            self._session, self._folder = RememberingSession(open_reference(recipe)), recipe.folder
+        return self._session
+
+    def close(self) -> None:
+        """Close the newest; may be called more than once."""
+        if self._session is not None:
+            self._session.close()
+        self._session = None
+
+
+def _result(
+    recipe: EngineRecipe, backend: str, precision: Precision, console: Console, references: _References
+) -> _Result:
     try:
-        report = _report(recipe, backend, precision, console)
+        report = _report(recipe, backend, precision, console, references)
     except Exception as error:
         # Whatever a library raises is a finding; the other engines are checked all the same.
         return _Result(recipe.name, backend, precision, None, words_of(error), True)
@@ -126,14 +152,24 @@ def _named(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(itertools.chain.from_iterable(found)))
 
 
-def _report(recipe: EngineRecipe, backend: str, precision: Precision, console: Console) -> GateReport:
+def _report(
+    recipe: EngineRecipe, backend: str, precision: Precision, console: Console, references: _References
+) -> GateReport:
     told = teller_of(console)
     if recipe.plugin:
         return _plugin_report(recipe)
     cache = EngineCache(told=told)
     session = _open(recipe, backend, precision, cache, console)
     try:
-        return gate_of(session, recipe, cache, told, anew=True, max_batch=1 if backend in COMPILERS else None)
+        return gate_of(
+            session,
+            recipe,
+            cache,
+            told,
+            anew=True,
+            max_batch=1 if backend in COMPILERS else None,
+            reference=references.of(recipe),
+        )
     finally:
         session.close()
 

@@ -9,9 +9,11 @@ import pytest
 
 from rtbci import cli
 from rtbci.backends.cache import EngineCache, engines_root
+from rtbci.backends.gate import open_reference
+from rtbci.backends.session import Session
 from rtbci.commands import engine_check
 from rtbci.errors import EngineError
-from rtbci.recipes import read_engine
+from rtbci.recipes import EngineRecipe, read_engine
 from tests.engine_stand_ins import FakeCompiler, give_gpu, write_compilable
 
 Call = Callable[..., tuple[object, str, str]]
@@ -151,9 +153,19 @@ def test_build_that_cannot_be_kept_is_an_error(
     assert (tmp_path / "e.bin").stat().st_size > 0
 
 
-def test_check_passes_and_fits(call: Call, tiny: Path, gpu: dict[str, FakeCompiler]) -> None:
+def test_check_passes_and_fits(
+    call: Call, tiny: Path, gpu: dict[str, FakeCompiler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def counted(recipe: EngineRecipe) -> Session:
+        opened.append(recipe.name)
+        return open_reference(recipe)
+
+    monkeypatch.setattr(engine_check, "open_reference", counted)
     status, said, told = call("check", tiny)
     assert status == 0, said + told
+    assert len(opened) == 1  # one reference for all of them
     assert "1 of 6: tiny on onnxruntime in fp32" in told
     assert "6 of 6: tiny on tensorrt_rtx in fp16" in told
     assert fits(said.partition("reference")[0]), said
