@@ -2,7 +2,7 @@
 
 import hashlib
 
-from rtbci.backends.session import Float32Array, Session
+from rtbci.backends.session import Float32Array, Precision, Session
 
 __all__ = ["RememberingSession"]
 
@@ -27,7 +27,8 @@ class RememberingSession:
             session.network_id,
             session.engine_id,
         )
-        self.precision, self.device = session.precision, session.device
+        self.precision: Precision = session.precision
+        self.device = session.device
         self.input_shape, self.output_shape = session.input_shape, session.output_shape
         self._known: dict[tuple[tuple[int, ...], bytes], Float32Array] = {}
 

@@ -74,7 +74,7 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
     recipes = [read_engine(name) for name in _named(names)]
     console = console_of()
     usable = [one for one in what_is_there() if not backends or one.backend in backends]
-    planned = [
+    planned: list[tuple[EngineRecipe, Usable, Precision]] = [
         (recipe, one, precision)
         for recipe in recipes
         for one in ([PLUGIN] if recipe.plugin else usable)
@@ -124,7 +124,8 @@ class _References:
         """The reference of an engine; that of the one before it is closed."""
         if self._session is None or self._folder != recipe.folder:
             self.close()
-            self._session, self._folder = RememberingSession(open_reference(recipe)), recipe.folder
+            self._folder = recipe.folder
+            self._session = RememberingSession(open_reference(recipe))
         return self._session
 
     def close(self) -> None:
