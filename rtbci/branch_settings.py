@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rtbci.settings import Settings
+from rtbci.settings import LATER, Settings
 
 __all__ = ["BranchSettings", "StimulusSettings"]
 
@@ -17,7 +17,7 @@ class BranchSettings(Settings):
 
     A branch of kind ``power`` may have its weights here: one for each band, of the log power of its electrodes; see
     `rtbci.probe.band_power`. A branch of kind ``cca`` has a frequency for each class, 0 for the one that looks at nothing, and windows of
-    several lengths.
+    several lengths. A branch of kind ``epochs`` may say how probable each class is at the start; without, all are the same.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -28,8 +28,9 @@ class BranchSettings(Settings):
     frequencies_hz: tuple[Annotated[float, Field(ge=0)], ...] = ()
     n_harmonics: int = Field(default=3, ge=1, le=10)
     lengths_s: tuple[Positive, ...] = ()
-    electrodes: tuple[str, ...] = ()
-    weights: tuple[float, ...] = ()
+    electrodes: Annotated[tuple[str, ...], LATER] = ()
+    weights: Annotated[tuple[float, ...], LATER] = ()
+    start: Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], LATER] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _complete(self) -> "BranchSettings":
@@ -37,6 +38,11 @@ class BranchSettings(Settings):
             raise ValueError(f"branch '{self.name}' of kind {self.kind} has no engine; name one")
         if self.weights or self.electrodes:
             self._check_weights()
+        if self.start and (self.kind != "epochs" or abs(sum(self.start.values()) - 1.0) > 1e-6):
+            raise ValueError(
+                f"branch '{self.name}' of kind {self.kind} has a start with the sum {sum(self.start.values()):g}, need kind epochs "
+                "and the sum 1; or leave it out"
+            )
         if self.kind == "cca":
             self._check_cca()
         elif self.frequencies_hz or self.lengths_s:
@@ -72,13 +78,17 @@ class BranchSettings(Settings):
             )
 
     def check_classes(self, classes: Sequence[str], idle: int | None) -> None:
-        """Refuse frequencies that are not those of the classes, of which `idle` is the one that looks at nothing.
+        """Refuse frequencies and a start that are not those of the classes, of which `idle` is the one that looks at nothing.
 
         Raises
         ------
         ValueError
-            When there is not one for each, or another one than `idle` is 0.
+            When there is not one for each, or another frequency than that of `idle` is 0.
         """
+        if self.start and set(self.start) != set(classes):
+            raise ValueError(
+                f"branch '{self.name}' has a start for {sorted(self.start)}, classes are {list(classes)}; need one for each"
+            )
         zeros = [i for i, one in enumerate(self.frequencies_hz) if not one]
         wanted = [] if idle is None else [idle]
         if self.kind == "cca" and (len(self.frequencies_hz) != len(classes) or zeros != wanted):

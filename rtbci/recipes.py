@@ -4,6 +4,8 @@ A recipe is a folder with a `recipe.toml`: an engine (what can be compiled) or a
 decoded). Nothing in this package names a recipe; recipes name things of this package.
 """
 
+import difflib
+import shlex
 from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
@@ -19,8 +21,8 @@ from rtbci.errors import ConfigError
 from rtbci.flash_settings import FLASH_CLASSES, FlashSettings
 from rtbci.guard_settings import GuardSettings
 from rtbci.recipe_extends import joined, resolved
-from rtbci.recipe_packages import packaged_recipe
-from rtbci.settings import Settings, check_settings, read_toml
+from rtbci.recipe_packages import packaged_recipe, packaged_recipes
+from rtbci.settings import LATER, Settings, check_settings, read_toml
 from rtbci.stage_settings import (
     BandpassSettings,
     DecimateSettings,
@@ -85,7 +87,7 @@ class InputSettings(Settings):
     required: tuple[str, ...] = ()
     min_found: int = Field(default=1, ge=1)
     unit_check: bool = True
-    takes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    takes: Annotated[dict[str, tuple[str, ...]], LATER] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _can_be_met(self) -> "InputSettings":
@@ -161,10 +163,10 @@ class ParadigmRecipe(Settings):
     markers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     trial_s: Positive | None = None  # how long a cue holds that no marker ends; see `rtbci.evaluate.trials`
     stimulus: StimulusSettings | None = None
-    guard: Annotated[GuardSettings | None, Field(exclude_if=lambda one: one is None)] = None
-    value: ValueSettings | None = None
-    rhythms: tuple[RhythmSettings, ...] = ()  # of the synthetic user
-    flashes: FlashSettings | None = None
+    guard: Annotated[GuardSettings | None, LATER] = None
+    value: Annotated[ValueSettings | None, LATER] = None
+    rhythms: Annotated[tuple[RhythmSettings, ...], LATER] = ()  # of the synthetic user
+    flashes: Annotated[FlashSettings | None, LATER] = None
     population: str | None = None
     folder: Path = Field(default=Path(), exclude=True)
     files: tuple[Path, ...] = Field(default=(), exclude=True)
@@ -208,6 +210,14 @@ class ParadigmRecipe(Settings):
     def population_folder(self) -> Path | None:
         """Folder of the population's profile; None where the recipe names none."""
         return self.folder / self.population if self.population else None
+
+    @property
+    def option(self) -> str:
+        """What ``--paradigm`` takes for it, quoted for a shell: its name where that is enough, else its folder."""
+        places = packaged_recipes("paradigms") | {self.name: recipes_root() / "paradigms" / self.name}
+        known = [name for name, folder in places.items() if folder.resolve() == self.folder]
+        place = self.name if self.folder == Path() else str(self.folder)  # one that was not read from a file
+        return shlex.quote(next(iter(known), place))
 
     @property
     def idle(self) -> int | None:
@@ -283,9 +293,18 @@ def find_recipe(kind: Kind, name: str, base: Path | None = None) -> Path:
             return folder
     if not looks_like_path and (packaged := packaged_recipe(kind, name)) is not None:
         return packaged
-    raise ConfigError(
-        f"{kind}: no recipe '{name}', have {', '.join(list_recipes(kind)) or 'none'}; "
-        "give one of these, or the path of a folder with a recipe.toml"
+    raise ConfigError(_not_found(kind, name))
+
+
+def _not_found(kind: Kind, name: str) -> str:
+    shipped = list_recipes(kind)
+    packaged = sorted(set(packaged_recipes(kind)) - set(shipped))
+    more = f", and of other packages {', '.join(packaged)}" if packaged else ""
+    near = difflib.get_close_matches(name, [*shipped, *packaged], n=1)
+    hint = f" ({near[0]}?)" if near else ""
+    return (
+        f"{kind}: no recipe '{name}', have {', '.join(shipped) or 'none'}{more}; "
+        f"give one of these{hint}, or the path of a folder with a recipe.toml"
     )
 
 

@@ -9,17 +9,24 @@ import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rtbci.errors import ConfigError
 
-__all__ = ["Settings", "check_settings", "read_toml"]
+__all__ = ["LATER", "Settings", "check_settings", "read_toml"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 MAX_BYTES = 1 << 20
 DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")
 """A key of so many parts; for thousands the parser wants gigabytes."""
+
+
+LATER = Field(exclude_if=lambda one: not one)
+"""In the annotation of a key that was added since sessions are recorded: a recipe that says nothing there has its old hash.
+
+What is empty by default is left out of what is dumped while it is empty, and so of what `recipe_sha256` and `chain_hash` see.
+"""
 
 
 class Settings(BaseModel):

@@ -1,6 +1,7 @@
 """The gate with a memory: run once for an engine on a computer, then remembered in the cache."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 
 import msgspec
 
@@ -26,6 +27,7 @@ def gate_of(
     paradigms: Sequence[ParadigmRecipe] = (),
     max_batch: int | None = None,
     anew: bool = False,
+    reference: Session | None = None,
 ) -> GateReport:
     """What the gate finds, or found, about a session.
 
@@ -44,6 +46,8 @@ def gate_of(
         Largest batch of a compiled engine; the recipe's by default.
     anew : bool
         Run the gate whatever is remembered.
+    reference : Session, optional
+        One that is open already, see `open_reference`; not closed here.
 
     Raises
     ------
@@ -68,12 +72,9 @@ def gate_of(
     if not anew and (found := store.find(key)) is not None:
         return found
     told(f"engine '{recipe.name}': comparing {session.backend} in {session.precision} with {key.reference}")
-    reference = open_reference(recipe)
-    try:
-        report = check_session(session, recipe, reference, key.reference, max_batch)
-        decisions = check_decisions(session, reference, recipe, decoders)
-    finally:
-        reference.close()
+    with nullcontext(reference) if reference is not None else closing(open_reference(recipe)) as known:
+        report = check_session(session, recipe, known, key.reference, max_batch)
+        decisions = check_decisions(session, known, recipe, decoders)
     report = msgspec.structs.replace(report, decisions=tuple(decisions))
     store.write(key, report)
     return report

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from queue import Empty
 
 from rtbci.calibrate.calibration_decoder import CalibrationDecoder
@@ -10,7 +11,7 @@ from rtbci.calibrate.trial import CalibrationTrial, TrialTiming
 from rtbci.errors import ChannelError, FileFormatError
 from rtbci.replay.recording import Recording
 from rtbci.runtime.intake import Intake
-from rtbci.stream.source import Chunk, Marker
+from rtbci.stream.source import UNSEEN, Chunk, Marker
 
 __all__ = ["trials_of_recordings"]
 
@@ -38,14 +39,15 @@ def trials_of_recordings(
         See `rtbci.calibrate.cutter.timing_of`.
     class_of : callable, optional
         Class that a marker's text stands for, or None. Default: the recipe's (see
-        `rtbci.calibrate.markers.with_markers` for more texts).
+        `rtbci.calibrate.markers.with_markers` for more texts), and a class's own name, which is what a calibration's cues
+        are recorded as.
     unit : str
         Of the recordings, where they state it wrongly; see `Decoder.open`.
 
     Yields
     ------
     CalibrationTrial
-        In the order of their cues, numbered through all recordings; `t_cue` in seconds from the first recording's first
+        In the order of their cues, of which a marker ``unseen`` takes the one before it back, numbered through all recordings; `t_cue` in seconds from the first recording's first
         sample, the others behind it with 10 s between. Breaks of the stream reject the trials that they fall into; so does the recording's end, where
         windows are missing.
 
@@ -58,7 +60,7 @@ def trials_of_recordings(
     RtbciError
         What the decoder says of a stream that it cannot use.
     """
-    known = class_of or decoder.recipe.class_of
+    known = class_of or partial(_class_of, decoder)
     cues = [_cues(one, known) for one in recordings]
     if not any(cues):
         texts = sorted({marker.value for one in recordings for marker in one.markers})
@@ -90,9 +92,19 @@ def _check_alike(recordings: Sequence[Recording]) -> None:
             )
 
 
+def _class_of(decoder: CalibrationDecoder, text: str) -> str | None:
+    return decoder.recipe.class_of(text) or (text if text in decoder.classes else None)
+
+
 def _cues(recording: Recording, class_of: Callable[[str], str | None]) -> list[Marker]:
-    named = [Marker(t, class_of(text) or "") for t, text in sorted(recording.markers) if t >= 0]
-    return [one for one in named if one.value]
+    """Cues of a recording, but for those of trials that were not seen to their end."""
+    cues: list[Marker] = []
+    for t, text in sorted(recording.markers, key=lambda one: one.t_lsl):  # at one time: as they came
+        if text == UNSEEN and cues:
+            cues.pop()
+        elif t >= 0 and (name := class_of(text)):
+            cues.append(Marker(t, name))
+    return cues
 
 
 def _played(

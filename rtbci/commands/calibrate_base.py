@@ -1,5 +1,6 @@
 """What calibrations have in common, live or from recordings: decoder, store, the end."""
 
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -131,7 +132,7 @@ class Calibration:
     @property
     def resume_command(self) -> str:
         """What goes on with this calibration."""
-        return f"rtbci calibrate --paradigm {self.config.paradigm} --user {self.config.user} --resume"
+        return f"rtbci calibrate --paradigm {shlex.quote(self.config.paradigm)} --user {self.config.user} --resume"
 
     def say(self, line: str) -> None:
         """Print a line as it is."""

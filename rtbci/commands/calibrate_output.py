@@ -1,5 +1,6 @@
 """What `rtbci calibrate` says at its end."""
 
+import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -52,7 +53,7 @@ def say_result(console: Console, result: Result, report: Path, paradigm: str = "
             f"profile      generation {record.generation} in {result.folder}", highlight=False, soft_wrap=True
         )
         console.print(
-            f"next         rtbci run --paradigm {paradigm or record.paradigm} --user {record.user}",
+            f"next         rtbci run --paradigm {shlex.quote(paradigm or record.paradigm)} --user {record.user}",
             highlight=False,
             soft_wrap=True,
         )

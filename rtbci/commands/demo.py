@@ -1,5 +1,6 @@
 """`rtbci demo`: the main job without hardware, in one terminal."""
 
+import shlex
 from collections import deque
 from contextlib import ExitStack
 
@@ -155,5 +156,6 @@ def _say_trials(console: Console, score: Score) -> None:
 
 def _say(console: Console, report: Report, board: DemoBoard, paradigm: str, is_hands: bool) -> None:
     say_run(console, report, board.latency)
-    amp = "rtbci amp" if is_hands else f"rtbci amp --paradigm {paradigm}"
-    console.print(f"next         {amp}  |  rtbci run --paradigm {paradigm}  |  rtbci listen", highlight=False)
+    named = f"--paradigm {shlex.quote(paradigm)}"
+    amp = "rtbci amp" if is_hands else f"rtbci amp {named}"
+    console.print(f"next         {amp}  |  rtbci run {named}  |  rtbci listen", highlight=False)

@@ -140,5 +140,5 @@ def demo_night(
         tell(f"cut short after {len(found.stages) / 120:.1f} h of the night; --seconds gives it more time")
     tell("A simulated sleeper: this shows the decoder at work, not how well it stages anybody's sleep.")
     tell(
-        f"next: rtbci amp --paradigm {recipe.name}  |  rtbci run --paradigm {recipe.name}  |  rtbci night hypnogram last"
+        f"next: rtbci amp --paradigm {recipe.option}  |  rtbci run --paradigm {recipe.option}  |  rtbci night hypnogram last"
     )

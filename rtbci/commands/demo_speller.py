@@ -155,7 +155,7 @@ def _say(
         )
     say_run(console, report, board.latency)
     console.print(
-        f"next         rtbci speller page --paradigm {recipe.name}  |  rtbci amp --paradigm {recipe.name} --follow "
-        f"rtbci-speller  |  rtbci run --paradigm {recipe.name}",
+        f"next         rtbci speller page --paradigm {recipe.option}  |  rtbci amp --paradigm {recipe.option} --follow "
+        f"rtbci-speller  |  rtbci run --paradigm {recipe.option}",
         highlight=False,
     )

@@ -139,7 +139,7 @@ def import_(
 @app.command()
 def check(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Engines by name or folder (default: all).")
+        list[str] | None, typer.Argument(help="Engines by name, pattern ('dare_*') or folder (default: all).")
     ] = None,
     backend: Annotated[str, typer.Option(help="Back ends, as onnxruntime,openvino (default: all).")] = "",
     precision: Annotated[str, typer.Option(help="As fp32,fp16 (default: all of the recipe).")] = "",

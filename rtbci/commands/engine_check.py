@@ -1,7 +1,10 @@
 """`rtbci engine check`: engines against the reference, on every back end that can be used here."""
 
-from collections.abc import Iterator, Sequence
+import fnmatch
+import itertools
+from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,6 +24,7 @@ from rtbci.backends.gate import (
 from rtbci.backends.gated import gate_of
 from rtbci.backends.plugin_session import BACKEND, open_plugin
 from rtbci.backends.registry import BACKENDS, open_session
+from rtbci.backends.remembering import RememberingSession
 from rtbci.backends.session import Precision, Session
 from rtbci.backends.usable import Usable, what_is_there
 from rtbci.backends.words import words_of
@@ -55,7 +59,7 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
     Parameters
     ----------
     names : sequence of str
-        Engines; empty: all that come with rtbci.
+        Engines by name, pattern (``dare_*``) or folder; empty: all that come with rtbci.
     backends, precisions : sequence of str
         Only these; empty: all. A back end that is named and cannot be used counts as a fault.
     out : Output
@@ -67,15 +71,27 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
     """
     if unknown := [name for name in backends if name not in BACKENDS]:
         raise ConfigError(f"check: no back end {', '.join(unknown)}, have {', '.join(BACKENDS)}")
-    recipes = [read_engine(name) for name in names or list_recipes("engines")]
+    recipes = [read_engine(name) for name in _named(names)]
     console = console_of()
     usable = [one for one in what_is_there() if not backends or one.backend in backends]
-    results = [
-        result
+    planned: list[tuple[EngineRecipe, Usable, Precision]] = [
+        (recipe, one, precision)
         for recipe in recipes
         for one in ([PLUGIN] if recipe.plugin else usable)
-        for result in _results(recipe, one, precisions, bool(backends), console)
+        for precision in _precisions(recipe, one)
+        if not precisions or precision in precisions
     ]
+    n_runs = sum(not _why_not(recipe, one) for recipe, one, _ in planned)
+    results: list[_Result] = []
+    i_run = 0
+    with closing(_References()) as compared:
+        for recipe, one, precision in planned:
+            if why := _why_not(recipe, one):
+                results.append(_Result(recipe.name, one.backend, precision, None, why, bool(backends)))
+                continue
+            i_run += 1
+            teller_of(console)(f"{i_run} of {n_runs}: {recipe.name} on {one.backend} in {precision}")
+            results.append(_result(recipe, one.backend, precision, console, compared))
     reports = [one.report for one in results if one.report is not None]
     if not reports and not any(one.is_fault for one in results):
         raise ConfigError(f"check: nothing to check in {', '.join(precisions)}; leave --precision out")
@@ -86,37 +102,75 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
     return all(report.passed for report in reports) and not any(one.is_fault for one in results)
 
 
-def _results(
-    recipe: EngineRecipe, one: Usable, precisions: Sequence[str], is_named: bool, console: Console
-) -> Iterator[_Result]:
-    all_: Sequence[Precision] = recipe.precisions if one.backend in COMPILERS else ("fp32",)
-    for precision in all_:
-        if precisions and precision not in precisions:
-            continue
-        if one.backend == "torch" and not has_torch_weights(recipe):
-            why = f"{recipe.name} has no weights for it"
-            yield _Result(recipe.name, one.backend, precision, None, why, is_named)
-            continue
-        if not one.can_run:
-            yield _Result(recipe.name, one.backend, precision, None, one.why_not, is_named)
-            continue
-        try:
-            yield _Result(
-                recipe.name, one.backend, precision, _report(recipe, one.backend, precision, console)
-            )
-        except Exception as error:
-            # Whatever a library raises is a finding; the other engines are checked all the same.
-            yield _Result(recipe.name, one.backend, precision, None, words_of(error), True)
+def _precisions(recipe: EngineRecipe, one: Usable) -> Sequence[Precision]:
+    return recipe.precisions if one.backend in COMPILERS else ("fp32",)
 
 
-def _report(recipe: EngineRecipe, backend: str, precision: Precision, console: Console) -> GateReport:
+def _why_not(recipe: EngineRecipe, one: Usable) -> str:
+    """Why an engine cannot be checked on a back end here; empty where it can."""
+    if one.backend == "torch" and not has_torch_weights(recipe):
+        return f"{recipe.name} has no weights for it"
+    return "" if one.can_run else one.why_not
+
+
+class _References:
+    """What the engines are compared with; one for all back ends of an engine, so that it computes the windows once."""
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._session: Session | None = None
+
+    def of(self, recipe: EngineRecipe) -> Session:
+        """The reference of an engine; that of the one before it is closed."""
+        if self._session is None or self._folder != recipe.folder:
+            self.close()
+            self._folder = recipe.folder
+            self._session = RememberingSession(open_reference(recipe))
+        return self._session
+
+    def close(self) -> None:
+        """Close the newest; may be called more than once."""
+        if self._session is not None:
+            self._session.close()
+        self._session = None
+
+
+def _result(
+    recipe: EngineRecipe, backend: str, precision: Precision, console: Console, references: _References
+) -> _Result:
+    try:
+        report = _report(recipe, backend, precision, console, references)
+    except Exception as error:
+        # Whatever a library raises is a finding; the other engines are checked all the same.
+        return _Result(recipe.name, backend, precision, None, words_of(error), True)
+    return _Result(recipe.name, backend, precision, report)
+
+
+def _named(names: Sequence[str]) -> list[str]:
+    """Engines that are meant: patterns are of those that come with rtbci."""
+    known = list_recipes("engines")
+    found = [fnmatch.filter(known, one) or [one] for one in names] if names else [known]
+    return list(dict.fromkeys(itertools.chain.from_iterable(found)))
+
+
+def _report(
+    recipe: EngineRecipe, backend: str, precision: Precision, console: Console, references: _References
+) -> GateReport:
     told = teller_of(console)
     if recipe.plugin:
         return _plugin_report(recipe)
     cache = EngineCache(told=told)
     session = _open(recipe, backend, precision, cache, console)
     try:
-        return gate_of(session, recipe, cache, told, anew=True, max_batch=1 if backend in COMPILERS else None)
+        return gate_of(
+            session,
+            recipe,
+            cache,
+            told,
+            anew=True,
+            max_batch=1 if backend in COMPILERS else None,
+            reference=references.of(recipe),
+        )
     finally:
         session.close()
 

@@ -1,13 +1,13 @@
 """`rtbci eval` of a paradigm that stages sleep: nights that people scored, decoded as live."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from rich.console import Console
 
-from rtbci.commands.eval_output import show_grid
-from rtbci.commands.options import teller_of
+from rtbci.commands.eval_output import show_grid, write_results
 from rtbci.errors import ConfigError
 from rtbci.evaluate.tables import Grid, markdown
 from rtbci.files import write_whole
@@ -55,7 +55,15 @@ def judge(
     grids = [_agreement_grid(recipe, scores), _confusion_grid(pooled(scores))]
     for grid in grids:
         show_grid(grid, console)
-    _write(recipe, scores, grids, json, markdown_file, plots, console)
+    write_results(
+        console,
+        json,
+        markdown_file,
+        plots,
+        write_json=partial(_write_json, recipe=recipe, scores=scores),
+        report=lambda: "\n".join(markdown(grid) for grid in grids) + "\n",
+        draw=partial(_draw, scores=scores),
+    )
 
 
 def _agreement_grid(recipe: ParadigmRecipe, scores: list[NightScore]) -> Grid:
@@ -96,31 +104,16 @@ def _confusion_grid(one: Agreement) -> Grid:
     return Grid("epochs: as people say (rows), as the decoder does (columns)", ("", *STAGES), rows)
 
 
-def _write(
-    recipe: ParadigmRecipe,
-    scores: list[NightScore],
-    grids: list[Grid],
-    json: Path | None,
-    markdown_file: Path | None,
-    plots: Path | None,
-    console: Console,
-) -> None:
-    written: list[Path] = []
-    if json is not None:
-        content: dict[str, Any] = {"paradigm": recipe.name, "nights": night_rows(scores)}
-        write_whole(json, msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
-        written.append(json)
-    report = markdown_file or (json.with_suffix(".md") if json is not None else None)
-    if report is not None:
-        write_whole(report, ("\n".join(markdown(grid) for grid in grids) + "\n").encode())
-        written.append(report)
-    if plots is not None:
-        from rtbci.night.drawn import write_png
+def _write_json(path: Path, recipe: ParadigmRecipe, scores: list[NightScore]) -> None:
+    content: dict[str, Any] = {"paradigm": recipe.name, "nights": night_rows(scores)}
+    write_whole(path, msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")
 
-        plots.mkdir(parents=True, exist_ok=True)
-        for one in scores:
-            path = plots / f"{one.name}.png"
-            write_png(path, one.decoded, one.name, one.scored)
-            written.append(path)
-    for path in written:
-        teller_of(console)(f"written: {path}")
+
+def _draw(folder: Path, scores: list[NightScore]) -> list[Path]:
+    from rtbci.night.drawn import write_png
+
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{one.name}.png" for one in scores]
+    for path, one in zip(paths, scores, strict=True):
+        write_png(path, one.decoded, one.name, one.scored)
+    return paths

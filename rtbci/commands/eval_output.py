@@ -5,7 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from rtbci.errors import FileFormatError
 from rtbci.evaluate.tables import Grid, markdown, rich_table
+from rtbci.files import write_whole
 
 __all__ = ["show_grid", "write_results"]
 
@@ -39,17 +41,28 @@ def write_results(
         Write to their path; `draw` returns what it wrote.
     report : callable
         Gives the Markdown.
+
+    Raises
+    ------
+    FileFormatError
+        When a place cannot be written to.
     """
-    if json is not None:
-        write_json(json)
-        _say(console, json)
     place = markdown_file or (json.with_suffix(".md") if json is not None else None)
-    if place is not None:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(report(), encoding="utf-8")
-        _say(console, place)
-    if plots is not None:
-        _say(console, *draw(plots))
+    try:
+        for path in filter(None, (json, place)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if json is not None:
+            write_json(json)
+            _say(console, json)
+        if place is not None:
+            write_whole(place, report().encode())
+            _say(console, place)
+        if plots is not None:
+            _say(console, *draw(plots))
+    except OSError as error:
+        raise FileFormatError(
+            f"{error.filename}: cannot be written ({error.strerror}), need a place for the results; choose another one"
+        ) from error
 
 
 def _say(console: Console, *paths: Path) -> None:

@@ -1,5 +1,6 @@
 """What `rtbci night` does."""
 
+import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,9 +97,9 @@ def yasa_profile(paradigm: str, out: Path | None, console: Console) -> None:
         if out.exists():
             raise ConfigError(f"--out: {out} is already there, need a new folder; choose another name")
         write_profile(out, made)
-        folder, use = out, f"--profile {out}"
+        folder, use = out, f"--profile {shlex.quote(str(out))}"
     tell(f"written: {folder} (YASA {version}, {len(tensors['root'])} trees)")
-    tell(f"next: rtbci run --paradigm {paradigm} {use}")
+    tell(f"next: rtbci run --paradigm {recipe.option} {use}")
     tell(
         "It knows only the past: its first minutes are worth little, and it was judged on whole nights (Vallat, Walker 2021)."
     )

@@ -105,7 +105,7 @@ def profile_lines(folder: Path, profile: Profile, reason: str) -> list[tuple[str
         ),
         ("paradigm", f"{profile.paradigm}: {', '.join(profile.classes)}"),
         ("created", profile.created or "not stated"),
-        ("accuracy", _accuracy(profile.accuracy) + _what(profile.accuracy)),
+        ("accuracy", _accuracy(profile.accuracy) if profile.accuracy is None else profile.accuracy.in_words),
         ("trials", str(profile.n_trials)),
         ("montage", _montage(profile)),
         ("chain", f"{profile.chain_hash[:12]}, {profile.rate_hz:g} Hz, windows of {_window(profile)}"),
@@ -140,10 +140,6 @@ def _accuracy(accuracy: Accuracy | None) -> str:
     if accuracy is None:
         return "not measured"
     return f"{accuracy.mean:.1f} % [{accuracy.low:.1f}, {accuracy.high:.1f}]"
-
-
-def _what(accuracy: Accuracy | None) -> str:
-    return "" if accuracy is None else f", {accuracy.what}, n = {accuracy.n}"
 
 
 def _montage(profile: Profile) -> str:

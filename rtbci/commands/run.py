@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from rtbci.commands.options import teller_of
 from rtbci.commands.recording import begin_recording, say_recorded, say_recording
 from rtbci.commands.resuming import profile_to_go_on, say_resumed, take_up
 from rtbci.commands.run_sockets import RunSockets, open_sockets
@@ -190,12 +191,8 @@ def _introduce(console: Console, config: RunConfig, decoder: Decoder, address: s
             f"decoder: {decoder.recipe.name}, profile of {profile.user}, generation {profile.generation}",
             highlight=False,
         )
-    if profile is not None and profile.accuracy is not None:
-        accuracy = profile.accuracy
-        console.print(
-            f"         {accuracy.mean:.1f} % [{accuracy.low:.1f}, {accuracy.high:.1f}] {accuracy.what}",
-            highlight=False,
-        )
+    if profile is not None:
+        _say_what_to_expect(console, decoder, profile)
     wished = config.engine.backend
     until = "" if wished in (FIRST_BACKEND, engine.backend) else f", until it is ready on {wished}"
     used = (
@@ -206,6 +203,19 @@ def _introduce(console: Console, config: RunConfig, decoder: Decoder, address: s
         if plugin := plugin_of(session):
             console.print(f"plug-in: {plugin}, in branch {branch}", highlight=False, markup=False)
     console.print(f"publish: {address}   control: {control}   (rtbci listen shows it)", highlight=False)
+
+
+def _say_what_to_expect(console: Console, decoder: Decoder, profile: Profile) -> None:
+    """How accurate it was, how sure it must be to decide, and where its limits are told."""
+    told, policy = teller_of(console), decoder.decision
+    accuracy = profile.accuracy
+    told(f"expect:  {'accuracy not measured' if accuracy is None else accuracy.in_words}")
+    told(
+        f"decides: at probability {policy.threshold:g}, held for {policy.dwell_s:g} s (of the {decoder.decision_from})"
+    )
+    card = decoder.recipe.folder / "CARD.md"
+    if profile.user == "population" and card.is_file():
+        told(f"limits:  {card}")
 
 
 def _say_end(console: Console, report: Report) -> None:

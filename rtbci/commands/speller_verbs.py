@@ -162,7 +162,7 @@ def _look_for(
     if not decisions.is_there and not stop.is_set():
         tell(
             f"no run is heard at {decisions.address} yet: nothing will be decided until "
-            f"`rtbci run --paradigm {recipe.name}` publishes there (--run names another address)"
+            f"`rtbci run --paradigm {recipe.option}` publishes there (--run names another address)"
         )
 
 

@@ -21,7 +21,7 @@ from rtbci.probe.window_head import WindowHead, finite
 from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.stage import FloatArray, check_chunk
 
-__all__ = ["Branch", "EncoderBranch", "Lasting", "WindowBranch", "begin_again"]
+__all__ = ["Branch", "EncoderBranch", "Lasting", "Refusing", "WindowBranch", "begin_again"]
 
 MIN_PROB = 1e-12
 """Below this a probability counts as this, so that its logarithm is finite."""
@@ -103,6 +103,19 @@ class Lasting(Protocol):
     def skip_gap(self) -> None:
         """Forget the window, keep what was learnt before it."""
         ...
+
+
+@runtime_checkable
+class Refusing(Protocol):
+    """A branch that looks whether a full window is a signal at all.
+
+    Attributes
+    ----------
+    is_refused : bool
+        Whether the newest window is full and nothing is said of it.
+    """
+
+    is_refused: bool
 
 
 def begin_again(branches: Sequence[Branch], *, is_gap: bool) -> None:

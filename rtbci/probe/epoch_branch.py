@@ -36,6 +36,8 @@ class EpochBranch:
         None: every window by itself.
     prior : array_like, shape (n_classes,), optional
         How often each class was where the head was fitted; its probabilities are divided by it. Needed with `transition`.
+    start : array_like, shape (n_classes,), optional
+        Probabilities before the first window, where there is a `transition`. None: those of `prior`.
     name : str
         Name in the profile.
 
@@ -55,6 +57,7 @@ class EpochBranch:
         *,
         transition: npt.ArrayLike | None = None,
         prior: npt.ArrayLike | None = None,
+        start: npt.ArrayLike | None = None,
         name: str = "epochs",
     ) -> None:
         if window_samples % hop_samples:
@@ -70,7 +73,7 @@ class EpochBranch:
         )
         self._columns = _context_columns(n_channels) if head.has_context else None
         self._chain = (
-            None if transition is None or prior is None else _Chain(transition, prior, head.n_classes)
+            None if transition is None or prior is None else _Chain(transition, prior, start, head.n_classes)
         )
         _check_width(head, n_channels, name)
         self._ring = Ring(window_samples, n_channels)
@@ -78,6 +81,7 @@ class EpochBranch:
         self._i_phase = -1
         self._logits: FloatArray | None = None
         self.newest: FloatArray | None = None  # features of the newest window
+        self.is_refused = False  # it is full, and flat somewhere
         self._beliefs: list[FloatArray | None] = []
         self._n_seen: list[int] = []
         self._contexts: list[NightContext | None] = []
@@ -93,11 +97,10 @@ class EpochBranch:
         check_chunk(f"branch '{self.name}'", hop, self._n_channels)
         self._ring.write(hop)
         self._i_phase = (self._i_phase + 1) % self._n_phases
+        self.is_refused = self._ring.n_held >= self.window_samples and self._is_flat()
         if self._ring.n_held < self.window_samples:
             return
-        if (
-            self._is_flat()
-        ):  # as behind a gap: nothing is said of this window, the night before it stays known
+        if self.is_refused:  # as behind a gap: the night before it stays known
             self._logits = self.newest = None
             return
         i = self._i_phase
@@ -145,13 +148,13 @@ class EpochBranch:
     def skip_gap(self) -> None:
         """Forget the window; the night before it stays known."""
         self._ring.reset()
-        self._logits = self.newest = None
+        self._logits, self.newest, self.is_refused = None, None, False
 
     def reset(self) -> None:
         """Forget all hops."""
         self._ring.reset()
         self._i_phase = -1
-        self._logits = self.newest = None
+        self._logits, self.newest, self.is_refused = None, None, False
         self._beliefs = [None] * self._n_phases
         self._n_seen = [0] * self._n_phases
         self._contexts = [None] * self._n_phases
@@ -181,13 +184,16 @@ class EpochBranch:
 class _Chain:
     """A forward filter over classes."""
 
-    def __init__(self, transition: npt.ArrayLike, prior: npt.ArrayLike, n_classes: int) -> None:
+    def __init__(
+        self, transition: npt.ArrayLike, prior: npt.ArrayLike, start: npt.ArrayLike | None, n_classes: int
+    ) -> None:
         self._transition: FloatArray = np.array(transition, dtype=np.float64)
         self._prior: FloatArray = np.array(prior, dtype=np.float64)
-        shapes = self._transition.shape, self._prior.shape
-        if shapes != ((n_classes, n_classes), (n_classes,)):
+        self._start: FloatArray = self._prior if start is None else np.array(start, dtype=np.float64)
+        shapes = self._transition.shape, self._prior.shape, self._start.shape
+        if shapes != ((n_classes, n_classes), (n_classes,), (n_classes,)):
             raise ShapeError(
-                f"branch: transition and prior have shapes {shapes}, need ({n_classes}, {n_classes}) and ({n_classes},)"
+                f"branch: transition, prior and start have shapes {shapes}, need ({n_classes}, {n_classes}) and twice ({n_classes},)"
             )
         sums = self._transition.sum(axis=1)
         if not ((self._transition >= 0).all() and np.allclose(sums, 1.0) and (self._prior > 0).all()):
@@ -196,7 +202,7 @@ class _Chain:
     def step(self, before: FloatArray | None, logits: FloatArray) -> FloatArray:
         """Log-probabilities now, from those of the window before."""
         likelihood = log_softmax(logits) - np.log(self._prior)
-        expected = self._prior if before is None else np.exp(before) @ self._transition
+        expected = self._start if before is None else np.exp(before) @ self._transition
         return log_softmax(likelihood + np.log(np.maximum(expected, LEAST_PROB)))
 
 

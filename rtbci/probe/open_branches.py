@@ -23,12 +23,16 @@ __all__ = ["open_branches"]
 
 
 class _Given(NamedTuple):
-    """What a branch is made from: its entry in a profile, and where it has an engine, the session and what that gives."""
+    """What a branch is made from: its entry in a profile, and where it has an engine, the session and what that gives.
+
+    `start` is what a branch of kind epochs expects before its first window, by class; empty: nothing.
+    """
 
     profile: Profile
     entry: BranchEntry
     session: Session | None
     meaning: str
+    start: Mapping[str, float]
 
     @property
     def tensors(self) -> Weights:
@@ -37,7 +41,10 @@ class _Given(NamedTuple):
 
 
 def open_branches(
-    profile: Profile, sessions: Mapping[str, Session], meanings: Mapping[str, str] | None = None
+    profile: Profile,
+    sessions: Mapping[str, Session],
+    meanings: Mapping[str, str] | None = None,
+    starts: Mapping[str, Mapping[str, float]] | None = None,
 ) -> list[Branch]:
     """Build a profile's branches, in the order of its fusion.
 
@@ -49,6 +56,8 @@ def open_branches(
         By branch name; one for each branch that has an engine.
     meanings : mapping of str to str, optional
         By branch name: what a whole-window engine gives, ``"logits"`` (default), ``"probs"`` or ``"features"``.
+    starts : mapping of str to mapping of str to float, optional
+        By branch name: how probable each class is before the first window of a branch of kind epochs.
 
     Raises
     ------
@@ -69,7 +78,7 @@ def open_branches(
                 f"with {entry.engine_id[:12]}...; use that engine, or calibrate again"
             )
         meaning = (meanings or {}).get(entry.name, "logits")
-        branch = _made(_Given(profile, entry, session, meaning))
+        branch = _made(_Given(profile, entry, session, meaning, (starts or {}).get(entry.name, {})))
         if branch.window_samples != profile.window_samples:
             raise ProfileError(
                 f"branch '{entry.name}': has windows of {branch.window_samples} samples, need the profile's "
@@ -133,7 +142,7 @@ def _cca(given: _Given) -> CcaBranch:
 
 
 def _epochs(given: _Given) -> EpochBranch:
-    profile, tensors = given.profile, given.tensors
+    profile, tensors, start = given.profile, given.tensors, given.start
     return EpochBranch(
         head_from_tensors(tensors),
         len(profile.channels),
@@ -142,6 +151,7 @@ def _epochs(given: _Given) -> EpochBranch:
         profile.rate_hz,
         transition=tensors.get("transition"),
         prior=tensors.get("prior"),
+        start=[start[one] for one in profile.classes] if start else None,
         name=given.entry.name,
     )
 

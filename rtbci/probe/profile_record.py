@@ -97,6 +97,11 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     n: int
     what: str
 
+    @property
+    def in_words(self) -> str:
+        """Mean and interval, what was measured, and of how many."""
+        return f"{self.mean:.1f} % [{self.low:.1f}, {self.high:.1f}], {self.what}, n = {self.n}"
+
 
 class DecisionEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A decision policy that was fitted with the weights; see `rtbci.decide.policy`.

@@ -37,8 +37,6 @@ __all__ = [
 JSON_NAME = "session.json"
 SCHEMA = 1
 PACKAGES = ("rtbci", "numpy", "scipy", "pylsl", "onnxruntime", "openvino", "msgspec")
-LATER = {"flashes", "value", "rhythms", "takes", "electrodes", "weights"}
-"""Keys of recipes, their input and branches that were added since sessions are recorded: one that says nothing there has its old hash."""
 
 
 class EngineUsed(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,12 +183,11 @@ def describe_session(config: RunConfig, decoder: Decoder, start: datetime, t_lsl
 
 
 def recipe_sha256(recipe: ParadigmRecipe) -> str:
-    """sha256 of what a recipe says, in hexadecimal; its folder and the order of its keys do not matter."""
+    """sha256 of what a recipe says, in hexadecimal; its folder and the order of its keys do not matter.
+
+    Keys that came later (`rtbci.settings.LATER`) are left out where they are empty.
+    """
     content = recipe.model_dump(mode="json", by_alias=True)
-    for part in (content, content["input"], *content["branches"]):
-        for key in LATER & part.keys():
-            if not part[key]:
-                del part[key]
     return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
 
 

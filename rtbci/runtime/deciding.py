@@ -67,7 +67,7 @@ class ByWindow:
     def verdict(self, estimate: Estimate) -> Verdict:
         """Smooth, compare, pause."""
         if estimate.probs is None:
-            return Verdict(estimate, None, None, "warming_up")
+            return Verdict(estimate, None, None, "poor_signal" if estimate.is_refused else "warming_up")
         probs = estimate.probs.tolist()
         label = self.policy.classes[probs.index(max(probs))]
         if estimate.clean < 1.0:

@@ -37,7 +37,7 @@ class Estimate(NamedTuple):
     t_window : tuple of float
         Stamps of the first and the newest sample, seconds of the LSL clock.
     probs : ndarray of float64, shape (n_classes,), or None
-        Calibrated probabilities; None while the window is not full.
+        Calibrated probabilities; None while the window is not full, and of one that is refused.
     logits : ndarray of float64, shape (n_classes,), or None
         The fused logits that `probs` come from, recentred where the pipeline recentres.
     marker : Marker or None
@@ -46,6 +46,8 @@ class Estimate(NamedTuple):
         Time spent in the stages on the window's last chunk, in the branches' features, in heads and fusion [s].
     clean : float
         What the guard says of the signal at the window's end, 1 where it finds nothing; see `rtbci.stages.guard`.
+    is_refused : bool
+        Whether the window is full, but no signal to a branch; see `rtbci.probe.branches.Refusing`.
     """
 
     t_window: tuple[float, float]
@@ -56,3 +58,4 @@ class Estimate(NamedTuple):
     encode_s: float
     probe_s: float
     clean: float = 1.0
+    is_refused: bool = False

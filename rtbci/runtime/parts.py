@@ -253,13 +253,14 @@ class Parts:
         meanings = {name: engine.output.meaning for name, engine in self._engines.items()}
         if profile is not None:
             weights = [entry.weight for entry in profile.branches]
-            return open_branches(profile, self._sessions, meanings), Fusion(
+            starts = {branch.name: branch.start for branch in self._recipe.branches}
+            return open_branches(profile, self._sessions, meanings, starts), Fusion(
                 weights, profile.bias, profile.temperature
             )
         if any(branch.kind != "window" for branch in self._recipe.branches):
             raise ProfileError(
                 f"paradigm '{self._recipe.name}': names no population profile and none was given, need one for "
-                f"its heads; calibrate first (rtbci calibrate --paradigm {self._recipe.name}), or give --profile PATH"
+                f"its heads; calibrate first (rtbci calibrate --paradigm {self._recipe.option}), or give --profile PATH"
             )
         branches: list[Branch] = [
             WindowBranch(self._sessions[branch.name], meanings[branch.name], branch.name)

@@ -12,7 +12,7 @@ from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
 from rtbci.probe.adapt import Adaptation
 from rtbci.probe.baseline import Baseline
-from rtbci.probe.branches import Branch, begin_again
+from rtbci.probe.branches import Branch, Refusing, begin_again
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
 from rtbci.runtime.digests import Digests
@@ -329,7 +329,10 @@ class Pipeline:
         filter_s, encode_s, probe_s = self._spent
         self._spent = [0.0, 0.0, 0.0]
         clean = 1.0 if self._guard is None else self._guard.clean(i_last + 1)
-        return Estimate(t_window, probs, fused, marker, filter_s, encode_s, probe_s, clean)
+        is_refused = probs is None and any(
+            isinstance(one, Refusing) and one.is_refused for one in self.branches
+        )
+        return Estimate(t_window, probs, fused, marker, filter_s, encode_s, probe_s, clean, is_refused)
 
     def _stamp(self, i_in: int) -> float:
         return float(self._stamps.range(i_in, i_in + 1)[0, 0])

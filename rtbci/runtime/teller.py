@@ -79,13 +79,16 @@ class Teller:
         """Publish what one window says; nothing while paused."""
         estimate = verdict.estimate
         self._t_window = estimate.t_window
-        if estimate.probs is not None:
+        if estimate.probs is not None or estimate.is_refused:
             self._watch.full()
         if self._is_paused():
             return
         quality = self.quality.quality if self.quality else Quality(score=1.0)
-        if estimate.clean < 1.0:  # whatever the electrodes: the guard's word is below MIN_QUALITY
-            score = min(quality.score, MIN_QUALITY * estimate.clean)
+        clean = 0.0 if estimate.is_refused else estimate.clean
+        if (
+            clean < 1.0
+        ):  # whatever the electrodes: the guard's word is below MIN_QUALITY, and so is a branch's
+            score = min(quality.score, MIN_QUALITY * clean)
             quality = Quality(score=score, bad_channels=quality.bad_channels)
         decision, why = verdict.decision, self._why(verdict, quality)
         if why is not None:
@@ -170,7 +173,7 @@ class Teller:
         )
 
     def _why(self, verdict: Verdict, quality: Quality) -> Why | None:
-        if verdict.estimate.probs is None:
+        if verdict.estimate.probs is None and not verdict.estimate.is_refused:
             return self._watch.why
         if quality.score < MIN_QUALITY:
             return "poor_signal"

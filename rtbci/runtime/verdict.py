@@ -15,12 +15,12 @@ class Verdict(NamedTuple):
     estimate : Estimate
         Stamps, probabilities, times.
     label : str or None
-        Most probable class, which may be the idle one; None while the window is not full.
+        Most probable class, which may be the idle one; None while the window is not full, and of one that is refused.
     decision : str or None
         The class decided for, never the idle one, or None.
     why : {'below_threshold', 'idle', 'warming_up', 'poor_signal', 'decided'} or None
         Why there is no decision; `rtbci.decide.policy` and `rtbci.decide.items` say what they mean. ``poor_signal``: the guard
-        refuses.
+        or a branch refuses.
     refractory : bool
         Whether the window is within the pause after a decision.
     value : float or None

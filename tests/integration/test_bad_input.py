@@ -218,7 +218,7 @@ def test_unknown_paradigm_names_the_known(call: Call) -> None:
     status, said = call("run", "--paradigm", "moter_imagery", "--pub", ANY_PORT, "--control", ANY_PORT)
     assert status == 2
     assert re.search(
-        r"error: paradigms: no recipe 'moter_imagery', have [^;]*motor_imagery.*; give one of these, or the path",
+        r"error: paradigms: no recipe 'moter_imagery', have [^;]*motor_imagery.*; give one of these \(motor_imagery\?\), or the path",
         said,
     )
 

@@ -2,8 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from rtbci.branch_settings import BranchSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("docs", "paradigms", "engines", "examples", "clients")
@@ -35,3 +38,11 @@ def test_every_link_leads_somewhere_in_the_repository(page: Path) -> None:
 def test_headings_are_found() -> None:
     assert "what-is-missing" in anchors(ROOT / "docs" / "results.md")
     assert len(PAGES) > 50
+
+
+def test_the_figure_has_every_kind_of_branch() -> None:
+    titles = re.findall(
+        r'font-weight="bold">([^<]+)<', (ROOT / "docs" / "flow.svg").read_text(encoding="utf-8")
+    )
+    shown = {one for title in titles for one in title.split(", ")}
+    assert set(get_args(BranchSettings.model_fields["kind"].annotation)) <= shown

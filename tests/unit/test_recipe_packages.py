@@ -30,6 +30,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_they_are_found_by_name_and_no_code_is_run(package: Path) -> None:
     assert read_paradigm("packaged").folder == package / "paradigm"
+    assert read_paradigm("packaged").option == "packaged"
     assert read_engine("packaged_engine").folder == package / "engine"
 
 
@@ -39,6 +40,9 @@ def test_what_has_no_recipe_is_left_out(package: Path) -> None:
     assert "odd" not in packaged_recipes("engines")
     with pytest.raises(ConfigError, match="no recipe 'nowhere'"):
         read_paradigm("nowhere")
+    near = r"have motor_imagery, .*, and of other packages packaged; give one of these \(packaged\?\), or the path"
+    with pytest.raises(ConfigError, match=near):
+        read_paradigm("pakaged")
 
 
 def test_those_of_rtbci_come_first(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

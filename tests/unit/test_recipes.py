@@ -36,6 +36,13 @@ def test_a_paradigm_by_its_folder(paradigm: Path) -> None:
     assert [stage.kind for stage in recipe.stages] == ["bandpass", "resample"]
 
 
+def test_a_paradigm_is_asked_for_by_its_name_or_folder(tmp_path: Path) -> None:
+    assert read_paradigm("motor_imagery").option == "motor_imagery"
+    own = write_paradigm(tmp_path / "my own")
+    assert read_paradigm(str(own)).option == f"'{own.resolve()}'"
+    assert read_paradigm(str(own)).model_copy(update={"folder": Path()}).option == "tiny"
+
+
 def test_an_engine_beside_the_recipe_that_names_it(paradigm: Path) -> None:
     engine = read_engine("../engine", paradigm)
     assert engine.onnx_path == (paradigm.parent / "engine").resolve() / "engine.onnx"

@@ -18,6 +18,8 @@ INTERRUPTING = ("dropout", "nan", "inf", "vanish", "clock_jump")
 CHUNK_S = 0.05
 RECONNECTED_S = 2.5
 """What liblsl, or the run when it looks for the stream anew, takes to find one that is back."""
+IN_FLIGHT_S = 0.05
+"""What was sent just before its outlet was destroyed never arrives: a packet of the amplifier, which comes every 8 ms, or a few."""
 BACKLOG_S = 0.5
 DRIFTED_S = 0.005
 """What a drift gains until its opposite comes is 3 ms."""
@@ -108,11 +110,11 @@ def judge_recorded(file: XdfFile, records: Sequence[Injected], rate_hz: float) -
     order = np.argsort(index, kind="stable")
     index, t_s = index[order], t_s[order]
     t0 = float(np.median(t_s - index / rate_hz))
-    gone = [
-        (one.t_lsl, one.t_lsl + (one.length_s or 0.0) + (RECONNECTED_S if one.kind == "vanish" else 0.0))
-        for one in records
-        if one.kind in ("dropout", "vanish")
-    ]
+    gone = []
+    for one in records:
+        before_s, after_s = (IN_FLIGHT_S, RECONNECTED_S) if one.kind == "vanish" else (0.0, 0.0)
+        if one.kind in ("dropout", "vanish"):
+            gone.append((one.t_lsl - before_s, one.t_lsl + (one.length_s or 0.0) + after_s))
     n_missing = 0
     for i in np.flatnonzero(np.diff(index) > 1):
         missing = t0 + np.arange(index[i] + 1, index[i + 1]) / rate_hz

@@ -13,10 +13,14 @@ from rtbci.calibrate.recordings import trials_of_recordings
 from rtbci.errors import ChannelError, FileFormatError
 from rtbci.evaluate.npz_runs import read_npz_runs
 from rtbci.recipes import read_paradigm
+from rtbci.replay.read import read_recordings
 from rtbci.replay.recording import Recording
+from rtbci.stream.recording import RecordingSource
 from rtbci.stream.source import Marker
+from tests.chaos_samples import scenario
 from tests.data_paths import data_dir, needs_data
 from tests.tiny import eeg, stream_info, write_paradigm
+from tools.simulated_session import record_session
 
 
 def recording(*markers: tuple[float, str], seed: int = 0) -> Recording:
@@ -45,6 +49,47 @@ def test_trials_of_several_recordings(tmp_path: Path) -> None:
     for one, other in zip(trials, again, strict=True):
         assert one.signal.tobytes() == other.signal.tobytes()
         assert one.branch_logits.tobytes() == other.branch_logits.tobytes()
+
+
+def test_trials_that_were_not_seen_are_left_out(tmp_path: Path) -> None:
+    """As a calibration's own markers have them; the one that takes a cue back may have its time."""
+    recipe = read_paradigm(str(write_paradigm(tmp_path)))
+    shown = recording(
+        (2.0, "left"), (2.5, "imagery"), (4.0, "cross"), (5.0, "right"), (5.0, "unseen"), (7.0, "right")
+    )
+    with CalibrationDecoder(recipe) as decoder:
+        trials = list(trials_of_recordings(decoder, [shown], timing_of(recipe, 1.5)))
+    assert [(one.i_class, one.t_cue) for one in trials] == [(0, 2.0), (1, 7.0)]
+
+
+def test_a_recorded_session_gives_the_trials_that_were_shown(tmp_path: Path) -> None:
+    """Its folder, as `rtbci calibrate --record` leaves it, with the steps of the protocol as markers."""
+    paradigm = str(write_paradigm(tmp_path / "tiny"))
+    steps = [(2.0, "left_hand"), (2.5, "imagery"), (3.5, "pause"), (4.0, "cross"), (4.5, "right_hand")]
+    shown = recording(*steps, (4.5, "unseen"), (6.0, "right_hand"), (6.5, "imagery"), (8.0, "done"))
+    record_session(
+        tmp_path / "session",
+        scenario(duration_s=9.5),
+        lambda clock: RecordingSource(
+            shown.info,
+            shown.data,
+            shown.markers,
+            realtime=True,
+            clock=clock,
+            sleep_until=clock.sleep_until,
+        ),
+        {"paradigm": paradigm},
+    )
+    (read,) = read_recordings(tmp_path / "session")
+    recipe = read_paradigm(paradigm)
+    with CalibrationDecoder(recipe) as decoder:
+        wanted, found = (
+            list(trials_of_recordings(decoder, [one], timing_of(recipe, 1.5))) for one in (shown, read)
+        )
+    assert [(one.i_class, one.reason) for one in found] == [(0, ""), (1, "")]
+    for one, other in zip(found, wanted, strict=True):
+        assert one.t_cue == pytest.approx(other.t_cue, abs=0.004)
+    np.testing.assert_allclose(read.data, shown.data[: read.n_samples], rtol=1e-5)
 
 
 def test_recordings_without_cues(tmp_path: Path) -> None:

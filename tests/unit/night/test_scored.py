@@ -170,6 +170,14 @@ def test_a_decoder_that_was_trained_is_used_and_not_judged_on_its_nights(
     refused = CliRunner().invoke(app, asked)
     assert isinstance(refused.exception, ConfigError)
     assert "trained on 2 of the 2 nights" in str(refused.exception)
-    judged = CliRunner().invoke(app, [*asked, "--seen"])
+    found, drawn = tmp_path / "results" / "found.json", tmp_path / "drawn"
+    judged = CliRunner().invoke(app, [*asked, "--seen", "--json", str(found), "--plots", str(drawn)])
     assert judged.exit_code == 0, judged.output
     assert "all epochs" in judged.output
+    assert json.loads(found.read_bytes())["paradigm"] == "sleep"
+    assert "all epochs" in found.with_suffix(".md").read_text()
+    assert sorted(path.name for path in drawn.iterdir()) == ["SC4000E.png", "SC4001E.png"]
+    assert judged.output.count("written: ") == 3
+    refused = CliRunner().invoke(app, [*asked, "--seen", "--json", str(found / "below.json")])
+    assert isinstance(refused.exception, FileFormatError)
+    assert "cannot be written" in str(refused.exception)

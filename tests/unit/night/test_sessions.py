@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from rtbci.amp.night import Course
 from rtbci.amp.sleeper import SleepingAmp
 from rtbci.chaos.scenario import Scenario
 from rtbci.cli import app
@@ -65,6 +66,35 @@ def test_a_lost_minute_does_not_end_the_night(session: Path) -> None:
 def test_the_night_is_computed_again_to_the_bit(session: Path) -> None:
     found = verify(session)
     assert (found.verdict, found.exact, found.first) == ("identical", True, None)
+
+
+def test_an_electrode_that_is_off_is_poor_signal(tmp_path: Path) -> None:
+    """While it is off, and until no window holds any of that; the message names it while it is off."""
+    course = Course(("W",) * 6)
+    flat = {"kind": "flat", "start_s": 62.0, "length_s": 50.0}
+    record_session(
+        tmp_path / "off",
+        Scenario.model_validate(
+            {"schema": 1, "title": "off", "duration_s": course.duration_s, "faults": [flat]}
+        ),
+        lambda clock: NightSource(SleepingAmp(course, ("TP9",), seed=4), clock),
+        {"paradigm": "sleep"},
+    )
+    facts = read_facts(tmp_path / "off")
+    t0 = facts.t_span[0]
+    said = {round(one.t_window[1] - t0): one for one in facts.predictions}
+    assert {one.why for t_s, one in said.items() if t_s < 29} == {"warming_up"}
+    during = [one for t_s, one in said.items() if 65 <= t_s < 140]
+    assert len(during) == 15
+    assert {one.why for one in during} == {"poor_signal"}
+    assert {one.probs for one in during[1:]} == {None}  # the filters' transient is over
+    assert all(one.quality.score < 0.5 for one in during)
+    assert {one.quality.bad_channels for t_s, one in said.items() if 70 <= t_s <= 110} == {("TP9",)}
+    assert all(one.probs is not None for t_s, one in said.items() if 30 <= t_s <= 60 or t_s > 145)
+    told = [(one.state, one.bad_channels) for one in facts.statuses if 75 < one.t_sent - t0 < 105]
+    assert told
+    assert all(one == ("running", {"TP9": "flat"}) for one in told)
+    assert verify(tmp_path / "off").verdict == "identical"
 
 
 def test_a_session_has_a_hypnogram(session: Path, tmp_path: Path) -> None:

@@ -44,14 +44,16 @@ def test_windows_end_to_end_know_nothing_of_those_between() -> None:
         np.testing.assert_array_equal(often[(k + 1) * WINDOW // HOP - 1], wanted)
 
 
-def test_the_filter_is_bayes_rule() -> None:
+@pytest.mark.parametrize("start", [None, np.array([0.9, 0.08, 0.02])])
+def test_the_filter_is_bayes_rule(start: FloatArray | None) -> None:
     data = signal(4)
     alone = EpochBranch(head(), 1, WINDOW, WINDOW, RATE_HZ)
-    belief = PRIOR
-    for said, plain in zip(pushed(branch(WINDOW), data, WINDOW), pushed(alone, data, WINDOW), strict=True):
+    chained = EpochBranch(head(), 1, WINDOW, WINDOW, RATE_HZ, transition=TRANSITION, prior=PRIOR, start=start)
+    first = belief = PRIOR if start is None else start
+    for said, plain in zip(pushed(chained, data, WINDOW), pushed(alone, data, WINDOW), strict=True):
         assert said is not None
         assert plain is not None
-        expected = belief if belief is PRIOR else belief @ TRANSITION
+        expected = belief if belief is first else belief @ TRANSITION
         belief = expected * np.exp(plain) / PRIOR
         belief /= belief.sum()
         np.testing.assert_allclose(np.exp(said), belief, atol=1e-9)
@@ -81,6 +83,8 @@ def test_heads_must_fit_the_channels() -> None:
         EpochBranch(head(), 1, WINDOW, HOP, RATE_HZ, transition=2 * TRANSITION, prior=PRIOR)
     with pytest.raises(ShapeError, match="have shapes"):
         EpochBranch(head(), 1, WINDOW, HOP, RATE_HZ, transition=np.eye(2), prior=PRIOR)
+    with pytest.raises(ShapeError, match="transition, prior and start have shapes"):
+        EpochBranch(head(), 1, WINDOW, HOP, RATE_HZ, transition=TRANSITION, prior=PRIOR, start=np.ones(2))
 
 
 @pytest.mark.parametrize(("n_channels", "n_names"), [(1, 65), (2, 116)])

@@ -104,3 +104,15 @@ def test_the_recipes_hash_is_of_what_it_says(tmp_path: Path) -> None:
         for name, hop_s in (("a", 0.0625), ("b", 0.0625), ("c", 0.125))
     )
     assert recipe_sha256(one) == recipe_sha256(same) != recipe_sha256(other)
+
+
+def test_keys_that_came_later_are_hashed_only_where_they_say_something(tmp_path: Path) -> None:
+    plain = read_paradigm(str(write_paradigm(tmp_path / "tiny")))
+    said = plain.model_dump(mode="json")
+    assert not {"flashes", "value", "rhythms", "guard"} & set(said)
+    assert "takes" not in said["input"]
+    assert not {"electrodes", "weights", "start"} & set(said["branches"][0])
+    full = read_paradigm("sleep")
+    assert full.model_dump()["branches"][0]["start"]["W"] == 0.9
+    taken = full.model_copy(update={"input": full.input.model_copy(update={"takes": {}})})
+    assert recipe_sha256(taken) != recipe_sha256(full)

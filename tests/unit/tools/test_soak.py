@@ -131,6 +131,20 @@ def test_what_is_in_the_file_is_compared_with_what_was_sent(tmp_path: Path) -> N
     assert judge_recorded(file, faults[:1], RATE_HZ).n_wrong_stamps == 500
 
 
+def test_what_was_on_its_way_when_a_stream_vanished_is_its_fault(tmp_path: Path) -> None:
+    """The last packet of 8 samples is lost with its outlet; more than a few packets are not."""
+    vanished = [fault("vanish", 1.0, 0.1)]
+    found = judge_recorded(file_of(tmp_path, gone=range(992, 1100), jumped=range(0)), vanished, RATE_HZ)
+    assert (found.n_samples, found.n_missing) == (3892, 0)
+    assert judge_recorded(
+        file_of(tmp_path, gone=range(900, 1100), jumped=range(0)), vanished, RATE_HZ
+    ).n_missing == pytest.approx(44, abs=1)
+    dropped = [fault("dropout", 1.0, 0.1)]
+    assert judge_recorded(
+        file_of(tmp_path, gone=range(980, 1100), jumped=range(0)), dropped, RATE_HZ
+    ).n_missing == pytest.approx(14, abs=1)
+
+
 # -- memory --------------------------------------------------------------------------------------------
 
 

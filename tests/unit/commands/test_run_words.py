@@ -1,0 +1,30 @@
+"""What `rtbci run` says of its decoder at the start."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from rtbci.commands.run import _introduce
+from rtbci.config import RunConfig
+from rtbci.recipes import read_paradigm
+from rtbci.runtime.decoder import Decoder
+
+
+@pytest.mark.parametrize(
+    ("paradigm", "expected"),
+    [
+        ("motor_imagery_rest", "expect:  68.7 % [66.0, 71.4], imagery against rest, windows of 2 s"),
+        ("sleep", "expect:  accuracy not measured"),
+    ],
+)
+def test_it_says_what_to_expect(paradigm: str, expected: str) -> None:
+    said, recipe = io.StringIO(), read_paradigm(paradigm)
+    with Decoder(paradigm) as decoder:
+        config = RunConfig.model_validate({"paradigm": paradigm})
+        _introduce(Console(file=said, width=300), config, decoder, "tcp://a", "tcp://b")
+        policy = decoder.decision
+    lines = said.getvalue()
+    assert f"decoder: {paradigm}, population decoder (no calibration)\n{expected}" in lines
+    assert f"decides: at probability {policy.threshold:g}, held for {policy.dwell_s:g} s (of the " in lines
+    assert f"limits:  {recipe.folder / 'CARD.md'}\n" in lines
