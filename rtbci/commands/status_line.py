@@ -113,7 +113,10 @@ class StatusLine:
             self._warn_missing(event)
 
     def _warn_missing(self, event: Event) -> None:
-        """Say which electrodes are not the stream's own."""
+        """Say which electrodes are not the stream's own, or are others than the decoder reads."""
+        stand_ins = [pair for pair in str(event.data.get("stand_ins") or "").split(",") if pair]
+        for wanted, _, name in (pair.partition("=") for pair in stand_ins):
+            self._console.print(f"note: {name} stands for {wanted}", markup=False, highlight=False)
         interpolated, inferred = (
             [label for label in str(event.data.get(key) or "").split(",") if label]
             for key in ("interpolated", "inferred")

@@ -131,6 +131,16 @@ def test_electrodes_that_are_missing_are_told() -> None:
     assert wanted in said
 
 
+def test_a_channel_that_stands_for_another_is_told() -> None:
+    console = Console(file=io.StringIO(), width=1000)
+    muse = ("TP9", "AF7", "AF8", "TP10")
+    made = items(eeg(500, 4), np.arange(500) / 250.0)
+    kept, _ = play(Path("sleep_eog"), made, info=stream_info(muse), sinks=[StatusLine(console)])
+    assert kept.events("stream_found")[0].data["stand_ins"] == "C4=TP10,E1=AF7"
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "note: TP10 stands for C4\nnote: AF7 stands for E1\n" in said
+
+
 def test_what_becomes_of_a_new_profile_is_said() -> None:
     console = Console(file=io.StringIO(), width=1000)
     line = StatusLine(console)
