@@ -184,7 +184,11 @@ def test_a_marker_without_a_time_ends_no_run(name: str) -> None:
     data, _ = amp.generate(1280)
     made = items(data, np.arange(len(data)) / amp.info.rate_hz)
     made[10:10] = [Marker(math.nan, "flash/r1"), Marker(math.inf, "T1"), Marker(0.4, "flash/r1")]
-    kept, _ = play(Path(name), made, info=amp.info)
+    console = Console(file=io.StringIO(), width=1000)
+    kept, _ = play(Path(name), made, info=amp.info, sinks=[StatusLine(console)])
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert said.count("warning: no window for the marker flash/r1: its stamp is not a number (said once") == 1
+    assert "T1" not in said
     lost = [(one.value, one.data) for one in kept.events("window_lost")]
     assert lost == [("flash/r1", {"reason": "no_time"}), ("T1", {"reason": "no_time"})]
     assert [one.t_lsl for one in kept.events("marker")] == [0.4]
