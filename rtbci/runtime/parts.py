@@ -259,8 +259,8 @@ class Parts:
         if any(branch.kind != "window" for branch in self._recipe.branches):
             raise ProfileError(
                 f"paradigm '{self._recipe.name}': names no population profile and none was given, need one for "
-                f"its heads; calibrate first (rtbci calibrate --paradigm {self._recipe.name}; without an amplifier, rtbci "
-                f"amp --paradigm {self._recipe.name} --follow rtbci-cues is the user), or give --profile PATH"
+                f"its heads; calibrate first (rtbci calibrate --paradigm {self._recipe.name}; rtbci amp --paradigm "
+                f"{self._recipe.name} --follow rtbci-cues is a synthetic user of hands, feet and rest), or give --profile PATH"
             )
         branches: list[Branch] = [
             WindowBranch(self._sessions[branch.name], meanings[branch.name], branch.name)
