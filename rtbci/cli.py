@@ -32,6 +32,7 @@ from rtbci.commands.options import (
     Unit,
     console_of,
     names_of,
+    write_anything,
 )
 from rtbci.commands.profile import app as profile_app
 from rtbci.commands.report_command import report as report_command
@@ -375,6 +376,7 @@ app.command("eval")(evaluate)
 
 def main() -> NoReturn:
     """Run the command line; errors are one clear line, and a traceback only with ``--debug``."""
+    write_anything()
     try:
         app()
     except RtbciError as error:

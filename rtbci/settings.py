@@ -110,12 +110,13 @@ def _line(item: Any, known: list[str], tags: set[str]) -> str:
     parts = [part for i, part in enumerate(loc) if not (i and isinstance(loc[i - 1], int) and part in tags)]
     path = ".".join(str(part) for part in parts) or "file"
     if item["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(parts[-1]), known, n=1)
+        key = str(parts[-1])  # a key of another table is none here
+        near = difflib.get_close_matches(key, [one for one in known if one != key], n=1)
         hint = f"did you mean '{near[0]}'?" if near else "remove it"
         return f"{path}: unknown key; {hint}"
     if item["type"] == "missing":
         return f"{path}: missing, need a value"
-    message = item["msg"].removeprefix("Value error, ")
+    message = item["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")  # as TOML calls it
     if item["type"] == "value_error":
         return f"{path}: {message}"
     return f"{path}: got {item['input']!r}, {message[0].lower()}{message[1:]}"

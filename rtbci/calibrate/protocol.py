@@ -172,9 +172,15 @@ def read_protocol(recipe: ParadigmRecipe, path: Path | None = None) -> ProtocolS
     if path is None and not (recipe.folder / FILE_NAME).is_file():
         if recipe.population is None and len(recipe.classes) <= len(PLAIN_SYMBOLS):
             return _plain_protocol(recipe)
+        rest = recipe.value is not None and recipe.value.baseline is not None
+        without = (
+            f"; what it needs is the user at rest: rtbci feedback baseline --paradigm {recipe.name}"
+            if rest
+            else ""
+        )
         raise ConfigError(
             f"paradigm '{recipe.name}': has no {FILE_NAME} in {recipe.folder}, need one with a cue for each class; give "
-            "--protocol FILE, or use the paradigm without calibration"
+            f"--protocol FILE, or use the paradigm without calibration{without}"
         )
     path = path or recipe.folder / FILE_NAME
     content, files = resolved(path, partial(find_recipe, "paradigms"), ("schema",), FILE_NAME)

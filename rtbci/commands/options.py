@@ -1,5 +1,7 @@
 """What commands have in common: options, and where they say things. Imports nothing that takes long."""
 
+import io
+import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -22,6 +24,7 @@ __all__ = [
     "names_of",
     "output_of",
     "teller_of",
+    "write_anything",
 ]
 
 Config = Annotated[
@@ -57,6 +60,13 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable, on standar
 def names_of(text: str) -> list[str]:
     """Names between commas."""
     return [name for part in text.split(",") if (name := part.strip())]
+
+
+def write_anything() -> None:
+    """Have characters that a terminal or a pipe cannot show (ASCII, Latin-1, cp1252) shown as a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def console_of(stderr: bool = True) -> Any:

@@ -49,6 +49,12 @@ SAID = {
     "page_failed": "live page",
     "page_restarted": "the live page is there again",
 }
+LOST = {
+    "gap": "the stream has a gap there",
+    "too_late": "it came too late; is its stamp of LSL's clock?",
+    "before_start": "it is from before the first sample; is its stamp of LSL's clock?",
+    "no_time": "its stamp is not a number",
+}
 
 
 class StatusLine:
@@ -71,6 +77,7 @@ class StatusLine:
         self._state = ""
         self._decision: tuple[str, float] | None = None
         self._is_recording = True
+        self._lost: set[str] = set()
         self._screen = Screen(console, self._line, REDRAW_S, clock)
 
     def send(self, message: Message) -> None:
@@ -111,9 +118,16 @@ class StatusLine:
             self._is_recording = event.kind == "recording_resumed"
         if event.kind == "stream_found":
             self._warn_missing(event)
+        if event.kind == "window_lost" and (why := str(event.data.get("reason"))) not in self._lost:
+            self._lost.add(why)  # for each flash it would be a flood
+            said = f"warning: no window for the marker {event.value}: {LOST.get(why, why)} (said once for each reason)"
+            self._console.print(said, markup=False, highlight=False)
 
     def _warn_missing(self, event: Event) -> None:
-        """Say which electrodes are not the stream's own."""
+        """Say which electrodes are not the stream's own, or are others than the decoder reads."""
+        stand_ins = [pair for pair in str(event.data.get("stand_ins") or "").split(",") if pair]
+        for wanted, _, name in (pair.partition("=") for pair in stand_ins):
+            self._console.print(f"note: {name} stands for {wanted}", markup=False, highlight=False)
         interpolated, inferred = (
             [label for label in str(event.data.get(key) or "").split(",") if label]
             for key in ("interpolated", "inferred")

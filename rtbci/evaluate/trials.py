@@ -123,7 +123,11 @@ def check_track(track: str, recipe: ParadigmRecipe) -> Track:
         raise ConfigError(
             f"{where} has windows of {recipe.window.length_s:g} s, need at most {found.end_s - found.start_s:g} s "
             f"({found.start_s:g} to {found.end_s:g} s after the cue); "
-            + ("judge it on track A" if found.name == "B" else "judge another")
+            + (
+                "judge it on track A"
+                if recipe.window.length_s <= TRACKS["A"].end_s - TRACKS["A"].start_s
+                else f"where cues hold for longer, give seconds after them, as --track 0-{recipe.window.length_s + 1.0:g}"
+            )
         )
     frontal = [label for label in recipe.input.channels if canonical_label(label) in FRONTAL]
     if found.name == "B" and frontal and not _is_imagery_band(recipe):

@@ -222,7 +222,10 @@ def _spread(signal: StreamData, info: StreamInfo, record: SessionRecord | None) 
     starts = np.linspace(0, len(signal.t_s) - n_look, n_places).astype(int)
     spread = np.empty((len(columns), n_places))
     for k, start in enumerate(starts.tolist()):
-        spread[:, k] = spread_uv(signal.values[start : start + n_look, columns].astype(np.float64) * gains)
+        look_uv = signal.values[start : start + n_look, columns].astype(np.float64) * gains
+        spread[:, k] = spread_uv(
+            np.where(np.isfinite(look_uv), look_uv, np.nan)
+        )  # infinite ones warn in every sum
     labels = tuple(canonical_label(info.labels[i]) for i in columns)
     return SpreadMap(labels, np.asarray(signal.t_s[starts]), spread)
 

@@ -1,6 +1,7 @@
 """The live run: stream in, messages out, through loss and recovery, until told to stop."""
 
 import gc
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -199,6 +200,7 @@ class LiveRun:
                 self._connect(self._acquisition.info)
             t_taken = self._acquisition.t_last_received or self._clock()
             n_before = self._telemetry.n_predictions
+            markers = [marker for marker in markers if self._has_time(marker, t_taken)]
             self._take(chunk, markers, t_taken)
             if self._journal is not None:
                 self._journal.note(chunk, markers, t_taken, self._outbox.n_sent)
@@ -246,6 +248,13 @@ class LiveRun:
             self._watch.passed(t_now + self._config.watch.lost_s)
             self._outbox.event("stream_lost", t_now, self._info.name if self._info else "")
             self._send_status()
+
+    def _has_time(self, marker: Marker, t_taken: float) -> bool:
+        """Whether the stamp is a number; one that is none is told, and no reason to end a run."""
+        if math.isfinite(marker.t_lsl):
+            return True
+        self._outbox.event("window_lost", t_taken, marker.value, {"reason": "no_time"})
+        return False
 
     def _take(self, chunk: Chunk, markers: Sequence[Marker], t_taken: float) -> None:
         for marker in markers:

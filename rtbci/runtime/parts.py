@@ -260,7 +260,8 @@ class Parts:
         if any(branch.kind != "window" for branch in self._recipe.branches):
             raise ProfileError(
                 f"paradigm '{self._recipe.name}': names no population profile and none was given, need one for "
-                f"its heads; calibrate first (rtbci calibrate --paradigm {self._recipe.option}), or give --profile PATH"
+                f"its heads; calibrate first (rtbci calibrate --paradigm {self._recipe.option}; rtbci amp --paradigm "
+                f"{self._recipe.option} --follow rtbci-cues is a synthetic user), or give --profile PATH"
             )
         branches: list[Branch] = [
             WindowBranch(self._sessions[branch.name], meanings[branch.name], branch.name)

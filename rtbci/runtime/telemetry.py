@@ -25,6 +25,7 @@ from rtbci.publish.messages import (
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.latency import RecentLatency
+from rtbci.stream.labels import canonical_label
 from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo
 from rtbci.value_settings import ValueSettings
@@ -88,7 +89,9 @@ def baseline_ref(decoder: Decoder) -> BaselineRef | None:
 
 def channels_found(channel_map: ChannelMap) -> dict[str, str | int]:
     """How much of the layout a stream has, for the event `stream_found`."""
+    stand_ins = [f"{wanted}={name}" for wanted, name in channel_map.found if canonical_label(name) != wanted]
     return {
+        **({"stand_ins": ",".join(stand_ins)} if stand_ins else {}),
         "n_found": len(channel_map.found),
         "interpolated": ",".join(channel_map.interpolated),
         "inferred": ",".join(channel_map.inferred),

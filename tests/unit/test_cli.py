@@ -131,6 +131,18 @@ def test_how_errors_end(
         assert captured.err == f"error: {error}\n"  # brackets are no markup
 
 
+def test_what_a_pipe_cannot_encode_is_no_traceback() -> None:
+    """As under a locale of Latin-1, or in a pipe on Windows."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rtbci.cli", "speller", "check", "--paradigm", "p300"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "60"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"?" in done.stdout
+
+
 def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise ZeroDivisionError("a bug")

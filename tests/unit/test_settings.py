@@ -69,6 +69,16 @@ def test_a_key_like_no_other() -> None:
     assert lines({"street": "Elm", "number": 1, "qqqq": 1}) == ["house.toml: qqqq: unknown key; remove it"]
 
 
+def test_a_key_of_another_table_is_not_offered_where_it_stands() -> None:
+    assert lines({"street": "Elm", "number": 1, "lives": 3}) == ["house.toml: lives: unknown key; remove it"]
+
+
+def test_a_list_is_called_one() -> None:
+    assert lines({"street": "Elm", "number": 1, "names": "Ada"}) == [
+        "house.toml: names: got 'Ada', input should be a list"
+    ]
+
+
 def test_paths_in_tables_of_a_kind_are_those_of_the_file() -> None:
     pets = [{"kind": "cat", "lives": 0}, {"kind": "dog", "wieght_kg": 1}]
     assert lines({"street": "Elm", "number": 1, "pets": pets}) == [

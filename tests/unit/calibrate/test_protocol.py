@@ -24,6 +24,8 @@ def test_a_paradigm_without_a_protocol_is_told_so() -> None:
         ConfigError, match=r"paradigm 'ssvep': has no protocol.toml in .*--protocol FILE, or use the"
     ):
         read_protocol(read_paradigm("ssvep"))
+    with pytest.raises(ConfigError, match=r"rest: rtbci feedback baseline --paradigm workload"):
+        read_protocol(read_paradigm("workload"))
 
 
 def test_a_paradigm_without_a_population_needs_none() -> None:

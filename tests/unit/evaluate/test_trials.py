@@ -101,6 +101,9 @@ def test_tracks(recipe: ParadigmRecipe, tmp_path: Path) -> None:
     assert check_track("A", long).start_s == 0.0
     with pytest.raises(ConfigError, match=r"has windows of 4 s, need at most 3 s .* judge it on track A"):
         check_track("B", long)
+    longer = read_paradigm(str(write_paradigm(tmp_path / "longer", window_s=8.0)))
+    with pytest.raises(ConfigError, match=r"seconds after them, as --track 0-9"):
+        check_track("B", longer)
     locked = read_paradigm(str(write_paradigm(tmp_path / "locked", policy="marker")))
     with pytest.raises(ConfigError, match="locked to markers, need sliding"):
         check_track("A", locked)

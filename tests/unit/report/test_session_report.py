@@ -88,6 +88,21 @@ def test_a_whole_session(trials: Path, tmp_path: Path) -> None:
     assert not re.search(r"<script|src=\"(?!data:)|https?://(?!www\.w3\.org|purl\.org|creativecommons)", page)
 
 
+def test_samples_that_are_infinite(tmp_path: Path) -> None:
+    """A look with one says nothing of its electrode, and there is no warning (which is an error here)."""
+    data = 20.0 * np.random.default_rng(0).normal(size=(1000, 3))
+    data[::100, 1] = np.inf
+    streams = SessionStreams(START, clock=lambda: 100.0)
+    items: list[Item] = [Opened(INFO, ""), hello(), Chunk(data, 100.0 + np.arange(1000) / INFO.rate_hz)]
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "session.xdf").write_bytes(streams.encode(items) + streams.end())
+    write_session_json(tmp_path / "s", record(ended=ENDED))
+    facts = read_facts(tmp_path / "s")
+    assert facts.spread is not None
+    assert np.isfinite(facts.spread.spread_uv).all(axis=1).tolist() == [True, False]
+    assert write_session_report(tmp_path / "s", tmp_path / "r.html").is_file()
+
+
 def test_what_is_found_in_it(trials: Path) -> None:
     facts = read_facts(trials)
     words = words_of_session(facts, list(facts.predictions))

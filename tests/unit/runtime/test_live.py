@@ -1,6 +1,7 @@
 """The live loop on streams in memory: no network, no waiting for real time."""
 
 import io
+import math
 import threading
 import time
 from collections import deque
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.clock import now
 from rtbci.commands.demo_board import DemoBoard
 from rtbci.commands.status_line import StatusLine
@@ -131,6 +133,16 @@ def test_electrodes_that_are_missing_are_told() -> None:
     assert wanted in said
 
 
+def test_a_channel_that_stands_for_another_is_told() -> None:
+    console = Console(file=io.StringIO(), width=1000)
+    muse = ("TP9", "AF7", "AF8", "TP10")
+    made = items(eeg(500, 4), np.arange(500) / 250.0)
+    kept, _ = play(Path("sleep_eog"), made, info=stream_info(muse), sinks=[StatusLine(console)])
+    assert kept.events("stream_found")[0].data["stand_ins"] == "C4=TP10,E1=AF7"
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "note: TP10 stands for C4\nnote: AF7 stands for E1\n" in said
+
+
 def test_what_becomes_of_a_new_profile_is_said() -> None:
     console = Console(file=io.StringIO(), width=1000)
     line = StatusLine(console)
@@ -164,6 +176,24 @@ def test_markers(paradigm: Path) -> None:
     kept, _ = play(paradigm, middle)
     found = [(event.t_lsl, event.value, event.data) for event in kept.events("marker")]
     assert found == [(0.4, "T1", {"class": "left_hand"}), (0.41, "what?", {"class": None})]
+
+
+@pytest.mark.parametrize("name", ["motor_imagery", "p300"])
+def test_a_marker_without_a_time_ends_no_run(name: str) -> None:
+    amp = SyntheticAmp(seed=0)
+    data, _ = amp.generate(1280)
+    made = items(data, np.arange(len(data)) / amp.info.rate_hz)
+    made[10:10] = [Marker(math.nan, "flash/r1"), Marker(math.inf, "T1"), Marker(0.4, "flash/r1")]
+    console = Console(file=io.StringIO(), width=1000)
+    kept, _ = play(Path(name), made, info=amp.info, sinks=[StatusLine(console)])
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert said.count("warning: no window for the marker flash/r1: its stamp is not a number (said once") == 1
+    assert "T1" not in said
+    lost = [(one.value, one.data) for one in kept.events("window_lost")]
+    assert lost == [("flash/r1", {"reason": "no_time"}), ("T1", {"reason": "no_time"})]
+    assert [one.t_lsl for one in kept.events("marker")] == [0.4]
+    assert all(math.isfinite(one.t_lsl) for one in kept.events("window_lost"))
+    assert kept.predictions
 
 
 def test_gaps(paradigm: Path) -> None:

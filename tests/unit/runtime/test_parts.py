@@ -94,7 +94,8 @@ def test_adaptation_takes_the_place_of_recentring(recipe: ParadigmRecipe) -> Non
 def test_heads_without_a_profile(recipe: ParadigmRecipe) -> None:
     headed = with_text(recipe, "paradigm", 'kind = "window"\nengine = "../engine"', 'kind = "power"')
     with pytest.raises(
-        ProfileError, match="names no population profile and none was given, need one for its heads"
+        ProfileError,
+        match=r"names no population profile and none was given, need one for its heads; .* --follow rtbci-cues is a synthetic user",
     ):
         parts(headed)
 
