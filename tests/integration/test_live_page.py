@@ -208,15 +208,15 @@ def test_a_browser_sees_everything_and_every_button_works(served: Served, tmp_pa
         browser.wait_for("document.getElementById('what').textContent.includes('ada, generation 1')")
         press(browser, "swap", "nobody")
         browser.wait_for("/nobody/.test(document.getElementById('notice').textContent)")
-        for name in ("filtered", "smaller", "larger"):
-            press(browser, name)
-        assert browser.evaluate("document.getElementById('filtered').getAttribute('aria-pressed')") == "true"
-        browser.wait_for(f"{DRAWN} > 300")
         served.outlet.be_silent(True)
         browser.wait_for(f"{PILL} === 'no data'")
+        for name in ("filtered", "smaller", "larger"):  # a gap is one in what is looked at afterwards, too
+            press(browser, name)
+        assert browser.evaluate("document.getElementById('filtered').getAttribute('aria-pressed')") == "true"
         served.outlet.be_silent(False)
-        browser.wait_for(f"{PILL} === 'running'")
         browser.wait_for("/, [1-9]\\d* gap/.test(document.getElementById('eeg').getAttribute('aria-label'))")
+        browser.wait_for(f"{PILL} === 'running'")
+        browser.wait_for(f"{DRAWN} > 300")
         browser.resize(390, 844)
         browser.wait_for("document.documentElement.scrollWidth <= 390")
         errors = browser.evaluate(
@@ -230,6 +230,52 @@ def test_a_browser_sees_everything_and_every_button_works(served: Served, tmp_pa
 
 
 # -- without a run ----------------------------------------------------------------------------------------
+
+
+PUSHED = """import('./eeg.js').then(({ Eeg }) => {
+  const eeg = new Eeg(document.createElement('canvas'), {}), seen = {};
+  const push = (t_first, n_bins, value, more) => {
+    const low = value === null ? null : new Float32Array(n_bins).fill(value);
+    eeg.push({ t_first, n_bins, low, high: low, follows: true, ...more });
+  };
+  const at = (t) => eeg.low[0][Math.round(t * 100) % eeg.n];
+  const gaps = () => eeg.gaps.map(([start, stop]) => [start / 100, stop / 100]);
+  eeg.layout({ labels: ['C3'], rate_hz: 100, n_per_bin: 1, is_read: [true] });
+  push(20.0, 50, 1);
+  eeg.clear();
+  push(20.6, 10, 2, { follows: false });
+  seen.missed = [gaps(), at(20.55), at(20.65)];
+  push(20.7, 30, null);
+  push(21.0, 10, 3);
+  seen.blank = [gaps().length, at(20.8), at(21.05)];
+  eeg.skipped = true;
+  push(22.1, 10, 4);
+  seen.skipped = [gaps().at(-1), at(22.15)];
+  push(22.5, 10, 5);
+  seen.slow = [gaps().length, at(22.45), eeg.next / 100];
+  push(22.3, 10, 6);
+  seen.quick = [gaps().length, eeg.next / 100];
+  return JSON.stringify(seen);
+})"""
+"""Bins of 10 ms: behind a gap, while the other view was asked for, after frames that this browser did not take, and of streams
+whose samples come slower and quicker than is stated."""
+
+
+@needs_browser
+def test_signal_is_drawn_where_its_stamps_are(tmp_path: Path) -> None:
+    with (
+        LivePage(NOBODY, NOBODY, place_of("127.0.0.1:0")) as page,
+        Chromium(page.url, tmp_path) as browser,
+    ):
+        answer = browser.call("Runtime.evaluate", expression=PUSHED, awaitPromise=True, returnByValue=True)
+    seen = json.loads(answer["result"]["value"])
+    assert seen == {
+        "missed": [[[20.5, 20.6]], None, 2],
+        "blank": [1, None, 3],
+        "skipped": [[21.1, 22.1], 4],
+        "slow": [2, 5, 22.5],  # a tenth of a second is allowed to be jitter
+        "quick": [2, 22.5],
+    }
 
 
 def test_a_page_may_be_there_before_its_run_and_outlives_it() -> None:

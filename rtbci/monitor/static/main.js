@@ -57,8 +57,8 @@ const link = new Link({
   },
   signal(message) {
     if (message.n_channels !== eeg.labels.length) return;
-    if (message.isFiltered !== isFiltered) return;  // asked for before the button was pressed
-    eeg.push(message);
+    // What was asked for before the button was pressed is not drawn, but its time has passed.
+    eeg.push(message.isFiltered === isFiltered ? message : { ...message, low: null, high: null });
   },
   spectrum(message) { if (message.n_channels === head.labels.length) spectrum.push(message); },
   quality({ electrodes }) {
@@ -81,7 +81,7 @@ function newSession(session) {
   decisions.forget(); latency.forget(); $("events").replaceChildren();
 }
 
-function look() { link.look(!document.hidden, isFiltered); }
+function look() { eeg.skipped = true; link.look(!document.hidden, isFiltered); }
 document.addEventListener("visibilitychange", look);
 
 // -- words and numbers ------------------------------------------------------------------------------------
