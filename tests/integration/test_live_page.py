@@ -185,6 +185,12 @@ def test_a_browser_sees_everything_and_every_button_works(served: Served, browse
         tab.wait_for(f"{PILL} === 'running'")
         tab.wait_for(f"{DRAWN} > 500")
         assert tab.evaluate("performance.getEntriesByName('signal').length") == 1
+        tab.wait_for(
+            "['psd', 'ages', 'often'].every((id) => document.querySelector(`#${id}[data-empty=''] canvas`))"
+        )
+        for chart, words in (("#psd", "µV²/Hz"), ("#ages", "encode"), ("#often", "p99")):
+            tab.point(chart, 60, 60)
+            tab.wait_for(f"document.getElementById('tip').textContent.includes('{words}')")
         tab.wait_for("document.getElementById('map-note').textContent.includes('channels')")
         tab.click("#check")
         tab.wait_for("document.getElementById('findings').textContent.includes('GB for')")

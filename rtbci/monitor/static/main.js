@@ -13,7 +13,7 @@ const N_EVENTS = 60, SILENT_S = 3;
 const $ = (id) => document.getElementById(id);
 const places = await fetch("positions.json").then((answer) => answer.json());
 const eeg = new Eeg($("eeg"), places), spectrum = new Spectrum($("psd")), decisions = new Decisions($("timeline"));
-const latency = new Latency($("ages"), decisions), head = new Head($("map"), places, picked);
+const latency = new Latency($("ages"), $("often"), decisions), head = new Head($("map"), places, picked);
 const seen = { hello: null, status: null, role: "controller", dropped: 0, events: {}, computer: null, session: "", isAway: true, isSilent: false };
 let isFiltered = false;
 
