@@ -8,13 +8,11 @@ again and again. Times are the browser's own, from the moment that the page was 
 
 import argparse
 import os
-import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 
-from tests.integration.chromium import Chromium
+from tests.integration.browser import Chromium, Tab
 from tools.bench_monitor import running
 
 PAINTED = "performance.getEntriesByName('first-contentful-paint')"
@@ -32,10 +30,9 @@ def main() -> None:
     parser.add_argument("--chunk", type=int, default=8, help="samples sent together")
     options = parser.parse_args()
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         _run, _address, url = stack.enter_context(running(options))
-        browser = stack.enter_context(Chromium("about:blank", folder / "browser", 1280, 900))
-        times = [_visit(browser, url) for _ in range(options.times + 1)]
+        tab = stack.enter_context(stack.enter_context(Chromium()).tab("about:blank", 1280, 900))
+        times = [_visit(tab, url) for _ in range(options.times + 1)]
     print(
         f"load {os.getloadavg()[0]:.1f}, first visit: painted {times[0][0]:.0f} ms, signal {times[0][1]:.0f} ms"
     )
@@ -43,11 +40,11 @@ def main() -> None:
         print(f"{what}: median {np.median(values):.0f} ms, worst of {len(values)} {values.max():.0f} ms")
 
 
-def _visit(browser: Chromium, url: str) -> tuple[float, float]:
-    browser.load("about:blank")
-    browser.load(url)
-    browser.wait_for(f"{PAINTED}.length && {SIGNAL}.length", 60.0)
-    return tuple(browser.evaluate(f"{what}[0].startTime") for what in (PAINTED, SIGNAL))
+def _visit(tab: Tab, url: str) -> tuple[float, float]:
+    tab.load("about:blank")
+    tab.load(url)
+    tab.wait_for(f"{PAINTED}.length && {SIGNAL}.length", 60.0)
+    return tuple(tab.evaluate(f"{what}[0].startTime") for what in (PAINTED, SIGNAL))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
+import msgspec
 import zmq
 import zmq.asyncio
 
@@ -43,7 +44,8 @@ class Feed:
     on_message : callable
         Called with every message.
     on_signal : callable
-        Called with every message of the topic `signal`; none of them come before `want_signal`.
+        Called with every message of the topic `signal`; none of them come before `want_signal`. One that comes behind
+        others that were lost does not follow, whatever it says.
     keys : ClientKeys
         Of a run that is encrypted.
     clock : callable
@@ -140,7 +142,8 @@ class Feed:
         self.t_heard = self._clock()
         if frames[0] == SIGNAL_TOPIC.encode():
             signal = decode_signal(frames[1])
-            self._count(SIGNAL_TOPIC, signal.session, signal.seq)
+            if self._count(SIGNAL_TOPIC, signal.session, signal.seq):
+                signal = msgspec.structs.replace(signal, follows=False)
             self._on_signal(signal)
             return
         message = decode(frames[0], frames[1])
@@ -156,7 +159,8 @@ class Feed:
                 self.predictions.append(message)
         self._on_message(message)
 
-    def _count(self, topic: str, session: str, seq: int) -> None:
+    def _count(self, topic: str, session: str, seq: int) -> int:
+        """Messages of the topic that were lost right before this one."""
         if session != self._session and session:
             self._session = session
             self._next.clear()
@@ -165,5 +169,7 @@ class Feed:
             self.hello = self.status = None
             self.n_lost = 0
         expected = self._next.get(topic, seq)
-        self.n_lost += max(0, seq - expected)
+        n_lost = max(0, seq - expected)
+        self.n_lost += n_lost
         self._next[topic] = max(expected, seq + 1)
+        return n_lost

@@ -18,14 +18,11 @@ pytest.importorskip("websockets", reason="websockets is not installed: pip insta
 from rtbci.keys.tokens import new_token
 from rtbci.monitor.page import LivePage
 from rtbci.monitor.place import place_of
-from tests.integration.chromium import BROWSER, Chromium
+from tests.integration.browser import Chromium, Tab
 from tests.integration.client_programs import CLIENTS, N_MISSING, publishing, short_stream
 from tests.integration.live_runs import ANY_PORT
 
-pytestmark = [
-    pytest.mark.net,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium found: apt-get install chromium"),
-]
+pytestmark = pytest.mark.net
 
 NOBODY = "tcp://127.0.0.1:9"
 
@@ -55,10 +52,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    with Chromium("about:blank", tmp_path_factory.mktemp("browser"), 640, 400) as browser:
-        yield browser
+@pytest.fixture
+def tab(browser: Chromium) -> Iterator[Tab]:
+    with browser.tab("about:blank", 640, 400) as tab:
+        yield tab
 
 
 @contextmanager
@@ -68,29 +65,25 @@ def bridge(address: str, place: str = "127.0.0.1:0", *, insecure: bool = False) 
         yield int(page.url.rstrip("/").rsplit(":", 1)[1])
 
 
-def test_the_example_shows_decisions_and_losses_and_comes_back(
-    address: str, example: str, browser: Chromium
-) -> None:
+def test_the_example_shows_decisions_and_losses_and_comes_back(address: str, example: str, tab: Tab) -> None:
     with bridge(address) as port:
-        browser.load(f"{example}?url=ws://127.0.0.1:{port}/messages")
-        browser.wait_for("document.getElementById('decision').textContent === 'right_hand'")
-        browser.wait_for(f"document.getElementById('note').textContent.includes('lost {N_MISSING}')")
-        assert browser.evaluate("document.querySelectorAll('progress').length") == 2
-        assert browser.evaluate("document.querySelector('progress').value") > 0
+        tab.load(f"{example}?url=ws://127.0.0.1:{port}/messages")
+        tab.wait_for("document.getElementById('decision').textContent === 'right_hand'")
+        tab.wait_for(f"document.getElementById('note').textContent.includes('lost {N_MISSING}')")
+        assert tab.evaluate("document.querySelectorAll('progress').length") == 2
+        assert tab.evaluate("document.querySelector('progress').value") > 0
         if "RTBCI_PICTURES" in os.environ:  # for docs/clients/browser.md
-            Path(os.environ["RTBCI_PICTURES"], "client-browser.png").write_bytes(browser.picture())
-    browser.wait_for("['waiting', 'connecting'].includes(document.getElementById('note').textContent)")
+            Path(os.environ["RTBCI_PICTURES"], "client-browser.png").write_bytes(tab.picture())
+    tab.wait_for("['waiting', 'connecting'].includes(document.getElementById('note').textContent)")
     with bridge(address, f"127.0.0.1:{port}"):
-        browser.wait_for("document.getElementById('note').textContent.includes('age')")
+        tab.wait_for("document.getElementById('note').textContent.includes('age')")
 
 
-def test_the_module_counts_greets_and_skips_what_is_no_message(
-    address: str, example: str, browser: Chromium
-) -> None:
+def test_the_module_counts_greets_and_skips_what_is_no_message(address: str, example: str, tab: Tab) -> None:
     with bridge(address) as port:
-        browser.load(f"{example}?url=ws://127.0.0.1:1/")
+        tab.load(f"{example}?url=ws://127.0.0.1:1/")
         topics = json.dumps(["prediction", "event"])
-        browser.evaluate(
+        tab.evaluate(
             f"""import('./rtbci.js').then(({{ Listener }}) => {{
               window.seen = []
               window.one = new Listener('ws://127.0.0.1:{port}/messages', {{ topics: {topics} }})
@@ -100,45 +93,45 @@ def test_the_module_counts_greets_and_skips_what_is_no_message(
               one.on('event', () => {{ throw new Error('a callback that fails') }})
             }}), 0"""
         )
-        browser.wait_for("window.seen && seen.includes('event') && one.lost.prediction === 3")
-        first = browser.evaluate("seen.slice(0, 2).join()")
+        tab.wait_for("window.seen && seen.includes('event') && one.lost.prediction === 3")
+        first = tab.evaluate("seen.slice(0, 2).join()")
         assert first in ("open,hello", "connecting,open")  # `connecting` may be over before `on` is called
-        assert browser.evaluate("seen.filter((what) => what !== 'open')[0]") in ("hello", "connecting")
+        assert tab.evaluate("seen.filter((what) => what !== 'open')[0]") in ("hello", "connecting")
         # The recorded run is played again and again, and each time is another session: nothing is known yet at its start.
-        browser.wait_for("one.latest('prediction')?.classes.join() === 'left_hand,right_hand'")
-        browser.wait_for("one.hello?.paradigm === 'motor_imagery'")
-        browser.evaluate(
+        tab.wait_for("one.latest('prediction')?.classes.join() === 'left_hand,right_hand'")
+        tab.wait_for("one.hello?.paradigm === 'motor_imagery'")
+        tab.evaluate(
             """for (const text of ['', 'null', '[]', '{"topic":1,"message":{}}', '{"topic":"prediction"}',
               '{"topic":"prediction","message":{"v":2,"seq":1,"session":"s"}}',
               '{"topic":"prediction","message":{"v":1,"seq":"many","session":"s"}}']) one._read(text)"""
         )
-        assert browser.evaluate("one.malformed") == 7
-        browser.evaluate(
+        assert tab.evaluate("one.malformed") == 7
+        tab.evaluate(
             """one.on('dropped', ({ n_frames }) => seen.push(n_frames)); one._read(
               '{"topic":"dropped","message":{"v":1,"session":"another","seq":0,"n_frames":64}}')"""
         )
-        assert browser.evaluate("seen.includes(64) && one.session !== 'another'")
-        browser.wait_for("one.lost.prediction > 0")
-        browser.evaluate("one.close()")
-        assert browser.evaluate("one.state") == "closed"
-        browser.wait_for("wrong.state === 'closed'")  # an unknown topic is not asked for again and again
+        assert tab.evaluate("seen.includes(64) && one.session !== 'another'")
+        tab.wait_for("one.lost.prediction > 0")
+        tab.evaluate("one.close()")
+        assert tab.evaluate("one.state") == "closed"
+        tab.wait_for("wrong.state === 'closed'")  # an unknown topic is not asked for again and again
 
 
 def test_off_this_computer_a_token_opens_it_and_a_wrong_one_does_not(
-    address: str, example: str, browser: Chromium, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    address: str, example: str, tab: Tab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     token = new_token("page", "listener")
     with bridge(address, "0.0.0.0:0", insecure=True) as port:
         url = f"{example}?url=ws://127.0.0.1:{port}/messages&token="
-        browser.load(f"{url}wrong")
-        browser.wait_for("document.getElementById('note').textContent === 'waiting'")
-        assert browser.evaluate("document.getElementById('bars').children.length") == 0
-        browser.load(f"{url}{token}")
-        browser.wait_for("document.getElementById('note').textContent.includes('age')")
-        browser.load(f"http://127.0.0.1:{port}/")  # the live page itself asks for it
-        browser.wait_for("document.getElementById('token-dialog').open")
-        browser.evaluate(f"document.getElementById('token-text').value = '{token}'")
-        browser.evaluate("document.getElementById('token-dialog').close()")
-        browser.wait_for("document.getElementById('why').textContent.length > 1")
-        assert browser.evaluate("document.getElementById('stop').hidden")  # a listener gives no orders
+        tab.load(f"{url}wrong")
+        tab.wait_for("document.getElementById('note').textContent === 'waiting'")
+        assert tab.evaluate("document.getElementById('bars').children.length") == 0
+        tab.load(f"{url}{token}")
+        tab.wait_for("document.getElementById('note').textContent.includes('age')")
+        tab.load(f"http://127.0.0.1:{port}/")  # the live page itself asks for it
+        tab.wait_for("document.getElementById('token-dialog').open")
+        tab.evaluate(f"document.getElementById('token-text').value = '{token}'")
+        tab.evaluate("document.getElementById('token-dialog').close()")
+        tab.wait_for("document.getElementById('why').textContent.length > 1")
+        assert tab.evaluate("document.getElementById('stop').hidden")  # a listener gives no orders

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,12 +29,11 @@ from rtbci.calibrate.schedule import Schedule, ScheduledTrial
 from rtbci.clock import now
 from rtbci.errors import ConfigError, PortInUseError, StreamError
 from tests.calibration_steps import CLASSES, protocol
-from tests.integration.chromium import BROWSER, Chromium
+from tests.integration.browser import Chromium
 
 pytestmark = pytest.mark.net
 
 TRIAL = ScheduledTrial(0, 1, 2.0)
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium found: apt-get install chromium")
 
 
 @pytest.fixture
@@ -214,9 +212,8 @@ def test_closed_it_says_so() -> None:
     assert not any(thread.name == "rtbci-cue-page" for thread in threading.enumerate())
 
 
-@needs_browser
 @pytest.mark.slow
-def test_three_trials_in_a_browser(tmp_path: Path) -> None:
+def test_three_trials_in_a_browser(browser: Chromium) -> None:
     times = {"arrow_s": 0.4, "shown_s": 0.3, "imagery_s": 0.8, "pause_s": [0.5, 0.6]}
     trials = {"per_class": 2, "per_class_in_block": 1}
     settings = protocol(timing=times, trials=trials, breaks={"rest_s": 0.2})
@@ -238,22 +235,22 @@ def test_three_trials_in_a_browser(tmp_path: Path) -> None:
     thread.start()
     step = "document.body.dataset.step"
     try:
-        with Chromium(f"{cue_page.url}?patch=1", tmp_path) as browser:
-            browser.wait_for(f"{step} === 'ready'")
-            assert browser.evaluate("document.querySelectorAll('#legend li').length") == 2
-            assert browser.evaluate("crossOriginIsolated") is True
-            browser.press(" ")
-            browser.wait_for(f"{step} === 'arrow'")
-            box = browser.evaluate(
+        with browser.tab(f"{cue_page.url}?patch=1") as tab:
+            tab.wait_for(f"{step} === 'ready'")
+            assert tab.evaluate("document.querySelectorAll('#legend li').length") == 2
+            assert tab.evaluate("crossOriginIsolated") is True
+            tab.press("Space")
+            tab.wait_for(f"{step} === 'arrow'")
+            box = tab.evaluate(
                 "(b => [b.x + b.width / 2, b.y + b.height / 2])(shape.getBoundingClientRect())"
             )
             assert box == pytest.approx([640, 400], abs=0.5)
-            assert browser.evaluate("patch.classList.contains('on')") is True
-            browser.wait_for(f"{step} === 'resume'")
-            assert "kept" in browser.evaluate("counts.textContent")
-            browser.press("Enter")
-            browser.wait_for(f"{step} === 'done'")
-            browser.wait_for("curve.classList.contains('drawn')")
+            assert tab.evaluate("patch.classList.contains('on')") is True
+            tab.wait_for(f"{step} === 'resume'")
+            assert "kept" in tab.evaluate("counts.textContent")
+            tab.press("Enter")
+            tab.wait_for(f"{step} === 'done'")
+            tab.wait_for("curve.classList.contains('drawn')")
             thread.join(10.0)
     finally:
         stop.set()
@@ -270,9 +267,8 @@ def test_three_trials_in_a_browser(tmp_path: Path) -> None:
     assert measured["n_unseen"] == 0
 
 
-@needs_browser
 @pytest.mark.slow
-def test_a_browser_that_is_loaded_again_goes_on_with_the_same_trial(tmp_path: Path) -> None:
+def test_a_browser_that_is_loaded_again_goes_on_with_the_same_trial(browser: Chromium) -> None:
     times = {"arrow_s": 0.3, "shown_s": 0.3, "imagery_s": 1.5, "pause_s": [0.3, 0.3]}
     schedule = Schedule(protocol(timing=times, trials={"per_class": 2}), CLASSES, accepted=(1, 2))
     cue_page, stop = CuePage(schedule), threading.Event()
@@ -293,14 +289,14 @@ def test_a_browser_that_is_loaded_again_goes_on_with_the_same_trial(tmp_path: Pa
     thread.start()
     step = "document.body.dataset.step"
     try:
-        with Chromium(cue_page.url, tmp_path) as browser:
-            browser.wait_for(f"{step} === 'ready'")
-            browser.press(" ")
-            browser.wait_for(f"{step} === 'imagery'")
-            browser.call("Page.reload")
-            browser.wait_for(f"document.body !== null && {step} === 'resume'")
-            browser.press(" ")
-            browser.wait_for(f"{step} === 'done'")
+        with browser.tab(cue_page.url) as tab:
+            tab.wait_for(f"{step} === 'ready'")
+            tab.press("Space")
+            tab.wait_for(f"{step} === 'imagery'")
+            tab.reload()
+            tab.wait_for(f"document.body !== null && {step} === 'resume'")
+            tab.press("Space")
+            tab.wait_for(f"{step} === 'done'")
     finally:
         stop.set()
         thread.join(10.0)

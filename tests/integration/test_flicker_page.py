@@ -1,12 +1,10 @@
 """The flicker page over real sockets: a page that a test plays, and a real browser."""
 
-import json
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,13 +24,12 @@ from rtbci.flicker.page.flicker_page import FlickerPage
 from rtbci.flicker.session import run_session
 from rtbci.web.counted_page import MIN_FRAMES
 from tests.integration import live_runs
-from tests.integration.chromium import BROWSER, Chromium
+from tests.integration.browser import Chromium
 from tests.integration.played_pages import Markers, Say, playing
 
 pytestmark = pytest.mark.net
 
 TARGETS = {"slow": 10.0, "fast": 15.0}
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium found: apt-get install chromium")
 
 
 @pytest.fixture
@@ -100,40 +97,35 @@ def test_nothing_is_told_to_who_does_not_know_the_token(page: FlickerPage) -> No
             assert answer.status == 200
 
 
-@needs_browser
-def test_a_browser_counts_frames(page: FlickerPage, tmp_path: Path) -> None:
+def test_a_browser_counts_frames(page: FlickerPage, browser: Chromium) -> None:
     markers, stop = Markers(), threading.Event()
-    with Chromium(page.url, tmp_path) as browser:
+    with browser.tab(page.url) as tab:
         args = (page, markers, 0, 0, None, stop, lambda _line: None)
         session = threading.Thread(target=run_session, args=args)
         session.start()
-        browser.wait_for("document.body.dataset.step === 'start' && !document.getElementById('go').disabled")
-        browser.press(" ")
-        browser.wait_for("document.body.dataset.step === 'flicker'")
+        tab.wait_for("document.body.dataset.step === 'start' && !document.getElementById('go').disabled")
+        tab.press("Space")
+        tab.wait_for("document.body.dataset.step === 'flicker'")
         colour = "document.querySelector('.target').style.backgroundColor"
-        browser.wait_for(f"(window.seen ??= new Set()).add({colour}).size > 2")
+        tab.wait_for(f"(window.seen ??= new Set()).add({colour}).size > 2")
         for hidden in ("true", "false"):  # another tab is looked at: the start key is asked for again
-            browser.evaluate(
+            tab.evaluate(
                 f"Object.defineProperty(document, 'hidden', {{ value: {hidden}, configurable: true }}), "
                 "document.dispatchEvent(new Event('visibilitychange')), 0"
             )
-            browser.wait_for("document.body.dataset.step === 'start'")
-        browser.press(" ")
-        browser.wait_for("document.body.dataset.step === 'flicker'")
+            tab.wait_for("document.body.dataset.step === 'start'")
+        tab.press("Space")
+        tab.wait_for("document.body.dataset.step === 'flicker'")
         live_runs.wait_for(lambda: len(markers.sent) == 2, "another marker")
         stop.set()
         session.join(10.0)
-        browser.wait_for("document.body.dataset.step === 'done'")
-        levels = browser.call(
-            "Runtime.evaluate",
-            expression="import('./flicker.js').then(({luminance}) => JSON.stringify(["
+        tab.wait_for("document.body.dataset.step === 'done'")
+        square, odd, sine = tab.evaluate(
+            "import('./flicker.js').then(({luminance}) => ["
             "Array.from({length: 12}, (_, i) => luminance(15, i, 60, 'square')),"
             "Array.from({length: 12}, (_, i) => luminance(12, i, 60, 'square')),"
-            "Array.from({length: 5}, (_, i) => luminance(15, i, 60, 'sine'))]))",
-            awaitPromise=True,
-            returnByValue=True,
+            "Array.from({length: 5}, (_, i) => luminance(15, i, 60, 'sine'))])"
         )
-    square, odd, sine = json.loads(levels["result"]["value"])
     assert square == [1, 1, 0, 0] * 3
     assert odd == [1, 1, 1, 0, 0] * 2 + [1, 1]
     assert sine == pytest.approx([0.5, 1.0, 0.5, 0.0, 0.5], abs=1e-9)

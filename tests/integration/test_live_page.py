@@ -32,7 +32,7 @@ from rtbci.publish.messages import Hello
 from rtbci.publish.signal_message import decode_signal
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.record.news import News
-from tests.integration.chromium import BROWSER, Chromium
+from tests.integration.browser import Chromium, Tab
 from tests.integration.live_runs import (
     ANY_PORT,
     PATIENCE_S,
@@ -47,7 +47,6 @@ from tests.unit.record.samples import hello, prediction
 pytestmark = [pytest.mark.net, pytest.mark.clock]
 
 NOBODY = "tcp://127.0.0.1:9"
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium found: apt-get install chromium")
 
 
 class Served(NamedTuple):
@@ -144,35 +143,31 @@ DRAWN = """(c => { const d = c.getContext('2d').getImageData(60, 20, c.width - 6
   for (let i = 0; i < d.length; i += 4) n += d[i] + d[i + 1] + d[i + 2] > 330; return n; })(document.getElementById('eeg'))"""
 
 
-def press(browser: Chromium, name: str, text: str | None = None) -> None:
+def confirm(tab: Tab, name: str, text: str | None = None) -> None:
     """Press a button, and fill in and confirm the question that comes."""
-    dialog = f"document.getElementById('{name}-dialog')"
-    if not browser.evaluate(f"!!{dialog}?.open"):
-        browser.evaluate(f"document.getElementById('{name}').click()")
-    if browser.evaluate(f"!!{dialog}?.open"):
-        if text is not None:
-            browser.evaluate(f"document.getElementById('{name}-text').value = {json.dumps(text)}")
-        browser.evaluate(f"{dialog}.querySelector('button[value=go]').click()")
+    tab.click(f"#{name}")
+    if text is not None:
+        tab.fill(f"#{name}-text", text)
+    tab.click(f"#{name}-dialog button[value=go]")
 
 
-@needs_browser
 @pytest.mark.slow
-def test_it_is_painted_within_a_second_and_shows_signal_within_two(served: Served, tmp_path: Path) -> None:
+def test_it_is_painted_within_a_second_and_shows_signal_within_two(served: Served, browser: Chromium) -> None:
     """Once of ten times: how often depends on what else the computer does, that it can on the page."""
     painted, signal_seen = "first-contentful-paint", "signal"
     best = {painted: math.inf, signal_seen: math.inf}
-    with Chromium("about:blank", tmp_path, 1280, 900) as browser:
+    with browser.tab("about:blank", 1280, 900) as tab:
         for _ in range(10):
-            browser.load("about:blank")
-            browser.load(served.url)
+            tab.load("about:blank")
+            tab.load(served.url)
             for name, best_ms in best.items():
                 found = f"performance.getEntriesByName('{name}')"
-                browser.wait_for(f"{found}.length > 0")
-                best[name] = min(best_ms, browser.evaluate(f"{found}[0].startTime"))
+                tab.wait_for(f"{found}.length > 0")
+                best[name] = min(best_ms, tab.evaluate(f"{found}[0].startTime"))
             if best[painted] < 1000.0 and best[signal_seen] < 2000.0:
                 break
         asked = "performance.getEntriesByType('resource').map(r => r.transferSize)"
-        weight = sum(browser.evaluate(asked)) + browser.evaluate(
+        weight = sum(tab.evaluate(asked)) + tab.evaluate(
             "performance.getEntriesByType('navigation')[0].transferSize"
         )
     assert 50_000 < weight < 300_000
@@ -184,52 +179,101 @@ def test_it_is_painted_within_a_second_and_shows_signal_within_two(served: Serve
     assert not is_slow, best
 
 
-@needs_browser
 @pytest.mark.slow
-def test_a_browser_sees_everything_and_every_button_works(served: Served, tmp_path: Path) -> None:
-    with Chromium(served.url, tmp_path, 1280, 900) as browser:
-        browser.wait_for(f"{PILL} === 'running'")
-        browser.wait_for(f"{DRAWN} > 500")
-        assert browser.evaluate("performance.getEntriesByName('signal').length") == 1
-        browser.wait_for("document.getElementById('map-note').textContent.includes('channels')")
-        browser.evaluate("document.getElementById('check').click()")
-        browser.wait_for("document.getElementById('findings').textContent.includes('GB for')")
-        assert "all 3 that are read look like EEG" in browser.evaluate(
+def test_a_browser_sees_everything_and_every_button_works(served: Served, browser: Chromium) -> None:
+    with browser.tab(served.url, 1280, 900) as tab:
+        tab.wait_for(f"{PILL} === 'running'")
+        tab.wait_for(f"{DRAWN} > 500")
+        assert tab.evaluate("performance.getEntriesByName('signal').length") == 1
+        tab.wait_for(
+            "['psd', 'ages', 'often'].every((id) => document.querySelector(`#${id}[data-empty=''] canvas`))"
+        )
+        for chart, words in (("#psd", "µV²/Hz"), ("#ages", "encode"), ("#often", "p99")):
+            tab.point(chart, 60, 60)
+            tab.wait_for(f"document.getElementById('tip').textContent.includes('{words}')")
+        tab.wait_for("document.getElementById('map-note').textContent.includes('channels')")
+        tab.click("#check")
+        tab.wait_for("document.getElementById('findings').textContent.includes('GB for')")
+        assert "all 3 that are read look like EEG" in tab.evaluate(
             "document.getElementById('findings').textContent"
         )
-        press(browser, "check")
+        tab.click("#check-dialog button[value=go]")
         for name, words in (("pause", "paused"), ("pause", "running")):
-            press(browser, name)
-            browser.wait_for(f"{PILL} === '{words}'")
+            tab.click(f"#{name}")
+            tab.wait_for(f"{PILL} === '{words}'")
         events = "document.getElementById('events').textContent"
-        press(browser, "mark", "blink <b>")
-        browser.wait_for(f"{events}.includes('marker: blink <b>')")
-        press(browser, "swap", str(served.profile))
-        browser.wait_for("document.getElementById('what').textContent.includes('ada, generation 1')")
-        press(browser, "swap", "nobody")
-        browser.wait_for("/nobody/.test(document.getElementById('notice').textContent)")
-        for name in ("filtered", "smaller", "larger"):
-            press(browser, name)
-        assert browser.evaluate("document.getElementById('filtered').getAttribute('aria-pressed')") == "true"
-        browser.wait_for(f"{DRAWN} > 300")
+        confirm(tab, "mark", "blink <b>")
+        tab.wait_for(f"{events}.includes('marker: blink <b>')")
+        confirm(tab, "swap", str(served.profile))
+        tab.wait_for("document.getElementById('what').textContent.includes('ada, generation 1')")
+        confirm(tab, "swap", "nobody")
+        tab.wait_for("/nobody/.test(document.getElementById('notice').textContent)")
         served.outlet.be_silent(True)
-        browser.wait_for(f"{PILL} === 'no data'")
+        tab.wait_for(f"{PILL} === 'no data'")
+        for name in ("filtered", "smaller", "larger"):  # a gap is one in what is looked at afterwards, too
+            tab.click(f"#{name}")
+        assert tab.evaluate("document.getElementById('filtered').getAttribute('aria-pressed')") == "true"
         served.outlet.be_silent(False)
-        browser.wait_for(f"{PILL} === 'running'")
-        browser.wait_for("/, [1-9]\\d* gap/.test(document.getElementById('eeg').getAttribute('aria-label'))")
-        browser.resize(390, 844)
-        browser.wait_for("document.documentElement.scrollWidth <= 390")
-        errors = browser.evaluate(
+        tab.wait_for("/, [1-9]\\d* gap/.test(document.getElementById('eeg').getAttribute('aria-label'))")
+        tab.wait_for(f"{PILL} === 'running'")
+        tab.wait_for(f"{DRAWN} > 300")
+        tab.resize(390, 844)
+        tab.wait_for("document.documentElement.scrollWidth <= 390")
+        errors = tab.evaluate(
             "performance.getEntriesByType('resource').filter(r => r.responseStatus >= 400).length"
         )
         assert errors == 0
-        press(browser, "stop")
-        browser.wait_for(f"{PILL} === 'stopped'")
+        confirm(tab, "stop")
+        tab.wait_for(f"{PILL} === 'stopped'")
     status, said = served.process.wait()
     assert status == 0, said
 
 
 # -- without a run ----------------------------------------------------------------------------------------
+
+
+PUSHED = """import('./eeg.js').then(({ Eeg }) => {
+  const eeg = new Eeg(document.createElement('canvas'), {}), seen = {};
+  const push = (t_first, n_bins, value, more) => {
+    const low = value === null ? null : new Float32Array(n_bins).fill(value);
+    eeg.push({ t_first, n_bins, low, high: low, follows: true, ...more });
+  };
+  const at = (t) => eeg.low[0][Math.round(t * 100) % eeg.n] || null;  // nothing is drawn for NaN
+  const gaps = () => eeg.gaps.map(([start, stop]) => [start / 100, stop / 100]);
+  eeg.layout({ labels: ['C3'], rate_hz: 100, n_per_bin: 1, is_read: [true] });
+  push(20.0, 50, 1);
+  eeg.clear();
+  push(20.6, 10, 2, { follows: false });
+  seen.missed = [gaps(), at(20.55), at(20.65)];
+  push(20.7, 30, null);
+  push(21.0, 10, 3);
+  seen.blank = [gaps().length, at(20.8), at(21.05)];
+  eeg.skipped = true;
+  push(22.1, 10, 4);
+  seen.skipped = [gaps().at(-1), at(22.15)];
+  push(22.5, 10, 5);
+  seen.slow = [gaps().length, at(22.45), eeg.next / 100];
+  push(22.3, 10, 6);
+  seen.quick = [gaps().length, eeg.next / 100];
+  return seen;
+})"""
+"""Bins of 10 ms: behind a gap, while the other view was asked for, after frames that this browser did not take, and of streams
+whose samples come slower and quicker than is stated."""
+
+
+def test_signal_is_drawn_where_its_stamps_are(browser: Chromium) -> None:
+    with (
+        LivePage(NOBODY, NOBODY, place_of("127.0.0.1:0")) as page,
+        browser.tab(page.url) as tab,
+    ):
+        seen = tab.evaluate(PUSHED)
+    assert seen == {
+        "missed": [[[20.5, 20.6]], None, 2],
+        "blank": [1, None, 3],
+        "skipped": [[21.1, 22.1], 4],
+        "slow": [2, 5, 22.5],  # a tenth of a second is allowed to be jitter
+        "quick": [2, 22.5],
+    }
 
 
 def test_a_page_may_be_there_before_its_run_and_outlives_it() -> None:

@@ -37,13 +37,12 @@ from rtbci.speller.decisions import HeardDecisions
 from rtbci.speller.session import Plan, Session
 from rtbci.stream.lsl_markers import MarkerInlet
 from tests.integration import live_runs
-from tests.integration.chromium import BROWSER, Chromium
+from tests.integration.browser import Chromium
 from tests.integration.lsl_outlets import unique
 
 pytestmark = [pytest.mark.net, pytest.mark.clock, pytest.mark.slow]
 
 GRID = (("A", "B", "C"), ("D", "E", "backspace"))
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium found: apt-get install chromium")
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +110,8 @@ def deciding(recipe: ParadigmRecipe, profile: Profile, name: str, markers: str) 
             thread.join()
 
 
-@needs_browser
 def test_a_synthetic_user_spells_on_the_page(
-    recipe: ParadigmRecipe, attention: Attention, profile: Profile, tmp_path: Path
+    recipe: ParadigmRecipe, attention: Attention, profile: Profile, browser: Chromium
 ) -> None:
     name, markers, said = unique("speller-amp"), unique("speller-markers"), list[str]()
     stop = threading.Event()
@@ -123,21 +121,21 @@ def test_a_synthetic_user_spells_on_the_page(
         stack.enter_context(watching(recipe, attention, name, markers))
         address = stack.enter_context(deciding(recipe, profile, name, markers))
         decisions = stack.enter_context(HeardDecisions(address, recipe.classes))
-        browser = stack.enter_context(Chromium(page.url, tmp_path))
+        tab = stack.enter_context(browser.tab(page.url))
         live_runs.wait_for(lambda: decisions.is_there, "the run")
         plan = Plan(("D", "backspace", "C"), 5, 4.0, cue_s=1.0, lead_s=0.5, pause_s=0.5)
         session = Session(page, outlet, decisions, plan, said.append)
         thread = threading.Thread(target=session.run, args=(stop,), name="speller")
         thread.start()
-        browser.wait_for(
+        tab.wait_for(
             "document.body.dataset.step === 'start' && !document.getElementById('go').disabled", 60.0
         )
         live_runs.wait_for(lambda: outlet.has_consumers, "who hears the markers")
-        browser.press(" ")
-        browser.wait_for("document.body.dataset.step === 'done'", 120.0)
+        tab.press("Space")
+        tab.wait_for("document.body.dataset.step === 'done'", 120.0)
         stop.set()
         thread.join()
-        text = browser.evaluate("document.getElementById('text').textContent")
+        text = tab.evaluate("document.getElementById('text').textContent")
     assert [(one.wanted, one.chosen) for one in session.score.letters] == [
         ("D", "D"),
         ("backspace",) * 2,
@@ -148,9 +146,12 @@ def test_a_synthetic_user_spells_on_the_page(
     assert page.measured()["clock_error_ms"] < 20.0
 
 
-@needs_browser
 def test_a_synthetic_user_is_calibrated_on_the_page(
-    recipe: ParadigmRecipe, attention: Attention, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: ParadigmRecipe,
+    attention: Attention,
+    browser: Chromium,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     name, markers = unique("speller-amp"), unique("speller-cues")
@@ -165,12 +166,12 @@ def test_a_synthetic_user_is_calibrated_on_the_page(
         assert isinstance(said, io.StringIO)
         live_runs.wait_for(lambda: "letters: http" in said.getvalue(), "the page")
         url = re.findall(r"letters: (http\S+)", said.getvalue())[0]
-        with Chromium(url, tmp_path / "browser") as browser:
-            browser.wait_for(
+        with browser.tab(url) as tab:
+            tab.wait_for(
                 "document.body.dataset.step === 'start' && !document.getElementById('go').disabled", 60.0
             )
-            browser.press(" ")
-            browser.wait_for("document.body.dataset.step === 'done'", 120.0)
+            tab.press("Space")
+            tab.wait_for("document.body.dataset.step === 'done'", 120.0)
 
     with watching(recipe, attention, name, markers), ThreadPoolExecutor(1, "browser") as pool:
         pressed = pool.submit(press_start)

@@ -1,12 +1,10 @@
 """The speller's page over real sockets: a page that a test plays, and a real browser."""
 
-import json
 import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +24,7 @@ from rtbci.speller.session import Plan, Session
 from rtbci.web.counted_page import MIN_FRAMES
 from rtbci.web.page_messages import Pause
 from tests.integration import live_runs
-from tests.integration.chromium import BROWSER, Chromium
+from tests.integration.browser import Chromium
 from tests.integration.played_pages import Markers, Say, playing
 
 pytestmark = pytest.mark.net
@@ -39,7 +37,6 @@ GROUPS = {
     "c2": ("B", "space"),
     "c3": ("C", "backspace"),
 }
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium found: apt-get install chromium")
 
 
 @pytest.fixture
@@ -111,32 +108,31 @@ def test_a_display_that_cannot_show_such_flashes_is_refused(page: SpellerPage) -
         page.wait_for_start(threading.Event())
 
 
-@needs_browser
-def test_a_browser_flashes_groups_and_tells_its_frames(page: SpellerPage, tmp_path: Path) -> None:
+def test_a_browser_flashes_groups_and_tells_its_frames(page: SpellerPage, browser: Chromium) -> None:
     markers, stop, said = Markers(), threading.Event(), list[str]()
     plan = Plan(["B", "D"], repetitions=4, decision_s=0.0, cue_s=0.3, lead_s=0.2, pause_s=0.3)
     session = Session(page, markers, None, plan, said.append)
-    with Chromium(page.url, tmp_path) as browser:
-        browser.evaluate(
+    with browser.tab(page.url) as tab:
+        tab.evaluate(
             "window.lit = new Set(), new MutationObserver(() => { const on = [...document.querySelectorAll('#grid .lit')];"
             "if (on.length) window.lit.add(on.map((one) => one.textContent).join('')); })"
             ".observe(document.getElementById('grid'), { subtree: true, attributes: true }), 0"
         )
         thread = threading.Thread(target=session.run, args=(stop,))
         thread.start()
-        browser.wait_for("document.body.dataset.step === 'start' && !document.getElementById('go').disabled")
-        browser.press(" ")
-        browser.wait_for("document.body.dataset.step === 'flash'")
-        browser.press(" ")  # a pause: the letter comes again
-        browser.wait_for("document.body.dataset.step === 'start'")
-        browser.press(" ")
-        browser.wait_for("document.body.dataset.step === 'done'", 30.0)
+        tab.wait_for("document.body.dataset.step === 'start' && !document.getElementById('go').disabled")
+        tab.press("Space")
+        tab.wait_for("document.body.dataset.step === 'flash'")
+        tab.press("Space")  # a pause: the letter comes again
+        tab.wait_for("document.body.dataset.step === 'start'")
+        tab.press("Space")
+        tab.wait_for("document.body.dataset.step === 'done'", 30.0)
         stop.set()
         thread.join(10.0)
-        lit = browser.evaluate("[...window.lit].join(' ')").split()
-        assert browser.evaluate("document.getElementById('text').textContent") == "BD"
+        lit = tab.evaluate("[...window.lit].join(' ')").split()
+        assert tab.evaluate("document.getElementById('text').textContent") == "BD"
         place = "document.getElementById('text').getBoundingClientRect()"
-        assert browser.evaluate(
+        assert tab.evaluate(
             f"document.elementFromPoint({place}.x + 5, {place}.y + 5).closest('header') !== null"
         )
     assert set(lit) == {"ABC", "D␣⌫", "AD", "B␣", "C⌫"}
@@ -159,18 +155,16 @@ PLAYED = """import('./flashing.js').then(({ Flashing }) => {
   let t = 0;
   const one = new Flashing([2, 0, 1], 4, 2, (group, on) => light.push([t, group, on]), (...what) => said.push(what));
   for (t of frames) one.step(t, t === 40 ? t + 12 : t + 1, usual);
-  return JSON.stringify({ said, light });
+  return { said, light };
 })"""
 """Frames of 10 ms: those at 70, 80 and 140 were dropped, and the one at 40 was drawn after its time."""
 
 
-@needs_browser
 def test_flashes_after_dropped_frames_are_late_and_uncertain_ones_are_told(
-    page: SpellerPage, tmp_path: Path
+    page: SpellerPage, browser: Chromium
 ) -> None:
-    with Chromium(page.url, tmp_path) as browser:
-        answer = browser.call("Runtime.evaluate", expression=PLAYED, awaitPromise=True, returnByValue=True)
-    played = json.loads(answer["result"]["value"])
+    with browser.tab(page.url) as tab:
+        played = tab.evaluate(PLAYED)
     assert played["light"] == [
         *([0, 2, True], [20, 2, False]),
         *([40, 0, True], [60, 0, False]),

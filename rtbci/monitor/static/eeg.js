@@ -7,6 +7,7 @@ const LEFT = 46, BOTTOM = 18, TOP = 14, GAP_PX = 14;
 const SIDES = { left: "#7cc4ee", middle: "#dbe3ea", right: "#f0bd6a" }, BAD = "#596673";
 // From the front to the back; electrodes at the side belong to the row that they end.
 const LINES = { FP: 0, AF: 1, F: 2, FT: 3, FC: 3, T: 4, C: 4, TP: 5, CP: 5, P: 6, PO: 7, O: 8, I: 9 };
+const DRIFT_S = 0.1;
 export const SCALES = [5, 10, 20, 30, 50, 75, 100, 150, 200, 400, 800, 1600];
 
 function side(label, place) {
@@ -24,15 +25,16 @@ export class Eeg {
 
   layout({ labels, rate_hz, n_per_bin, is_read }) {
     this.labels = labels; this.isRead = is_read; this.bin_s = n_per_bin / rate_hz; this.states = labels.map(() => null);
-    this.clear(); this.sort();
+    this.next = null; this.gaps = []; this.clear(); this.sort();
   }
 
+  // Forgets what was drawn, and not where the pen is: a gap that comes now is one.
   clear() {
     this.n = Math.max(2, Math.round(this.span_s / (this.bin_s ?? 0.01)));
     this.low = this.labels.map(() => new Float32Array(this.n).fill(NaN));
     this.high = this.labels.map(() => new Float32Array(this.n).fill(NaN));
     this.level = new Float32Array(this.labels.length).fill(NaN);
-    this.next = null; this.drawnTo = null; this.gaps = []; this.plot.wholly = this.plot.isDirty = true;
+    this.drawnTo = null; this.plot.wholly = this.plot.isDirty = true;
   }
 
   sort() {
@@ -56,14 +58,20 @@ export class Eeg {
   }
 
   // Arrays are (n_bins, n_channels) one after the other; a range has smallest and largest, else there is one value a bin.
+  // Without arrays the time passes and nothing is drawn.
   push({ t_first, n_bins, low, high, follows }) {
     const n_channels = this.labels.length, at = Math.round(t_first / this.bin_s);
-    if (this.next === null || at < this.next - this.n || at > this.next + 50 * this.n) { this.clear(); this.next = at; }
-    // Frames that this browser was too slow for are missing here too, perhaps the one that told of a gap.
-    if ((!follows || this.skipped) && at > this.next + 1) {
+    if (this.next === null || at < this.next - this.n || at > this.next + 50 * this.n) { this.clear(); this.next = at; this.gaps = []; }
+    const off = at - this.next, drift = Math.ceil(DRIFT_S / this.bin_s), isMissing = !follows || this.skipped;
+    // Frames that this browser did not take are missing here too, perhaps the one that told of a gap.
+    if (off > 1 && isMissing) {
       this.gaps.push([this.next, at]);
       for (let k = Math.max(this.next, at - this.n); k < at; k++) this.put(k, null, null, 0, n_channels);
       this.next = at;
+    } else if (Math.abs(off) > drift) {  // the true rate is not the stated one: stamps say when it was
+      const to = at - Math.sign(off) * drift;
+      for (let k = Math.max(this.next, to - this.n); k < to; k++) this.put(k, low, high, 0, n_channels);
+      this.next = to;
     }
     this.skipped = false;
     for (let j = 0; j < n_bins; j++, this.next++) this.put(this.next, low, high, j * n_channels, n_channels);

@@ -13,7 +13,7 @@ const N_EVENTS = 60, SILENT_S = 3;
 const $ = (id) => document.getElementById(id);
 const places = await fetch("positions.json").then((answer) => answer.json());
 const eeg = new Eeg($("eeg"), places), spectrum = new Spectrum($("psd")), decisions = new Decisions($("timeline"));
-const latency = new Latency($("ages"), decisions), head = new Head($("map"), places, picked);
+const latency = new Latency($("ages"), $("often"), decisions), head = new Head($("map"), places, picked);
 const seen = { hello: null, status: null, role: "controller", dropped: 0, events: {}, computer: null, session: "", isAway: true, isSilent: false };
 let isFiltered = false;
 
@@ -57,8 +57,8 @@ const link = new Link({
   },
   signal(message) {
     if (message.n_channels !== eeg.labels.length) return;
-    if (message.isFiltered !== isFiltered) return;  // asked for before the button was pressed
-    eeg.push(message);
+    // What was asked for before the button was pressed is not drawn, but its time has passed.
+    eeg.push(message.isFiltered === isFiltered ? message : { ...message, low: null, high: null });
   },
   spectrum(message) { if (message.n_channels === head.labels.length) spectrum.push(message); },
   quality({ electrodes }) {
@@ -81,7 +81,7 @@ function newSession(session) {
   decisions.forget(); latency.forget(); $("events").replaceChildren();
 }
 
-function look() { link.look(!document.hidden, isFiltered); }
+function look() { eeg.skipped = true; link.look(!document.hidden, isFiltered); }
 document.addEventListener("visibilitychange", look);
 
 // -- words and numbers ------------------------------------------------------------------------------------

@@ -5,13 +5,14 @@ export const FONT = '11px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", s
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const STILL_MS = 1000, MOVING_MS = 30;
 
+// Of a canvas, or of an element that something else draws in (chart.js).
 export class Plot {
-  constructor(canvas, draw, describe = () => "") {
-    this.canvas = canvas; this.context = canvas.getContext("2d"); this.paint = draw; this.describe = describe;
+  constructor(element, draw, describe = () => "") {
+    this.canvas = element; this.context = element.getContext?.("2d"); this.paint = draw; this.describe = describe;
     this.width = this.height = 0; this.isDirty = true; this.drawn = 0;
-    new ResizeObserver(() => this.fit()).observe(canvas);
-    canvas.addEventListener("pointermove", (event) => this.point(event));
-    canvas.addEventListener("pointerleave", () => showTip(""));
+    new ResizeObserver(() => this.fit()).observe(element);
+    element.addEventListener("pointermove", (event) => this.point(event));
+    element.addEventListener("pointerleave", () => showTip(""));
     plots.push(this);
   }
 
@@ -19,7 +20,7 @@ export class Plot {
     const ratio = devicePixelRatio || 1;
     this.width = this.canvas.clientWidth; this.height = this.canvas.clientHeight;
     this.canvas.width = Math.round(this.width * ratio); this.canvas.height = Math.round(this.height * ratio);
-    this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.context?.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.isDirty = true; this.wholly = true;
   }
 
@@ -36,7 +37,7 @@ function frame(t) {
     if (!plot.isDirty || plot.width < 10 || t - plot.drawn < (still.matches ? STILL_MS : MOVING_MS)) continue;
     plot.isDirty = false; plot.drawn = t;
     const context = plot.context;
-    context.font = FONT; context.textBaseline = "middle"; context.lineJoin = "round";
+    if (context) { context.font = FONT; context.textBaseline = "middle"; context.lineJoin = "round"; }
     plot.paint(context, plot.width, plot.height, plot.wholly);
     plot.wholly = false;
   }
@@ -55,7 +56,7 @@ export function showTip(text, x = 0, y = 0) {
 
 function explain(event) {
   const of = event.target.closest?.("[data-tip]");
-  if (!of) { if (event.type === "pointerover") showTip(event.target instanceof HTMLCanvasElement ? tip.textContent && !tip.hidden ? tip.textContent : "" : ""); return; }
+  if (!of) { if (event.type === "pointerover") showTip(event.target.closest?.("canvas, .chart") ? tip.textContent && !tip.hidden ? tip.textContent : "" : ""); return; }
   const box = of.getBoundingClientRect();
   showTip(of.dataset.tip, box.left, box.bottom - 10);
 }

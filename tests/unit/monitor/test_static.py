@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -32,6 +33,19 @@ def test_the_page_is_light_and_takes_nothing_from_elsewhere(folder: Path) -> Non
         text = path.read_text()
         assert not re.search(r"""(src|href|url|fetch|import)\W{1,3}(https?:)?//""", text), path.name
         assert path.suffix != ".html" or not re.search(r"<script(?![^>]*src=)|\sstyle=|\son\w+=", text)
+
+
+@pytest.mark.parametrize(
+    ("name", "sha256"),
+    [
+        ("uPlot.iife.min.js", "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f"),
+        ("uPlot.min.css", "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04"),
+        ("uPlot.LICENSE.txt", "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd"),
+    ],
+)
+def test_the_library_for_charts_is_as_it_was_published(name: str, sha256: str) -> None:
+    """Files of uplot 1.6.32 from npm: two of `dist/`, and `LICENSE`."""
+    assert hashlib.sha256((STATIC / name).read_bytes()).hexdigest() == sha256
 
 
 @pytest.mark.parametrize("folder", [STATIC, FEEDBACK])

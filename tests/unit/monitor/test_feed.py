@@ -1,0 +1,55 @@
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from rtbci.monitor.feed import Feed
+from rtbci.publish.codec import encode
+from rtbci.publish.signal_message import SIGNAL_TOPIC, Signal, encode_signal
+from tests.unit.publish.test_signal_message import message
+from tests.unit.record.samples import prediction
+
+NOBODY = "tcp://127.0.0.1:9"
+
+
+class Heard(Feed):
+    """A feed of nobody, given messages by hand."""
+
+    def __init__(self) -> None:
+        self.signals: list[Signal] = []
+        super().__init__(NOBODY, lambda _message: None, self.signals.append, clock=lambda: 1.0)
+
+    def take(self, seq: int, follows: bool = True) -> None:
+        self._take([SIGNAL_TOPIC.encode(), encode_signal(message(seq=seq, follows=follows))])
+
+
+@pytest.fixture
+def feed() -> Iterator[Heard]:
+    one = Heard()
+    yield one
+    one.close()
+
+
+def test_signal_behind_lost_messages_does_not_follow(feed: Heard) -> None:
+    for seq in (3, 4, 6, 7):
+        feed.take(seq)
+    assert [one.follows for one in feed.signals] == [True, True, False, True]
+    assert feed.n_lost == 1
+
+
+def test_what_the_run_says_is_missing_stays_so_and_what_is_not_asked_for_is_not_lost(feed: Heard) -> None:
+    feed.take(3, follows=False)
+    feed.want_signal(False)
+    feed.take(9)
+    assert [one.follows for one in feed.signals] == [False, True]
+    assert feed.n_lost == 0
+
+
+def test_lost_predictions_leave_the_signal_alone(feed: Heard) -> None:
+    feed.take(3)
+    for i in (0, 2):
+        one = msgspec.structs.replace(prediction(i, i / 16), session="s")
+        feed._take([one.topic.encode(), encode(one)])
+    feed.take(4)
+    assert [one.follows for one in feed.signals] == [True, True]
+    assert feed.n_lost == 1
