@@ -22,7 +22,7 @@ from rtbci.backends.gated import gate_of
 from rtbci.backends.plugin_session import BACKEND, open_plugin
 from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.session import Precision, Session
-from rtbci.backends.usable import Usable, what_is_there
+from rtbci.backends.usable import Usable, what_is_there, why_not
 from rtbci.backends.words import words_of
 from rtbci.commands.engine_progress import BuildProgress
 from rtbci.commands.options import console_of, teller_of
@@ -89,8 +89,7 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
 def _results(
     recipe: EngineRecipe, one: Usable, precisions: Sequence[str], is_named: bool, console: Console
 ) -> Iterator[_Result]:
-    all_: Sequence[Precision] = recipe.precisions if one.backend in COMPILERS else ("fp32",)
-    for precision in all_:
+    for precision in _precisions(recipe, one.backend):
         if precisions and precision not in precisions:
             continue
         if one.backend == "torch" and not has_torch_weights(recipe):
@@ -100,6 +99,9 @@ def _results(
         if not one.can_run:
             yield _Result(recipe.name, one.backend, precision, None, one.why_not, is_named)
             continue
+        if why := why_not(one.backend, precision):
+            yield _Result(recipe.name, one.backend, precision, None, why, precision in precisions)
+            continue
         try:
             yield _Result(
                 recipe.name, one.backend, precision, _report(recipe, one.backend, precision, console)
@@ -107,6 +109,14 @@ def _results(
         except Exception as error:
             # Whatever a library raises is a finding; the other engines are checked all the same.
             yield _Result(recipe.name, one.backend, precision, None, words_of(error), True)
+
+
+def _precisions(recipe: EngineRecipe, backend: str) -> Sequence[Precision]:
+    """All that a back end computes an engine in."""
+    if backend in COMPILERS:
+        return recipe.precisions
+    own = BACKENDS[backend].precisions if backend in BACKENDS else ()
+    return ["fp32", *(one for one in own if one != "fp32" and one in recipe.precisions)]
 
 
 def _report(recipe: EngineRecipe, backend: str, precision: Precision, console: Console) -> GateReport:
@@ -133,7 +143,7 @@ def _open(
     recipe: EngineRecipe, backend: str, precision: Precision, cache: EngineCache, console: Console
 ) -> Session:
     if backend not in COMPILERS:
-        return open_session(recipe.onnx_path, backend)
+        return open_session(recipe.onnx_path, backend, precision=precision)
     with BuildProgress(console) as progress:
         told = teller_of(console)
         return open_compiled(recipe, backend, precision, BuildOptions(), cache, told, progress=progress)
