@@ -128,7 +128,10 @@ def run(
         ),
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="fp32, fp16 or bf16, for TensorRT (default: the engine's).")
+        str | None,
+        typer.Option(
+            help="fp32, fp16 or bf16 for TensorRT (default: the engine's), bf16 for openvino (default: fp32)."
+        ),
     ] = None,
     wait_engine: Annotated[
         bool | None, typer.Option(help="Wait until the engine is built and checked before starting.")

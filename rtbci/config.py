@@ -92,7 +92,8 @@ class EngineSettings(Settings):
         "auto", "onnxruntime", "openvino", "torch", "onnxruntime-cuda", "tensorrt", "tensorrt_rtx"
     ] = Field(default="onnxruntime", description="'auto': the fastest on this computer's CPU, as measured")
     precision: Literal["auto", "fp32", "fp16", "bf16"] = Field(
-        default="auto", description="'auto': fp32, and what the engine's recipe says for TensorRT"
+        default="auto",
+        description="'auto': fp32, and what the engine's recipe says for TensorRT; bf16 on openvino where the processor has it",
     )
     wait: bool = Field(default=False, description="build and check the engine before the run starts")
     threads: int = Field(default=1, ge=1, le=64)
@@ -101,10 +102,11 @@ class EngineSettings(Settings):
 
     @model_validator(mode="after")
     def _computed_there(self) -> "EngineSettings":
-        if self.precision not in ("auto", "fp32") and not self.backend.startswith("tensorrt"):
+        own = ("auto", "fp32", "bf16") if self.backend == "openvino" else ("auto", "fp32")
+        if self.precision not in own and not self.backend.startswith("tensorrt"):
             raise ValueError(
-                f"precision is {self.precision}, need auto or fp32 on {self.backend}; only tensorrt and tensorrt_rtx "
-                "compute in another one"
+                f"precision is {self.precision}, need {', '.join(own[:-1])} or {own[-1]} on {self.backend}; only "
+                "tensorrt and tensorrt_rtx compute in any, openvino in bf16 too"
             )
         return self
 

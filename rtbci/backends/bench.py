@@ -125,6 +125,7 @@ def bench_engine(
     backends: Sequence[str] | None = None,
     plan: BenchPlan = BenchPlan(),
     *,
+    precisions: Sequence[str] = (),
     others: Callable[[Path], Sequence[Contender]] | None = None,
     told: Callable[[str], None] | None = None,
 ) -> BenchResult:
@@ -137,6 +138,8 @@ def bench_engine(
     backends : sequence of str, optional
         See `rtbci.backends.bench_contenders.contenders`.
     plan : BenchPlan
+    precisions : sequence of str
+        See `rtbci.backends.bench_contenders.contenders`.
     others : callable, optional
         Gets the ONNX file, gives more contenders: engines that were built, torch on a GPU.
     told : callable, optional
@@ -159,7 +162,8 @@ def bench_engine(
             name, kind, path = engine, "patch", write_random_engine(_size(engine), Path(folder))
         else:
             name, kind, path = engine.name, engine.kind, engine.onnx_path
-        entered = [*contenders(path, backends, plan.n_threads), *(others(path) if others else ())]
+        plain = contenders(path, backends, plan.n_threads, precisions)
+        entered = [*plain, *(others(path) if others else ())]
         memory_mb = {one.name: _memory(one, name, tell) for one in entered if plan.memory}
         with ExitStack() as stack:
             sessions, open_s, absent = _open(entered, name, tell, stack)

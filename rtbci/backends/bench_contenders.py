@@ -41,7 +41,12 @@ class Contender(NamedTuple):
     memory_mb: Callable[[], float | None] | None = None
 
 
-def contenders(path: Path, backends: Sequence[str] | None = None, n_threads: int = 1) -> list[Contender]:
+def contenders(
+    path: Path,
+    backends: Sequence[str] | None = None,
+    n_threads: int = 1,
+    precisions: Sequence[str] = (),
+) -> list[Contender]:
     """Back ends that run an ONNX file without building, and torch.compile.
 
     Parameters
@@ -52,6 +57,8 @@ def contenders(path: Path, backends: Sequence[str] | None = None, n_threads: int
         Of `BACKENDS`, or ``"torch.compile"``; by default those of the CPU that are installed.
     n_threads : int
         Threads that one call may use.
+    precisions : sequence of str
+        What back ends that have more than fp32 take part in beside it.
 
     Raises
     ------
@@ -62,7 +69,14 @@ def contenders(path: Path, backends: Sequence[str] | None = None, n_threads: int
     can = [name for name, known in BACKENDS.items() if not known.compiles] + [TORCH_COMPILE]
     if unknown := [name for name in wanted if name not in can]:
         raise EngineError(f"bench: got back ends {', '.join(unknown)}, need some of {', '.join(can)}")
-    return [_contender(path, name, n_threads) for name in wanted]
+    found: list[Contender] = []
+    for name in wanted:
+        if name == TORCH_COMPILE:
+            found.append(Contender(name, partial(_open_torch, path, n_threads, True)))
+            continue
+        own = BACKENDS[name].precisions
+        found += [_contender(path, name, n_threads, p) for p in own if p == "fp32" or p in precisions]
+    return found
 
 
 def torch_on_gpu(path: Path, precision: Precision = "fp32") -> list[Contender]:
@@ -103,12 +117,11 @@ def write_random_engine(size: str, folder: Path, channels: Sequence[str] = CAPS[
     return folder / "encoder.onnx"
 
 
-def _contender(path: Path, name: str, n_threads: int) -> Contender:
-    if name == TORCH_COMPILE:
-        return Contender(name, partial(_open_torch, path, n_threads, True))
-    measure = partial(_memory_mb, path, name, n_threads)
-    is_cpu = BACKENDS[name].kind == "cpu"
-    return Contender(name, partial(open_session, path, name, n_threads), measure if is_cpu else None)
+def _contender(path: Path, backend: str, n_threads: int, precision: Precision) -> Contender:
+    given = path, backend, n_threads, precision
+    measure = partial(_memory_mb, *given) if BACKENDS[backend].kind == "cpu" else None
+    name = backend if precision == "fp32" else f"{backend} {precision}"
+    return Contender(name, partial(open_session, *given), measure)
 
 
 def _open_torch(
@@ -130,9 +143,9 @@ def _open_torch(
     )
 
 
-def _memory_mb(path: Path, backend: str, n_threads: int) -> float | None:
+def _memory_mb(path: Path, backend: str, n_threads: int, precision: Precision) -> float | None:
     try:
-        answer = measure_apart("memory", path, n_threads, backend, timeout_s=TIMEOUT_S)
+        answer = measure_apart("memory", path, n_threads, backend, precision, timeout_s=TIMEOUT_S)
         return msgspec.json.decode(answer, type=float | None)
     except NO_ANSWER:
         return None

@@ -16,7 +16,7 @@ from rtbci.backends.timing_store import TimingStore
 from rtbci.errors import ConfigError, EngineError
 from rtbci.recipes import EngineRecipe
 
-__all__ = ["Plan", "build_compiled", "open_compiled", "plan_of", "read_network"]
+__all__ = ["Plan", "build_compiled", "lowered", "open_compiled", "plan_of", "read_network"]
 
 TARGET_OPTIONS = ("version_compatible", "hardware_compatible")
 
@@ -91,7 +91,7 @@ def plan_of(
     is_ahead = options.target.capabilities != (CURRENT,)
     gpu = None if is_ahead else find_gpu()
     network = read_network(recipe)
-    model = _lowered(network, precision)
+    model = lowered(network, precision)
     key = EngineKey(
         network_id=sha256(network).hexdigest(),
         graph_id=sha256(model).hexdigest(),
@@ -194,7 +194,8 @@ def _all(names: Iterable[str]) -> str:
     return ", ".join(names)
 
 
-def _lowered(network: bytes, precision: Precision) -> bytes:
+def lowered(network: bytes, precision: Precision) -> bytes:
+    """A network in the precision that it is to run in; itself in fp32."""
     if precision not in ("fp16", "bf16"):
         return network
     from rtbci.backends.precision import lower_precision

@@ -1,7 +1,7 @@
 """Measurements that need a process of their own; run as a module, prints one line of JSON.
 
 python -m rtbci.backends.measured_apart race PATH N_THREADS BACKEND...
-python -m rtbci.backends.measured_apart memory PATH N_THREADS BACKEND
+python -m rtbci.backends.measured_apart memory PATH N_THREADS BACKEND PRECISION
 """
 
 import sys
@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from rtbci.backends.registry import open_session
-from rtbci.backends.session import Session
+from rtbci.backends.session import Precision, Session
 from rtbci.backends.timing import take_turns
 from rtbci.errors import RtbciError
 
@@ -25,11 +25,11 @@ N_WARM = 20
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the command line names and print it."""
-    what, path, n_threads, *backends = sys.argv[1:] if arguments is None else arguments
+    what, path, n_threads, *names = sys.argv[1:] if arguments is None else arguments
     result = (
-        race_ms(Path(path), int(n_threads), backends)
+        race_ms(Path(path), int(n_threads), names)
         if what == "race"
-        else memory_mb(Path(path), int(n_threads), backends[0])
+        else memory_mb(Path(path), int(n_threads), names[0], msgspec.convert(names[1], Precision))
     )
     print(msgspec.json.encode(result).decode())
 
@@ -46,13 +46,13 @@ def race_ms(path: Path, n_threads: int, backends: Sequence[str]) -> dict[str, fl
     return {name: timing.best_ms for name, timing in take_turns(calls, RACE_ROUNDS, RACE_ROUND_S).items()}
 
 
-def memory_mb(path: Path, n_threads: int, backend: str) -> float | None:
+def memory_mb(path: Path, n_threads: int, backend: str, precision: Precision = "fp32") -> float | None:
     """Megabytes by which opening an engine and running it make this process larger; None where unknown.
 
     The library that runs it is part of that.
     """
     before = resident_mb()
-    session = open_session(path, backend, n_threads)
+    session = open_session(path, backend, n_threads, precision)
     for _ in range(N_WARM):
         session.run(_input(session))
     after = resident_mb()

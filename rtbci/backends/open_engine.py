@@ -42,7 +42,8 @@ class EngineRequest:
         One of `rtbci.backends.registry.BACKENDS`, or ``"auto"``: the GPU where there is one, else what is measured to
         be the fastest on this CPU.
     precision : str
-        A `Precision` of the recipe, or ``"auto"``: its first where engines are compiled, fp32 elsewhere.
+        A `Precision` of the recipe, or ``"auto"``: its first where engines are compiled, fp32 elsewhere. What takes the
+        place of a back end that needs no building computes in fp32.
     n_threads : int
         Threads of one call, on the CPU.
     fallback : bool
@@ -162,7 +163,8 @@ class _Opener:
                 recipe, backend, precision, options, cache, told, build=self._build, progress=self._progress
             )
         else:
-            session = open_session(recipe.onnx_path, backend, request.n_threads)
+            own = request.precision if backend == request.backend else AUTO
+            session = open_session(recipe.onnx_path, backend, request.n_threads, _precision(own, "fp32"))
         try:
             paradigms = self._paradigms
             report = gate_of(
@@ -185,10 +187,12 @@ def _check_request(recipe: EngineRecipe, request: EngineRequest) -> None:
         raise ConfigError(
             f"engine '{recipe.name}': no precision {precision}, its recipe has {', '.join(recipe.precisions)}, auto"
         )
-    if backend != AUTO and backend not in COMPILERS and precision not in (AUTO, "fp32"):
+    if backend == AUTO or backend in COMPILERS:
+        return
+    if precision not in (AUTO, *(own := BACKENDS[backend].precisions)):
         raise ConfigError(
-            f"engine '{recipe.name}': {backend} computes in fp32, got {precision}; "
-            f"take fp32, or one of {', '.join(COMPILERS)}"
+            f"engine '{recipe.name}': {backend} computes in {' or '.join(own)}, got {precision}; "
+            f"take {own[0]}, or one of {', '.join(COMPILERS)}"
         )
 
 

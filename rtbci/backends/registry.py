@@ -5,7 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from rtbci.backends.session import Session
+from rtbci.backends.session import Precision, Session
 from rtbci.errors import EngineError, MissingPackageError
 
 __all__ = ["BACKENDS", "INSTALL_CUDA", "Backend", "find_checkpoint", "open_session"]
@@ -17,19 +17,24 @@ class Backend(NamedTuple):
     Parameters
     ----------
     opener : callable or None
-        From an ONNX file's path and a number of threads to a session; None for back ends that compile.
+        From an ONNX file's path, a number of threads and one of the `precisions` to a session; None for back ends that
+        compile.
     package : str
         What it needs, for messages.
     install : str
         The command line that installs it.
     kind : {'cpu', 'gpu'}
         What it runs on.
+    precisions : tuple of str
+        What it computes in without building: the first unless another one is asked for. For back ends that compile
+        the recipe says.
     """
 
-    opener: Callable[[Path, int], Session] | None
+    opener: Callable[[Path, int, Precision], Session] | None
     package: str
     install: str
     kind: Literal["cpu", "gpu"] = "cpu"
+    precisions: tuple[Precision, ...] = ("fp32",)
 
     @property
     def compiles(self) -> bool:
@@ -37,7 +42,9 @@ class Backend(NamedTuple):
         return self.opener is None
 
 
-def open_session(path: Path | str, backend: str = "onnxruntime", n_threads: int = 1) -> Session:
+def open_session(
+    path: Path | str, backend: str = "onnxruntime", n_threads: int = 1, precision: Precision = "fp32"
+) -> Session:
     """Open an engine that needs no building.
 
     Parameters
@@ -49,6 +56,8 @@ def open_session(path: Path | str, backend: str = "onnxruntime", n_threads: int 
         One of `BACKENDS`.
     n_threads : int
         Threads that one call may use.
+    precision : str
+        One of the back end's.
 
     Returns
     -------
@@ -57,7 +66,8 @@ def open_session(path: Path | str, backend: str = "onnxruntime", n_threads: int 
     Raises
     ------
     EngineError
-        When there is no such back end, it runs only what was built for it, or the engine cannot be loaded.
+        When there is no such back end, it runs only what was built for it or does not have the precision, or the
+        engine cannot be loaded.
     MissingPackageError
         When the back end's package is not installed.
     """
@@ -69,8 +79,13 @@ def open_session(path: Path | str, backend: str = "onnxruntime", n_threads: int 
             f"open_session: back end '{backend}' runs engines that were built for it, got {path}; "
             "build it first (`rtbci engine build`), and open it with open_engine"
         )
+    if precision not in known.precisions:
+        raise EngineError(
+            f"open_session: back end '{backend}' computes in {' or '.join(known.precisions)}, got {precision}; "
+            "take one that it has"
+        )
     try:
-        return known.opener(Path(path), n_threads)
+        return known.opener(Path(path), n_threads, precision)
     except ImportError as error:
         if isinstance(error, MissingPackageError):
             raise
@@ -79,25 +94,25 @@ def open_session(path: Path | str, backend: str = "onnxruntime", n_threads: int 
         ) from error
 
 
-def _open_onnxruntime(path: Path, n_threads: int) -> Session:
+def _open_onnxruntime(path: Path, n_threads: int, _precision: Precision) -> Session:
     from rtbci.backends.onnxruntime import OrtSession
 
     return OrtSession(path, n_threads)
 
 
-def _open_onnxruntime_cuda(path: Path, n_threads: int) -> Session:
+def _open_onnxruntime_cuda(path: Path, n_threads: int, _precision: Precision) -> Session:
     from rtbci.backends.onnxruntime_cuda import OrtCudaSession
 
     return OrtCudaSession(path, n_threads)
 
 
-def _open_openvino(path: Path, n_threads: int) -> Session:
+def _open_openvino(path: Path, n_threads: int, precision: Precision) -> Session:
     from rtbci.backends.openvino import OpenVinoSession
 
-    return OpenVinoSession(path, n_threads)
+    return OpenVinoSession(path, n_threads, precision)
 
 
-def _open_torch(path: Path, n_threads: int) -> Session:
+def _open_torch(path: Path, n_threads: int, _precision: Precision) -> Session:
     from rtbci.backends.torch import TorchSession
     from rtbci.backends.torch_specmoe import TorchSpecSession
     from rtbci.encoder.specmoe.checkpoint import is_spec_checkpoint
@@ -147,7 +162,9 @@ INSTALL_CUDA = "pip install 'rtbci[cuda]' && pip install --force-reinstall --no-
 
 BACKENDS: dict[str, Backend] = {
     "onnxruntime": Backend(_open_onnxruntime, "onnxruntime", "pip install onnxruntime"),
-    "openvino": Backend(_open_openvino, "openvino", "pip install 'rtbci[openvino]'"),
+    "openvino": Backend(
+        _open_openvino, "openvino", "pip install 'rtbci[openvino]'", precisions=("fp32", "bf16")
+    ),
     "torch": Backend(_open_torch, "torch and onnx", "pip install 'rtbci[train]'"),
     "onnxruntime-cuda": Backend(_open_onnxruntime_cuda, "onnxruntime-gpu", INSTALL_CUDA, "gpu"),
     "tensorrt": Backend(None, "tensorrt", "pip install 'rtbci[tensorrt]'", "gpu"),

@@ -8,9 +8,10 @@ import msgspec
 from rtbci.backends.compilers import COMPILERS
 from rtbci.backends.cuda import find_gpu
 from rtbci.backends.registry import BACKENDS, Backend
+from rtbci.backends.session import Precision
 from rtbci.errors import MissingPackageError, RtbciError
 
-__all__ = ["Usable", "version_of", "what_is_there"]
+__all__ = ["Usable", "version_of", "what_is_there", "why_not"]
 
 MODULES = {
     "torch": ("torch", "onnx"),
@@ -73,6 +74,15 @@ def version_of(backend: str) -> str:
                 f"back end '{backend}': {module} is not installed; {BACKENDS[backend].install}"
             )
     return _version(MODULES[backend][0])
+
+
+def why_not(backend: str, precision: Precision) -> str:
+    """Why a back end that can be used here cannot in this precision; empty when it can, or when only trying tells."""
+    if backend == "openvino" and precision == "bf16":
+        from rtbci.backends.openvino import why_no_bf16
+
+        return why_no_bf16()
+    return ""
 
 
 def _look_at(name: str, known: Backend) -> Usable:

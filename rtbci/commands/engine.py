@@ -161,7 +161,9 @@ def bench(
     backend: Annotated[
         str, typer.Option(help="As onnxruntime,torch.compile (default: all that can be used here).")
     ] = "",
-    precision: Annotated[str, typer.Option(help="Of compiled engines, as fp16 (default: all).")] = "",
+    precision: Annotated[
+        str, typer.Option(help="Beside fp32 on the CPU; of compiled engines, as fp16 (default: all).")
+    ] = "",
     batches: Annotated[str, typer.Option(help="Batches for throughput.")] = "1,4,16,64,256",
     rounds: Annotated[int, typer.Option(min=1, help="Turns of each back end.")] = 10,
     threads: Annotated[int, typer.Option(min=1, help="Threads of one call, on the CPU.")] = 1,

@@ -15,6 +15,7 @@ from rtbci.backends.cache import EngineCache
 from rtbci.backends.compiled import open_compiled
 from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.registry import BACKENDS, open_session
+from rtbci.backends.session import Precision
 from rtbci.backends.usable import what_is_there
 from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output, write_result
@@ -25,6 +26,8 @@ from rtbci.stream.caps import CAPS
 
 __all__ = ["BenchRequest", "bench"]
 
+ALL: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
+"""Precisions of an engine of random weights."""
 TORCH_GPU = "torch-cuda"
 """Eager torch and torch.compile on the GPU: no back end of rtbci, and what a GPU is compared with."""
 
@@ -40,7 +43,7 @@ class BenchRequest:
     backends : sequence of str
         Only these; empty: all that can be used here.
     precisions : sequence of str
-        Of compiled back ends; empty: all of the recipe.
+        Empty: all of the recipe. Back ends that need no building take part in fp32 whatever is named.
     plan : BenchPlan
     file, markdown : Path or None
         Where JSON and a table for a page are written.
@@ -103,7 +106,11 @@ def _bench(
         recipe = _recipe_of(path, engine, max(request.plan.batches)) if isinstance(engine, str) else engine
         return _on_gpu(recipe, request, cache, told)
 
-    return bench_engine(engine, plain if wanted else None, request.plan, others=others, told=told)
+    own = ALL if isinstance(engine, str) else engine.precisions
+    low = [name for name in own if name in (request.precisions or own)]
+    return bench_engine(
+        engine, plain if wanted else None, request.plan, precisions=low, others=others, told=told
+    )
 
 
 def _on_gpu(
@@ -137,7 +144,7 @@ def _recipe_of(path: Path, size: str, max_batch: int) -> EngineRecipe:
         name=size,
         kind="patch",
         onnx=path.name,
-        precisions=("fp32", "fp16", "bf16"),
+        precisions=ALL,
         max_batch=max_batch,
         input=EngineInput(name="patch", channels=CAPS["10-20"], rate_hz=RATE_HZ, n_samples=PATCH_SAMPLES),
         output=EngineOutput(name="features", meaning="features", shape=(dims.n_summary, dims.n_features)),

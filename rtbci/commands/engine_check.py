@@ -26,7 +26,7 @@ from rtbci.backends.plugin_session import BACKEND, open_plugin
 from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.remembering import RememberingSession
 from rtbci.backends.session import Precision, Session
-from rtbci.backends.usable import Usable, what_is_there
+from rtbci.backends.usable import Usable, what_is_there, why_not
 from rtbci.backends.words import words_of
 from rtbci.commands.engine_progress import BuildProgress
 from rtbci.commands.options import console_of, teller_of
@@ -78,16 +78,17 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
         (recipe, one, precision)
         for recipe in recipes
         for one in ([PLUGIN] if recipe.plugin else usable)
-        for precision in _precisions(recipe, one)
+        for precision in _precisions(recipe, one.backend)
         if not precisions or precision in precisions
     ]
-    n_runs = sum(not _why_not(recipe, one) for recipe, one, _ in planned)
+    n_runs = sum(not _why_not(*one) for one in planned)
     results: list[_Result] = []
     i_run = 0
     with closing(_References()) as compared:
         for recipe, one, precision in planned:
-            if why := _why_not(recipe, one):
-                results.append(_Result(recipe.name, one.backend, precision, None, why, bool(backends)))
+            if why := _why_not(recipe, one, precision):
+                is_named = precision in precisions if why_not(one.backend, precision) else bool(backends)
+                results.append(_Result(recipe.name, one.backend, precision, None, why, is_named))
                 continue
             i_run += 1
             teller_of(console)(f"{i_run} of {n_runs}: {recipe.name} on {one.backend} in {precision}")
@@ -102,15 +103,19 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
     return all(report.passed for report in reports) and not any(one.is_fault for one in results)
 
 
-def _precisions(recipe: EngineRecipe, one: Usable) -> Sequence[Precision]:
-    return recipe.precisions if one.backend in COMPILERS else ("fp32",)
+def _precisions(recipe: EngineRecipe, backend: str) -> Sequence[Precision]:
+    """All that a back end computes an engine in."""
+    if backend in COMPILERS:
+        return recipe.precisions
+    own = BACKENDS[backend].precisions if backend in BACKENDS else ()
+    return ["fp32", *(one for one in own if one != "fp32" and one in recipe.precisions)]
 
 
-def _why_not(recipe: EngineRecipe, one: Usable) -> str:
+def _why_not(recipe: EngineRecipe, one: Usable, precision: Precision) -> str:
     """Why an engine cannot be checked on a back end here; empty where it can."""
     if one.backend == "torch" and not has_torch_weights(recipe):
         return f"{recipe.name} has no weights for it"
-    return "" if one.can_run else one.why_not
+    return why_not(one.backend, precision) if one.can_run else one.why_not
 
 
 class _References:
@@ -187,7 +192,7 @@ def _open(
     recipe: EngineRecipe, backend: str, precision: Precision, cache: EngineCache, console: Console
 ) -> Session:
     if backend not in COMPILERS:
-        return open_session(recipe.onnx_path, backend)
+        return open_session(recipe.onnx_path, backend, precision=precision)
     with BuildProgress(console) as progress:
         told = teller_of(console)
         return open_compiled(recipe, backend, precision, BuildOptions(), cache, told, progress=progress)

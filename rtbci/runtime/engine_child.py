@@ -8,13 +8,19 @@ import os
 import signal
 import sys
 import threading
-from typing import IO
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
 from rtbci.errors import MissingPackageError, RtbciError
 from rtbci.recipes import read_engine, read_paradigm
 from rtbci.runtime.engine_change import PreparedEngine
+
+if TYPE_CHECKING:
+    from rtbci.backends.cache_entry import EngineKey
+    from rtbci.backends.session import Session
+    from rtbci.recipes import EngineRecipe
 
 __all__ = ["ChildRequest", "Line", "Refused", "TellingLine", "main"]
 
@@ -72,8 +78,6 @@ def main() -> None:
 
 
 def _prepare(request: ChildRequest, out: IO[bytes]) -> PreparedEngine:
-    from rtbci.backends.compiled import plan_of
-    from rtbci.backends.compilers import COMPILERS
     from rtbci.backends.open_engine import EngineRequest, open_engine
 
     recipe = read_engine(request.folder)
@@ -92,16 +96,29 @@ def _prepare(request: ChildRequest, out: IO[bytes]) -> PreparedEngine:
         progress=lambda phase, share: _send(out, TellingLine(f"{phase}, {share:.0%}")),
     )
     is_other = request.backend not in ("auto", session.backend)
-    is_compiled = session.backend in COMPILERS
     prepared = PreparedEngine(
         session.backend,
         session.precision,
         session.engine_id,
-        key=plan_of(recipe, session.backend, session.precision).key if is_compiled else None,
+        key=_key_of(session, recipe, tell),
         why_other=last_told if is_other else "",
     )
     session.close()
     return prepared
+
+
+def _key_of(session: "Session", recipe: "EngineRecipe", tell: Callable[[str], None]) -> "EngineKey | None":
+    """What the run finds the engine by in the cache; None where it opens the recipe's own file."""
+    from rtbci.backends.cache import EngineCache
+    from rtbci.backends.compiled import plan_of
+    from rtbci.backends.compilers import COMPILERS
+    from rtbci.backends.lowered import keep_lowered
+
+    if session.backend in COMPILERS:
+        return plan_of(recipe, session.backend, session.precision).key
+    if recipe.plugin or session.precision == "fp32":
+        return None
+    return keep_lowered(session, recipe, EngineCache(told=tell))
 
 
 def _send(out: IO[bytes], line: Line) -> None:

@@ -20,6 +20,7 @@ import msgspec
 from rtbci.backends.cache import EngineCache
 from rtbci.backends.compilers import COMPILERS
 from rtbci.backends.cuda import find_gpu
+from rtbci.backends.lowered import open_lowered
 from rtbci.backends.plugin_session import open_plugin
 from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.session import Session
@@ -163,6 +164,8 @@ class EngineProcess:
                 f"engine '{recipe.name}': is not in the cache of engines though it was built, need room and the right to "
                 f"write there; see `rtbci engine cache`"
             )
+        if key.backend not in COMPILERS:
+            return open_lowered(found.data, key, self._n_threads)
         return COMPILERS[key.backend].open(found.data, key.network_id, key.precision, key.max_batch)
 
     def stop(self) -> None:

@@ -57,8 +57,8 @@ def _open(decoder: Decoder, branch: str, event: Event, n_threads: int) -> Sessio
     if branch not in decoder.engines:
         raise EngineError(f"verify: the paradigm has no branch '{branch}' with an engine")
     backend, precision = str(event.data["backend"]), str(event.data["precision"])
-    # Only TensorRT is asked for a precision; all else has one.
-    precision = precision if backend.startswith("tensorrt") else "auto"
+    # fp32 is what all but TensorRT compute in unless another one is asked for, whatever a recipe's precisions are.
+    precision = precision if backend.startswith("tensorrt") or precision != "fp32" else "auto"
     return open_checked(decoder.engines[branch], backend, n_threads, precision=precision)
 
 

@@ -61,7 +61,11 @@ def test_a_file_of_that_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("[engine]\nbackend = 'tpu'\n", "engine.backend: got 'tpu', input should be 'auto', 'onnxruntime',"),
         (
             "[engine]\nbackend = 'openvino'\nprecision = 'fp16'\n",
-            "engine: precision is fp16, need auto or fp32 on openvino; only tensorrt and tensorrt_rtx compute in",
+            "engine: precision is fp16, need auto, fp32 or bf16 on openvino; only tensorrt and tensorrt_rtx compute in",
+        ),
+        (
+            "[engine]\nbackend = 'auto'\nprecision = 'bf16'\n",
+            "engine: precision is bf16, need auto or fp32 on auto; only tensorrt and tensorrt_rtx compute in any, openvino",
         ),
         (
             "[decision]\nthreshold = 70\n",

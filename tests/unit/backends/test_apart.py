@@ -20,4 +20,4 @@ def test_the_last_line_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_process_that_fails_is_no_answer(tmp_path: Path) -> None:
     with pytest.raises(NO_ANSWER, match="exit status 1"):
-        measure_apart("memory", tmp_path / "absent.onnx", 1, "onnxruntime", timeout_s=60.0)
+        measure_apart("memory", tmp_path / "absent.onnx", 1, "onnxruntime", "fp32", timeout_s=60.0)

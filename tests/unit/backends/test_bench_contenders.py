@@ -24,6 +24,11 @@ def test_all_that_is_installed_takes_part_by_default(tmp_path: Path, monkeypatch
     assert [one.name for one in contenders(tmp_path / "encoder.onnx")] == ["onnxruntime", "openvino"]
 
 
+def test_what_a_back_end_has_besides_fp32_takes_part_when_it_is_named(tmp_path: Path) -> None:
+    entered = contenders(tmp_path / "encoder.onnx", ["onnxruntime", "openvino"], precisions=["fp16", "bf16"])
+    assert [one.name for one in entered] == ["onnxruntime", "openvino", "openvino bf16"]
+
+
 def test_memory_is_measured_in_a_process_of_its_own(tmp_path: Path) -> None:
     (one,) = contenders(write_random_engine("nano", tmp_path), ["onnxruntime"])
     assert one.memory_mb is not None

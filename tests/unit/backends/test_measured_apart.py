@@ -26,7 +26,7 @@ def test_a_race_has_those_that_open(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_command_line_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     main(["race", str(ENGINE), "1", "onnxruntime"])
     assert capsys.readouterr().out.startswith('{"onnxruntime":')
-    main(["memory", str(ENGINE), "1", "onnxruntime"])
+    main(["memory", str(ENGINE), "1", "onnxruntime", "fp32"])
     assert capsys.readouterr().out.strip() == "null" or resident_mb() is not None
 
 

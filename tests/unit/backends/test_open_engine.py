@@ -1,4 +1,5 @@
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,19 @@ from safetensors.numpy import save_file
 from rtbci.backends import gated
 from rtbci.backends import open_engine as module
 from rtbci.backends.cache import EngineCache
+from rtbci.backends.gate import GateReport
 from rtbci.backends.gate_store import GateStore
+from rtbci.backends.lowered import keep_lowered, open_lowered
 from rtbci.backends.open_engine import EngineRequest, open_engine
 from rtbci.backends.registry import BACKENDS
-from rtbci.backends.usable import Usable
+from rtbci.backends.usable import Usable, why_not
 from rtbci.errors import ConfigError, EngineError, MissingPackageError
 from rtbci.recipes import EngineRecipe, Tolerance, read_engine
 from tests.engine_stand_ins import GPU, FakeCompiler, FakeSession, give_gpu, write_compilable
+
+PASSED = GateReport(
+    engine="", backend="", precision="", device="", network_id="", engine_id="", reference="", max_abs=1, cosine=0, windows=()
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -125,7 +132,7 @@ def test_the_order_is_followed(
         tried.append(backend)
         raise RuntimeError("broken driver")
 
-    def no_session(_path: object, backend: str, _threads: int) -> None:
+    def no_session(_path: object, backend: str, _threads: int, _precision: str) -> None:
         tried.append(backend)
         raise EngineError("cannot")
 
@@ -177,6 +184,10 @@ def test_a_missing_package_falls_back_with_its_install_line(
         (EngineRequest("tensorflow"), "no back end 'tensorflow', have onnxruntime,"),
         (EngineRequest("tensorrt", "bf16"), "no precision bf16, its recipe has fp32, fp16, auto"),
         (EngineRequest("onnxruntime", "fp16"), "onnxruntime computes in fp32, got fp16"),
+        (
+            EngineRequest("openvino", "fp16"),
+            "openvino computes in fp32 or bf16, got fp16; take fp32, or one of tens",
+        ),
     ],
 )
 def test_what_cannot_be_wished_for(
@@ -184,6 +195,41 @@ def test_what_cannot_be_wished_for(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         open_engine(tiny, request_, cache=cache)
+
+
+def test_bf16_on_a_processor_without_it_falls_back_and_says_so(
+    cache: EngineCache, said: list[str], monkeypatch: pytest.MonkeyPatch, no_gpu: object
+) -> None:
+    monkeypatch.setattr("rtbci.backends.openvino.why_no_bf16", lambda: "this processor has none")
+    monkeypatch.setattr(module, "gate_of", lambda *_, **__: PASSED)
+    recipe = read_engine("dare_nano")
+    session = open_engine(recipe, EngineRequest("openvino", "bf16"), said.append, cache=cache)
+    assert (session.backend, session.precision) == ("onnxruntime", "fp32")
+    assert "runs on onnxruntime in fp32, and not on openvino" in said[-1]
+    assert "this processor has none" in said[-1]
+    with pytest.raises(EngineError, match="this processor has none; take fp32"):
+        open_engine(recipe, EngineRequest("openvino", "bf16", fallback=False), cache=cache)
+
+
+def test_bf16_on_openvino_passes_the_gate_under_an_id_of_its_own(
+    cache: EngineCache, said: list[str], no_gpu: object
+) -> None:
+    if why := why_not("openvino", "bf16"):
+        pytest.skip(why)
+    recipe = read_engine("dare_nano")
+    with closing(open_engine(recipe, EngineRequest("openvino", "bf16", fallback=False), cache=cache)) as one:
+        assert (one.backend, one.precision) == ("openvino", "bf16")
+        assert one.network_id == recipe.onnx_sha256 != one.engine_id
+        (_, report) = GateStore(cache.root / "gates", said.append).reports()[0]
+        assert (report.precision, report.engine_id, report.passed) == ("bf16", one.engine_id, True)
+        assert 0 < max(row.max_abs for row in report.windows) <= recipe.tolerance["bf16"].max_abs
+        key = keep_lowered(one, recipe, cache)
+        found = cache.find(key)
+        assert found is not None
+        with closing(open_lowered(found.data, key, 1)) as again:
+            assert (again.engine_id, again.network_id) == (one.engine_id, one.network_id)
+            x = np.random.default_rng(1).standard_normal(one.input_shape).astype(np.float32)
+            assert np.array_equal(again.run(x), one.run(x))
 
 
 def test_a_damaged_network_is_no_reason_to_fall_back(

@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from tests.unit.backends.onnx_samples import identity
 
 pytest.importorskip("openvino", reason="openvino is not installed")
 
-from rtbci.backends.openvino import OpenVinoSession
+from rtbci.backends.openvino import OpenVinoSession, why_no_bf16
+from rtbci.backends.precision import lower_precision
+from tools.precision_table import run_emulated
 
 SHIPPED = [read_engine(name).onnx_path for name in list_recipes("engines")]
 
@@ -43,3 +46,30 @@ def test_shipped_engines_survive_being_compiled(path: Path, n_threads: int) -> N
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["dare_nano", "dare_light"])
+def test_bf16_is_what_the_lowered_graph_says(name: str) -> None:
+    if why := why_no_bf16():
+        pytest.skip(why)
+    data = read_engine(name).onnx_path.read_bytes()
+    lowered = lower_precision(data, "bf16")
+    plain, low = OpenVinoSession(data), OpenVinoSession(data, precision="bf16")
+    assert (plain.precision, plain.engine_id, plain.network_id) == ("fp32", *[sha256(data).hexdigest()] * 2)
+    assert (low.precision, low.engine_id) == ("bf16", sha256(lowered).hexdigest())
+    assert low.network_id == plain.network_id
+    x = np.random.default_rng(0).standard_normal((5, *low.input_shape[1:])).astype(np.float32)
+    exact, single = plain.run(x), np.concatenate([low.run(one[None]) for one in x])
+    step_by_step = np.concatenate([run_emulated(lowered, one[None]) for one in x])
+    rounding = np.abs(step_by_step - exact).max()
+    # Really in bf16, no further off than the graph computed step by step, and a patch's numbers are its own.
+    assert rounding / 10 < np.abs(single - exact).max() < 3 * rounding
+    np.testing.assert_array_equal(low.run(x), single)
+
+
+def test_a_precision_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rtbci.backends.openvino.why_no_bf16", lambda: "this processor has none")
+    with pytest.raises(EngineError, match="this processor has none; take fp32"):
+        OpenVinoSession(identity([2, 3]), precision="bf16")
+    with pytest.raises(EngineError, match="openvino computes in fp32 or bf16, got fp16; take fp32"):
+        OpenVinoSession(identity([2, 3]), precision="fp16")

@@ -71,6 +71,11 @@ def test_what_must_be_built_says_so(engine: Path, backend: str) -> None:
         open_session(engine, backend)
 
 
+def test_a_precision_that_a_back_end_does_not_have(engine: Path) -> None:
+    with pytest.raises(EngineError, match="'onnxruntime' computes in fp32, got bf16; take one that it has"):
+        open_session(engine, precision="bf16")
+
+
 def test_only_back_ends_of_the_gpu_compile() -> None:
     assert {name for name, known in BACKENDS.items() if known.compiles} == {"tensorrt", "tensorrt_rtx"}
     for known in BACKENDS.values():

@@ -219,10 +219,21 @@ def test_check_of_a_back_end_that_is_named_and_not_there(call: Call, tiny: Path,
     assert (status, "nothing to check in int8" in told) == (2, True)
 
 
+def test_check_of_a_precision_that_this_processor_lacks(
+    call: Call, no_gpu: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacks = "this processor has none"
+    monkeypatch.setattr(engine_check, "why_not", lambda _, precision: lacks * (precision == "bf16"))
+    status, said, _ = call("check", "dare_nano", "--backend", "openvino")
+    assert (status, "not checked: openvino: this processor has none" in said) == (0, True)
+    status, said, _ = call("check", "dare_nano", "--backend", "openvino", "--precision", "bf16")
+    assert (status, "FAILED dare_nano on openvino in bf16: this processor has none" in said) == (6, True)
+
+
 def test_a_library_that_breaks_is_a_finding(
     call: Call, tiny: Path, no_gpu: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: Any) -> None:
+    def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a bug in a library")
 
     monkeypatch.setattr(engine_check, "open_session", broken)

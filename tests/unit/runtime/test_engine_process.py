@@ -4,11 +4,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
 
+from rtbci.backends.cache import EngineCache
+from rtbci.backends.usable import why_not
 from rtbci.errors import EngineError, MissingPackageError
 from rtbci.recipes import EngineRecipe, read_engine, read_paradigm
 from rtbci.runtime.engine_change import PreparedEngine
@@ -126,6 +129,27 @@ def test_the_real_one_ends_with_its_parent(recipe: EngineRecipe) -> None:
     ) as popen:
         popen.communicate(request.encode(), timeout=PATIENCE_S)
     assert popen.returncode == 1
+
+
+@pytest.mark.slow
+def test_a_lowered_engine_is_made_by_the_child_and_only_opened_by_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if why := why_not("openvino", "bf16"):
+        pytest.skip(why)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    recipe, process = (
+        read_engine("dare_nano"),
+        EngineProcess(read_paradigm("motor_imagery"), "openvino", "bf16"),
+    )
+    prepared = process.prepare(recipe, print)
+    assert (prepared.backend, prepared.precision, prepared.why_other) == ("openvino", "bf16", "")
+    monkeypatch.setattr("rtbci.backends.precision.lower_precision", None)
+    with closing(process.open(recipe, prepared)) as session:
+        assert (session.precision, session.network_id) == ("bf16", recipe.onnx_sha256)
+    EngineCache().clear()
+    with pytest.raises(EngineError, match="is not in the cache of engines though it was built"):
+        process.open(recipe, prepared)
 
 
 def test_a_missing_package_is_told_with_its_install_line(monkeypatch: pytest.MonkeyPatch) -> None:

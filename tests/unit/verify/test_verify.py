@@ -255,6 +255,32 @@ def test_another_back_end(tmp_path: Path, paradigm: Path) -> None:
     assert other.verdict in ("same", "identical")
 
 
+@pytest.mark.parametrize(
+    ("backend", "precision", "asked"),
+    [("openvino", "bf16", "bf16"), ("openvino", "fp32", "auto"), ("tensorrt", "fp32", "fp32")],
+)
+def test_an_engine_is_asked_for_the_precision_that_it_had(
+    paradigm: Path, monkeypatch: pytest.MonkeyPatch, backend: str, precision: str, asked: str
+) -> None:
+    wished: list[str] = []
+
+    def refuse(_recipe: EngineRecipe, _backend: str, _n_threads: int, *, precision: str) -> Session:
+        wished.append(precision)
+        raise EngineError("not here")
+
+    monkeypatch.setattr(verify_engines, "open_checked", refuse)
+    with Decoder(read_paradigm(str(paradigm))) as decoder:
+        data = {
+            "branch": next(iter(decoder.engines)),
+            "backend": backend,
+            "precision": precision,
+            "id": "c0de",
+        }
+        event = Event(v=1, session="s", seq=0, t_sent=0.0, kind="engine_changed", t_lsl=0.0, data=data)
+        (told,) = verify_engines.missing_engines(decoder, [event], 1)
+    assert (wished, "cannot be used here (not here)" in told) == ([asked], True)
+
+
 def test_an_engine_that_fails_while_it_is_in_use(
     tmp_path: Path, paradigm: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
