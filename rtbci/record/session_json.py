@@ -37,8 +37,8 @@ __all__ = [
 JSON_NAME = "session.json"
 SCHEMA = 1
 PACKAGES = ("rtbci", "numpy", "scipy", "pylsl", "onnxruntime", "openvino", "msgspec")
-LATER = {"flashes", "value", "rhythms", "takes", "electrodes", "weights"}
-"""Keys of recipes, their input and branches that were added since sessions are recorded: one that says nothing there has its old hash."""
+LATER = {"flashes", "value", "rhythms", "takes", "electrodes", "weights", "p_nobody"}
+"""Keys of recipes, their input, flashes and branches that were added since sessions are recorded: one that says nothing there has its old hash."""
 
 
 class EngineUsed(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,7 +187,7 @@ def describe_session(config: RunConfig, decoder: Decoder, start: datetime, t_lsl
 def recipe_sha256(recipe: ParadigmRecipe) -> str:
     """sha256 of what a recipe says, in hexadecimal; its folder and the order of its keys do not matter."""
     content = recipe.model_dump(mode="json", by_alias=True)
-    for part in (content, content["input"], *content["branches"]):
+    for part in (content, content["input"], content["flashes"] or {}, *content["branches"]):
         for key in LATER & part.keys():
             if not part[key]:
                 del part[key]

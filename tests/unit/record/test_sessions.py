@@ -14,6 +14,7 @@ from rtbci.record.session_json import (
     write_session_json,
 )
 from rtbci.record.sessions import find_session, list_sessions, new_session_folder, sessions_root, xdf_of
+from tests.flash_samples import flash_recipe
 from tests.tiny import write_paradigm
 from tests.unit.record.samples import START, record, write_session
 
@@ -104,3 +105,11 @@ def test_the_recipes_hash_is_of_what_it_says(tmp_path: Path) -> None:
         for name, hop_s in (("a", 0.0625), ("b", 0.0625), ("c", 0.125))
     )
     assert recipe_sha256(one) == recipe_sha256(same) != recipe_sha256(other)
+
+
+def test_a_recipe_of_flashes_that_does_not_reckon_with_nobody_is_the_one_that_it_was(tmp_path: Path) -> None:
+    """Sessions that were recorded before there was `p_nobody` verify."""
+    recipe = flash_recipe(tmp_path / "a")
+    assert recipe_sha256(recipe) == "56cb8b4c3a3b993e2e13f7a3456f3b3e1ba1ebd4979f89b9cc7ebcc74ed5e19a"
+    aware = flash_recipe(tmp_path / "b", "max_repetitions = 6\np_nobody = 0.1")
+    assert recipe_sha256(aware) != recipe_sha256(recipe)
