@@ -241,6 +241,7 @@ def _streamed_by(
         found.rate_hz,
         "fold",
         temperature=fit.temperature,
+        covariance=fit.covariance,
     )
     return _streamed(profile, runs, recipe, [found.flashes[i] for i in np.flatnonzero(judged)])
 
