@@ -5,7 +5,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from rtbci.settings import Settings
+from rtbci.settings import LATER, Settings
 from rtbci.stream.marker_texts import marker_texts
 
 __all__ = ["FLASH_CLASSES", "FlashMarker", "FlashSettings"]
@@ -59,6 +59,9 @@ class FlashSettings(Settings):
         After so many flashes of each group a selection is over.
     at_end : {'decide', 'abstain'}
         What becomes of a selection that is over and not sure enough: the most probable item, or none.
+    p_nobody : float
+        Share of selections in which nobody is expected to attend to an item. Where that is more probable in the end than
+        any item there is none, whatever `at_end` says.
     target, nontarget : tuple of str
         Markers of recordings that only say whether a flash was meant.
     """
@@ -70,6 +73,7 @@ class FlashSettings(Settings):
     min_flashes: int = Field(default=0, ge=0)
     max_repetitions: int = Field(default=10, ge=1, le=1000)
     at_end: Literal["decide", "abstain"] = "decide"
+    p_nobody: Annotated[float, Field(ge=0, lt=1), LATER] = 0.0
     target: tuple[str, ...] = ("target",)
     nontarget: tuple[str, ...] = ("nontarget",)
 

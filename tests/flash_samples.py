@@ -118,5 +118,11 @@ def fitted(folder: Path) -> Profile:
     found = cut_epochs([attended("abcd" * 2, seed=9)], recipe)
     fit = fit_any(found, recipe)
     return flash_profile(
-        recipe, fit.branches(recipe), fit.evidence.offset, found.rate_hz, "ada", temperature=fit.temperature
+        recipe,
+        fit.branches(recipe),
+        fit.evidence.offset,
+        found.rate_hz,
+        "ada",
+        temperature=fit.temperature,
+        covariance=fit.covariance,
     )

@@ -6,7 +6,7 @@ Usage, from the checkout's root::
 
 Reads ``../shared/data/p300-bi2012`` (or ``--data``: a folder of recordings with target and nontarget markers), judges by
 `rtbci eval` in chronological folds, compares with the foundation encoder, fits on all flashes, and writes
-``paradigms/p300/population`` and ``docs/results_p300.json``. ``--no-encoders`` leaves the comparison out, which takes longest.
+``paradigms/p300/population`` and ``docs/results_p300.json``. ``--no-encoders`` leaves the comparison as it is in that file, which takes longest.
 """
 
 import argparse
@@ -42,12 +42,14 @@ def main() -> None:
         found.rate_hz,
         "population",
         temperature=fit.temperature,
+        covariance=fit.covariance,
         n_trials=fit.n_selections,
         trained_on=[f"{reader.name}/{name}" for name in subjects],
         accuracy=_accuracy(judged, recipe),
     )
     write_profile(recipe.folder / "population", profile, replace=True)
-    results: dict[str, Any] = {"judged": msgspec.to_builtins(judged)}
+    earlier = json.loads(options.out.read_text()) if options.out.exists() else {}
+    results: dict[str, Any] = {**earlier, "judged": msgspec.to_builtins(judged)}
     if options.encoders:
         results["encoders"] = compare_encoders(runs, recipe)
         print(encoder_table(results["encoders"]))

@@ -24,14 +24,15 @@ class ItemDecision(NamedTuple):
     ----------
     decision : str or None
         Item decided for.
-    why : {'below_threshold', 'decided'} or None
-        None when there is a decision. ``decided``: this selection is over, the next has not begun.
+    why : {'below_threshold', 'idle', 'decided'} or None
+        None when there is a decision. ``idle``: that nobody attends is more probable than any item. ``decided``: this
+        selection is over, the next has not begun.
     probs : tuple of float, length n_items
-        Posterior over the items, given the flashes of this selection so far.
+        Posterior over the items, given the flashes of this selection so far and that one of them is attended to.
     """
 
     decision: str | None
-    why: Literal["below_threshold", "decided"] | None
+    why: Literal["below_threshold", "idle", "decided"] | None
     probs: tuple[float, ...]
 
 
@@ -41,12 +42,13 @@ class ItemPolicy:
     The evidence of a flash is the logarithm of the likelihood ratio of its window, target against nontarget. Where
     flashes are independent given the item, the log posterior of an item is the sum of the evidence of the flashes that
     it was in, up to a constant (Bayes, uniform prior; see Throckmorton et al. 2013, doi 10.1109/TNSRE.2013.2253125).
+    Where nobody attends all flashes are nontargets, which is the sum 0: one hypothesis more, of prior `p_nobody`.
 
     A selection (trial) is decided
 
-    1. as soon as an item's posterior is at least `threshold`, after at least `min_flashes`;
+    1. as soon as an item's posterior, nobody taken into account, is at least `threshold`, after at least `min_flashes`;
     2. otherwise when it is over: `max_flashes` have been, or its end is known and no flash of it is waited for.
-       Then the most probable item is decided for, or none where `abstains`.
+       Then the most probable item is decided for; none where `abstains`, or where nobody is more probable than it.
 
     After that there is no decision until the next selection begins. Which selection a flash belongs to is told by the
     markers' times, not by the order in which they come. Without markers of begin and end, one begins with the first flash
@@ -66,6 +68,8 @@ class ItemPolicy:
         Flashes of a selection; those whose window was lost count for `max_flashes`.
     abstains : bool
         Whether nothing is decided at the end of a selection that is not sure enough.
+    p_nobody : float
+        Prior probability that nobody attends to any item of a selection, at least 0 and below 1; 0: somebody always does.
 
     Raises
     ------
@@ -83,9 +87,11 @@ class ItemPolicy:
         max_flashes: int = 120,
         *,
         abstains: bool = False,
+        p_nobody: float = 0.0,
     ) -> None:
         self.items, self.threshold, self.pause_s = tuple(items), threshold, pause_s
         self.min_flashes, self.max_flashes, self.abstains = min_flashes, max_flashes, abstains
+        self.p_nobody = p_nobody
         self._check_settings()
         self._flashed = {
             name: np.isin(np.asarray(self.items, dtype=object), list(group)) for name, group in groups.items()
@@ -124,14 +130,27 @@ class ItemPolicy:
 
     @property
     def posterior(self) -> FloatArray:
-        """Probability of each item so far, shape (n_items,), a fresh array."""
+        """Probability of each item so far, given that one is attended to, shape (n_items,), a fresh array."""
         shifted = np.exp(self._sums - self._sums.max())
         return np.asarray(shifted / shifted.sum())
+
+    @property
+    def nobody(self) -> float:
+        """Probability so far that nobody attends to any item."""
+        if not self.p_nobody:
+            return 0.0
+        somebody = np.logaddexp.reduce(self._sums) - math.log(len(self.items)) + math.log1p(-self.p_nobody)
+        return float(1.0 / (1.0 + np.exp(min(somebody - math.log(self.p_nobody), 700.0))))
 
     @property
     def n_groups(self) -> int:
         """Groups that flash."""
         return len(self._flashed)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(self._flashed)
 
     def holds(self, group: str) -> npt.NDArray[np.bool_]:
         """Which items are in a group, shape (n_items,)."""
@@ -195,15 +214,17 @@ class ItemPolicy:
 
     def _decide(self, t_end: float) -> ItemDecision:
         probs = self._probs()
-        best = probs.index(max(probs))
-        is_sure = probs[best] >= self.threshold and self._n_used >= self.min_flashes
+        best, nobody = probs.index(max(probs)), self.nobody
+        sure = probs[best] * (1.0 - nobody)
+        is_idle = self._n_used > 0 and nobody > sure
+        is_sure = sure >= self.threshold and self._n_used >= self.min_flashes
         is_last = self._n_seen >= self.max_flashes or self._has_all()
         self._is_over = is_sure or is_last
         if self._is_over:
             self._t_decided = t_end
-        if is_sure or (is_last and self._n_used and not self.abstains):
+        if is_sure or (is_last and self._n_used and not (self.abstains or is_idle)):
             return ItemDecision(self.items[best], None, probs)
-        return ItemDecision(None, "below_threshold", probs)
+        return ItemDecision(None, "idle" if is_idle else "below_threshold", probs)
 
     def _take_up(self, t_flash: float) -> None:
         """Look which selection a flash belongs to, and begin it where it is another than before."""
@@ -262,6 +283,7 @@ class ItemPolicy:
                 ("pause_s", self.pause_s, 0 <= self.pause_s < math.inf, "at least 0 s"),
                 ("min_flashes", self.min_flashes, self.min_flashes >= 0, "0 or more"),
                 ("max_flashes", self.max_flashes, self.max_flashes >= 1, "1 or more"),
+                ("p_nobody", self.p_nobody, 0 <= self.p_nobody < 1, "at least 0 and below 1"),
             )
             if not fits
         ]

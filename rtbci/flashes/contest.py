@@ -131,8 +131,13 @@ def hold_contest(
         trained_on=trained_on,
         montage=found.found,
         accuracy=_accuracy(contenders[best], len(recipe.classes)),
+        covariance=_fitted_with(population) if keys[best] == "population" else fit.covariance,
     )
     return Contest(contenders, contenders[best], profile)
+
+
+def _fitted_with(population: Profile | None) -> FloatArray | None:
+    return None if population is None else population.weights.get("electrodes.covariance")
 
 
 def _branches(profile: Profile) -> list[tuple[str, ErpProbe, float]]:

@@ -16,6 +16,7 @@ from rtbci.flashes.emulate import assign_groups, find_repetitions
 from rtbci.flashes.epochs import Flash, FlashEpochs, cut_epochs, find_flashes, flashes_of
 from rtbci.flashes.fit import block_folds, need_pyriemann
 from rtbci.flashes.judge import Selection, area_under_curve
+from rtbci.flashes.nobody import NobodyRow, try_nobody, unattended
 from rtbci.flashes.profile import flash_profile
 from rtbci.flashes.trying import Trying, try_selections
 from rtbci.flashes.user_fit import MAX_FOLDS, FlashFit, fit_flashes, selections_of
@@ -59,6 +60,8 @@ class FlashSubject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         Whether rows, columns and items were given to flashes of which only is known whether they were meant.
     trying : Trying or None
         Selections; None where there are none to be had.
+    nobody : list of NobodyRow
+        The same, and selections in which nobody attended, with several priors for that; empty where there are no such.
     """
 
     name: str
@@ -72,6 +75,7 @@ class FlashSubject(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     profile_area: tuple[float, float, float] | None
     is_emulated: bool
     trying: Trying | None
+    nobody: list[NobodyRow] = msgspec.field(default_factory=list)
 
 
 class FlashEvaluation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -159,6 +163,7 @@ def _judge(
         if fold:
             earlier[folds == fold] = _streamed_by(found, folds < fold, folds == fold, runs, recipe)
     selections, blocks = drawn_selections(found, crossed, recipe)
+    empty = unattended(found, crossed, recipe, flashes_of(recipe).max_repetitions)
     whole = None if profile is None else _streamed(profile, runs, recipe, found.flashes)
     return FlashSubject(
         name=name,
@@ -176,6 +181,7 @@ def _judge(
         profile_area=None if whole is None else _area(whole, found.is_target),
         is_emulated=not found.flashes[0].cue,
         trying=try_selections(selections, blocks, recipe) if len(selections) > 1 else None,
+        nobody=try_nobody(selections, empty, recipe) if len(selections) > 1 and empty else [],
     )
 
 
@@ -229,7 +235,13 @@ def _streamed_by(
     except CalibrationError:  # one selection alone cannot be judged
         return np.full(int(judged.sum()), np.nan)
     profile = flash_profile(
-        recipe, fit.branches(recipe), fit.evidence.offset, found.rate_hz, "fold", temperature=fit.temperature
+        recipe,
+        fit.branches(recipe),
+        fit.evidence.offset,
+        found.rate_hz,
+        "fold",
+        temperature=fit.temperature,
+        covariance=fit.covariance,
     )
     return _streamed(profile, runs, recipe, [found.flashes[i] for i in np.flatnonzero(judged)])
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from rtbci.clock import utc_now
 from rtbci.errors import ConfigError
 from rtbci.probe.erp import ErpProbe
 from rtbci.probe.from_recipe import recipe_fields
 from rtbci.probe.profile import Accuracy, BranchEntry, Profile, join_tensors
 from rtbci.recipes import ParadigmRecipe
+from rtbci.stages.stage import FloatArray
 
-__all__ = ["erp_branch_name", "flash_profile"]
+__all__ = ["electrode_covariance", "erp_branch_name", "flash_profile"]
 
 
 def erp_branch_name(recipe: ParadigmRecipe) -> str:
@@ -26,6 +29,25 @@ def erp_branch_name(recipe: ParadigmRecipe) -> str:
     raise ConfigError(f"paradigm '{recipe.name}': has no branch of kind erp, need one to fit; add it")
 
 
+def electrode_covariance(epochs: FloatArray, recipe: ParadigmRecipe) -> FloatArray | None:
+    """What a run has to know of the electrodes that a decoder is fitted with: their second moments.
+
+    Parameters
+    ----------
+    epochs : ndarray of float64, shape (n, n_samples, n_channels)
+    recipe : ParadigmRecipe
+
+    Returns
+    -------
+    ndarray of float64, shape (n_channels, n_channels), or None
+        Square microvolts. None where a reference or an alignment mixes electrodes before the epochs are cut.
+    """
+    if any(stage.kind in ("reference", "align") for stage in recipe.stages):
+        return None
+    flat = epochs.reshape(-1, epochs.shape[2])
+    return np.asarray(flat.T @ flat / len(flat))
+
+
 def flash_profile(
     recipe: ParadigmRecipe,
     probes: Sequence[tuple[str, ErpProbe, float]],
@@ -38,6 +60,7 @@ def flash_profile(
     trained_on: Sequence[str] = (),
     montage: Sequence[str] = (),
     accuracy: Accuracy | None = None,
+    covariance: FloatArray | None = None,
 ) -> Profile:
     """Make a profile.
 
@@ -57,7 +80,10 @@ def flash_profile(
         Selections that it was fitted on.
     trained_on, montage : sequence of str
     accuracy : Accuracy, optional
+    covariance : ndarray of float64, shape (n_channels, n_channels), optional
+        Of the electrodes that it was fitted with; see `electrode_covariance`.
     """
+    known = {} if covariance is None else {"electrodes.covariance": covariance}
     return Profile(
         **recipe_fields(recipe, rate_hz),
         user=user,
@@ -69,5 +95,5 @@ def flash_profile(
         montage=list(montage),
         accuracy=accuracy,
         created=utc_now().isoformat(timespec="seconds"),
-        weights=join_tensors({name: probe for name, probe, _ in probes}),
+        weights=join_tensors({name: probe for name, probe, _ in probes}) | known,
     )

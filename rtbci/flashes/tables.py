@@ -15,6 +15,8 @@ def flash_grids(found: FlashEvaluation) -> list[Grid]:
     for one in found.subjects:
         if one.trying is not None:
             grids += [_rules(one, one.trying, found.soa_s), _same(one, one.trying), _bins(one, one.trying)]
+        if one.nobody:
+            grids.append(_nobody(one))
     return grids
 
 
@@ -106,6 +108,25 @@ def _bins(one: FlashSubject, trying: Trying) -> Grid:
         f"{one.name}: posterior of the most probable item after each repetition; calibration error "
         f"{trying.calibration_error:.3f}",
         ("expected %", "right %", "number"),
+        rows,
+    )
+
+
+def _nobody(one: FlashSubject) -> Grid:
+    rows = [
+        (
+            f"{row.p_nobody:g}",
+            f"{100 * row.written:.1f}",
+            f"{100 * row.right:.1f}",
+            f"{100 * row.wrong:.1f}",
+            f"{100 * row.none:.1f}",
+            f"{row.flashes:.1f}",
+        )
+        for row in one.nobody
+    ]
+    return Grid(
+        f"{one.name}: selections in which nobody attends and in which somebody does, by the prior probability of nobody",
+        ("p_nobody", "nobody: item written %", "somebody: right %", "wrong %", "no item %", "flashes"),
         rows,
     )
 

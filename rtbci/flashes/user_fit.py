@@ -10,7 +10,7 @@ from rtbci.errors import CalibrationError
 from rtbci.flashes.epochs import FlashEpochs
 from rtbci.flashes.fit import Evidence, block_folds, crossed_scores, fit_evidence, fit_probe
 from rtbci.flashes.judge import Area, Selection, area_under_curve, fit_temperature
-from rtbci.flashes.profile import erp_branch_name
+from rtbci.flashes.profile import electrode_covariance, erp_branch_name
 from rtbci.probe.erp import ErpProbe
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.deciding import item_policy
@@ -43,6 +43,8 @@ class FlashFit:
     area : Area
         Of these.
     n_selections : int
+    covariance : ndarray of float64, shape (n_channels, n_channels), or None
+        Of the electrodes; see `rtbci.flashes.profile.electrode_covariance`.
     """
 
     probe: ErpProbe
@@ -53,6 +55,7 @@ class FlashFit:
     crossed: FloatArray
     area: Area
     n_selections: int
+    covariance: FloatArray | None = None
 
     def branches(self, recipe: ParadigmRecipe) -> list[tuple[str, ErpProbe, float]]:
         """For `rtbci.flashes.profile.flash_profile`."""
@@ -121,4 +124,5 @@ def fit_flashes(
     cued = selections_of(found, crossed) if selected is None else selected(crossed)
     temperature = fit_temperature(cued, policy, policy.n_groups) if cued else 1.0
     area = area_under_curve(crossed, is_target)
-    return FlashFit(probe, evidence, temperature, scores, folds, crossed / temperature, area, n)
+    covariance = electrode_covariance(found.epochs, recipe)
+    return FlashFit(probe, evidence, temperature, scores, folds, crossed / temperature, area, n, covariance)

@@ -188,7 +188,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         `SCHEMA`.
     weights : dict of ndarray
         Tensors by name, ``"<branch>.<tensor>"``; also ``"align.covariance"`` (layout space, square
-        microvolt, before the alignment) and ``"adapter.matrix"``. Not part of `profile.json`.
+        microvolt, before the alignment), ``"electrodes.covariance"`` (likewise, before the reference: what the decoder
+        was fitted with) and ``"adapter.matrix"``. Not part of `profile.json`.
     """
 
     user: str
@@ -304,7 +305,7 @@ def _matrix_faults(profile: Profile) -> list[str]:
     n = len(profile.channels)
     return [
         f"tensor '{name}' has shape {profile.weights[name].shape}, need ({n}, {n})"
-        for name in ("align.covariance", "adapter.matrix")
+        for name in ("align.covariance", "adapter.matrix", "electrodes.covariance")
         if name in profile.weights and profile.weights[name].shape != (n, n)
     ]
 

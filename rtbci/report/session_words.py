@@ -19,7 +19,7 @@ WHYS = {
     "below_threshold": "not sure enough",
     "refractory": "within the pause after a decision",
     "decided": "the item of this selection was decided",
-    "idle": "the idle class was the most probable",
+    "idle": "the idle class was the most probable, or that nobody attended to what flashed",
     "warming_up": "the window was not full yet",
     "gap": "samples were missing",
     "poor_signal": "too few channels were usable, or an artefact was found",

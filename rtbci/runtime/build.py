@@ -33,7 +33,7 @@ from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo
 from rtbci.stream.units import gain_to_uv
 
-__all__ = ["build_chain", "build_stages", "stream_gains_uv"]
+__all__ = ["build_chain", "build_stages", "known_covariance", "stream_gains_uv"]
 
 MIN_READ = 0.1
 """An electrode that is made up from others is bad with each that has this weight or more in it."""
@@ -147,7 +147,23 @@ def build_chain(
     rows = [label for label in channel_map.wanted if label not in channel_map.inferred]
     required = [rows.index(label) for label in recipe.required_channels if label in rows]
     readers = _readers(channel_map, rows)
-    return MaskedChain(stages, required, readers, replaces=mask, has_unit=recipe.input.unit_check)
+    chain = MaskedChain(stages, required, readers, replaces=mask, has_unit=recipe.input.unit_check)
+    chain.expect(known_covariance(recipe, profile, channel_map))
+    return chain
+
+
+def known_covariance(
+    recipe: ParadigmRecipe, profile: Profile | None, channel_map: ChannelMap
+) -> FloatArray | None:
+    """What the electrodes that were found were like when a profile was fitted; None where it does not say.
+
+    Shape (n_found, n_found), of the signal in front of reference and alignment, square microvolts.
+    """
+    whole = None if profile is None else profile.weights.get("electrodes.covariance")
+    if whole is None:
+        return None
+    rows = [i for i, label in enumerate(recipe.input.channels) if label not in channel_map.inferred]
+    return np.asarray(whole, float)[np.ix_(rows, rows)]
 
 
 def _readers(channel_map: ChannelMap, rows: Sequence[str]) -> npt.NDArray[np.bool_] | None:

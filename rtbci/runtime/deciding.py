@@ -196,6 +196,7 @@ def item_policy(recipe: ParadigmRecipe, decision: DecisionSettings) -> ItemPolic
         flashes.min_flashes or len(groups),
         flashes.max_repetitions * len(groups),
         abstains=flashes.at_end == "abstain",
+        p_nobody=flashes.p_nobody,
     )
 
 

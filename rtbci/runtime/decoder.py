@@ -16,6 +16,7 @@ from rtbci.probe.fusion import Centring
 from rtbci.probe.profile import Profile
 from rtbci.recipes import AdaptSettings, DecisionSettings, EngineRecipe, ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
+from rtbci.runtime.build import known_covariance
 from rtbci.runtime.deciding import Deciding, deciding_for
 from rtbci.runtime.decision_settings import DecisionSource, decision_settings
 from rtbci.runtime.engine_opener import Opener, open_checked
@@ -346,6 +347,8 @@ class Decoder:
         self._parts.use(prepared)
         if self._pipeline is not None:
             self._pipeline.exchange(prepared.successor)
+            if self.electrodes is not None and self.channel_map is not None:
+                self.electrodes.expect(known_covariance(self.recipe, prepared.profile, self.channel_map))
         earlier, self._policy = self._policy, self._make_policy()
         self._policy.succeed(earlier)
 

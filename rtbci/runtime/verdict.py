@@ -26,7 +26,7 @@ class Verdict(NamedTuple):
     value : float or None
         Of the paradigm's continuous output, 0 to 1; see `rtbci.runtime.valuing`.
     items : tuple of float or None
-        Where windows are of flashes: posterior of each item, which is what is published.
+        Where windows are of flashes: posterior of each item, given that one is attended to, which is what is published.
     """
 
     estimate: Estimate

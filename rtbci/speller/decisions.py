@@ -50,6 +50,7 @@ class HeardDecisions:
         self.address, self._items, self._clock = address, tuple(items), clock
         self._hello: Hello | None = None
         self._newest: tuple[float, str] | None = None
+        self._said: tuple[float, str] | None = None  # of the newest window that is not of a decided selection
         self._state, self._t_state = "", 0.0
         client = Client(address, ("prediction", "hello", "status"), key=key, server_key=server_key)
         self._listener = Listener(client, prediction=self._take, hello=self._greet, status=self._note)
@@ -87,6 +88,13 @@ class HeardDecisions:
         newest = self._newest
         return newest[1] if newest is not None and newest[0] >= since_lsl else None
 
+    def nobody(self, since_lsl: float) -> bool:
+        """Whether the newest window that ends after a time said that nobody attends, and no item was decided for since."""
+        said = self._said
+        return (
+            said is not None and said[0] >= since_lsl and said[1] == "idle" and self.newest(since_lsl) is None
+        )
+
     def close(self) -> None:
         """End listening; may be called more than once."""
         self._listener.close()
@@ -101,6 +109,8 @@ class HeardDecisions:
     def _take(self, prediction: Prediction) -> None:
         if prediction.decision is not None:
             self._newest = (prediction.t_window[1], prediction.decision)
+        elif prediction.why != "decided":
+            self._said = (prediction.t_window[1], prediction.why or "")
 
     def _note(self, status: Status) -> None:
         if status.state != self._state:

@@ -22,6 +22,7 @@ __all__ = ["Decisions", "MarkerSink", "Page", "Plan", "Session"]
 POLL_S = 0.02
 AFTER_S = 1e-3
 """A selection ends behind its last flash, whatever the page's clock is off by."""
+UNDECIDED, NOBODY = "no decision", "no letter: nobody attended"
 SILENT_S = 3.0
 """A page that shows no flash for so long has gone."""
 
@@ -56,6 +57,10 @@ class Decisions(Protocol):
     def trouble(self) -> str: ...  # noqa: D102
     def newest(self, since_lsl: float) -> str | None:
         """Item that was decided for from windows that end after a time, in seconds of the LSL clock; or None."""
+        ...
+
+    def nobody(self, since_lsl: float) -> bool:
+        """Whether the newest of these windows said that nobody attends, and no item was decided for."""
         ...
 
 
@@ -167,6 +172,7 @@ class Session:
         self._markers.push(BEGIN, t_begin)
         try:
             chosen, n_flashes, t_first = self._flash(t_begin, generation, stop)
+            nobody = chosen is None and self._decisions is not None and self._decisions.nobody(t_begin)
         except _Broken:
             t = self._clock()
             self._markers.push(UNSEEN, t)
@@ -174,7 +180,9 @@ class Session:
             raise
         if stop.is_set():
             return
-        self._conclude(Letter(wanted, chosen, n_flashes, self._clock() - t_first))
+        self._conclude(
+            Letter(wanted, chosen, n_flashes, self._clock() - t_first), NOBODY if nobody else UNDECIDED
+        )
         self._wait(plan.pause_s, stop)
 
     def _flash(self, t_begin: float, generation: int, stop: threading.Event) -> tuple[str | None, int, float]:
@@ -215,7 +223,7 @@ class Session:
     def _decided(self, t_begin: float) -> str | None:
         return None if self._decisions is None else self._decisions.newest(t_begin)
 
-    def _conclude(self, letter: Letter) -> None:
+    def _conclude(self, letter: Letter, why_none: str) -> None:
         self.score.add(letter)
         if self._decisions is None:
             self._page.show("grid")
@@ -224,16 +232,14 @@ class Session:
             return
         note = self.score.words()
         if letter.chosen is None:
-            self._page.show("unsure")
-            note = f"no decision; {note}"
+            self._page.show("nobody" if why_none == NOBODY else "unsure")
+            note = f"{why_none}; {note}"
         else:
             self._page.show("chosen", letter.chosen)
             self.text = written(self.text, letter.chosen)
         self._page.write(self.text, self._wanted_text, note)
         asked = "" if letter.wanted is None else f"{letter.wanted}: "
-        self._tell(
-            f"{asked}{letter.chosen or 'no decision'} after {letter.n_flashes} flashes; text '{self.text}'"
-        )
+        self._tell(f"{asked}{letter.chosen or why_none} after {letter.n_flashes} flashes; text '{self.text}'")
 
     def _seen(self, step: str, item: str | None = None) -> float:
         t_lsl = self._page.show(step, item)

@@ -99,10 +99,27 @@ class ElectrodeJudge:
         self.n_block = max(8, round(BLOCK_S * rate_hz))
         self._rate_hz, self._block_s = rate_hz, self.n_block / rate_hz
         self._ramp = np.linspace(-1.0, 1.0, self.n_block)
+        self.expect(None)
         self.reset()
 
+    def expect(self, covariance: FloatArray | None) -> None:
+        """What the decoder was fitted with is no fault for it.
+
+        Parameters
+        ----------
+        covariance : ndarray of float64, shape (n_channels, n_channels), or None
+            Second moments of the electrodes in the decoder's band, when that was fitted; None where they are not known.
+        """
+        self._usual = np.full(self.n_channels, np.nan)  # logarithm of each amplitude, beside the middle one
+        self._least_agreement = np.full(self.n_channels, MIN_AGREEMENT)
+        if covariance is not None:
+            amplitude = np.sqrt(np.maximum(np.diag(covariance), NOTHING_UV**2))
+            self._usual = np.log(amplitude) - np.median(np.log(amplitude))
+            agreed = agreement(covariance / amplitude[:, None] / amplitude, np.ones(self.n_channels, bool))
+            self._least_agreement = np.minimum(MIN_AGREEMENT, 0.5 * agreed)
+
     def reset(self) -> None:
-        """Forget everything."""
+        """Forget everything but what is expected."""
         n = self.n_channels
         self.bad: npt.NDArray[np.bool_] = np.zeros(n, bool)
         self._any_bad = False
@@ -255,11 +272,13 @@ class ElectrodeJudge:
         self._correlation += gain * (moment / amplitude[:, None] / amplitude - self._correlation)
         nothing = code == 0
         if self._n_compared * AGREEMENT_GAIN >= 1.0:
-            code[nothing & (agreement(self._correlation, usual) < MIN_AGREEMENT)] = UNLIKE
-        code[nothing & (off < -MAX_Z * spread)] = WEAK
-        strong = off > max(MAX_Z * spread, STRONG_LOG)
+            code[nothing & (agreement(self._correlation, usual) < self._least_agreement)] = UNLIKE
+        most = np.fmax(max(MAX_Z * spread, STRONG_LOG), self._usual + STRONG_LOG)
+        least = np.fmin(-MAX_Z * spread, self._usual - STRONG_LOG)
+        code[nothing & (off < least)] = WEAK
+        strong = off > most
         code[nothing & strong] = STRONG
-        return np.asarray(strong & (off > VERY_STRONG))
+        return np.asarray(strong & (off > np.fmax(VERY_STRONG, self._usual + VERY_STRONG)))
 
     # -- hysteresis ----------------------------------------------------------------------------------------
 

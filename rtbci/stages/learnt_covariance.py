@@ -29,13 +29,22 @@ class LearntCovariance:
     """
 
     def __init__(self, n_channels: int, rate_hz: float, n_doubt: int) -> None:
-        self._shape, self._rate_hz, self._n_doubt = (n_channels, n_channels), rate_hz, n_doubt
+        self._rate_hz, self._n_doubt = rate_hz, n_doubt
+        self._start: FloatArray = np.zeros((n_channels, n_channels))
+        self._n_start = 0
         self.reset()
 
     @property
     def covariance(self) -> FloatArray | None:
         """Of what was learnt, shape (n_channels, n_channels), in the square of the signal's unit; None while that is little."""
         return None if self._n < LEAST_S * self._rate_hz else self._sum / self._weight
+
+    def expect(self, covariance: FloatArray | None) -> None:
+        """Begin anew with what is known of these electrodes, which counts like a `TIME_CONSTANT_S` of signal; None: with nothing."""
+        self._n_start = 0 if covariance is None else round(TIME_CONSTANT_S * self._rate_hz)
+        if covariance is not None:
+            self._start = covariance
+        self.reset()
 
     def push(self, block: FloatArray) -> None:
         """Learn from a block of shape (n_samples, n_channels) in which no electrode is known to be bad."""
@@ -48,10 +57,10 @@ class LearntCovariance:
         self._waiting.clear()
 
     def reset(self) -> None:
-        """Forget everything."""
-        self._sum = np.zeros(self._shape)
-        self._weight = 0.0
-        self._n = 0
+        """Forget everything but what is expected."""
+        self._n = self._n_start
+        self._weight = float(self._n)
+        self._sum = self._weight * self._start
         self._waiting: deque[FloatArray] = deque()
 
     def _learn(self, block: FloatArray) -> None:

@@ -106,6 +106,22 @@ class MaskedChain(Chain):
         self.changes: deque[MaskChange] = deque(maxlen=N_CHANGES)
         self._forget()
 
+    def expect(self, covariance: FloatArray | None) -> None:
+        """Take over what the decoder in use was fitted with, from the next block on.
+
+        Its filters know how strong each electrode was then, and what it had in common with the others: an electrode is too
+        strong, too weak or unlike the others only where it is so beyond that. Without an alignment this is also what bad
+        ones are replaced by, until the chain has learnt more.
+
+        Parameters
+        ----------
+        covariance : ndarray of float64, shape (n_channels, n_channels), or None
+            Second moments in front of reference and alignment, when the decoder was fitted; None where that is not known.
+        """
+        self._judge.expect(covariance)
+        if self._learnt is not None and covariance is not None:
+            self._learnt.expect(covariance)
+
     # -- what is known of the electrodes -------------------------------------------------------------------
 
     @property

@@ -8,7 +8,7 @@ export const WHYS = {
   below_threshold: { text: "not sure enough", color: "#6c7a89", tip: "No class has held a probability above the threshold for long enough." },
   refractory: { text: "pause", color: "#55606b", tip: "The pause after a decision: nothing is decided in it, however sure the decoder is." },
   decided: { text: "decided", color: "#4f7a5a", tip: "The item of this selection has been decided on; the next has not begun." },
-  idle: { text: "idle", color: "#3f6f8f", tip: "The idle class is the most probable one; nothing is decided for it." },
+  idle: { text: "idle", color: "#3f6f8f", tip: "The idle class is the most probable one, or nobody attends to what flashes; nothing is decided for it." },
   warming_up: { text: "warming up", color: "#7d6a9c", tip: "The window is not full yet." },
   gap: { text: "gap", color: "#e69f00", tip: "Samples were missing; no window spans a gap, so it fills anew." },
   poor_signal: { text: "poor signal", color: "#cc79a7", tip: "Fewer than half of the channels are usable, or an artefact was found." },

@@ -100,8 +100,8 @@ class SpellerPage(CountedPage):
 
         Parameters
         ----------
-        step : {'cue', 'grid', 'chosen', 'unsure', 'done'}
-            Ask for an item; only the grid; say which item was chosen, or that none was; end. All of them end the flashes.
+        step : {'cue', 'grid', 'chosen', 'unsure', 'nobody', 'done'}
+            Ask for an item; only the grid; say which item was chosen, or that none was, or for lack of anyone who attended; end. All of them end the flashes.
         item : str, optional
             What is asked for or chosen.
 

@@ -202,3 +202,58 @@ def test_settings_out_of_range_are_refused_all_at_once() -> None:
         ConfigError, match=r"items is .*; threshold is 0.*; pause_s is -1.*; max_flashes is 0"
     ):
         ItemPolicy(("a",), {}, 0.0, -1.0, 1, 0)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(list(GROUPS)), st.floats(-6.0, 6.0)), min_size=1, max_size=30),
+    st.floats(0.01, 0.9),
+)
+def test_that_nobody_attends_is_one_hypothesis_more(
+    flashes: list[tuple[str, float]], p_nobody: float
+) -> None:
+    """By brute force: where nobody attends every flash is a nontarget."""
+    found = ItemPolicy(ITEMS, GROUPS, 1.0, max_flashes=1000, p_nobody=p_nobody)
+    said = [push(found, group, evidence, 0.2 * i) for i, (group, evidence) in enumerate(flashes)][-1]
+    weights = [p_nobody, *[(1.0 - p_nobody) / len(ITEMS)] * len(ITEMS)]
+    for group, evidence in flashes:
+        p_target = 1.0 / (1.0 + math.exp(-evidence))
+        held = [False, *(item in GROUPS[group] for item in ITEMS)]
+        weights = [w * (p_target if one else 1.0 - p_target) for w, one in zip(weights, held, strict=True)]
+    expected = np.array(weights) / sum(weights)
+    assert found.nobody == pytest.approx(expected[0], abs=1e-9)
+    np.testing.assert_allclose(
+        np.array(said.probs) * (1.0 - found.nobody), expected[1:], atol=1e-9
+    )  # what is published says which item, if one
+    if abs(expected[0] - expected[1:].max()) > 1e-6:
+        assert (said.why == "idle") == (expected[0] > expected[1:].max())
+
+
+@pytest.mark.parametrize("p_nobody", [0.0, 0.1])
+def test_a_selection_without_anyone_gets_no_item_where_that_is_reckoned_with(p_nobody: float) -> None:
+    rng, written, right = np.random.default_rng(2), 0, 0
+    for i in range(200):
+        item = str(rng.choice(ITEMS)) if i % 2 else ""
+        found = ItemPolicy(ITEMS, GROUPS, 0.95, max_flashes=40, p_nobody=p_nobody)
+        found.begin(0.0)
+        for k, group in enumerate(rng.permutation(list(GROUPS) * 10)):
+            x = rng.normal(0.7 if item and item in GROUPS[group] else -0.7, 1.0)
+            said = push(found, str(group), 1.4 * float(x), 0.2 * k)
+            if said.decision is not None or k == 39:
+                break
+        written += not item and said.decision is not None
+        right += bool(item) and said.decision == item
+        assert said.decision is not None or said.why == "idle"
+    assert right >= 95
+    assert written <= 5 if p_nobody else written == 100
+
+
+def test_where_nothing_was_seen_nobody_is_not_said() -> None:
+    found = ItemPolicy(ITEMS, GROUPS, p_nobody=0.5)
+    assert found.push(-1.0, None, 0.1, 0.9).why == "below_threshold"
+    found.drop(0.3)
+    assert push(found, "r1", -1.0, 0.5).why == "idle"
+
+
+def test_a_prior_of_one_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"p_nobody is 1\.0, need at least 0 and below 1"):
+        ItemPolicy(ITEMS, GROUPS, p_nobody=1.0)

@@ -12,11 +12,15 @@ from rtbci.flashes.epochs import cut_epochs, find_flashes
 from rtbci.flashes.evaluate import fit_any
 from rtbci.flashes.fit import block_folds, fit_evidence
 from rtbci.flashes.judge import Selection, area_under_curve, fit_temperature, wilson
+from rtbci.flashes.nobody import try_nobody, unattended
+from rtbci.flashes.profile import electrode_covariance
 from rtbci.flashes.trying import try_selections
+from rtbci.flashes.user_fit import selections_of
 from rtbci.probe.profile import read_profile, write_profile
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.deciding import item_policy
 from rtbci.runtime.decoder import Decoder
+from rtbci.stage_settings import ReferenceSettings
 from rtbci.stream.source import Marker
 from tests.flash_samples import GROUPS, ITEMS, attended, fitted, flash_recipe, write_flash_paradigm
 
@@ -194,3 +198,32 @@ def test_stopping_saves_flashes_at_the_same_accuracy(recipe: ParadigmRecipe) -> 
     assert flashes < 20.0
     assert 0 < low < saved < high
     assert found.calibration_error < 0.05
+
+
+def test_of_those_whom_nobody_attends_to_a_prior_leaves_few_with_an_item(recipe: ParadigmRecipe) -> None:
+    found = cut_epochs([attended("abcd" * 3, seed=5)], recipe)
+    evidence = fit_any(found, recipe).crossed
+    empty = unattended(found, evidence, recipe, 4)
+    assert {len(one.groups) for one in empty} == {16}
+    assert all(sorted(one.groups[:4]) == sorted(GROUPS) for one in empty)
+    said = set(evidence[~found.is_target].tolist())
+    assert all(set(one.evidence) <= said for one in empty)
+    rows = {one.p_nobody: one for one in try_nobody(selections_of(found, evidence), empty, recipe)}
+    assert rows[0.0].written == 1.0
+    assert rows[0.1].written < 0.1
+    assert rows[0.1].right >= rows[0.0].right - 0.1
+    assert all(one.right + one.wrong + one.none == pytest.approx(1.0) for one in rows.values())
+
+
+def test_a_profile_knows_the_electrodes_that_it_was_fitted_with(
+    tmp_path: Path, recipe: ParadigmRecipe
+) -> None:
+    epochs = cut_epochs([attended("abcd", seed=5)], recipe).epochs
+    known = fitted(write_flash_paradigm(tmp_path / "recipe")).weights["electrodes.covariance"]
+    assert known.shape == (3, 3)
+    own = electrode_covariance(epochs, recipe)
+    assert own is not None
+    np.testing.assert_allclose(np.diag(own), np.square(epochs).mean(axis=(0, 1)))
+    np.testing.assert_allclose(np.diag(known), np.diag(own), rtol=0.3)
+    mixed = recipe.model_copy(update={"stages": (*recipe.stages, ReferenceSettings(kind="reference"))})
+    assert electrode_covariance(epochs, mixed) is None

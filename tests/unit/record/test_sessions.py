@@ -14,6 +14,7 @@ from rtbci.record.session_json import (
     write_session_json,
 )
 from rtbci.record.sessions import find_session, list_sessions, new_session_folder, sessions_root, xdf_of
+from tests.flash_samples import flash_recipe
 from tests.tiny import write_paradigm
 from tests.unit.record.samples import START, record, write_session
 
@@ -116,3 +117,11 @@ def test_keys_that_came_later_are_hashed_only_where_they_say_something(tmp_path:
     assert full.model_dump()["branches"][0]["start"]["W"] == 0.9
     taken = full.model_copy(update={"input": full.input.model_copy(update={"takes": {}})})
     assert recipe_sha256(taken) != recipe_sha256(full)
+
+
+def test_a_recipe_of_flashes_that_does_not_reckon_with_nobody_is_the_one_that_it_was(tmp_path: Path) -> None:
+    """Sessions that were recorded before there was `p_nobody` verify."""
+    recipe = flash_recipe(tmp_path / "a")
+    assert recipe_sha256(recipe) == "56cb8b4c3a3b993e2e13f7a3456f3b3e1ba1ebd4979f89b9cc7ebcc74ed5e19a"
+    aware = flash_recipe(tmp_path / "b", "max_repetitions = 6\np_nobody = 0.1")
+    assert recipe_sha256(aware) != recipe_sha256(recipe)

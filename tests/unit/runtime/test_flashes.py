@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -259,3 +260,37 @@ def test_a_session_is_decoded_again_bit_by_bit(
     found = verify(tmp_path / "s")
     assert (found.verdict, found.exact, found.first) == ("identical", True, None)
     assert found.n_windows == found.n_windows_identical > 20
+
+
+def test_a_selection_that_nobody_attends_to_ends_idle_and_the_next_one_is_decided(
+    paradigm: Path, tmp_path: Path
+) -> None:
+    aware = write_flash_paradigm(tmp_path / "tiny_flash", "max_repetitions = 6\np_nobody = 0.1")
+    recording = attended("a-b", seed=1)  # "-" is in no group, and its cue names no item
+    for folder, none in ((paradigm, False), (aware, True)):
+        with Decoder(str(folder), profile=fitted(paradigm)) as decoder:
+            verdicts = decoder.decode(recording)
+        decisions = [one.decision for one in verdicts if one.decision]
+        assert decisions == (["a", "b"] if none else ["a", decisions[1], "b"])
+    between = verdicts[24:48]
+    assert between[-1].why == "idle"
+    assert all(one.items is not None and abs(sum(one.items) - 1.0) < 1e-9 for one in between)
+
+
+def test_the_electrodes_that_a_profile_in_use_knows_are_those_of_the_newest(paradigm: Path) -> None:
+    profile = fitted(paradigm)
+    known = profile.weights["electrodes.covariance"]
+    other = msgspec.structs.replace(
+        profile, weights=profile.weights | {"electrodes.covariance": known * [[9.0], [1.0], [1.0]]}
+    )
+    with Decoder(str(paradigm)) as decoder:
+        decoder.open(attended("a").info)
+        assert decoder.electrodes is not None
+        judge = decoder.electrodes._judge
+        before = judge._usual.copy()
+        assert np.isfinite(before).all()
+        decoder.use(decoder.prepare(other))
+        assert judge._usual[0] - judge._usual[2] == pytest.approx(before[0] - before[2] + np.log(3.0))
+        del other.weights["electrodes.covariance"]
+        decoder.use(decoder.prepare(other))
+        assert np.isnan(judge._usual).all()

@@ -33,3 +33,26 @@ def test_only_a_state_without_decisions_is_trouble() -> None:
         assert heard.trouble == "the run gets no data"
     finally:
         heard.close()
+
+
+def test_nobody_is_what_the_newest_window_says_until_an_item_is_decided_for() -> None:
+    def window(t_end: float, why: str | None, decision: str | None = None) -> Any:
+        return SimpleNamespace(decision=decision, why=why, t_window=(t_end - 1.0, t_end))
+
+    heard = HeardDecisions("tcp://127.0.0.1:9", "AB", clock=lambda: 100.0)
+    try:
+        assert not heard.nobody(90.0)
+        found = []
+        for said in (
+            window(91.0, "idle"),
+            window(92.0, "below_threshold"),
+            window(93.0, "idle"),
+            window(94.0, "decided"),  # a flash behind the selection's end
+            window(95.0, None, "A"),
+        ):
+            heard._take(said)
+            found.append(heard.nobody(90.0))
+        assert found == [True, False, True, True, False]
+        assert not heard.nobody(96.0)
+    finally:
+        heard.close()

@@ -18,6 +18,7 @@ class PlayedPage:
         self.groups: dict[str, tuple[str, ...]] = {**GROUPS}
         self.t, self.generation, self.n_starts, self.n_flashes = 100.0, 1, 0, 0
         self.steps, self.texts = list[tuple[str, str | None]](), list[tuple[str, str]]()
+        self.note = ""
         self._also, self._sequence, self._i = also, list[str](), 0
         self.pause_at = self.unsure_at = -1
 
@@ -49,6 +50,7 @@ class PlayedPage:
 
     def write(self, text: str, wanted: str, note: str = "") -> None:
         self.texts.append((text, wanted))
+        self.note = note
 
 
 class Markers:
@@ -67,7 +69,10 @@ class Decides:
 
     def __init__(self, page: PlayedPage, items: Sequence[str], n_flashes: int) -> None:
         self._page, self._items, self._n = page, list(items), n_flashes
-        self.trouble = ""
+        self.trouble, self.is_idle = "", False
+
+    def nobody(self, since_lsl: float) -> bool:
+        return self.is_idle and since_lsl > 100.0
 
     def newest(self, since_lsl: float) -> str | None:
         if self._page._i < self._n or not self._items:
@@ -116,6 +121,18 @@ def test_without_a_decision_nothing_is_written_and_the_end_is_behind_the_last_fl
     assert ("unsure", None) in page.steps
     assert one.text == ""
     assert said == ["A: no decision after 12 flashes; text ''"]
+
+
+def test_where_nobody_attended_the_page_and_the_terminal_say_so() -> None:
+    page = PlayedPage()
+    decides = Decides(page, [], 6)
+    decides.is_idle = True
+    one, _, said = session(page, decides, Plan(["A"], repetitions=3, decision_s=1.0))
+    assert one.run(Waited())
+    assert ("nobody", None) in page.steps
+    assert ("unsure", None) not in page.steps
+    assert page.note.startswith("no letter: nobody attended; ")
+    assert said == ["A: no letter: nobody attended after 12 flashes; text ''"]
 
 
 def test_a_run_that_loses_its_stream_ends_the_selection_and_the_letter_comes_again() -> None:

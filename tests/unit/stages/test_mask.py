@@ -328,3 +328,39 @@ def test_all_electrodes_not_finite_comes_out_finite() -> None:
     chain = make()
     assert np.isfinite(chain.push(np.full((500, N), np.nan))).all()
     assert chain.score == 0.0
+
+
+def test_what_a_decoder_was_fitted_with_is_no_fault_for_it(clean: FloatArray) -> None:
+    """One electrode eight times as strong as the others, one that is weak: as they were, and then another one."""
+    data, rng = clean.copy(), np.random.default_rng(1)
+    level = np.std(unaligned().push(clean)[500:], axis=0).mean()
+    data[:, 5] += 14.0 * level * rng.standard_normal(len(data))
+    data[:, 7] *= 0.05
+    out = unaligned(replaces=False).push(data)[500:]
+    usual = out.T @ out / len(out)
+    assert np.sqrt(usual[5, 5] / np.median(np.diag(usual))) > 6.0
+    data[between(8, 14), 3] += 200.0 * rng.standard_normal(6 * 250)
+    strangers, knows = unaligned(), unaligned()
+    knows.expect(usual)
+    strangers.push(data)
+    got = knows.push(data)
+    assert {channel for _, channel, _ in told(strangers)} == {3, 5, 7}
+    assert [(channel, reason) for _, channel, reason in told(knows)] == [(3, "too strong"), (3, "")]
+    knows.reset()
+    pieces = [knows.push(data[i : i + 77]) for i in range(0, len(data), 77)]
+    np.testing.assert_allclose(np.concatenate(pieces), got, atol=1e-9)
+    knows.reset()
+    data[between(8, 14), 5] *= 12.0
+    knows.push(data)
+    assert {(channel, reason) for _, channel, reason in told(knows)} >= {(3, "too strong"), (5, "too strong")}
+
+
+def test_what_is_known_of_electrodes_replaces_one_that_is_bad_from_the_start(clean: FloatArray) -> None:
+    want = unaligned(replaces=False).push(clean)
+    data = clean.copy()
+    data[:, 5] = np.nan
+    chain, late = unaligned(), slice(500, None)
+    stranger = unaligned().push(data)[late, 5]
+    chain.expect(want[late].T @ want[late] / len(want[late]))
+    got = chain.push(data)[late, 5]
+    assert np.std(got - want[late, 5]) < 0.8 * np.std(stranger - want[late, 5])

@@ -78,6 +78,7 @@ function carryOut({ id, step, i_class }) {
     if (step === "cue") say(`spell ${grid.names[i_class]}`);
     if (step === "chosen") say(`chosen: ${grid.names[i_class]}`);
     if (step === "unsure") say("no decision");
+    if (step === "nobody") say("no letter: nobody attended");
     if (step === "done") { element("go").hidden = true; element("display").textContent = "That was all. Thank you."; }
   });
 }
