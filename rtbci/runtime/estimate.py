@@ -1,5 +1,6 @@
 """Which windows are decoded, and what one of them gave."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -46,6 +47,8 @@ class Estimate(NamedTuple):
         Time spent in the stages on the window's last chunk, in the branches' features, in heads and fusion [s].
     clean : float
         What the guard says of the signal at the window's end, 1 where it finds nothing; see `rtbci.stages.guard`.
+    flicker_s : float
+        Flicker's own time at the window's end, NaN where it is not known; see `rtbci.probe.flicker_clock`.
     """
 
     t_window: tuple[float, float]
@@ -56,3 +59,4 @@ class Estimate(NamedTuple):
     encode_s: float
     probe_s: float
     clean: float = 1.0
+    flicker_s: float = math.nan
