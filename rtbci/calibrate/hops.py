@@ -3,7 +3,7 @@
 import errno
 import os
 import zlib
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +16,7 @@ from rtbci.evaluate.online import Span
 from rtbci.evaluate.scoring import span_probs
 from rtbci.evaluate.trials import Trial
 from rtbci.probe.branches import Follows
-from rtbci.probe.flicker_clock import FLICKER_AT, FlickerClock
+from rtbci.probe.flicker_clock import FLICKER_AT, HOLD_S, FlickerClock, steady_time
 from rtbci.probe.profile import Profile
 from rtbci.runtime.decoder import Decoder
 from rtbci.stages.stage import FloatArray
@@ -161,7 +161,7 @@ def spans_of(
         ]
         if not mine:
             continue
-        clock = _clock_of(profile, trials, stamps)
+        clock = _clock_of(profile, trials, t_newest)
         logits = np.array(list(_decoded(piece["x"], t_newest, decoder, profile, clock)))
         near = np.zeros(len(t_newest), dtype=bool)
         for one in mine:
@@ -176,15 +176,18 @@ def spans_of(
     return spans
 
 
-def _clock_of(profile: Profile, trials: Sequence[CalibrationTrial], stamps: Container[float]) -> FlickerClock:
-    """What knows the flicker's phase in the trials of a piece, as the running decoder did."""
-    window_s = profile.window_samples / profile.rate_hz
-    n_hops = profile.window_samples // profile.hop_samples
-    clock = FlickerClock(n_hops, profile.hop_samples / profile.rate_hz)
+def _clock_of(profile: Profile, trials: Sequence[CalibrationTrial], t_newest: FloatArray) -> FlickerClock:
+    """What knows the flicker's phase in the trials of a piece, as the running decoder did: where one began with a trial, from there on."""
+    n_hops, hop_s = profile.window_samples // profile.hop_samples, profile.hop_samples / profile.rate_hz
+    clock = FlickerClock(n_hops, hop_s)
     for one in trials:
-        if len(one.t_newest) and float(one.t_newest[-1]) in stamps and np.isfinite(one.flicker_s).all():
-            begin_s = float(one.flicker_s[0]) - window_s
-            clock.mark(Marker(float(one.t_newest[0]) - window_s, f"{FLICKER_AT}{max(0.0, begin_s)!r}"))
+        if not len(one.t_newest) or not np.isfinite(one.flicker_s[-1]):
+            continue
+        i = int(np.searchsorted(t_newest, one.t_newest[-1]))
+        if i < len(t_newest) and t_newest[i] == one.t_newest[-1]:
+            t_end = steady_time(t_newest[max(0, i + 1 - n_hops) : i + 1], hop_s)
+            before_s = min(float(one.flicker_s[-1]), HOLD_S)
+            clock.mark(Marker(t_end - before_s, f"{FLICKER_AT}{float(one.flicker_s[-1]) - before_s!r}"))
     return clock
 
 

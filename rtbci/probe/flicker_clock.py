@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rtbci.stages.stage import FloatArray
 from rtbci.stream.source import Marker
 
-__all__ = ["FLICKER_AT", "FLICKER_ON", "HOLD_S", "FlickerClock", "flicker_seconds"]
+__all__ = ["FLICKER_AT", "FLICKER_ON", "HOLD_S", "FlickerClock", "flicker_seconds", "steady_time"]
 
 FLICKER_ON = "flicker_on"
 """Marker: all targets begin now, with phase zero."""
@@ -44,6 +45,17 @@ def flicker_seconds(text: str) -> float | None:
     return seconds if 0.0 <= seconds < math.inf else None
 
 
+def steady_time(t_hops: FloatArray, hop_s: float) -> float:
+    """When the newest of a row of hops was, by all of their stamps: each says it, and jitters.
+
+    Examples
+    --------
+    >>> steady_time(np.array([1.0, 2.0, 3.2, 4.0]), 1.0)
+    4.0
+    """
+    return float(np.median(t_hops + hop_s * np.arange(len(t_hops))[::-1]))
+
+
 class FlickerClock:
     """Brings the flicker's own time to the hops of a signal.
 
@@ -55,14 +67,13 @@ class FlickerClock:
 
     Notes
     -----
-    Stamps jitter: a hop's time is the median over the window's of what each of them says. The constant delay of filters, display and
+    Stamps jitter: a hop's time is that of `steady_time` over the window. The constant delay of filters, display and
     amplifier is in here; whoever learnt from these times has it too. Not thread-safe.
     """
 
     def __init__(self, n_hops: int, hop_s: float) -> None:
         self._window_s, self._hop_s = n_hops * hop_s, hop_s
         self._t_hops: deque[float] = deque(maxlen=n_hops)
-        self._behind_s = hop_s * np.arange(n_hops)[::-1]
         self._anchors: list[_Anchor] = []  # in the order of their times
 
     def mark(self, marker: Marker) -> None:
@@ -88,9 +99,7 @@ class FlickerClock:
         if not self._anchors or not self._t_hops:
             return math.nan
         first = self._anchors[0]
-        t_hops = np.array(self._t_hops)
-        t_newest = float(np.median(t_hops + self._behind_s[-len(t_hops) :]))
-        since_s = t_newest - first.t_lsl
+        since_s = steady_time(np.array(self._t_hops), self._hop_s) - first.t_lsl
         if not 0.0 <= since_s <= HOLD_S or first.flicker_s + since_s < self._window_s:
             return math.nan
         return first.flicker_s + since_s

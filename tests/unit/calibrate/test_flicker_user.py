@@ -1,16 +1,19 @@
 """Calibration of flicker: a user whose answer is weak, and flickers that begin anew with every cue."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.features import read_trial
 from rtbci.calibrate.fit import UserFit
 from rtbci.calibrate.flicker_user import flicker_candidates
+from rtbci.calibrate.hops import HopLog, read_hops, spans_of
 from rtbci.calibrate.markers import with_markers
 from rtbci.calibrate.offline import calibrate_recordings
 from rtbci.calibrate.recordings import trials_of_recordings
@@ -78,11 +81,11 @@ def test_without_the_flickers_markers_what_needs_no_phase_decides(
     assert loss(recipe, fit.profile, quiet) < loss(recipe, None, quiet) + 0.1
     with Decoder(recipe, profile=fit.profile) as decoder:
         decoder.decode(quiet)
-        assert decoder.pipeline.knows_phase is False
+        assert decoder.knows_phase is False
         decoder.decode(
             replace(recordings[1], data=recordings[1].data[: round(13.0 * recordings[1].info.rate_hz)])
         )
-        assert decoder.pipeline.knows_phase is True  # in the first trial
+        assert decoder.knows_phase is True  # in the first trial
 
 
 def test_recordings_without_a_phase_are_calibrated_without_templates(
@@ -107,3 +110,22 @@ def test_one_trial_of_each_gives_a_decoder_too(recipe: ParadigmRecipe, recording
     for candidate in flicker_candidates(population):
         fitted = candidate.fit(features)
         assert np.isfinite(fitted.logits(features[0])).all()
+
+
+def test_the_calibrations_own_stream_is_decoded_at_the_phase_again(
+    recipe: ParadigmRecipe, recordings: list[Recording], fit: UserFit, tmp_path: Path
+) -> None:
+    """As the policy is fitted: from hops on disk and what trials know of the flicker."""
+    profile = fit.profile
+    with CalibrationDecoder(recipe, profile=profile) as decoder:
+        with HopLog(tmp_path, profile.hop_samples, len(profile.channels)) as log:
+            decoder.keep = log.push
+            trials = list(trials_of_recordings(decoder, recordings[1:], timing_of(recipe, TRIAL_S)))
+        pieces = read_hops(tmp_path, profile.hop_samples, len(profile.channels))
+        (span,) = spans_of(pieces, decoder, profile, trials, TRIAL_S)
+    assert len(trials) == 3 * len(recipe.classes)
+    for one in trials:
+        assert np.isfinite(one.flicker_s).all()
+        i = int(np.searchsorted(span.t_newest, one.t_newest[-1]))
+        live = softmax(one.logits[-1] / profile.temperature)
+        np.testing.assert_allclose(span.probs[i], live, atol=1e-3)
