@@ -7,7 +7,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from rtbci.commands.client_commands import osc, publish
+from rtbci.commands.client_commands import listen, osc, publish
 from rtbci.commands.control import app as control_app
 from rtbci.commands.doctor_command import doctor
 from rtbci.commands.engine import app as engine_app
@@ -22,11 +22,9 @@ from rtbci.commands.options import (
     Address,
     Config,
     Ignore,
-    Key,
     Monitor,
     MonitorAt,
     ParadigmName,
-    ServerKey,
     SourceId,
     StreamName,
     Unit,
@@ -296,41 +294,7 @@ for _command in (replay, amp, chaos, verify):
     app.command()(_command)
 
 
-@app.command()
-def listen(
-    address: Annotated[
-        str | None, typer.Argument(help="ZMQ address (default: tcp://127.0.0.1:5571).")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One line of JSON per message.")] = False,
-    topic: Annotated[
-        list[str] | None, typer.Option(help="prediction, status, event, hello (default: all).")
-    ] = None,
-    duration: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
-    count: Annotated[int | None, typer.Option(help="Stop after this many messages.")] = None,
-    record: Annotated[
-        Path | None, typer.Option(help="Also write all messages to this new file, as lines of JSON.")
-    ] = None,
-    server_key: ServerKey = None,
-    key: Key = None,
-) -> None:
-    """Show predictions as they come."""
-    from rtbci.listen import TOPICS
-    from rtbci.listen import listen as command
-    from rtbci.publish.addresses import PUBLISH_ADDRESS
-
-    topics = topic or TOPICS
-    command(
-        address or PUBLISH_ADDRESS,
-        as_json=json,
-        topics=topics,
-        duration_s=duration,
-        n_messages=count,
-        record=record,
-        server_key=server_key,
-        key=key,
-    )
-
-
+app.command()(listen)
 app.command()(publish)
 app.command()(osc)
 

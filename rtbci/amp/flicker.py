@@ -9,6 +9,7 @@ from scipy.signal import lfilter
 from rtbci.amp.cues import Cue
 from rtbci.amp.noise import SlowNoise
 from rtbci.errors import ConfigError
+from rtbci.probe.flicker_clock import flicker_seconds
 from rtbci.stream.source import FloatArray
 
 __all__ = ["PLACES", "Flicker", "FlickerAnswer"]
@@ -61,8 +62,8 @@ class FlickerAnswer:
 
     Notes
     -----
-    Every look has a phase of its own, as the display's is not known to the amplifier. Harmonics beyond half the rate are
-    left out.
+    Until a marker says when the flicker began (see `rtbci.probe.flicker_clock`), every look has a phase of its own; from then on the answer
+    follows the flicker, each target's with a lag that stays. Harmonics beyond half the rate are left out.
     """
 
     def __init__(self, frequencies_hz: Mapping[str, float], rate_hz: float, rng: np.random.Generator) -> None:
@@ -77,15 +78,17 @@ class FlickerAnswer:
         self._strengths = {name: np.zeros(1) for name in frequencies_hz}
         self._phases = {name: self._new_phases() for name in frequencies_hz}
         self._switches = [Cue(-(10**9), "rest")]
+        self._begins: list[tuple[int, float]] = []  # from a sample on: when the flicker began, in seconds
 
-    def push(self, first: int, n: int, cues: Sequence[Cue]) -> FloatArray:
-        """Answers (n, 3) for samples `first` on; a new array."""
+    def push(self, first: int, n: int, cues: Sequence[Cue], told: Sequence[Cue] = ()) -> FloatArray:
+        """Answers (n, 3) for samples `first` on; a new array. `told` are markers of what shows the flicker."""
+        self._take(told)
         self._switches += [Cue(cue.i_sample + self._delay, cue.state) for cue in cues]
         for cue in cues:
-            if cue.state in self._phases:
+            if cue.state in self._phases and not self._begins:
                 self._phases[cue.state] = self._new_phases()
         level = np.exp(LEVEL_SPREAD * self._level.generate(n)[:, 0])
-        t_s = (first + np.arange(n)) / self._rate_hz
+        t_s = self._flicker_times(first, n)
         total = np.zeros(n)
         looked = self._looked_at(first, n)
         for name, frequency_hz in self._frequencies_hz.items():
@@ -93,6 +96,23 @@ class FlickerAnswer:
             if strength.any():
                 total += strength * self._waves(name, frequency_hz, t_s)
         return np.asarray((level * total)[:, np.newaxis] * np.array(RELATIVE))
+
+    def _take(self, told: Sequence[Cue]) -> None:
+        for one in told:
+            seconds = flicker_seconds(one.state)
+            if seconds is not None:
+                self._begins.append((one.i_sample, one.i_sample / self._rate_hz - seconds))
+
+    def _flicker_times(self, first: int, n: int) -> FloatArray:
+        """Seconds since the flicker began, at each of `n` samples; since the first sample where that is not known."""
+        i_samples = first + np.arange(n)
+        t_s = i_samples / self._rate_hz
+        begins_s = np.zeros(n)
+        for i_sample, begin_s in self._begins:
+            begins_s[i_samples >= i_sample] = begin_s
+        while len(self._begins) > 1 and self._begins[1][0] <= first:
+            del self._begins[0]
+        return np.asarray(t_s - begins_s)
 
     def _waves(self, name: str, frequency_hz: float, t_s: FloatArray) -> FloatArray:
         found = np.zeros(len(t_s))

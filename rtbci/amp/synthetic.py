@@ -216,7 +216,7 @@ class SyntheticAmp:
         self._asked_state = state if self.answer is None or state == "rest" else CUE + state
 
     def tell(self, text: str, i_sample: int) -> None:
-        """Let the user see what a speller's marker says, at a sample of the stream; no marker goes with it.
+        """Let the user see what the marker of a speller or a flicker says, at a sample of the stream; no marker goes with it.
 
         Of a flash that is told after its time what comes later of the answer is still made. May be called from any thread.
         """
@@ -265,7 +265,7 @@ class SyntheticAmp:
         data += alpha @ g.alpha.T
         data += rhythm @ g.hands.T
         if self._flicker is not None:
-            data += self._flicker.push(first, n, cues) @ self._flicker_gains.T
+            data += self._flicker.push(first, n, cues, told) @ self._flicker_gains.T
         if self._feet is not None:
             data += self._feet.push(first, n, cues)
         if self._rhythms is not None:

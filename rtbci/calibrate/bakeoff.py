@@ -8,14 +8,13 @@ import numpy.typing as npt
 from scipy.special import log_softmax
 
 from rtbci.calibrate.candidates import Population
-from rtbci.calibrate.competing import Candidate, Evidence, Fitted
+from rtbci.calibrate.competing import Candidate, Evidence, Fitted, folds_of
 from rtbci.calibrate.features import TrialFeatures
 from rtbci.clock import now
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["BakeOff", "Outcome", "choose", "crossed_logits", "folds_of", "losses", "run_bakeoff"]
+__all__ = ["BakeOff", "Outcome", "choose", "crossed_logits", "losses", "run_bakeoff"]
 
-N_FOLDS = 5
 MIN_TRIALS = 2
 """Of each class: with fewer nothing can be judged by trials that were left out."""
 
@@ -95,24 +94,6 @@ def crossed_logits(candidate: Candidate, trials: Sequence[TrialFeatures]) -> Flo
         rows = np.flatnonzero(folds == fold).tolist()
         found[rows] = _judged(fitted, [trials[i] for i in rows])
     return found
-
-
-def folds_of(labels: Sequence[int] | Labels) -> Labels:
-    """Fold of each trial: the trials of a class go to the folds in turn, so that folds are balanced and spread in time.
-
-    Examples
-    --------
-    >>> folds_of([0, 1, 0, 0, 1, 1]).tolist()
-    [0, 0, 1, 2, 1, 2]
-    """
-    classes = np.asarray(labels, dtype=np.intp)
-    smallest = min(int((classes == one).sum()) for one in np.unique(classes))
-    n_folds = max(2, min(N_FOLDS, smallest))
-    folds = np.empty(len(classes), dtype=np.intp)
-    for one in np.unique(classes):
-        rows = np.flatnonzero(classes == one)
-        folds[rows] = np.arange(len(rows)) % n_folds
-    return folds
 
 
 def can_judge(labels: Sequence[int] | Labels) -> bool:

@@ -168,7 +168,7 @@ class CalibrationDecoder(Decoder):
             estimate = verdict.estimate
             branch_logits = np.array([nothing if one is None else one for one in said])
             logits = nothing if estimate.logits is None else estimate.logits
-            self.memory.push_hop(hop, estimate.t_window[1], branch_logits, logits)
+            self.memory.push_hop(hop, estimate.t_window[1], branch_logits, logits, estimate.flicker_s)
             if self.keep is not None:
                 self.keep(hop, estimate.t_window[1], self._begins)
             self._begins = False

@@ -11,6 +11,7 @@ import numpy as np
 
 from rtbci.calibrate.competing import ANY_GAIN, Candidate, Evidence, rows_of_trials
 from rtbci.calibrate.features import TrialFeatures
+from rtbci.calibrate.flicker_user import flicker_candidates
 from rtbci.calibrate.heads import HeadChange, fit_change
 from rtbci.calibrate.mdm_user import MdmUser
 from rtbci.calibrate.own_decoders import OWN_PRECISION, SURE_GAIN, AugmentedCovariance, CspLda, TangentUser
@@ -135,6 +136,8 @@ def standard_candidates(population: Profile) -> list[Candidate]:
             f"calibrate: {error.name} is not installed, need it for the decoders that compete; "
             "pip install 'rtbci[calibrate]'"
         ) from error
+    if population.branches[0].kind == "cca":
+        return [Population(population), *flicker_candidates(population)]
     starts_blank = is_blank(population)
     needed = FROM_BLANK if starts_blank else SURE_GAIN
     # Heads that begin at zero have no population to stay near.

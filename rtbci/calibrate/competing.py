@@ -12,7 +12,9 @@ from rtbci.probe.profile import Profile
 from rtbci.probe.refit import trial_weights
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["ANY_GAIN", "Candidate", "Evidence", "Fitted", "rows_of_trials"]
+__all__ = ["ANY_GAIN", "Candidate", "Evidence", "Fitted", "folds_of", "rows_of_trials"]
+
+N_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -83,3 +85,21 @@ def rows_of_trials(
     counts = [len(one) for one in features]
     labels = np.repeat([trial.i_class for trial in trials], counts)
     return np.concatenate(features), labels, trial_weights(np.repeat(np.arange(len(trials)), counts))
+
+
+def folds_of(labels: Sequence[int] | Labels) -> Labels:
+    """Fold of each trial: the trials of a class go to the folds in turn, so that folds are balanced and spread in time.
+
+    Examples
+    --------
+    >>> folds_of([0, 1, 0, 0, 1, 1]).tolist()
+    [0, 0, 1, 2, 1, 2]
+    """
+    classes = np.asarray(labels, dtype=np.intp)
+    smallest = min(int((classes == one).sum()) for one in np.unique(classes))
+    n_folds = max(2, min(N_FOLDS, smallest))
+    folds = np.empty(len(classes), dtype=np.intp)
+    for one in np.unique(classes):
+        rows = np.flatnonzero(classes == one)
+        folds[rows] = np.arange(len(rows)) % n_folds
+    return folds

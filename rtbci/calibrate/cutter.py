@@ -219,6 +219,7 @@ class TrialCutter:
             logits=memory.logits(*windows),
             raw_uv=raw_uv,
             t_raw=t_raw - cue.t_cue,
+            flicker_s=memory.flicker_s(*windows),
         )
 
     def _nothing(self, cue: _Cue, reason: str) -> CalibrationTrial:

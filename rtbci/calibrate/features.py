@@ -1,13 +1,15 @@
 """What decoders read of a calibration trial, computed once when the trial is done."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from rtbci.backends.session import Session
+from rtbci.calibrate.flicker_learning import packed
 from rtbci.calibrate.trial import CONTEXT_S, CalibrationTrial
 from rtbci.errors import EngineError, ProfileError, ShapeError
+from rtbci.probe.cca import CcaProbe
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
 from rtbci.probe.head_features import (
@@ -16,7 +18,9 @@ from rtbci.probe.head_features import (
     whole_window_features,
     window_features,
 )
+from rtbci.probe.open_branches import cca_branch_of
 from rtbci.probe.profile import BranchEntry, Profile
+from rtbci.probe.reference_products import WindowProducts
 from rtbci.probe.tangent import TangentProbe
 from rtbci.probe.window_head import has_head
 from rtbci.stages.filter import SosFilter
@@ -37,13 +41,16 @@ class TrialFeatures:
     i_trial, i_class : int
         As in `CalibrationTrial`.
     heads : dict of str to ndarray, shape (n_windows, n_features)
-        By branch of the population's profile: what its linear head reads.
+        By branch of the population's profile: what its linear head reads; of a branch of kind cca its products, as
+        `rtbci.calibrate.flicker_learning.packed` has them.
     logits : ndarray of float64, shape (n_windows, n_classes)
         What the population decoder said, recentred where the recipe says so, before the temperature.
     signal : ndarray of float64, shape (n_samples, n_channels)
         The decoder's signal, without the context before the first window; for decoders with features of their own.
     i_ends : tuple of int
         Where each window ends in `signal`.
+    flicker_s : ndarray of float64, shape (n_windows,)
+        As in `CalibrationTrial`.
     """
 
     i_trial: int
@@ -52,6 +59,7 @@ class TrialFeatures:
     logits: FloatArray
     signal: FloatArray
     i_ends: tuple[int, ...]
+    flicker_s: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
 def chosen_windows(n_windows: int) -> list[int]:
@@ -86,11 +94,13 @@ def check_heads(profile: Profile, sessions: Mapping[str, Session]) -> None:
         if entry.kind == "window":
             has_one = session is not None and has_head(session, profile.tensors(entry.name, needed=False))
         else:
-            has_one = entry.kind in ("tangent", "power") or (entry.kind == "encoder" and session is not None)
+            has_one = entry.kind in ("tangent", "power", "cca") or (
+                entry.kind == "encoder" and session is not None
+            )
         if not has_one:
             raise ProfileError(
                 f"paradigm '{profile.paradigm}': branch '{entry.name}' of kind {entry.kind} "
-                f"{'without' if session is None else 'with'} an engine cannot be calibrated, need a tangent or power branch, or an "
+                f"{'without' if session is None else 'with'} an engine cannot be calibrated, need a tangent, power or cca branch, or an "
                 "engine that gives features; use it without calibration, or calibrate another paradigm"
             )
 
@@ -144,6 +154,7 @@ def read_trial(profile: Profile, sessions: Mapping[str, Session], trial: Calibra
         np.asarray(trial.logits[chosen_windows(n)], dtype=np.float64),
         signal[n_context:],
         tuple(end - n_context for end in ends),
+        trial.flicker_s[chosen_windows(n)],
     )
 
 
@@ -161,10 +172,19 @@ def _head_features(
         return np.stack([whole_window_features(session, signal[:end]) for end in ends])
     if entry.kind == "tangent":
         return _tangent(TangentProbe.from_tensors(tensors), profile, entry, signal, ends)
+    if entry.kind == "cca":
+        return np.stack([packed(products_of(profile, entry, signal[:end])) for end in ends])
     if entry.kind == "power":
         return np.stack([window_features(profile, entry, signal[:end]) for end in ends])
     assert session is not None  # checked by check_heads
     return _encoder(ConvProbe.from_tensors(tensors), profile, entry, session, signal, ends)
+
+
+def products_of(profile: Profile, entry: BranchEntry, signal: FloatArray) -> WindowProducts:
+    """Products of the last windows of a signal, for a branch that reads flicker."""
+    branch = cca_branch_of(profile, entry, CcaProbe(profile.tensors(entry.name)["weight"]))
+    branch.push_signal(signal)
+    return branch.windows()
 
 
 def _tangent(

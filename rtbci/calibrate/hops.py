@@ -15,9 +15,12 @@ from rtbci.errors import FileFormatError
 from rtbci.evaluate.online import Span
 from rtbci.evaluate.scoring import span_probs
 from rtbci.evaluate.trials import Trial
+from rtbci.probe.branches import Follows
+from rtbci.probe.flicker_clock import FLICKER_AT, HOLD_S, FlickerClock, steady_time
 from rtbci.probe.profile import Profile
 from rtbci.runtime.decoder import Decoder
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.source import Marker
 
 __all__ = ["HopLog", "read_hops", "spans_of"]
 
@@ -158,7 +161,8 @@ def spans_of(
         ]
         if not mine:
             continue
-        logits = np.array(list(_decoded(piece["x"], decoder, profile)))
+        clock = _clock_of(profile, trials, t_newest)
+        logits = np.array(list(_decoded(piece["x"], t_newest, decoder, profile, clock)))
         near = np.zeros(len(t_newest), dtype=bool)
         for one in mine:
             near |= (t_newest >= one.t_cue - BEFORE_S) & (t_newest <= one.t_end + AFTER_S)
@@ -172,11 +176,36 @@ def spans_of(
     return spans
 
 
-def _decoded(hops: npt.NDArray[np.float32], decoder: Decoder, profile: Profile) -> Iterator[FloatArray]:
+def _clock_of(profile: Profile, trials: Sequence[CalibrationTrial], t_newest: FloatArray) -> FlickerClock:
+    """What knows the flicker's phase in the trials of a piece, as the running decoder did: where one began with a trial, from there on."""
+    n_hops, hop_s = profile.window_samples // profile.hop_samples, profile.hop_samples / profile.rate_hz
+    clock = FlickerClock(n_hops, hop_s)
+    for one in trials:
+        if not len(one.t_newest) or not np.isfinite(one.flicker_s[-1]):
+            continue
+        i = int(np.searchsorted(t_newest, one.t_newest[-1]))
+        if i < len(t_newest) and t_newest[i] == one.t_newest[-1]:
+            t_end = steady_time(t_newest[max(0, i + 1 - n_hops) : i + 1], hop_s)
+            before_s = min(float(one.flicker_s[-1]), HOLD_S)
+            clock.mark(Marker(t_end - before_s, f"{FLICKER_AT}{float(one.flicker_s[-1]) - before_s!r}"))
+    return clock
+
+
+def _decoded(
+    hops: npt.NDArray[np.float32],
+    t_newest: FloatArray,
+    decoder: Decoder,
+    profile: Profile,
+    clock: FlickerClock,
+) -> Iterator[FloatArray]:
     """Fused logits at each hop, as the running decoder gives them; NaN until a window is full."""
     prepared, centring = decoder.prepare(profile), decoder.new_centring()
     nothing = np.full(len(decoder.classes), np.nan)
-    for hop in hops:
+    for branch in prepared.branches:
+        if isinstance(branch, Follows):
+            branch.follow(clock)
+    for hop, t_hop in zip(hops, t_newest.tolist(), strict=True):
+        clock.hop(t_hop)
         for branch in prepared.branches:
             branch.push(hop.astype(np.float64))
         said = [branch.logits() for branch in prepared.branches]

@@ -1,5 +1,6 @@
 """The newest seconds of a stream as a decoder saw it, in a fixed amount of memory."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -68,6 +69,7 @@ class StreamMemory:
         self._t_hops = Ring(n_hops, 1)
         self._branch_logits = Ring(n_hops, shape.n_branches * shape.n_classes)
         self._logits = Ring(n_hops, shape.n_classes)
+        self._flicker_s = Ring(n_hops, 1)
         self._rings = (
             self._raw_uv,
             self._t_raw,
@@ -75,6 +77,7 @@ class StreamMemory:
             self._t_hops,
             self._branch_logits,
             self._logits,
+            self._flicker_s,
         )
         self.t_first: float | None = None
         self.was_restarted = False
@@ -102,12 +105,17 @@ class StreamMemory:
         t_newest: float,
         branch_logits: FloatArray,
         logits: FloatArray,
+        flicker_s: float = math.nan,
     ) -> None:
-        """Keep a hop, shape (hop_samples, n_channels), its stamp and what was said; NaN where nothing was."""
+        """Keep a hop, shape (hop_samples, n_channels), its stamp and what was said; NaN where nothing was.
+
+        `flicker_s` is the flicker's own time, NaN where it is not known.
+        """
         self._signal.write(hop)
         self._t_hops.write(np.array([[t_newest]]))
         self._branch_logits.write(branch_logits.reshape(1, -1))
         self._logits.write(logits.reshape(1, -1))
+        self._flicker_s.write(np.array([[flicker_s]]))
 
     def i_hop_until(self, t_lsl: float) -> int:
         """Number, since the stream began, of the newest hop whose stamp is not after a time; -1: none is kept."""
@@ -136,6 +144,10 @@ class StreamMemory:
     def logits(self, i_start: int, i_stop: int) -> FloatArray:
         """Fused logits at hops, shape (n_hops, n_classes)."""
         return np.array(self._logits.range(i_start, i_stop))
+
+    def flicker_s(self, i_start: int, i_stop: int) -> FloatArray:
+        """Flicker's own time at hops, shape (n_hops,)."""
+        return np.array(self._flicker_s.range(i_start, i_stop)[:, 0])
 
     def raw(self, t_start: float, t_stop: float) -> tuple[npt.NDArray[np.float32], FloatArray]:
         """Raw samples stamped from `t_start` to `t_stop`, as far as they are kept.

@@ -111,6 +111,8 @@ def _played(
     decoder: CalibrationDecoder, recording: Recording, cutter: TrialCutter, t_begin: float
 ) -> Iterator[CalibrationTrial]:
     intake = Intake(recording.info, decoder.read, 0.0)
+    for marker in recording.markers:  # some say when a flicker began
+        decoder.mark(Marker(t_begin + marker.t_lsl, marker.value))
     n = max(1, round(PUSH_S * recording.info.rate_hz))
     for i in range(0, recording.n_samples, n):
         chunk = Chunk(recording.data[i : i + n], t_begin + recording.sample_times(i, i + n))

@@ -1,7 +1,7 @@
 """What one calibration trial is: cue, signal, what the population decoder said, whether it is used."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -77,6 +77,9 @@ class CalibrationTrial:
         Whether the trial is used.
     reason : str
         Why not; empty when accepted.
+    flicker_s : ndarray of float64, shape (n_windows,)
+        Flicker's own time at the end of each window, NaN where it is not known (so it is where none is given); see
+        `rtbci.probe.flicker_clock`.
     """
 
     i_trial: int
@@ -90,12 +93,17 @@ class CalibrationTrial:
     t_raw: FloatArray
     accepted: bool = True
     reason: str = ""
+    flicker_s: FloatArray = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
         n = len(self.t_newest)
-        if len(self.branch_logits) != n or len(self.logits) != n or len(self.t_raw) != len(self.raw_uv):
+        if not len(self.flicker_s):
+            object.__setattr__(self, "flicker_s", np.full(n, np.nan))
+        counts = {len(self.branch_logits), len(self.logits), len(self.flicker_s)}
+        if counts != {n} or len(self.t_raw) != len(self.raw_uv):
             raise ShapeError(
-                f"CalibrationTrial {self.i_trial}: {n} windows with {len(self.branch_logits)} and {len(self.logits)} logits, "
+                f"CalibrationTrial {self.i_trial}: {n} windows with {len(self.branch_logits)} and {len(self.logits)} logits and "
+                f"{len(self.flicker_s)} times of a flicker, "
                 f"{len(self.raw_uv)} raw samples with {len(self.t_raw)} stamps; need as many of each"
             )
 

@@ -11,6 +11,7 @@ from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.commands.amp_users import keys_of, user_of, which_keys
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
+from rtbci.probe.flicker_clock import flicker_seconds
 from rtbci.stream.source import Marker, StreamInfo
 
 __all__ = ["brainflow_amp", "synthetic_amp"]
@@ -41,7 +42,7 @@ def synthetic_amp(
     With `paradigm` the user does what that reads, on its electrodes, instead of imagining hands. With `keys` the keyboard
     says what the user does; with `follow` the markers of a stream of that name do, as the cues of a
     calibration: the name of a hand or a target, anything else but "imagery" is rest. Those of a speller
-    say what flashes, too.
+    say what flashes, too, those of a flicker when it began.
     """
     from rtbci.amp.source import AmpSource
 
@@ -65,7 +66,7 @@ def synthetic_amp(
                     amp.set_state(states[key])
                     console.print(f"{states[key]}      ", end="\r", highlight=False)
             for marker in cues():
-                if isinstance(amp, SyntheticAmp) and amp.answer is not None:
+                if isinstance(amp, SyntheticAmp) and (attends or flicker_seconds(marker.value) is not None):
                     amp.tell(marker.value, source.sample_at(marker.t_lsl))
                 elif marker.value != STILL_ON:
                     state = EITHER.get(marker.value, marker.value)

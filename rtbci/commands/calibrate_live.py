@@ -29,7 +29,7 @@ from rtbci.commands.recording import recorded, say_recorded, say_recording, star
 from rtbci.commands.run import lsl_factory
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
-from rtbci.errors import CalibrationError
+from rtbci.errors import CalibrationError, ConfigError
 from rtbci.record.recorder import SessionRecorder
 from rtbci.stream.source import Source
 
@@ -58,6 +58,11 @@ class LiveCalibration(Calibration):
             from rtbci.web.needed import need_page
 
             need_page("cue page", "calibrate", "show the cues in the terminal")
+        elif self.request.cues == "terminal" and self._flickers:
+            raise ConfigError(
+                f"--cues: got 'terminal', need page or markers: a terminal cannot show the flicker of '{self.recipe.name}'; for a "
+                "stimulus program of your own give --cues markers and --markers STREAM"
+            )
         with ExitStack() as stack:
             decoder = self.open_decoder(stack)
             folder = self.open_folder(stack)
@@ -108,10 +113,13 @@ class LiveCalibration(Calibration):
         return 0.0 if self.request.resume else LOOK_S
 
     def _stream_config(self) -> RunConfig:
-        """The run's configuration without an end; with cues of our own no marker stream is read but theirs, to be recorded."""
+        """The run's configuration without an end; with cues of our own no marker stream is read but theirs.
+
+        It is recorded, and says when a flicker began.
+        """
         stream = self.config.stream
         if self.request.cues != "markers":
-            own = self.request.cue_stream if self.request.record else "none"
+            own = self.request.cue_stream if self.request.record or self._flickers else "none"
             stream = stream.model_copy(update={"markers": own})
         return self.config.model_copy(update={"stream": stream, "duration_s": None})
 
@@ -182,15 +190,22 @@ class LiveCalibration(Calibration):
             accepted=done.n_accepted(len(decoder.classes)),
             i_first=1 + max((one.i_trial for one in done.trials), default=-1),
         )
-        presenter = self._present(schedule)
-        shown.callback(presenter.close)
         markers = shown.enter_context(CueMarkers(self.request.cue_stream, self.request.cue_stream))
+        presenter = self._present(schedule, markers)
+        shown.callback(presenter.close)
         patient = PatientPresenter(presenter, stream)
         self._schedule, self._presenter = schedule, MarkedPresenter(patient, markers, schedule.classes)
         collector.start(cutter, stop)
         return run_guided(stream, schedule, self._presenter, cutter, collector, stop)
 
-    def _present(self, schedule: Schedule) -> Presenter:
+    @property
+    def _flickers(self) -> bool:
+        """Whether what is looked at flickers, so that the page has to show that."""
+        return any(branch.kind == "cca" for branch in self.recipe.branches)
+
+    def _present(self, schedule: Schedule, markers: CueMarkers) -> Presenter:
+        if self._flickers:
+            return self._present_flicker(schedule, markers)
         if self.request.cues == "page":
             from rtbci.calibrate.page.cue_page import CuePage
 
@@ -204,6 +219,16 @@ class LiveCalibration(Calibration):
         presenter = TerminalPresenter(schedule, Console(file=self.console.file))
         self._write = presenter.say
         return presenter
+
+    def _present_flicker(self, schedule: Schedule, markers: CueMarkers) -> Presenter:
+        from rtbci.flicker.cues import FlickerCues
+        from rtbci.flicker.page.flicker_page import open_page
+
+        page = open_page(self.recipe, f"Calibration of {self.config.user}")
+        self.console.print(f"flicker: {page.url}", highlight=False, soft_wrap=True)
+        if self.request.browser:
+            _open_browser(page.url)
+        return FlickerCues(page, schedule, markers, self.say)
 
     def _say_of_stream(self, line: str, is_there: bool) -> None:
         """Loss and return of the stream, in its thread: for the terminal, and for whoever looks at the cues."""

@@ -1,4 +1,4 @@
-"""`rtbci publish` and `rtbci osc`: for whoever writes a client. What they do is imported when they are called."""
+"""`rtbci listen`, `publish` and `osc`: for whoever writes or tries a client. What they do is imported when they are called."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,41 @@ import typer
 
 from rtbci.commands.options import Key, ServerKey, console_of
 
-__all__ = ["osc", "publish"]
+__all__ = ["listen", "osc", "publish"]
+
+
+def listen(
+    address: Annotated[
+        str | None, typer.Argument(help="ZMQ address (default: tcp://127.0.0.1:5571).")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One line of JSON per message.")] = False,
+    topic: Annotated[
+        list[str] | None, typer.Option(help="prediction, status, event, hello (default: all).")
+    ] = None,
+    duration: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
+    count: Annotated[int | None, typer.Option(help="Stop after this many messages.")] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Also write all messages to this new file, as lines of JSON.")
+    ] = None,
+    server_key: ServerKey = None,
+    key: Key = None,
+) -> None:
+    """Show predictions as they come."""
+    from rtbci.listen import TOPICS
+    from rtbci.listen import listen as command
+    from rtbci.publish.addresses import PUBLISH_ADDRESS
+
+    topics = topic or TOPICS
+    command(
+        address or PUBLISH_ADDRESS,
+        as_json=json,
+        topics=topics,
+        duration_s=duration,
+        n_messages=count,
+        record=record,
+        server_key=server_key,
+        key=key,
+    )
 
 
 def publish(

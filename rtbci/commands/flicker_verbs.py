@@ -65,25 +65,19 @@ def check(paradigm: str, refresh_hz: float | None, console: Console) -> None:
 
 def page(paradigm: str, asked: Asked, port: int, browser: bool, markers: str, console: Console) -> None:
     """Serve the page until it has asked for everything, or until Ctrl-C."""
-    recipe, stimulus = _recipe(paradigm)
-    targets = targets_of(recipe)
-    check_frequencies(
-        list(targets.values()), stimulus.refresh_hz, stimulus.waveform, f"paradigm '{recipe.name}'"
-    )
+    recipe, _ = _recipe(paradigm)
     from rtbci.web.needed import need_page
 
     need_page("flicker page", "calibrate", "use a stimulus program of your own and its markers")
     from rtbci.calibrate.markers_out import CueMarkers
-    from rtbci.flicker.page.flicker_page import FlickerPage
+    from rtbci.flicker.page.flicker_page import open_page
     from rtbci.flicker.session import run_session
 
     tell = teller_of(console)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
         outlet = stack.enter_context(CueMarkers(markers, markers))
-        shown_page = stack.enter_context(
-            FlickerPage(recipe.title or recipe.name, targets, stimulus, port=port)
-        )
+        shown_page = stack.enter_context(open_page(recipe, port=port))
         tell(f"page {shown_page.url}; markers as LSL stream '{markers}'; Ctrl-C stops")
         if browser:
             webbrowser.open(shown_page.url)

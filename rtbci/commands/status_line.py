@@ -34,6 +34,8 @@ SAID = {
     "profile_swapped": "profile swapped",
     "adaptation_on": "adaptation is on",
     "adaptation_rolled_back": "adaptation taken back",
+    "phase_known": "the flicker's phase is known, own templates decide",
+    "phase_unknown": "warning: the flicker's phase is not known, own templates rest",
     "recalibration_advised": "the signal has changed: check the cap, calibrate again",
     "profile_refused": "new profile refused, the old one stays",
     "engine_progress": "engine",

@@ -8,20 +8,23 @@ from typing import Protocol
 import numpy as np
 
 from rtbci.clock import Clock, now, wait_on
+from rtbci.probe.flicker_clock import FLICKER_AT, FLICKER_ON
 from rtbci.stream.source import UNSEEN
 
-__all__ = ["MarkerSink", "Page", "order_of", "run_session"]
+__all__ = ["MarkerSink", "Page", "mark_phase", "order_of", "run_session"]
 
 REST_S = 2.5
 TRIAL_S = 4.0
 POLL_S = 0.25
-ON = "flicker_on"
+COUNT_S = 2.0
+"""So often the flicker's own time is told: displays refresh a little faster or slower than they say."""
 
 
 class Page(Protocol):
     """What shows the targets; `rtbci.flicker.page.flicker_page.FlickerPage` is one."""
 
     targets: dict[str, float]
+    flicker_s: float
 
     @property
     def generation(self) -> int: ...  # noqa: D102
@@ -65,7 +68,7 @@ def run_session(
     ----------
     page : Page
     markers : MarkerSink
-        Gets ``flicker_on`` with the time of frame 0, names of targets, ``rest``, and ``unseen`` where the page was away during
+        Gets ``flicker_on`` with the time of frame 0, from then on ``flicker_at/SECONDS``, names of targets, ``rest``, and ``unseen`` where the page was away during
         a trial.
     n_trials : int
         Of each target; 0: nothing is asked for, until `stop`.
@@ -83,17 +86,27 @@ def run_session(
         if math.isnan(t_on):
             tell("flicker page: went away before it flickered; waiting for the start key again")
             continue
-        markers.push(ON, t_on)
+        markers.push(FLICKER_ON, t_on)
         tell(f"flickering: {', '.join(f'{name} {hz:g} Hz' for name, hz in page.targets.items())}")
         if n_trials:
             _ask(page, markers, order_of(list(page.targets), n_trials, seed), trial_s or TRIAL_S, stop, clock)
             page.show("done")
             return
+        t_count = clock() + COUNT_S
         while page.generation == generation:
             if stop.wait(POLL_S):
                 page.show("done")
                 return
+            if clock() >= t_count:
+                mark_phase(page, markers, page.show("count"))
+                t_count = clock() + COUNT_S
         tell("flicker page: gone or hidden; waiting for the start key again")
+
+
+def mark_phase(page: Page, markers: MarkerSink, t_lsl: float) -> None:
+    """Say how long targets had flickered when the newest step was shown, where they do."""
+    if not math.isnan(t_lsl) and not math.isnan(page.flicker_s):
+        markers.push(f"{FLICKER_AT}{page.flicker_s:.6f}", t_lsl)
 
 
 def _ask(
@@ -106,8 +119,10 @@ def _ask(
         generation, t_cue = page.generation, page.show("cue", target)
         if not math.isnan(t_cue):
             markers.push(target, t_cue)
+            mark_phase(page, markers, t_cue)
         wait_on(clock() + trial_s, stop, clock)
         t_rest = page.show("rest")
         is_seen = page.generation == generation and not math.isnan(t_rest)
         markers.push("rest" if is_seen else UNSEEN, t_rest if is_seen else clock())
+        mark_phase(page, markers, t_rest)
         wait_on(clock() + REST_S, stop, clock)

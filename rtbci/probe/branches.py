@@ -17,11 +17,12 @@ from rtbci.encoder.features import FeatureRing
 from rtbci.errors import EngineError, ShapeError
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
+from rtbci.probe.flicker_clock import FlickerClock
 from rtbci.probe.window_head import WindowHead, finite
 from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.stage import FloatArray, check_chunk
 
-__all__ = ["Branch", "EncoderBranch", "Lasting", "Refusing", "WindowBranch", "begin_again"]
+__all__ = ["Branch", "EncoderBranch", "Follows", "Lasting", "Refusing", "WindowBranch", "begin_again"]
 
 MIN_PROB = 1e-12
 """Below this a probability counts as this, so that its logarithm is finite."""
@@ -116,6 +117,17 @@ class Refusing(Protocol):
     """
 
     is_refused: bool
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """A branch that reads what happens beside the signal: the phase of the flicker."""
+
+    reads_phase: bool
+
+    def follow(self, clock: FlickerClock) -> None:
+        """Read it from a clock that its owner tells of every hop and marker."""
+        ...
 
 
 def begin_again(branches: Sequence[Branch], *, is_gap: bool) -> None:

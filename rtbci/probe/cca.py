@@ -66,7 +66,7 @@ def correlations(products: WindowProducts) -> FloatArray:
     Of a window's channels with the sines and cosines of a frequency and its harmonics (Lin et al. 2006, IEEE TBME
     53:2610, doi 10.1109/TBME.2006.886577). A flat signal has the correlation 0.
     """
-    signal, cross = products
+    signal, cross, _ = products
     n_channels = signal.shape[-1]
     level = np.trace(signal, axis1=-2, axis2=-1)[..., np.newaxis, np.newaxis] / n_channels
     ridge = np.maximum(RIDGE * level, FLAT_UV2)

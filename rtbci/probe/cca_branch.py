@@ -1,12 +1,15 @@
-"""A branch that tells which flicker a user looks at, without training."""
+"""A branch that tells which flicker a user looks at, without training or by a user's own templates."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from rtbci.errors import ShapeError
 from rtbci.probe.cca import CcaProbe
-from rtbci.probe.reference_products import ReferenceProducts
+from rtbci.probe.flicker_clock import FlickerClock
+from rtbci.probe.reference_products import ReferenceProducts, WindowProducts
+from rtbci.probe.trca import TrcaProbe
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.stage import FloatArray
 
@@ -18,7 +21,8 @@ class CcaBranch:
 
     Parameters
     ----------
-    probe : CcaProbe
+    probe : CcaProbe or TrcaProbe
+        The second reads the flicker's phase, once the branch follows a clock.
     frequencies_hz : sequence of float
         One for each class; 0 for the class that looks at nothing.
     bands_hz : sequence of (float, float)
@@ -42,7 +46,7 @@ class CcaBranch:
 
     def __init__(
         self,
-        probe: CcaProbe,
+        probe: CcaProbe | TrcaProbe,
         frequencies_hz: Sequence[float],
         bands_hz: Sequence[tuple[float, float]],
         lengths_samples: Sequence[int],
@@ -80,6 +84,16 @@ class CcaBranch:
             [length // hop_samples for length in lengths_samples],
         )
         self.newest: FloatArray | None = None  # the newest hop in its bands
+        self._clock: FlickerClock | None = None
+
+    @property
+    def reads_phase(self) -> bool:
+        """Whether it does more where the flicker's phase is known."""
+        return isinstance(self._probe, TrcaProbe) and self._probe.reads_phase
+
+    def follow(self, clock: FlickerClock) -> None:
+        """Read the flicker's phase from a clock that is told of every hop; its owner's."""
+        self._clock = clock
 
     def push(self, hop: FloatArray) -> None:
         """Filter the hop and add its products; see `rtbci.probe.branches.Branch.push`."""
@@ -91,11 +105,20 @@ class CcaBranch:
         if not self._products.filled:
             return None
         logits = np.zeros(self._n_classes)
-        logits[self._targets] = self._probe.scores(self._products.windows())
+        logits[self._targets] = self._scores(self._products.windows())
         return logits
 
+    def _scores(self, products: WindowProducts) -> FloatArray:
+        if not isinstance(self._probe, TrcaProbe):
+            return self._probe.scores(products)
+        elapsed_s = self._clock.elapsed_s if self._clock is not None and self.reads_phase else math.nan
+        return self._probe.scores(products, elapsed_s)
+
     def logits_of(self, window: FloatArray) -> FloatArray:
-        """Push the signal through a new branch; see `rtbci.probe.branches.Branch.logits_of`."""
+        """Push the signal through a new branch; see `rtbci.probe.branches.Branch.logits_of`.
+
+        A signal by itself has no time, so the flicker's phase is not known.
+        """
         twin = CcaBranch(
             self._probe,
             *self._settings,
@@ -104,14 +127,27 @@ class CcaBranch:
             order=self._order,
             name=self.name,
         )
-        for i in range(len(window) % self._hop_samples, len(window), self._hop_samples):
-            twin.push(window[i : i + self._hop_samples])
+        twin.push_signal(window)
         logits = twin.logits()
         if logits is None:
             raise ShapeError(
                 f"branch '{self.name}': signal has shape {window.shape}, need ({self.window_samples} or more, n_channels)"
             )
         return logits
+
+    def push_signal(self, signal: FloatArray) -> None:
+        """Push a signal hop by hop; where it begins with part of one, that is left out."""
+        for i in range(len(signal) % self._hop_samples, len(signal), self._hop_samples):
+            self.push(signal[i : i + self._hop_samples])
+
+    @property
+    def roots(self) -> FloatArray:
+        """Of the references' own products; see `WindowProducts.roots`."""
+        return self._products.roots
+
+    def windows(self) -> WindowProducts:
+        """Products of the newest windows, which the probe reads; fresh arrays. Once a window is full."""
+        return self._products.windows()
 
     def rehearse(self) -> None:
         """Correlations once more; see `rtbci.probe.branches.Branch.rehearse`."""

@@ -17,9 +17,10 @@ from rtbci.probe.mdm import MdmProbe
 from rtbci.probe.power import PowerProbe
 from rtbci.probe.profile import BranchEntry, Profile, Weights
 from rtbci.probe.tangent import TangentProbe
+from rtbci.probe.trca import TrcaProbe
 from rtbci.probe.window_head import WindowHead
 
-__all__ = ["open_branches"]
+__all__ = ["cca_branch_of", "open_branches"]
 
 
 class _Given(NamedTuple):
@@ -125,10 +126,10 @@ def _power(given: _Given) -> PowerBranch:
     return PowerBranch(probe, profile.window_samples, profile.hop_samples, name=given.entry.name)
 
 
-def _cca(given: _Given) -> CcaBranch:
-    profile, entry = given.profile, given.entry
+def cca_branch_of(profile: Profile, entry: BranchEntry, probe: CcaProbe | TrcaProbe) -> CcaBranch:
+    """A branch that reads flicker, with whichever probe."""
     return CcaBranch(
-        CcaProbe.from_tensors(given.tensors),
+        probe,
         entry.frequencies_hz,
         entry.bands_hz,
         entry.lengths_samples,
@@ -176,7 +177,8 @@ _WITHOUT_ENGINE: Mapping[str, Callable[[_Given], Branch]] = {
     "tangent": lambda given: _covariance(given, TangentProbe.from_tensors),
     "mdm": lambda given: _covariance(given, MdmProbe.from_tensors),
     "power": _power,
-    "cca": _cca,
+    "cca": lambda given: cca_branch_of(given.profile, given.entry, CcaProbe.from_tensors(given.tensors)),
+    "trca": lambda given: cca_branch_of(given.profile, given.entry, TrcaProbe.from_tensors(given.tensors)),
     "epochs": _epochs,
     "erp": lambda given: ErpBranch(ErpProbe.from_tensors(given.tensors), given.entry.name),
 }

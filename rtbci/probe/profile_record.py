@@ -45,7 +45,7 @@ class BranchEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ----------
     name : str
         Prefix of the branch's tensors: ``"<name>.<tensor>"``.
-    kind : {'encoder', 'tangent', 'mdm', 'power', 'window', 'cca', 'erp', 'epochs'}
+    kind : {'encoder', 'tangent', 'mdm', 'power', 'window', 'cca', 'trca', 'erp', 'epochs'}
         Which class of `rtbci.probe.branches` runs it.
     weight : float
         Weight of its logits in the fusion.
@@ -58,15 +58,15 @@ class BranchEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     delays_samples : list of int
         Delayed copies of the signal beside it, of such a branch; see `rtbci.probe.band_branches.Delays`.
     frequencies_hz : list of float
-        Flicker of each class, of a CCA branch; 0 for the class that looks at nothing.
+        Flicker of each class, of a CCA or TRCA branch; 0 for the class that looks at nothing.
     n_harmonics : int
         Of these frequencies, the fundamental counted.
     lengths_samples : list of int
-        Windows of a CCA branch, ascending.
+        Windows of such a branch, ascending.
     """
 
     name: str
-    kind: Literal["encoder", "tangent", "mdm", "power", "window", "cca", "erp", "epochs"]
+    kind: Literal["encoder", "tangent", "mdm", "power", "window", "cca", "trca", "erp", "epochs"]
     weight: float = 1.0
     engine: str = ""
     engine_id: str = ""

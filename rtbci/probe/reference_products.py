@@ -24,10 +24,15 @@ class WindowProducts(NamedTuple):
     cross : ndarray of float64, shape (n_lengths, n_bands, n_channels, n_frequencies, 2 * n_harmonics)
         Signal with whitened references: an orthonormal basis of the sines and cosines of each frequency and its
         harmonics, centred within the window.
+    roots : ndarray of float64, shape (n_lengths, n_frequencies, 2 * n_harmonics, 2 * n_harmonics)
+        Of the references' own products G, so that ``root @ root.T`` is G; ``cross @ root.T`` is the product with the
+        references as they are: sines and cosines whose phase is zero at the first sample of the newest hop, cosines first. The same
+        for every window; not a copy.
     """
 
     signal: FloatArray
     cross: FloatArray
+    roots: FloatArray
 
 
 class ReferenceProducts:
@@ -79,10 +84,13 @@ class ReferenceProducts:
         self._turns: ComplexArray = np.exp(-1j * hop_samples * np.outer(np.arange(self.n_hops), omega))
         self._reference_sums: list[FloatArray] = []
         self._whiteners: list[FloatArray] = []
+        roots: list[FloatArray] = []
         for n in self.lengths:
-            sums, whitener = self._references(n, len(frequencies_hz), n_harmonics)
+            sums, whitener, root = self._references(n, len(frequencies_hz), n_harmonics)
             self._reference_sums.append(sums)
             self._whiteners.append(whitener)
+            roots.append(root)
+        self.roots: FloatArray = np.stack(roots)
         n_kept = 2 * self.n_hops
         self._moments = np.zeros((n_kept, n_bands, n_channels, n_channels))
         self._sums = np.zeros((n_kept, n_bands, n_channels))
@@ -138,7 +146,7 @@ class ReferenceProducts:
             real = real - total[..., np.newaxis, np.newaxis] * reference_sums / n_samples
             crosses.append(np.einsum("bcfi,fij->bcfj", real, whitener))
             done = n
-        return WindowProducts(np.stack(signal), np.stack(crosses))
+        return WindowProducts(np.stack(signal), np.stack(crosses), self.roots)
 
     def reset(self) -> None:
         """Forget all hops."""
@@ -146,14 +154,17 @@ class ReferenceProducts:
         for kept in (self._moments, self._sums, self._crosses):
             kept[:] = 0.0
 
-    def _references(self, n: int, n_frequencies: int, n_harmonics: int) -> tuple[FloatArray, FloatArray]:
-        """Sums (n_frequencies, 2 n_harmonics) of the references of a window, and what makes them orthonormal."""
+    def _references(
+        self, n: int, n_frequencies: int, n_harmonics: int
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Sums (n_frequencies, 2 n_harmonics) of the references of a window, what makes them orthonormal, and its inverse."""
         sines = (self._turns[:n][::-1, np.newaxis] * self._sines).reshape(-1, n_frequencies, n_harmonics)
         references = np.concatenate([sines.real, sines.imag], axis=2).transpose(1, 0, 2)
         sums = references.sum(axis=1)
         centred = references - references.mean(axis=1, keepdims=True)
         values, vectors = np.linalg.eigh(centred.transpose(0, 2, 1) @ centred)
-        return sums, np.asarray(vectors / np.sqrt(values)[:, np.newaxis, :])
+        spread = np.sqrt(values)[:, np.newaxis, :]
+        return sums, np.asarray(vectors / spread), np.asarray(vectors * spread)
 
 
 def _real_columns(cross: ComplexArray, n_frequencies: int) -> FloatArray:

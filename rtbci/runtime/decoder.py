@@ -181,6 +181,11 @@ class Decoder:
         return None if self._pipeline is None else self._pipeline.adaptation
 
     @property
+    def knows_phase(self) -> bool | None:
+        """Whether the flicker's phase is known in the newest window; None where nothing reads it."""
+        return None if self._pipeline is None else self._pipeline.knows_phase
+
+    @property
     def electrodes(self) -> MaskedChain | None:
         """What looks after the electrodes of the open stream, in the order of `channel_map.matrix`."""
         return None if self._pipeline is None else self._pipeline.electrodes

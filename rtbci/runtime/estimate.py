@@ -1,5 +1,6 @@
 """Which windows are decoded, and what one of them gave."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,6 +49,8 @@ class Estimate(NamedTuple):
         What the guard says of the signal at the window's end, 1 where it finds nothing; see `rtbci.stages.guard`.
     is_refused : bool
         Whether the window is full, but no signal to a branch; see `rtbci.probe.branches.Refusing`.
+    flicker_s : float
+        Flicker's own time at the window's end, NaN where it is not known; see `rtbci.probe.flicker_clock`.
     """
 
     t_window: tuple[float, float]
@@ -59,3 +62,4 @@ class Estimate(NamedTuple):
     probe_s: float
     clean: float = 1.0
     is_refused: bool = False
+    flicker_s: float = math.nan

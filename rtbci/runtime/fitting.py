@@ -171,5 +171,6 @@ def _flicker_faults(profile: Profile, recipe: ParadigmRecipe) -> list[str]:
         f"branch '{entry.name}' has the frequencies {entry.frequencies_hz} Hz, need {have[entry.name]} Hz (rtbci flicker "
         "profile writes a population profile for the recipe's)"
         for entry in profile.branches
-        if entry.kind == "cca" and have.get(entry.name, entry.frequencies_hz) != entry.frequencies_hz
+        if entry.kind in ("cca", "trca")
+        and have.get(entry.name, entry.frequencies_hz) != entry.frequencies_hz
     ]

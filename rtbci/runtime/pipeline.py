@@ -4,6 +4,7 @@ The same pipeline decodes a live stream chunk by chunk and a recording in one pu
 It reads the clock that it is given only to say how long each part took.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,8 @@ from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
 from rtbci.probe.adapt import Adaptation
 from rtbci.probe.baseline import Baseline
-from rtbci.probe.branches import Branch, Refusing, begin_again
+from rtbci.probe.branches import Branch, Follows, Refusing, begin_again
+from rtbci.probe.flicker_clock import FlickerClock
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
 from rtbci.runtime.digests import Digests
@@ -95,6 +97,8 @@ class Pipeline:
         self._recent = Ring(n_recent, self._chain.n_channels_out)
         self._stretch = object()  # another one after every break
         self._marked = self._marker_windows() if grid.marker_policy else None
+        self._flicker = FlickerClock(grid.length // grid.hop, grid.hop / self.rate_out_hz)
+        self._follow()
         self._n_hop = 0  # samples in self._hop
         self._n_out = 0  # samples at the decoder's rate since the last reset
         self._spent = [0.0, 0.0, 0.0]
@@ -133,7 +137,8 @@ class Pipeline:
         return estimates
 
     def mark(self, marker: Marker) -> None:
-        """Take a marker; with the marker policy a window is locked to it."""
+        """Take a marker; with the marker policy a window is locked to it. Some say when a flicker began."""
+        self._flicker.mark(marker)
         if self._marked is not None:
             self._marked.mark(marker.t_lsl, marker.value)
 
@@ -161,6 +166,13 @@ class Pipeline:
     @baseline.setter
     def baseline(self, known: Baseline | None) -> None:
         self._recentre = known
+
+    @property
+    def knows_phase(self) -> bool | None:
+        """Whether the flicker's phase is known at the newest hop; None where no branch reads it."""
+        if not any(isinstance(one, Follows) and one.reads_phase for one in self.branches):
+            return None
+        return not math.isnan(self._flicker.elapsed_s)
 
     @property
     def electrodes(self) -> MaskedChain | None:
@@ -191,6 +203,7 @@ class Pipeline:
         if self._marked is not None:
             self._marked.reset()
         self._stamps.reset()
+        self._flicker.reset()
         self._recent.reset()
         self._stretch = object()
         self._n_hop = self._n_out = 0
@@ -238,6 +251,7 @@ class Pipeline:
         """
         self.warm(successor)
         self.branches, self._fusion = tuple(successor.branches), successor.fusion
+        self._follow()
         if isinstance(self._recentre, Baseline):
             self._recentre.begin(successor.baseline)
         elif self._recentre is not None:
@@ -246,6 +260,11 @@ class Pipeline:
     def swap(self, branches: Sequence[Branch], fusion: Fusion) -> None:
         """`exchange` at once: a burst of one window's hops, about 20 ms for motor imagery."""
         self.exchange(Successor(branches, fusion))
+
+    def _follow(self) -> None:
+        for branch in self.branches:
+            if isinstance(branch, Follows):
+                branch.follow(self._flicker)
 
     def _marker_windows(self) -> MarkerWindows:
         t_min_s, n_channels = self.grid.t_min_s, self._chain.n_channels_out
@@ -288,6 +307,7 @@ class Pipeline:
     def _decode_hop(self) -> Estimate:
         clock, spent = self._clock, self._spent
         t_start = clock()
+        self._flicker.hop(self._stamp(self._chain.i_newest(self._n_out - 1)))
         for branch in self.branches:
             branch.push(self._hop)
         t_encoded = clock()
@@ -300,7 +320,7 @@ class Pipeline:
         if self.digests is not None:
             self.digests.window(self.branches, logits, fused, probs)
         self._recent.write(self._hop)
-        return self._estimate(self._n_out - 1, fused, probs, None)
+        return self._estimate(self._n_out - 1, fused, probs, None)._replace(flicker_s=self._flicker.elapsed_s)
 
     def _decode_marked(self, signal: FloatArray) -> list[Estimate]:
         if self._marked is None:

@@ -1,6 +1,7 @@
-"""What a run looks after once a second while a decoder is in use: drift of the signal, and adaptation's guard."""
+"""What a run looks after once a second while a decoder is in use: drift, adaptation's guard, the phase of a flicker."""
 
 from rtbci.probe.drift import LIMIT, DriftMonitor
+from rtbci.probe.flicker_clock import HOLD_S
 from rtbci.probe.profile import Profile
 from rtbci.publish.messages import DriftRef
 from rtbci.publish.outbox import Outbox
@@ -12,6 +13,10 @@ __all__ = ["MIN_QUALITY", "UseWatch"]
 MIN_QUALITY = 0.5
 """With fewer than half of the channels usable there is no decision, no value, and no baseline is learnt."""
 PERIOD_S = 0.9
+UNHEARD = (
+    f"no marker flicker_on or flicker_at/SECONDS within {HOLD_S:g} s: the profile's templates rest, correlation that needs no phase decides; "
+    "name the flicker's marker stream with --markers"
+)
 MAX_LOGITS = 64
 """Of the newest windows; a second has 16 of motor imagery."""
 
@@ -24,7 +29,8 @@ class UseWatch:
     decoder : Decoder
         What is looked after.
     outbox : Outbox
-        Gets the events ``recalibration_advised``, ``adaptation_on`` and ``adaptation_rolled_back``.
+        Gets the events ``recalibration_advised``, ``adaptation_on`` and ``adaptation_rolled_back``, ``phase_known`` and
+        ``phase_unknown``.
 
     Attributes
     ----------
@@ -44,6 +50,7 @@ class UseWatch:
         self._monitor: DriftMonitor | None = None
         self._profile: Profile | None = None
         self._t_looked = -float("inf")
+        self._knows_phase: bool | None = None
 
     def reset(self) -> None:
         """Another stream, or this one after it was lost: what it is compared with is learnt anew."""
@@ -71,6 +78,7 @@ class UseWatch:
             return
         self._t_looked = t_now
         self._tell_of_adaptation(t_now)
+        self._tell_of_phase(t_now)
         self._look_at_drift(t_now)
         self._logits = []
 
@@ -81,6 +89,19 @@ class UseWatch:
         while adaptation.events:
             event = adaptation.events.popleft()
             self._outbox.event(event.kind, t_now, event.reason, {"shift": event.shift})
+
+    def _tell_of_phase(self, t_now: float) -> None:
+        """Whether a user's own templates decide, or what needs no phase."""
+        knows = self._decoder.knows_phase
+        if not self._logits or knows is self._knows_phase:  # before a window is full nothing decides
+            return
+        self._knows_phase = knows
+        if knows:
+            self._outbox.event(
+                "phase_known", t_now, "templates of the profile are compared at the flicker's phase"
+            )
+        elif knows is not None:
+            self._outbox.event("phase_unknown", t_now, UNHEARD)
 
     def _look_at_drift(self, t_now: float) -> None:
         covariance, profile = self._decoder.recent_covariance, self._decoder.profile

@@ -99,10 +99,16 @@ class CountedPage:
                 return None
         return 1e3 / self._timing.measured()["frame_ms"]
 
-    def _order(self, step: str, index: int | None) -> float:
-        """Have a step shown; seconds of the LSL clock, one usual frame after the frame that drew it began, NaN when not seen."""
+    def _order(self, step: str, index: int | None) -> tuple[float, int | None]:
+        """Have a step shown; when, and in which frame since a flicker began.
+
+        Seconds of the LSL clock, one usual frame after the frame that drew it began, NaN when it was not seen.
+        """
         drawn = self._server.call(self._link.order(step, index, SHOW_S))
-        return math.nan if drawn is None else self._timing.onset(*drawn)
+        if drawn is None:
+            return math.nan, None
+        t_ordered, shown = drawn
+        return self._timing.onset(t_ordered, shown.frame_ms), shown.i_frame
 
     def _send(self, kind: str, **values: object) -> bool:
         """Send a message; False when no page is there."""

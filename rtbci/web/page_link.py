@@ -72,7 +72,7 @@ class PageLink:
         self._i_order = self._i_ping = 0
         self._t_pings: dict[int, float] = {}
         self._t_heard = 0.0
-        self._waiting: tuple[int, asyncio.Future[float]] | None = None
+        self._waiting: tuple[int, asyncio.Future[Shown]] | None = None
 
     @property
     def generation(self) -> int:
@@ -126,13 +126,13 @@ class PageLink:
             return False
         return True
 
-    async def order(self, step: str, i_class: int | None, timeout_s: float) -> tuple[float, float] | None:
+    async def order(self, step: str, i_class: int | None, timeout_s: float) -> tuple[float, Shown] | None:
         """Have a step shown.
 
         Returns
         -------
-        tuple of 2 floats or None
-            When it was ordered (LSL, seconds) and the frame that drew it (page, milliseconds); None when it was not
+        tuple of float and Shown, or None
+            When it was ordered (LSL, seconds) and what the page said of the frame that drew it; None when it was not
             shown within `timeout_s`.
         """
         if not self.is_seen:
@@ -157,7 +157,7 @@ class PageLink:
                 self._timing.add_exchange(t_sent, message.page_ms, self._t_heard)
         elif isinstance(message, Shown):
             if self._waiting is not None and self._waiting[0] == message.id and not self._waiting[1].done():
-                self._waiting[1].set_result(message.frame_ms)
+                self._waiting[1].set_result(message)
         elif isinstance(message, Frames):
             self._timing.add_frames(message.dt_ms)
         elif isinstance(message, Start):

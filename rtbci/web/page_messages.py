@@ -39,10 +39,14 @@ class Pong(_FromPage, frozen=True, tag="pong"):
 
 
 class Shown(_FromPage, frozen=True, tag="shown"):
-    """The order with this number was drawn in the frame that began at `frame_ms`."""
+    """The order with this number was drawn in the frame that began at `frame_ms`.
+
+    `i_frame`: number of that frame since a flicker began, where one is shown.
+    """
 
     id: int
     frame_ms: Milliseconds
+    i_frame: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 class Frames(_FromPage, frozen=True, tag="frames"):

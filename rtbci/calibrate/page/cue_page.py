@@ -113,7 +113,7 @@ class CuePage:
         shown = None
         if step not in IN_TRIAL or self._link.generation == self._i_page:
             shown = self._server.call(self._link.order(step, i_class, SHOW_S))
-        t_onset = self._timing.onset(*shown) if shown is not None else math.nan
+        t_onset = math.nan if shown is None else self._timing.onset(shown[0], shown[1].frame_ms)
         if math.isnan(t_onset) and step != "done":
             self._timing.add_unseen()
             self._say(f"cue page: {self._why()}, the {step} was not seen; waiting for the page at {self.url}")

@@ -1,15 +1,19 @@
 """Flickering targets on a web page: its server's side."""
 
+import math
 import threading
 from collections.abc import Mapping
 
 from rtbci.branch_settings import StimulusSettings
 from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
+from rtbci.flicker.frames import check_frequencies
+from rtbci.flicker.profile import targets_of
+from rtbci.recipes import ParadigmRecipe
 from rtbci.web.counted_page import CountedPage
 from rtbci.web.page_messages import encode
 
-__all__ = ["FlickerPage"]
+__all__ = ["FlickerPage", "open_page"]
 
 WHAT = "flicker page"
 REFRESH_TOLERANCE = 0.02
@@ -29,6 +33,12 @@ class FlickerPage(CountedPage):
         0 picks a free one.
     clock : callable
         Time in seconds of the local LSL clock.
+
+    Attributes
+    ----------
+    targets : dict of str to float
+    flicker_s : float
+        How long targets had flickered when the newest step was shown, frames counted, in seconds; NaN where they do not.
 
     Raises
     ------
@@ -51,6 +61,7 @@ class FlickerPage(CountedPage):
         clock: Clock = now,
     ) -> None:
         self.targets = dict(targets)
+        self.flicker_s = math.nan
         self._title, self._stimulus = title, stimulus
         super().__init__(WHAT, "rtbci.flicker.page", self._greeting, port, clock)
 
@@ -78,17 +89,26 @@ class FlickerPage(CountedPage):
 
         Parameters
         ----------
-        step : {'flicker', 'cue', 'rest', 'done'}
-            Begin to flicker; ask for a target; ask for nothing, still flickering; end.
+        step : {'flicker', 'cue', 'rest', 'count', 'look', 'dark', 'break', 'done'}
+            Begin to flicker; ask for a target; ask for nothing, still flickering; change nothing; ask for a target, or for none of them,
+            while all are dark; nothing but dark targets; the page of the start, until the user goes on; end.
         target : str, optional
             What is asked for.
 
         Returns
         -------
         float
-            Seconds of the local LSL clock, one usual frame after the frame that drew it began; NaN when it was not seen.
+            Seconds of the local LSL clock, one usual frame after the frame that drew it began; NaN when it was not seen. `flicker_s` is
+            the flicker's own time then.
         """
-        return self._order(step, None if target is None else list(self.targets).index(target))
+        index = None if target is None else list(self.targets).index(target)
+        t_lsl, i_frame = self._order(step, index)
+        self.flicker_s = math.nan if i_frame is None else i_frame / self._stimulus.refresh_hz
+        return t_lsl
+
+    def tell(self, line: str) -> None:
+        """Show a line while targets are dark."""
+        self._send("tell", text=line)
 
     def _greeting(self) -> list[str]:
         targets = [{"name": name, "hz": hz} for name, hz in self.targets.items()]
@@ -101,3 +121,20 @@ class FlickerPage(CountedPage):
                 refresh_hz=self._stimulus.refresh_hz,
             )
         ]
+
+
+def open_page(recipe: ParadigmRecipe, title: str = "", port: int = 0) -> FlickerPage:
+    """Open the page of a paradigm's targets.
+
+    Raises
+    ------
+    ConfigError
+        When the paradigm has none, or the display that the recipe names cannot show them.
+    PortInUseError
+        When another program has the port.
+    """
+    targets, stimulus = targets_of(recipe), recipe.stimulus or StimulusSettings()
+    check_frequencies(
+        list(targets.values()), stimulus.refresh_hz, stimulus.waveform, f"paradigm '{recipe.name}'"
+    )
+    return FlickerPage(title or recipe.title or recipe.name, targets, stimulus, port=port)

@@ -110,7 +110,7 @@ class SpellerPage(CountedPage):
         float
             Seconds of the local LSL clock, one usual frame after the frame that drew it began; NaN when it was not seen.
         """
-        return self._order(step, None if item is None else self.items.index(item))
+        return self._order(step, None if item is None else self.items.index(item))[0]
 
     def flash(self, sequence: Sequence[str]) -> bool:
         """Begin to flash groups one after the other; ended by `show`. False when no page is there.

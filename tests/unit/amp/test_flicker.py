@@ -87,3 +87,17 @@ def test_without_flicker_nothing_changes() -> None:
     assert (
         amp.info.source_id != SyntheticAmp(CHANNELS, RATE_HZ, seed=2, flicker=Flicker(TARGETS)).info.source_id
     )
+
+
+def test_the_answer_follows_a_flicker_that_is_told_of() -> None:
+    n = round(4 * RATE_HZ)
+    tested, late = answer(), slice(round(2 * RATE_HZ), None)
+    starts = (n, 2 * n + 13)  # the second restarts at no whole period
+    waves = []
+    for first in starts:
+        made = tested.push(first, n, [Cue(first, "ten")], [Cue(first, "flicker_on")])
+        waves.append(made[late, 1])
+        tested.push(first + n, starts[-1] - n - n, [Cue(first + n, "rest")]) if first == n else None
+    turn = np.exp(-2j * np.pi * 10.0 * np.arange(n)[late] / RATE_HZ)
+    first, second = (np.angle((wave * turn).sum()) for wave in waves)
+    assert abs(first - second) < 0.02

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from rtbci.calibrate.bakeoff import can_judge, choose, folds_of, losses, run_bakeoff
+from rtbci.calibrate.bakeoff import can_judge, choose, losses, run_bakeoff
 from rtbci.calibrate.candidates import Population
-from rtbci.calibrate.competing import ANY_GAIN, Evidence
+from rtbci.calibrate.competing import ANY_GAIN, Evidence, folds_of
 from rtbci.calibrate.features import TrialFeatures
 from rtbci.calibrate.own_decoders import SURE_GAIN
 from rtbci.probe.profile import Profile

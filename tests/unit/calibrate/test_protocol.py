@@ -21,9 +21,9 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 
 def test_a_paradigm_without_a_protocol_is_told_so() -> None:
     with pytest.raises(
-        ConfigError, match=r"paradigm 'ssvep': has no protocol.toml in .*--protocol FILE, or use the"
+        ConfigError, match=r"paradigm 'sleep': has no protocol.toml in .*--protocol FILE, or use the"
     ):
-        read_protocol(read_paradigm("ssvep"))
+        read_protocol(read_paradigm("sleep"))
     with pytest.raises(ConfigError, match=r"rest: rtbci feedback baseline --paradigm workload"):
         read_protocol(read_paradigm("workload"))
 
@@ -54,6 +54,13 @@ def test_shipped_protocols_are_graz_with_a_cue_for_each_class(name: str) -> None
     assert shipped.trials.per_class % shipped.trials.per_class_in_block == 0
     assert shipped.instruction
     assert timing.trial_s == 8.0
+
+
+def test_the_protocol_of_flicker_holds_the_longest_window() -> None:
+    recipe = read_paradigm("ssvep")
+    shipped = read_protocol(recipe)
+    assert len(shipped.cues_of(recipe.classes)) == len(recipe.classes)
+    assert shipped.timing.imagery_s >= recipe.window.length_s + 0.5  # no window begins within a reaction
 
 
 def test_defaults_are_the_shipped_protocol() -> None:

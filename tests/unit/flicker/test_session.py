@@ -3,6 +3,7 @@ import threading
 from collections import Counter
 
 import numpy as np
+import pytest
 
 from rtbci.flicker.session import order_of, run_session
 
@@ -14,6 +15,7 @@ class PlayedPage:
         self.targets = {"left": 12.0, "right": 15.0}
         self.t, self.generation, self.steps = 100.0, 1, list[tuple[str, str | None]]()
         self.away_at: set[int] = set()
+        self.flicker_s = math.nan
 
     def clock(self) -> float:
         self.t += 0.5
@@ -98,3 +100,18 @@ def test_stopping_ends_it() -> None:
     page, stop = PlayedPage(), threading.Event()
     stop.set()
     assert run(page, 3, stop) == ([], [])
+
+
+def test_the_flickers_own_time_is_told_again_and_again() -> None:
+    class Counting(PlayedPage):
+        def show(self, step: str, target: str | None = None) -> float:
+            self.flicker_s = self.t - 100.0
+            return super().show(step, target)
+
+    page = Counting()
+    sent, _ = run(page, 0, Waited(12))
+    assert sent[0][0] == "flicker_on"
+    assert len(sent) > 2
+    for text, t_lsl in sent[1:]:
+        assert float(text.removeprefix("flicker_at/")) == pytest.approx(t_lsl - 1 / 60 - 100.0)
+    assert ("count", None) in page.steps

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -101,3 +102,28 @@ def test_one_look_a_second(in_use: InUse) -> None:
     n = len(in_use.kept.messages)
     in_use.watch.look(in_use.t + 0.5)
     assert len(in_use.kept.messages) == n
+
+
+def test_it_is_told_whether_the_phase_of_a_flicker_is_known(in_use: InUse) -> None:
+    kept, phase = (
+        Kept(),
+        SimpleNamespace(adaptation=None, recent_covariance=None, profile=None, knows_phase=None),
+    )
+    watch = UseWatch(phase, Outbox(hello_of(in_use.decoder), [kept], clock=lambda: 0.0))  # type: ignore[arg-type]
+    for t, (knows, logits) in enumerate(
+        [(None, None), (False, None), (False, np.zeros(2)), (False, np.zeros(2)), (True, np.zeros(2))]
+    ):
+        phase.knows_phase = knows
+        watch.note(logits)
+        watch.look(float(t))
+    (unknown,) = kept.events("phase_unknown")
+    assert unknown.t_lsl == 2.0  # with the first full window, once
+    assert "flicker_on or flicker_at/SECONDS within 10 s" in unknown.value
+    assert [event.t_lsl for event in kept.events("phase_known")] == [4.0]
+
+
+def test_a_look_before_there_is_a_stream_finds_nothing(tmp_path: Path) -> None:
+    with Decoder(str(write_paradigm(tmp_path / "tiny"))) as decoder:
+        kept = Kept()
+        UseWatch(decoder, Outbox(hello_of(decoder), [kept], clock=lambda: 0.0)).look(0.0)
+    assert len(kept.messages) == 1

@@ -11,7 +11,8 @@ let n = 0, last = null;     // number of the frame since the flicker began, and 
 
 const send = (message) => { if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message)); };
 const frames = new Frames((dt_ms) => { send({ type: "frames", dt_ms }); showRate(); });
-const isOn = () => ["flicker", "cue", "rest"].includes(body.dataset.step);
+const ON = ["flicker", "cue", "rest"], DARK = ["look", "dark"], ASKING = ["cue", "look", "flicker"];
+const isOn = () => ON.includes(body.dataset.step);
 
 // Share of the full luminance in frame `i` of a flicker.
 export function luminance(hz, i, refreshHz, waveform) {
@@ -21,7 +22,7 @@ export function luminance(hz, i, refreshHz, waveform) {
 }
 
 function showRate() {
-  if (!told || isOn() || body.dataset.step === "done") return;
+  if (!told || !["start", "break"].includes(body.dataset.step)) return;
   const measured = 1000 / frames.usual;
   element("rate").textContent = `this display: ${measured.toFixed(1)} frames a second, the recipe says ${told.refresh_hz}`;
   element("go").disabled = frames.recent.length < MEASURED;
@@ -51,21 +52,34 @@ function build() {
     return box;
   });
   element("targets").replaceChildren(...boxes);
-  body.dataset.step = "start";
+  enter("start");
   showRate();
 }
 
-// An order is carried out in a frame, and that frame's begin is reported.
+function enter(step) {
+  body.dataset.step = step;
+  body.dataset.targets = [...ON, ...DARK].includes(step) ? "shown" : "";
+  body.dataset.asked = "";
+}
+
+// An order is carried out in a frame, and that frame's begin is reported; while targets flicker, with its number since they began.
 function carryOut(order) {
   frames.draw((t) => {
-    const was = isOn();
-    body.dataset.step = order.step;
-    boxes.forEach((box, i) => box.classList.toggle("asked", order.step === "cue" && i === order.i_class));
-    if (isOn() && !was) { n = 0; last = null; flicker(t); }
-    if (order.step === "cue") element("spoken").textContent = told.targets[order.i_class].name;
-    if (order.step === "done") { element("go").hidden = true; element("rate").textContent = "That was all. Thank you."; }
-    send({ type: "shown", id: order.id, frame_ms: t });
+    if (order.step !== "count") change(order, t);
+    send({ type: "shown", id: order.id, frame_ms: t, ...(isOn() && last === t ? { i_frame: n } : {}) });
   });
+}
+
+function change(order, t) {
+  const was = isOn();
+  enter(order.step);
+  const asks = ASKING.includes(order.step);
+  boxes.forEach((box, i) => box.classList.toggle("asked", asks && i === order.i_class));
+  if (order.step === "look" && order.i_class === null) body.dataset.asked = "none";
+  if (isOn() && !was) { n = 0; last = null; flicker(t); }
+  if (DARK.includes(order.step)) boxes.forEach((box) => { box.style.backgroundColor = ""; });
+  if (asks) element("spoken").textContent = order.i_class === null ? "" : told.targets[order.i_class].name;
+  if (order.step === "done") { element("go").hidden = true; element("rate").textContent = "That was all. Thank you."; }
 }
 
 function connect() {
@@ -77,11 +91,12 @@ function connect() {
       told = message;
       build();
       send({ type: "visible", visible: !document.hidden });
-    } else if (message.type === "ready") { if (isOn()) body.dataset.step = "start"; }
+    } else if (message.type === "ready") { if (!["start", "break"].includes(body.dataset.step)) enter("start"); }
+    else if (message.type === "tell") element("told").textContent = message.text;
     else if (message.type === "order") carryOut(message);
   };
   socket.onclose = (event) => {
-    body.dataset.step = "connecting";
+    enter("connecting");
     element("go").disabled = true;
     element("rate").textContent = event.code === REPLACED ? "Another page has taken over; close this one." : "Connecting";
     if (event.code !== REPLACED) setTimeout(connect, RETRY_MS);
@@ -89,7 +104,7 @@ function connect() {
 }
 
 async function start() {
-  if (body.dataset.step !== "start" || element("go").disabled) return;
+  if (!["start", "break"].includes(body.dataset.step) || element("go").disabled) return;
   try { awake = await navigator.wakeLock?.request("screen"); } catch { awake = null; }
   send({ type: "start" });
 }
