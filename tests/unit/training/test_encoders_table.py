@@ -75,7 +75,7 @@ def test_all_decoders_are_paired_and_the_shipped_fusion_is_that_of_other_folds(t
     assert f"| DARE nano with its probe | {mean.mean:.1f} ({mean.se:.1f}) |" in said
     less = compare("", found["dare_encoder"], found["eegnet"])
     assert (
-        f"{less['difference']:+.1f} ({less['se']:.1f}), {less['p_t']:.4f}, {less['p_wilcoxon']:.4f}" in said
+        f"{less['difference']:+.1f} ({less['se']:.1f}); {less['p_t']:.4f}, {less['p_wilcoxon']:.4f}" in said
     )
     assert "160 trials of 8 people, folds 0, 1 of 5" in said
 

@@ -21,8 +21,8 @@ from tools.training.trials import END_TRACK_B, ENDS_SLIDING
 __all__ = ["best_temperature", "judged", "page", "read_judged", "read_margins", "write_judged"]
 
 FUSED = "dare_fused"
-AGAINST = (SHIPPED, "dare_encoder", FUSED)
-"""What the others are compared with, where it was judged."""
+AGAINST = {SHIPPED: "SpecMoE", "dare_encoder": "DARE", FUSED: "DARE + tangent"}
+"""What the others are compared with, where it was judged, and what it is called there."""
 
 DARE = {
     "encoder": "DARE nano with its probe",
@@ -170,9 +170,7 @@ def page(results: Judged) -> str:
     return "\n\n".join(
         [
             markdown_table(["decoder", "accuracy % (SE)", "95 % interval"], rows),
-            markdown_table(
-                ["less this decoder (SE), p: t, Wilcoxon", *(labels[of] for of in against)], pairs
-            ),
+            markdown_table(["column less row (SE); p: t, Wilcoxon", *(AGAINST[of] for of in against)], pairs),
             f"Track {results['track']}, {results['n_trials']} trials of {len(results['subjects'])} people, folds "
             f"{', '.join(map(str, results['folds']))} of 5.",
         ]
@@ -181,7 +179,7 @@ def page(results: Judged) -> str:
 
 def _difference(first: FloatArray, second: FloatArray) -> str:
     test = compare("", first, second)
-    return f"{test['difference']:+.1f} ({test['se']:.1f}), {test['p_t']:.4f}, {test['p_wilcoxon']:.4f}"
+    return f"{test['difference']:+.1f} ({test['se']:.1f}); {test['p_t']:.4f}, {test['p_wilcoxon']:.4f}"
 
 
 def _fused(archives: Sequence[Arrays], prefix: str = "") -> Sequence[Arrays]:
