@@ -123,7 +123,7 @@ def judged(
         "n_trials": len(served[1]),
         "subjects": np.unique(served[0]).tolist(),
         "decoders": [
-            {"name": name, "what": what, "accuracies": subject_accuracies(*margins).round(4).tolist()}
+            {"name": name, "what": what, "accuracies": subject_accuracies(*margins).tolist()}
             for name, (what, margins) in found.items()
         ],
     }
