@@ -30,6 +30,7 @@ from tools.training.folds import (
     Fitted,
     Plan,
     fit_all,
+    run_branches_fold,
     run_encoder_fold,
     run_fold,
     use_one_thread,
@@ -94,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     plan = _plan(args)
     try:
         _run_folds(args, plan, paths, which)
-        if args.encoder_only:
+        if args.encoder_only or args.branches_only:
             print(encoder_table([(str(args.work), args.work)], which))
         else:
             _judge_and_ship(args, plan, paths, which)
@@ -198,10 +199,16 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="folds at a time; each takes one core and 4 GB")
     parser.add_argument("--folds-only", action="store_true", help="judge only; write no weights")
-    parser.add_argument(
+    alone = parser.add_mutually_exclusive_group()
+    alone.add_argument(
         "--encoder-only", action="store_true", help="judge the encoder alone; write nothing but its margins"
     )
-    parser.add_argument(
+    alone.add_argument(
+        "--branches-only",
+        action="store_true",
+        help="judge encoder and tangent space, and both on frontal electrodes; write nothing but their margins",
+    )
+    alone.add_argument(
         "--branches-from",
         type=Path,
         default=None,
@@ -235,7 +242,9 @@ def _run_folds(args: argparse.Namespace, plan: Plan, paths: list[Path], which: l
         return
     shared: tuple[Any, ...] = (args.data, args.subjects_limit, args.work, plan)
     one_fold: Callable[..., None] = _one_fold
-    if args.encoder_only or args.branches_from is not None:
+    if args.branches_only:
+        one_fold = _one_branches_fold
+    elif args.encoder_only or args.branches_from is not None:
         one_fold, shared = _one_encoder_fold, (*shared, args.branches_from)
     if args.jobs == 1:
         for i in todo:
@@ -254,6 +263,13 @@ def _one_encoder_fold(
     run_encoder_fold(
         signals, test, plan, work / file, _reporter(i), None if others is None else others / file
     )
+
+
+def _one_branches_fold(
+    i: int, test: np.ndarray, data: Path, limit: int | None, work: Path, plan: Plan
+) -> None:
+    signals, frontal = (_signals(data, limit, layout) for layout in (LAYOUT, FRONTAL))
+    run_branches_fold(signals, frontal, test, plan, work / f"fold{i}.npz", _reporter(i))
 
 
 def _one_fold(i: int, test: np.ndarray, data: Path, limit: int | None, work: Path, plan: Plan) -> None:

@@ -3,15 +3,16 @@
 Usage, from the checkout's root, behind ``python -m tools.pretrain train --encoder specmoe`` (docs/pretraining.md)::
 
     python -m tools.train_specmoe judge --experts build/expert0 build/expert1 build/expert2
-    python -m tools.train_specmoe table --baselines build/compare --dare build/train_motor_imagery
+    python -m tools.train_specmoe table --baselines build/compare --dare build/dare --write docs/results_encoders.json
+    python -m tools.train_specmoe table --read docs/results_encoders.json
     python -m tools.train_specmoe ship --experts build/expert0 build/expert1 build/expert2
 
 Reads ``../shared/data/eegmmidb`` (or ``--data``). The experts must not have been pretrained on people of the folds that
-are judged (``--folds``, of five). Windows and features are kept in ``--work``; ways that are done are kept.
+are judged (``--folds``, of five). ``--experts engines/specmoe_mini`` takes those that are shipped, and nothing else of that
+engine. Windows and features are kept in ``--work``; ways that are done are kept.
 """
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -20,15 +21,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.encoder.specmoe.checkpoint import read_spec_metadata
 from rtbci.errors import ConfigError, RtbciError
 from rtbci.probe.profile import Accuracy
 from tools.training.folds import use_one_thread
 from tools.training.judge import score, subject_accuracies, subject_folds
+from tools.training.specmoe.experts import expert_files, people_seen
 from tools.training.specmoe.fold import SHIPPED, TUNED, WAYS, Material, Plan, fit_way, run_way
 from tools.training.specmoe.heads import HeadSettings
 from tools.training.specmoe.shipping import write_population, write_spec_engine
-from tools.training.specmoe.table import best_temperature, read_margins, table
+from tools.training.specmoe.table import (
+    best_temperature,
+    judged,
+    page,
+    read_judged,
+    read_margins,
+    write_judged,
+)
 
 __all__ = ["main"]
 
@@ -69,7 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     for one in (judge, ship):
         one.add_argument(
-            "--experts", type=Path, nargs="+", required=True, help="folders of expert.safetensors"
+            "--experts",
+            type=Path,
+            nargs="+",
+            required=True,
+            help="folders of expert.safetensors, or one of decoder.safetensors: the experts of that decoder",
         )
         one.add_argument("--epochs", type=int, default=HeadSettings().epochs, help="of gate and head")
         one.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
@@ -78,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     tables.set_defaults(run=_table)
     tables.add_argument("--baselines", type=Path, default=None, help="--out of tools.compare_decoders")
     tables.add_argument("--dare", type=Path, default=None, help="--work of tools.train_motor_imagery")
+    tables.add_argument(
+        "--write", type=Path, default=None, metavar="FILE", help="keep each person's accuracies (JSON)"
+    )
+    tables.add_argument(
+        "--read", type=Path, default=None, metavar="FILE", help="show what was kept, and nothing else"
+    )
     for one in (judge, ship, tables):
         one.add_argument("--work", type=Path, default=ROOT / "build" / "specmoe")
         one.add_argument("--folds", type=int, nargs="+", default=[0, 1], choices=range(N_FOLDS))
@@ -108,7 +126,7 @@ def _ship(args: argparse.Namespace) -> int:
     command = shlex.join(
         ["python", "-m", "tools.train_specmoe", "ship", "--experts", *map(str, args.experts)]
     )
-    engine_id = write_spec_engine(decoder, args.engine, command)
+    engine_id = write_spec_engine(decoder, args.engine, command, people_seen(material.plan.experts))
     accuracy = Accuracy(
         mean=found.mean,
         low=found.low,
@@ -130,7 +148,13 @@ def _ship(args: argparse.Namespace) -> int:
 
 
 def _table(args: argparse.Namespace) -> int:
-    print(table(args.work, args.folds, args.baselines, args.dare))
+    if args.read is not None:
+        print(page(read_judged(args.read)))
+        return 0
+    results = judged(args.work, args.folds, args.baselines, args.dare)
+    if args.write is not None:
+        write_judged(args.write, results)
+    print(page(results))
     return 0
 
 
@@ -147,7 +171,7 @@ def _people(args: argparse.Namespace) -> tuple[list[Path], list[npt.NDArray[np.i
 def _material(
     args: argparse.Namespace, paths: list[Path], tests: list[npt.NDArray[np.intp]], tune_epochs: int
 ) -> Material:
-    experts = tuple(folder / "expert.safetensors" for folder in args.experts)
+    experts = expert_files(args.experts)
     left_out = np.concatenate([tests[i] for i in args.folds])
     _check_experts(experts, left_out)
     plan = Plan(experts, HeadSettings(epochs=args.epochs, tune_epochs=tune_epochs), SEED)
@@ -157,10 +181,10 @@ def _material(
 def _check_experts(experts: Sequence[Path], left_out: npt.NDArray[np.intp]) -> None:
     """Refuse experts that were pretrained on people who are judged, as far as their own notes say."""
     for path in experts:
-        seen = set(json.loads(read_spec_metadata(path).notes.get("people", "[]")))
-        if judged := sorted(seen & {f"S{subject:03d}" for subject in left_out}):
+        seen = set(people_seen([path]))
+        if both := sorted(seen & {f"S{subject:03d}" for subject in left_out}):
             raise ConfigError(
-                f"{path}: was pretrained on {', '.join(judged)}, who are judged; give other --folds or experts"
+                f"{path}: was pretrained on {', '.join(both)}, who are judged; give other --folds or experts"
             )
 
 

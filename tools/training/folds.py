@@ -38,7 +38,16 @@ from tools.training.starts import Start, start_network
 from tools.training.tangent_fit import fit_tangent, tangent_margins
 from tools.training.trials import END_TRACK_B, ENDS_SLIDING, WINDOW, Trials, band_covariances, cut_trials
 
-__all__ = ["MARGINS", "Fitted", "Plan", "fit_all", "run_encoder_fold", "run_fold", "use_one_thread"]
+__all__ = [
+    "MARGINS",
+    "Fitted",
+    "Plan",
+    "fit_all",
+    "run_branches_fold",
+    "run_encoder_fold",
+    "run_fold",
+    "use_one_thread",
+]
 
 SPAN_A = (0, END_TRACK_B)
 SPANS = tuple((end - WINDOW, end) for end in ENDS_SLIDING)
@@ -134,9 +143,9 @@ def fit_all(
     return Fitted(encoder, tangent, power, covariance, scales, idle)
 
 
-def _start_encoder(plan: Plan, covariance: FloatArray) -> EncoderNet:
+def _start_encoder(plan: Plan, covariance: FloatArray, layout: Sequence[str] = LAYOUT) -> EncoderNet:
     torch.manual_seed(plan.seed)
-    encoder = EncoderNet(plan.size, LAYOUT, path_dropout=plan.path_dropout)
+    encoder = EncoderNet(plan.size, layout, path_dropout=plan.path_dropout)
     start_network(encoder, plan.start, covariance)
     return encoder
 
@@ -215,6 +224,33 @@ def run_encoder_fold(
     }
     if others is not None:
         found |= _other_margins(others, found)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **found, minutes=np.array((time.monotonic() - t_start) / 60.0))  # type: ignore[arg-type]
+
+
+def run_branches_fold(
+    signals: Sequence[Signal],
+    frontal: Sequence[Signal],
+    test_subjects: npt.NDArray[np.intp],
+    plan: Plan,
+    path: Path,
+    report: Callable[[str], None],
+) -> None:
+    """As `run_fold`, but the branches that are shipped alone, the very ones; and, as control, both on frontal electrodes."""
+    use_one_thread()
+    t_start = time.monotonic()
+    found: dict[str, npt.NDArray[Any]] = {}
+    for prefix, layout, many in (("", LAYOUT, signals), ("frontal_", FRONTAL, frontal)):
+        trials, covariances, covariance, _ = _aligned(many, test_subjects)
+        test, mirror = np.isin(trials.subjects, test_subjects), mirror_columns(layout)
+        rows = np.flatnonzero(~test)
+        report(f"{prefix}encoder and {prefix}tangent, {len(layout)} electrodes, {len(rows)} trials")
+        encoder = _start_encoder(plan, covariance, layout)
+        fit_network(encoder, trials, rows, mirror, plan.encoder, plan.seed, report)
+        found |= {"subjects": trials.subjects[test], "classes": trials.classes[test]}
+        found[f"{prefix}encoder"] = _network_margins(encoder, trials, test)
+        tangent = _fit_tangent(covariances, trials, rows, mirror)
+        found[f"{prefix}tangent"] = _tangent_margins(tangent, covariances, test)
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **found, minutes=np.array((time.monotonic() - t_start) / 60.0))  # type: ignore[arg-type]
 

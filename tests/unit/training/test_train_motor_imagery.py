@@ -61,6 +61,12 @@ def test_one_fold_of_another_size_from_a_pretrained_start_becomes_a_decoder(
     assert "track B" in capsys.readouterr().out
     with np.load(whole / "fold0.npz") as one, np.load(alone / "fold0.npz") as two:
         np.testing.assert_array_equal(one["encoder"], two["encoder"])  # the very same network
+    assert main([*given, "--work", str(tmp_path / "both"), "--branches-only"]) == 0
+    with np.load(whole / "fold0.npz") as one, np.load(tmp_path / "both" / "fold0.npz") as two:
+        for name in ("subjects", "classes", "encoder", "tangent", "frontal_tangent"):
+            np.testing.assert_array_equal(one[name], two[name])
+        assert two["frontal_encoder"].shape == two["encoder"].shape
+        assert not np.array_equal(two["frontal_encoder"], two["encoder"])
     torch.manual_seed(0)
     write_checkpoint(tmp_path / "start.safetensors", DareEncoder("light"), LAYOUT, "mV")
     given += f"--size light --start {tmp_path / 'start.safetensors'} --adapter-start electrodes".split()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rtbci.encoder.specmoe.checkpoint import write_expert
+from rtbci.encoder.specmoe.checkpoint import write_decoder, write_expert
 from rtbci.encoder.specmoe.hinet import SpecHiNet
 from rtbci.encoder.specmoe.moe import SpecMoe, log_spectra
 from rtbci.probe.profile import read_profile
@@ -16,8 +16,11 @@ from tests.training_samples import write_subject
 from tools.train_specmoe import main
 from tools.training.signals import LAYOUT, read_runs
 from tools.training.specmoe.data import WINDOW, usable_trials
+from tools.training.specmoe.experts import expert_files, experts_sha256, people_seen, read_experts
 from tools.training.specmoe.features import Features, expert_features
+from tools.training.specmoe.fold import Plan, new_decoder
 from tools.training.specmoe.heads import HeadSettings, fit_head, head_margins, tune, tuned_margins
+from tools.training.specmoe.shipping import write_spec_engine
 from tools.training.specmoe.table import best_temperature
 
 N_PEOPLE = 5
@@ -60,10 +63,13 @@ def test_judged_shipped_and_told(folder: Path, capsys: pytest.CaptureFixture[str
     assert profile.accuracy is not None
     assert profile.weights["align.covariance"].shape == (31, 31)
     capsys.readouterr()
-    assert main(["table", "--work", str(folder / "work"), "--folds", "0", "1"]) == 0
+    kept = folder / "kept.json"
+    assert main(["table", "--work", str(folder / "work"), "--folds", "0", "1", "--write", str(kept)]) == 0
     said = capsys.readouterr().out
     assert "frozen experts, electrodes weighed" in said
     assert "gate alone" in said
+    assert main(["table", "--read", str(kept)]) == 0
+    assert capsys.readouterr().out == said
 
 
 def test_experts_that_have_seen_who_is_judged_are_refused(
@@ -77,10 +83,40 @@ def test_experts_that_have_seen_who_is_judged_are_refused(
     assert "was pretrained on S" in capsys.readouterr().err
 
 
+def test_experts_out_of_a_shipped_decoder_are_those_that_it_was_made_of(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experts = expert_files([folder / f"expert{i}" for i in range(3)])
+    decoder = new_decoder(Plan(experts, HeadSettings()), len(LAYOUT))
+    write_spec_engine(decoder, tmp_path / "engine", "made", people_seen(experts))
+    (shipped,) = expert_files([tmp_path / "engine"])
+    assert people_seen([shipped]) == ("S099",)
+    for one, other in zip(read_experts([shipped]), read_experts(experts), strict=True):
+        for name, weight in one.state_dict().items():
+            torch.testing.assert_close(weight, other.state_dict()[name], rtol=0, atol=0)
+    assert experts_sha256([shipped]) == experts_sha256(experts) != experts_sha256(experts[1:])
+    again = new_decoder(Plan((shipped,), HeadSettings()), len(LAYOUT)).state_dict()
+    assert all(torch.equal(again[name], one) for name, one in decoder.state_dict().items())
+    judge = ["judge", "--data", str(folder / "data"), "--work", str(tmp_path / "work"), "--experts"]
+    assert main([*judge, str(tmp_path / "engine"), str(folder / "expert0")]) != 0
+    assert "need it alone" in capsys.readouterr().err
+    write_decoder(shipped, decoder, LAYOUT, "whitened", WINDOW, {})
+    assert main([*judge, str(tmp_path / "engine")]) != 0
+    assert "does not say on whom its experts were pretrained" in capsys.readouterr().err
+
+
+def test_the_engine_that_is_shipped_says_whom_its_experts_have_seen() -> None:
+    seen = people_seen(expert_files([read_engine("specmoe_mini").onnx_path.parent]))
+    assert len(seen) == 45
+    assert not {"S003", "S091"} & set(seen)  # of fold 0 and of fold 1
+
+
 def test_files_of_other_folds_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(folder, "judge", "--ways", "specmoe") == 0
     assert run(folder, "judge", "--ways", "specmoe", "--folds", "3") != 0
     assert "holds other people or folds" in capsys.readouterr().err
+    assert run(folder, "judge", "--ways", "specmoe", "--epochs", "5") != 0
+    assert "of other experts or settings" in capsys.readouterr().err
 
 
 def test_trials_are_those_of_the_other_decoders(folder: Path) -> None:

@@ -1,20 +1,22 @@
 """Gate and head trained on some people in several ways, and the margins of the others."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from rtbci.encoder.specmoe.checkpoint import read_expert
-from rtbci.encoder.specmoe.hinet import SpecHiNet
 from rtbci.encoder.specmoe.moe import Readout, SpecMoe
+from rtbci.errors import ConfigError
+from rtbci.files import write_whole
 from rtbci.stages.stage import FloatArray
 from tools.training.signals import FRONTAL, LAYOUT, mirror_columns
 from tools.training.specmoe.data import Windows, track_b
+from tools.training.specmoe.experts import experts_sha256, read_experts
 from tools.training.specmoe.features import Features, cached_features
 from tools.training.specmoe.heads import HeadSettings, fit_head, head_margins, tune, tuned_margins
 
@@ -39,7 +41,7 @@ class Plan:
     Parameters
     ----------
     experts : tuple of Path
-        Checkpoints of pretrained experts.
+        Checkpoints of pretrained experts, or the one of a decoder of such; see `expert_files`.
     head : HeadSettings
     seed : int
     """
@@ -62,6 +64,11 @@ class Material:
     work : Path
         Folder of the files.
     report : callable
+
+    Raises
+    ------
+    ConfigError
+        When that folder is of other experts or settings.
     """
 
     def __init__(
@@ -75,6 +82,7 @@ class Material:
         self.plan, self.report = plan, report
         self._paths, self._left_out, self._work = paths, left_out, work
         self._windows: dict[tuple[str, ...], tuple[Windows, FloatArray]] = {}
+        _hold_to_plan(work / "plan.json", plan)
 
     def windows(self, layout: tuple[str, ...] = LAYOUT) -> tuple[Windows, FloatArray]:
         """Windows of everybody, and the alignment's start."""
@@ -89,6 +97,19 @@ class Material:
         decoder = new_decoder(self.plan, len(layout), pretrained=pretrained)
         cache = self._work / f"features_{len(layout)}_{kind}.safetensors"
         return cached_features(decoder, self.windows(layout)[0].x, cache, self.report)
+
+
+def _hold_to_plan(path: Path, plan: Plan) -> None:
+    """Note what the folder's files are made with; refuse to mix them with others."""
+    head = {name: value for name, value in asdict(plan.head).items() if not name.startswith("tune_")}
+    mine = {"experts": experts_sha256(plan.experts), "head": head, "seed": plan.seed}
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, (json.dumps(mine, indent=1) + "\n").encode())
+    elif json.loads(path.read_text()) != mine:
+        raise ConfigError(
+            f"{path}: features and folds here are of other experts or settings, need {json.dumps(mine)}; give another --work"
+        )
 
 
 def run_way(name: str, material: Material, test_subjects: npt.NDArray[np.intp], path: Path) -> None:
@@ -144,9 +165,9 @@ def new_decoder(
     plan: Plan, n_channels: int, readout: Readout = "electrodes", pretrained: bool = True
 ) -> SpecMoe:
     """Pretrained experts (or fresh ones) under a fresh gate and head, in evaluation mode."""
-    experts: list[SpecHiNet] = [read_expert(path)[0] for path in plan.experts]
+    experts = read_experts(plan.experts)
     torch.manual_seed(plan.seed)
     decoder = SpecMoe(experts[0].size, n_channels, n_experts=len(experts), readout=readout)
     if pretrained:
-        decoder.load_experts([one.encoder for one in experts])
+        decoder.load_experts(experts)
     return decoder.eval()

@@ -27,6 +27,7 @@ from rtbci.stages.stage import FloatArray
 from tools.training.shipping import CLASSES, DATA_NOTE, trained_on
 from tools.training.signals import LAYOUT
 from tools.training.specmoe.data import SPEC_CHAIN, WINDOW
+from tools.training.specmoe.experts import PEOPLE
 
 __all__ = ["golden_windows", "spec_chain", "write_population", "write_spec_engine"]
 
@@ -37,8 +38,10 @@ TOLERANCE = 1e-5
 ALLOWED = "fp32 = { max_abs = 3e-05, cosine = 0.999999 }"
 
 
-def write_spec_engine(decoder: SpecMoe, folder: Path, command: str) -> str:
+def write_spec_engine(decoder: SpecMoe, folder: Path, command: str, people: Sequence[str]) -> str:
     """Write checkpoint, ONNX file, golden numbers and recipe; CARD.md is left to who trained it.
+
+    `people` are those on whom the experts were pretrained: whoever takes these out of the engine must know.
 
     Returns
     -------
@@ -52,9 +55,8 @@ def write_spec_engine(decoder: SpecMoe, folder: Path, command: str) -> str:
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights, onnx = folder / "decoder.safetensors", folder / "decoder.onnx"
-    info = write_decoder(
-        weights, decoder, LAYOUT, "whitened", WINDOW, {"data": DATA_NOTE, "command": command}
-    )
+    notes = {"data": DATA_NOTE, "command": command, PEOPLE: json.dumps(people)}
+    info = write_decoder(weights, decoder, LAYOUT, "whitened", WINDOW, notes)
     engine_id = export_spec_checkpoint(weights, onnx)
     x = golden_windows(N_GOLDEN, len(LAYOUT))
     golden = TorchSpecSession(weights).run(x)
