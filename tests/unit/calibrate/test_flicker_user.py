@@ -23,7 +23,9 @@ from rtbci.probe.profile import Profile
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
+from tools.ssvep.calibrating import read_person
 from tools.ssvep.looking import TRIAL_S, look_at_flickers
+from tools.ssvep.shifting import advised, delayed
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,17 @@ def test_without_the_flickers_markers_what_needs_no_phase_decides(
             replace(recordings[1], data=recordings[1].data[: round(13.0 * recordings[1].info.rate_hz)])
         )
         assert decoder.knows_phase is True  # in the first trial
+
+
+def test_another_delay_of_the_display_is_noticed(recipe: ParadigmRecipe) -> None:
+    assert recipe.population_folder is not None
+    first, later = look_at_flickers(recipe, (2, 5), answer_uv=1.5)
+    population, _, features = read_person(recipe, first, recipe.population_folder)
+    profile = flicker_candidates(population)[-1].fit(features).profile()
+    assert advised(recipe, later, profile) is None
+    told = advised(recipe, delayed(later, 10.0), profile)
+    assert told is not None
+    assert told[1] == 10.0
 
 
 def test_recordings_without_a_phase_are_calibrated_without_templates(
