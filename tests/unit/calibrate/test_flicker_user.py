@@ -90,6 +90,7 @@ def test_without_the_flickers_markers_what_needs_no_phase_decides(
         assert decoder.knows_phase is True  # in the first trial
 
 
+@pytest.mark.slow
 def test_another_delay_of_the_display_is_noticed(recipe: ParadigmRecipe) -> None:
     assert recipe.population_folder is not None
     first, later = look_at_flickers(recipe, (2, 5), answer_uv=1.5)
