@@ -12,7 +12,7 @@ from rtbci.calibrate.competing import ANY_GAIN, Candidate, Evidence, folds_of, r
 from rtbci.calibrate.features import TrialFeatures
 from rtbci.calibrate.flicker_learning import Answer, Learnt, learn, read_answer, unpacked
 from rtbci.calibrate.heads import Labels
-from rtbci.calibrate.own_decoders import without_branches
+from rtbci.calibrate.own_decoders import SURE_GAIN, without_branches
 from rtbci.probe.cca import CcaProbe
 from rtbci.probe.open_branches import cca_branch_of
 from rtbci.probe.profile import BranchEntry, Profile
@@ -29,15 +29,17 @@ LEAN_PRECISION = 4.0
 SHIFT_PRECISION = 0.1
 """And on what is added to all of them: how far above the idle class, where that was asked for."""
 CCA, OWN, TEMPLATE = range(len(EVIDENCE))
-OWN_TEMPLATES = Evidence(n_errors=2.0, least_trials=3)
-"""Without the population's correlations: three trials of each to be judged by, and no doubt."""
 
 
 def flicker_candidates(population: Profile) -> list[Candidate]:
-    """What competes with a population decoder of one branch that reads flicker."""
+    """What competes with a population decoder of one branch that reads flicker.
+
+    What keeps the population's correlations is held near them by a prior, and chosen at any gain; templates alone need what every
+    decoder of the user's own needs (docs/results_ssvep.md has what other rules would have chosen).
+    """
     return [
         FlickerUser(population, (CCA, OWN), "CCA + own filters"),
-        FlickerUser(population, (TEMPLATE,), "TRCA", OWN_TEMPLATES),
+        FlickerUser(population, (TEMPLATE,), "TRCA", SURE_GAIN),
         FlickerUser(population, (CCA, TEMPLATE), "TRCA + CCA"),
     ]
 

@@ -36,7 +36,7 @@ SAID = {
     "adaptation_rolled_back": "adaptation taken back",
     "phase_known": "the flicker's phase is known, own templates decide",
     "phase_unknown": "warning: the flicker's phase is not known, own templates rest",
-    "recalibration_advised": "the signal has changed: check the cap, calibrate again",
+    "recalibration_advised": "calibrate again",
     "profile_refused": "new profile refused, the old one stays",
     "engine_progress": "engine",
     "engine_changed": "engine changed",

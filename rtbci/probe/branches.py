@@ -129,6 +129,13 @@ class Follows(Protocol):
         """Read it from a clock that its owner tells of every hop and marker."""
         ...
 
+    def agreement(self, shifts_s: FloatArray) -> FloatArray | None:
+        """How well the newest window agrees with templates, were the flicker's own time so much later, shape (n_shifts,).
+
+        Of the target that agrees best; None where the phase is not known.
+        """
+        ...
+
 
 def begin_again(branches: Sequence[Branch], *, is_gap: bool) -> None:
     """Reset branches; behind a gap those that last keep what they have learnt."""

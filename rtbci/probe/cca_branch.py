@@ -108,6 +108,13 @@ class CcaBranch:
         logits[self._targets] = self._scores(self._products.windows())
         return logits
 
+    def agreement(self, shifts_s: FloatArray) -> FloatArray | None:
+        """See `rtbci.probe.branches.Follows.agreement`."""
+        elapsed_s = math.nan if self._clock is None else self._clock.elapsed_s
+        if not isinstance(self._probe, TrcaProbe) or math.isnan(elapsed_s) or not self._products.filled:
+            return None
+        return self._probe.agreement(self._products.windows(), elapsed_s, shifts_s)
+
     def _scores(self, products: WindowProducts) -> FloatArray:
         if not isinstance(self._probe, TrcaProbe):
             return self._probe.scores(products)

@@ -127,6 +127,12 @@ class TrcaProbe:
             total += scales[2] * np.einsum("lb,lbf->f", self.weight, found)
         return total
 
+    def agreement(self, products: WindowProducts, elapsed_s: float, shifts_s: FloatArray) -> FloatArray:
+        """Evidence by templates of the target that has most, were the flicker's own time so much later, shape (n_shifts,)."""
+        turns = [turned(self.template, self.omega, elapsed_s + shift) for shift in shifts_s.tolist()]
+        found = [template_evidence(products, self.filters, template) for template in turns]
+        return np.asarray(np.einsum("lb,slbf->sf", self.weight, np.stack(found)).max(axis=1))
+
 
 _TENSORS = ("weight", "filters", "template", "omega", "locked", "free", "locked_lean", "free_lean")
 

@@ -174,6 +174,12 @@ class Pipeline:
             return None
         return not math.isnan(self._flicker.elapsed_s)
 
+    def phase_agreement(self, shifts_s: FloatArray) -> FloatArray | None:
+        """See `rtbci.probe.branches.Follows.agreement`; None where no branch reads the phase."""
+        found = (one for one in self.branches if isinstance(one, Follows) and one.reads_phase)
+        one = next(found, None)
+        return None if one is None else one.agreement(shifts_s)
+
     @property
     def electrodes(self) -> MaskedChain | None:
         """What looks after the electrodes, if anything does."""

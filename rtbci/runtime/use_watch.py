@@ -2,6 +2,7 @@
 
 from rtbci.probe.drift import LIMIT, DriftMonitor
 from rtbci.probe.flicker_clock import HOLD_S
+from rtbci.probe.phase_shift import SHIFTS_S, PhaseShift
 from rtbci.probe.profile import Profile
 from rtbci.publish.messages import DriftRef
 from rtbci.publish.outbox import Outbox
@@ -17,6 +18,7 @@ UNHEARD = (
     f"no marker flicker_on or flicker_at/SECONDS within {HOLD_S:g} s: the profile's templates rest, correlation that needs no phase decides; "
     "name the flicker's marker stream with --markers"
 )
+CHANGED = "the signal has changed: check the cap"
 MAX_LOGITS = 64
 """Of the newest windows; a second has 16 of motor imagery."""
 
@@ -51,10 +53,13 @@ class UseWatch:
         self._profile: Profile | None = None
         self._t_looked = -float("inf")
         self._knows_phase: bool | None = None
+        self._shift, self._t_compared = PhaseShift(), -float("inf")
+        self._shift_of: Profile | None = None
 
     def reset(self) -> None:
         """Another stream, or this one after it was lost: what it is compared with is learnt anew."""
         self._monitor, self.drift, self._logits = None, None, []
+        self._shift = PhaseShift()
 
     def note(self, logits: FloatArray | None) -> None:
         """Take a window's logits; looked at later."""
@@ -79,6 +84,7 @@ class UseWatch:
         self._t_looked = t_now
         self._tell_of_adaptation(t_now)
         self._tell_of_phase(t_now)
+        self._look_at_phase(t_now)
         self._look_at_drift(t_now)
         self._logits = []
 
@@ -103,6 +109,28 @@ class UseWatch:
         elif knows is not None:
             self._outbox.event("phase_unknown", t_now, UNHEARD)
 
+    def _look_at_phase(self, t_now: float) -> None:
+        """Whether templates would agree better at another time of the flicker; in windows that share no sample."""
+        if not self._knows_phase:
+            return
+        pipeline, profile = self._decoder.pipeline, self._decoder.profile
+        if t_now - self._t_compared < pipeline.grid.length / pipeline.rate_out_hz:
+            return
+        agreement = pipeline.phase_agreement(SHIFTS_S)
+        if agreement is None:
+            return
+        self._t_compared = t_now
+        if profile is not self._shift_of:
+            self._shift, self._shift_of = PhaseShift(), profile
+        shift_s = self._shift.push(agreement)
+        if shift_s is not None:
+            side = "later" if shift_s < 0 else "earlier"
+            said = (
+                f"the flicker is answered {1e3 * abs(shift_s):.0f} ms {side} than in the calibration: display or amplifier "
+                "have another delay"
+            )
+            self._outbox.event("recalibration_advised", t_now, said, {"shift_ms": -1e3 * shift_s})
+
     def _look_at_drift(self, t_now: float) -> None:
         covariance, profile = self._decoder.recent_covariance, self._decoder.profile
         if covariance is None or not self._logits:  # no window was decoded: nothing new to compare
@@ -117,7 +145,9 @@ class UseWatch:
             signal=drift.signal, limit=LIMIT, logits=drift.logits, reference=drift.reference
         )
         if drift.advised:
-            self._outbox.event("recalibration_advised", t_now, "", {"signal": drift.signal, "limit": LIMIT})
+            self._outbox.event(
+                "recalibration_advised", t_now, CHANGED, {"signal": drift.signal, "limit": LIMIT}
+            )
 
 
 def _has_reference(profile: Profile | None) -> bool:

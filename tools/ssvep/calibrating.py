@@ -93,7 +93,7 @@ def judge_synthetic(
         ]
         for k in ks:
             profiles = _profiles(population, _at_most(features, k), LOCKED)
-            row = {name: _accuracy(recipe, later, profile, cued) for name, profile in profiles.items()}
+            row = {name: accuracy(recipe, later, profile, cued) for name, profile in profiles.items()}
             found[k].append({**row, "trials": float(sum(one.i_class != recipe.idle for one in cued))})
             print(seed, k, {name: round(value, 1) for name, value in row.items()}, flush=True)
     return found
@@ -111,7 +111,7 @@ def judge_person(
         first = _at_most(first, k)
         rows[k] = {}
         for name, profile in _profiles(population, first).items():
-            rows[k][name] = _accuracy(recipe, run, profile, later)
+            rows[k][name] = accuracy(recipe, run, profile, later)
         rows[k]["trials"] = sum(one.i_class != recipe.idle for one in later)
     return rows
 
@@ -157,7 +157,7 @@ def _profiles(
     return {**fitted, NAMES[-1]: chosen.fit(first).profile()}
 
 
-def _accuracy(recipe: ParadigmRecipe, run: Recording, profile: Profile, later: Sequence[Cued]) -> float:
+def accuracy(recipe: ParadigmRecipe, run: Recording, profile: Profile, later: Sequence[Cued]) -> float:
     """Of the targets' trials, over the targets, by the window of 4 s from 0.5 s after the cue."""
     with Decoder(recipe, profile=profile) as decoder:
         windows = decode_run(decoder, run)

@@ -77,6 +77,7 @@ def test_drift_is_told_of(in_use: InUse) -> None:
     assert in_use.watch.drift.signal > in_use.watch.drift.limit
     (event,) = in_use.kept.events("recalibration_advised")
     assert event.data["limit"] == in_use.watch.drift.limit
+    assert event.value == "the signal has changed: check the cap"
     in_use.watch.reset()
     assert in_use.watch.drift is None
 
@@ -105,9 +106,13 @@ def test_one_look_a_second(in_use: InUse) -> None:
 
 
 def test_it_is_told_whether_the_phase_of_a_flicker_is_known(in_use: InUse) -> None:
+    grid = SimpleNamespace(length=1)
+    no_phase = SimpleNamespace(grid=grid, rate_out_hz=1.0, phase_agreement=lambda _shifts_s: None)
     kept, phase = (
         Kept(),
-        SimpleNamespace(adaptation=None, recent_covariance=None, profile=None, knows_phase=None),
+        SimpleNamespace(
+            adaptation=None, recent_covariance=None, profile=None, knows_phase=None, pipeline=no_phase
+        ),
     )
     watch = UseWatch(phase, Outbox(hello_of(in_use.decoder), [kept], clock=lambda: 0.0))  # type: ignore[arg-type]
     for t, (knows, logits) in enumerate(
