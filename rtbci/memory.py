@@ -25,9 +25,9 @@ def share_arena() -> None:
 def give_back() -> None:
     """Give the allocator's free pages back to the system; does nothing where the C library cannot.
 
-    After a gap the samples that piled up are decoded as one large chunk, and an old and a new connection hold what comes at the same
-    time. Glibc keeps what was freed in between, also with `share_arena`: a process would grow by megabytes with some losses, for
-    good. Takes up to some tenths of a millisecond, so it is for moments when no decision is due.
+    After a gap or a burst the samples that piled up are decoded as one large chunk, and an old and a new connection hold what comes at
+    the same time. Glibc keeps what was freed in between, also with `share_arena`: a process would grow by megabytes with some losses,
+    for good. Takes up to some tenths of a millisecond.
     """
     libc = _libc()
     if libc is not None and hasattr(libc, "malloc_trim"):

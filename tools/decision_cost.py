@@ -117,9 +117,8 @@ def onnx_session(net: torch.nn.Module, x: np.ndarray) -> onnxruntime.InferenceSe
     """The network in ONNX Runtime on one thread."""
     with TemporaryDirectory() as place, warnings.catch_warnings():
         path = Path(place) / "network.onnx"
-        warnings.simplefilter(
-            "ignore"
-        )  # the exporter without dynamo takes seconds, not a minute, and says that it is old
+        # the exporter without dynamo takes seconds, not a minute, and says that it is old
+        warnings.simplefilter("ignore")
         torch.onnx.export(net, (torch.from_numpy(x),), path, opset_version=OPSET, dynamo=False)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1

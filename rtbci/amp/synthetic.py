@@ -203,6 +203,11 @@ class SyntheticAmp:
         """Samples handed out so far."""
         return self._n_made - len(self._left)
 
+    @property
+    def n_made(self) -> int:
+        """Samples made so far, of which some may not be handed out yet: what the user is told is done from the next one on."""
+        return self._n_made
+
     def set_state(self, state: str) -> None:
         """Let the user do one of `states`, from the next block on; a marker goes with it.
 

@@ -173,16 +173,16 @@ def _head_features(
     if entry.kind == "tangent":
         return _tangent(TangentProbe.from_tensors(tensors), profile, entry, signal, ends)
     if entry.kind == "cca":
-        return np.stack([packed(products_of(profile, entry, signal[:end])) for end in ends])
+        return np.stack([packed(_products(profile, entry, signal[:end])) for end in ends])
     if entry.kind == "power":
         return np.stack([window_features(profile, entry, signal[:end]) for end in ends])
     assert session is not None  # checked by check_heads
     return _encoder(ConvProbe.from_tensors(tensors), profile, entry, session, signal, ends)
 
 
-def products_of(profile: Profile, entry: BranchEntry, signal: FloatArray) -> WindowProducts:
+def _products(profile: Profile, entry: BranchEntry, signal: FloatArray) -> WindowProducts:
     """Products of the last windows of a signal, for a branch that reads flicker."""
-    branch = cca_branch_of(profile, entry, CcaProbe(profile.tensors(entry.name)["weight"]))
+    branch = cca_branch_of(profile, entry, CcaProbe.from_tensors(profile.tensors(entry.name)))
     branch.push_signal(signal)
     return branch.windows()
 

@@ -17,7 +17,7 @@ from rtbci.probe.cca import CcaProbe
 from rtbci.probe.open_branches import cca_branch_of
 from rtbci.probe.profile import BranchEntry, Profile
 from rtbci.probe.reference_products import WindowProducts
-from rtbci.probe.trca import EVIDENCE, TrcaProbe, own_evidence, template_evidence, turned
+from rtbci.probe.trca import CCA, N_KINDS, OWN, TEMPLATE, TrcaProbe, own_evidence, template_evidence, turned
 from rtbci.stages.stage import FloatArray
 
 __all__ = ["FittedFlicker", "FlickerUser", "flicker_candidates"]
@@ -28,7 +28,6 @@ LEAN_PRECISION = 4.0
 """Inverse variance of the prior on what is added to a target's logit."""
 SHIFT_PRECISION = 0.1
 """And on what is added to all of them: how far above the idle class, where that was asked for."""
-CCA, OWN, TEMPLATE = range(len(EVIDENCE))
 
 
 def flicker_candidates(population: Profile) -> list[Candidate]:
@@ -53,7 +52,7 @@ class FlickerUser:
     population : Profile
         Of one branch of kind cca.
     kinds : tuple of int
-        Which of `rtbci.probe.trca.EVIDENCE` are used; with templates the flicker's phase must be known in every trial.
+        Which kinds of evidence of `rtbci.probe.trca` are used; with templates the flicker's phase must be known in every trial.
     name, evidence
         See `Candidate`.
 
@@ -80,11 +79,10 @@ class FlickerUser:
         ValueError
             When no trial is of a target, or the phase is needed and not known.
         """
-        locked = TEMPLATE in self.kinds
         learnt = self.learn(trials)
         crossed = self._crossed(trials)
         free, free_lean = self._weigh(trials, crossed, (CCA, OWN))
-        scales, lean = self._weigh(trials, crossed, self.kinds) if locked else (free, free_lean)
+        scales, lean = self._weigh(trials, crossed, self.kinds) if self.needs_phase else (free, free_lean)
         probe = TrcaProbe(
             self.weight, learnt.filters, learnt.template, self.omega, scales, free, lean, free_lean
         )
@@ -96,7 +94,7 @@ class FlickerUser:
         mine = [
             (targets.index(one.i_class), self.read(one)[1]) for one in trials if one.i_class in self.targets
         ]
-        return learn(mine, with_phase=TEMPLATE in self.kinds)
+        return learn(mine, with_phase=self.needs_phase)
 
     def read(self, trial: TrialFeatures) -> tuple[list[WindowProducts], Answer]:
         """Products of a trial's windows, and what they have in common; kept, for every fold needs them again."""
@@ -108,14 +106,24 @@ class FlickerUser:
         return self._known[trial.i_trial]
 
     @property
+    def needs_phase(self) -> bool:
+        """Whether it has templates."""
+        return TEMPLATE in self.kinds
+
+    @property
     def entry(self) -> BranchEntry:
         """The population's branch."""
         return self.population.branches[0]
 
     @property
+    def cca(self) -> CcaProbe:
+        """The population's."""
+        return CcaProbe.from_tensors(self.population.tensors(self.entry.name))
+
+    @property
     def weight(self) -> FloatArray:
         """Of squared correlations, shape (n_lengths, n_bands)."""
-        return np.asarray(self.population.tensors(self.entry.name)["weight"], dtype=np.float64)
+        return self.cca.weight
 
     @property
     def targets(self) -> Labels:
@@ -130,7 +138,7 @@ class FlickerUser:
 
     @property
     def _roots(self) -> FloatArray:
-        return cca_branch_of(self.population, self.entry, CcaProbe(self.weight)).roots
+        return cca_branch_of(self.population, self.entry, self.cca).roots
 
     def _crossed(self, trials: Sequence[TrialFeatures]) -> list[FloatArray]:
         """Evidence in each trial's windows, (n_windows, n_kinds, n_targets), by what was learnt of the other folds.
@@ -156,10 +164,10 @@ class FlickerUser:
     def _evidence(self, trial: TrialFeatures, i_window: int, learnt: Learnt) -> FloatArray:
         """Of one window, weighted over lengths and bands, (n_kinds, n_targets)."""
         products, seconds = self.read(trial)[0][i_window], float(trial.flicker_s[i_window])
-        found = np.zeros((len(EVIDENCE), len(self.targets)))
-        found[CCA] = CcaProbe(self.weight).scores(products)
+        found = np.zeros((N_KINDS, len(self.targets)))
+        found[CCA] = self.cca.scores(products)
         found[OWN] = np.einsum("lb,lbf->f", self.weight, own_evidence(products, learnt.filters))
-        if TEMPLATE in self.kinds and np.isfinite(seconds):
+        if self.needs_phase and np.isfinite(seconds):
             template = turned(learnt.template, self.omega, seconds)
             agreed = template_evidence(products, learnt.filters, template)
             found[TEMPLATE] = np.einsum("lb,lbf->f", self.weight, agreed)
@@ -174,10 +182,10 @@ class FlickerUser:
         # In the mean over everything targets stay as far below the idle class as correlations are.
         usual = evidence.mean(axis=(0, 2))
         start[:, self.targets] += usual[CCA]
-        at_first = np.zeros(len(EVIDENCE))
+        at_first = np.zeros(N_KINDS)
         at_first[CCA if CCA in kinds else TEMPLATE] = 1.0
         if not self._has_trials(trials, 2):  # evidence by templates of the trial itself says too much
-            return at_first, usual[CCA] - at_first @ usual * np.ones(len(self.targets))
+            return at_first, np.full(len(self.targets), usual[CCA] - at_first @ usual)
         slopes = _slopes(evidence - usual[:, np.newaxis], start.shape[1], self.targets)
         temperature = self.population.temperature
         scales, lean = _fit_scales(
@@ -205,7 +213,7 @@ class FittedFlicker:
         """See `Fitted.logits`; recentred as the population's are, where its correlations are used."""
         one = self.candidate
         windows, _ = one.read(trial)
-        cca = np.stack([CcaProbe(one.weight).scores(products) for products in windows])
+        cca = np.stack([one.cca.scores(products) for products in windows])
         found = one.start([trial], cca, uses_cca=CCA in one.kinds)
         for row, products, seconds in zip(found, windows, trial.flicker_s, strict=True):
             row[one.targets] += self.probe.scores(products, float(seconds))

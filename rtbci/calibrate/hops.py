@@ -15,7 +15,7 @@ from rtbci.errors import FileFormatError
 from rtbci.evaluate.online import Span
 from rtbci.evaluate.scoring import span_probs
 from rtbci.evaluate.trials import Trial
-from rtbci.probe.branches import Follows
+from rtbci.probe.branches import follow_flicker
 from rtbci.probe.flicker_clock import FLICKER_AT, HOLD_S, FlickerClock, steady_time
 from rtbci.probe.profile import Profile
 from rtbci.runtime.decoder import Decoder
@@ -201,9 +201,7 @@ def _decoded(
     """Fused logits at each hop, as the running decoder gives them; NaN until a window is full."""
     prepared, centring = decoder.prepare(profile), decoder.new_centring()
     nothing = np.full(len(decoder.classes), np.nan)
-    for branch in prepared.branches:
-        if isinstance(branch, Follows):
-            branch.follow(clock)
+    follow_flicker(prepared.branches, clock)
     for hop, t_hop in zip(hops, t_newest.tolist(), strict=True):
         clock.hop(t_hop)
         for branch in prepared.branches:

@@ -174,7 +174,7 @@ def read_protocol(recipe: ParadigmRecipe, path: Path | None = None) -> ProtocolS
             return _plain_protocol(recipe)
         rest = recipe.value is not None and recipe.value.baseline is not None
         without = (
-            f"; what it needs is the user at rest: rtbci feedback baseline --paradigm {recipe.name}"
+            f"; what it needs is the user at rest: rtbci feedback baseline --paradigm {recipe.option}"
             if rest
             else ""
         )

@@ -43,8 +43,8 @@ PATTERN = "trial-*.safetensors"
 MAY_CHANGE = ("stream", "source_id")
 """Many an amplifier's program gives its stream another name or id each time that it is started."""
 ARRAYS = ("signal", "t_newest", "branch_logits", "logits", "raw_uv", "t_raw")
-LATER = ("flicker_s",)
-"""Arrays that files of an earlier rtbci lack; written where there is something in them."""
+OPTIONAL = ("flicker_s",)
+"""Arrays that are written where there is something in them."""
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -221,7 +221,7 @@ class TrialStore:
         Path
             Its file.
         """
-        names = [*ARRAYS, *(name for name in LATER if np.isfinite(getattr(trial, name)).any())]
+        names = [*ARRAYS, *(name for name in OPTIONAL if np.isfinite(getattr(trial, name)).any())]
         arrays = {name: np.ascontiguousarray(getattr(trial, name)) for name in names}
         header = _Header(
             i_trial=trial.i_trial,
@@ -282,7 +282,7 @@ def _read(path: Path) -> CalibrationTrial:
     try:
         with safe_open(str(path), framework="numpy") as file:
             text = (file.metadata() or {}).get("rtbci", "")
-            names = [*ARRAYS, *(name for name in LATER if name in file.keys())]  # noqa: SIM118  no mapping
+            names = [*ARRAYS, *(name for name in OPTIONAL if name in file.keys())]  # noqa: SIM118  no mapping
             arrays: dict[str, Any] = {name: file.get_tensor(name) for name in names}
         header = msgspec.json.decode(text, type=_Header)
         if header.schema_version != TRIAL_SCHEMA or _sha256(header, arrays) != header.sha256:
@@ -304,7 +304,7 @@ def _read(path: Path) -> CalibrationTrial:
 def _sha256(header: _Header, arrays: Mapping[str, np.ndarray[Any, Any]]) -> str:
     """Of everything that a trial's file says: cue and verdict as well as numbers."""
     digest = hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(header, sha256="")))
-    for name in (name for name in (*ARRAYS, *LATER) if name in arrays):
+    for name in (name for name in (*ARRAYS, *OPTIONAL) if name in arrays):
         digest.update(f"{name} {arrays[name].dtype.str} {arrays[name].shape}".encode())
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
     return digest.hexdigest()

@@ -1,6 +1,5 @@
 """What calibrations have in common, live or from recordings: decoder, store, the end."""
 
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -132,7 +131,7 @@ class Calibration:
     @property
     def resume_command(self) -> str:
         """What goes on with this calibration."""
-        return f"rtbci calibrate --paradigm {shlex.quote(self.config.paradigm)} --user {self.config.user} --resume"
+        return f"rtbci calibrate --paradigm {self.recipe.option} --user {self.config.user} --resume"
 
     def say(self, line: str) -> None:
         """Print a line as it is."""
@@ -295,7 +294,7 @@ class Calibration:
         if is_kept:
             result = keep(result)
         place = self.request.report or (result.folder or folder) / "report.html"
-        say_result(self.console, result, place, self.config.paradigm)
+        say_result(self.console, result, place, self.recipe.option)
         with self.console.status("drawing the report ..."):
             write_report(place, result.record, collected.trials, self.recipe)
         if not is_kept:

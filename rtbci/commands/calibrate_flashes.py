@@ -1,6 +1,5 @@
 """`rtbci calibrate` where items flash: cued items from recordings, or from the markers of whoever shows the flashes."""
 
-import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -76,7 +75,7 @@ def calibrate_flashes(config: RunConfig, request: Request, recipe: ParadigmRecip
         release()
     console.print(f"profile      generation {int(folder.name)} in {folder}", highlight=False, soft_wrap=True)
     console.print(
-        f"next         rtbci run --paradigm {shlex.quote(config.paradigm)} --user {config.user}",
+        f"next         rtbci run --paradigm {recipe.option} --user {config.user}",
         highlight=False,
     )
     return folder

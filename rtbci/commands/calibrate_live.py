@@ -210,9 +210,7 @@ class LiveCalibration(Calibration):
             from rtbci.calibrate.page.cue_page import CuePage
 
             page = CuePage(schedule, f"Calibration of {self.config.user}", say=self.say)
-            self.console.print(f"cues: {page.url}", highlight=False, soft_wrap=True)
-            if self.request.browser:
-                _open_browser(page.url)
+            self._tell_address("cues", page.url)
             return page
         from rtbci.calibrate.terminal import TerminalPresenter
 
@@ -225,10 +223,14 @@ class LiveCalibration(Calibration):
         from rtbci.flicker.page.flicker_page import open_page
 
         page = open_page(self.recipe, f"Calibration of {self.config.user}")
-        self.console.print(f"flicker: {page.url}", highlight=False, soft_wrap=True)
-        if self.request.browser:
-            _open_browser(page.url)
+        self._tell_address("flicker", page.url)
         return FlickerCues(page, schedule, markers, self.say)
+
+    def _tell_address(self, what: str, url: str) -> None:
+        """Where a page is, and open it there."""
+        self.console.print(f"{what}: {url}", highlight=False, soft_wrap=True)
+        if self.request.browser:
+            _open_browser(url)
 
     def _say_of_stream(self, line: str, is_there: bool) -> None:
         """Loss and return of the stream, in its thread: for the terminal, and for whoever looks at the cues."""

@@ -1,6 +1,5 @@
 """What `rtbci calibrate` says at its end."""
 
-import shlex
 from pathlib import Path
 
 from rich.console import Console
@@ -11,8 +10,8 @@ from rtbci.calibrate.finish import Result
 __all__ = ["say_result"]
 
 
-def say_result(console: Console, result: Result, report: Path, paradigm: str = "") -> None:
-    """Print what a calibration led to, where its report is, and how to go on with `paradigm`, as the user called it."""
+def say_result(console: Console, result: Result, report: Path, option: str) -> None:
+    """Print what a calibration led to, where its report is, and how to go on, by what `ParadigmRecipe.option` gives."""
     record = result.record
     n_used = sum(one.accepted for one in record.trials)
     console.rule("calibration")
@@ -53,7 +52,7 @@ def say_result(console: Console, result: Result, report: Path, paradigm: str = "
             f"profile      generation {record.generation} in {result.folder}", highlight=False, soft_wrap=True
         )
         console.print(
-            f"next         rtbci run --paradigm {shlex.quote(paradigm or record.paradigm)} --user {record.user}",
+            f"next         rtbci run --paradigm {option} --user {record.user}",
             highlight=False,
             soft_wrap=True,
         )

@@ -1,6 +1,5 @@
 """`rtbci demo`: the main job without hardware, in one terminal."""
 
-import shlex
 from collections import deque
 from contextlib import ExitStack
 
@@ -100,7 +99,7 @@ def demo(
         _say_value(console, values, value)
     else:
         _say_trials(console, score)
-    _say(console, report, board, decoder.recipe.name, is_hands=amp.states == STATES)
+    _say(console, report, board, recipe.option, is_hands=amp.states == STATES)
     return score
 
 
@@ -154,8 +153,7 @@ def _say_trials(console: Console, score: Score) -> None:
         console.print("trials       none complete yet: run longer, --seconds 60", highlight=False)
 
 
-def _say(console: Console, report: Report, board: DemoBoard, paradigm: str, is_hands: bool) -> None:
+def _say(console: Console, report: Report, board: DemoBoard, option: str, is_hands: bool) -> None:
     say_run(console, report, board.latency)
-    named = f"--paradigm {shlex.quote(paradigm)}"
-    amp = "rtbci amp" if is_hands else f"rtbci amp {named}"
-    console.print(f"next         {amp}  |  rtbci run {named}  |  rtbci listen", highlight=False)
+    amp = "rtbci amp" if is_hands else f"rtbci amp --paradigm {option}"
+    console.print(f"next         {amp}  |  rtbci run --paradigm {option}  |  rtbci listen", highlight=False)

@@ -1,6 +1,5 @@
 """`rtbci feedback baseline`: a rest, measured and kept."""
 
-import shlex
 import threading
 from contextlib import ExitStack
 
@@ -94,7 +93,7 @@ def measure(config: RunConfig, console: Console) -> None:
     folder = write_generation(profiles_root(recipe.name), kept)
     teller_of(console)(
         f"kept in {folder}: windows at rest spread by {entry.spread:.2f} log odds; "
-        f"rtbci run --paradigm {shlex.quote(config.paradigm)} --user {config.user} begins with it"
+        f"rtbci run --paradigm {recipe.option} --user {config.user} begins with it"
     )
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from rtbci.calibrate.record import CalibrationRecord, CandidateScore
 from rtbci.commands.profile_output import table_of
-from rtbci.probe.profile import Accuracy, Profile
+from rtbci.probe.profile import Profile
 from rtbci.runtime.profile_list import KeptGeneration, same_as
 from rtbci.runtime.profiles import generation_name
 
@@ -40,7 +40,7 @@ def generation_row(paradigm: str, one: KeptGeneration, kept: list[KeptGeneration
         name,
         profile.created[:16].replace("T", " "),
         str(profile.n_trials),
-        _accuracy(profile.accuracy),
+        "not measured" if profile.accuracy is None else profile.accuracy.interval,
         ", ".join(notes),
     )
 
@@ -105,7 +105,7 @@ def profile_lines(folder: Path, profile: Profile, reason: str) -> list[tuple[str
         ),
         ("paradigm", f"{profile.paradigm}: {', '.join(profile.classes)}"),
         ("created", profile.created or "not stated"),
-        ("accuracy", _accuracy(profile.accuracy) if profile.accuracy is None else profile.accuracy.in_words),
+        ("accuracy", "not measured" if profile.accuracy is None else profile.accuracy.in_words),
         ("trials", str(profile.n_trials)),
         ("montage", _montage(profile)),
         ("chain", f"{profile.chain_hash[:12]}, {profile.rate_hz:g} Hz, windows of {_window(profile)}"),
@@ -134,12 +134,6 @@ def _candidate(one: CandidateScore) -> tuple[str, ...]:
     against = "" if one.difference is None else f"{one.difference:+.1f}"
     against += "" if one.p is None else f" (p = {one.p:.2g})"
     return one.name, accuracy, loss, against, ", ".join(filter(None, ("chosen" * one.chosen, one.note)))
-
-
-def _accuracy(accuracy: Accuracy | None) -> str:
-    if accuracy is None:
-        return "not measured"
-    return f"{accuracy.mean:.1f} % [{accuracy.low:.1f}, {accuracy.high:.1f}]"
 
 
 def _montage(profile: Profile) -> str:

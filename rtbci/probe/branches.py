@@ -22,7 +22,16 @@ from rtbci.probe.window_head import WindowHead, finite
 from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.stage import FloatArray, check_chunk
 
-__all__ = ["Branch", "EncoderBranch", "Follows", "Lasting", "Refusing", "WindowBranch", "begin_again"]
+__all__ = [
+    "Branch",
+    "EncoderBranch",
+    "Following",
+    "Lasting",
+    "Refusing",
+    "WindowBranch",
+    "begin_again",
+    "follow_flicker",
+]
 
 MIN_PROB = 1e-12
 """Below this a probability counts as this, so that its logarithm is finite."""
@@ -120,7 +129,7 @@ class Refusing(Protocol):
 
 
 @runtime_checkable
-class Follows(Protocol):
+class Following(Protocol):
     """A branch that reads what happens beside the signal: the phase of the flicker."""
 
     reads_phase: bool
@@ -135,6 +144,13 @@ class Follows(Protocol):
         Of the target that agrees best; None where the phase is not known.
         """
         ...
+
+
+def follow_flicker(branches: Sequence[Branch], clock: FlickerClock) -> None:
+    """Give branches that read the flicker's phase a clock that is told of every hop and marker."""
+    for branch in branches:
+        if isinstance(branch, Following):
+            branch.follow(clock)
 
 
 def begin_again(branches: Sequence[Branch], *, is_gap: bool) -> None:

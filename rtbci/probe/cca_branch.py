@@ -109,7 +109,7 @@ class CcaBranch:
         return logits
 
     def agreement(self, shifts_s: FloatArray) -> FloatArray | None:
-        """See `rtbci.probe.branches.Follows.agreement`."""
+        """See `rtbci.probe.branches.Following.agreement`."""
         elapsed_s = math.nan if self._clock is None else self._clock.elapsed_s
         if not isinstance(self._probe, TrcaProbe) or math.isnan(elapsed_s) or not self._products.filled:
             return None
@@ -118,7 +118,7 @@ class CcaBranch:
     def _scores(self, products: WindowProducts) -> FloatArray:
         if not isinstance(self._probe, TrcaProbe):
             return self._probe.scores(products)
-        elapsed_s = self._clock.elapsed_s if self._clock is not None and self.reads_phase else math.nan
+        elapsed_s = math.nan if self._clock is None else self._clock.elapsed_s
         return self._probe.scores(products, elapsed_s)
 
     def logits_of(self, window: FloatArray) -> FloatArray:

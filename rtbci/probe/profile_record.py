@@ -98,9 +98,14 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     what: str
 
     @property
+    def interval(self) -> str:
+        """Mean and interval, in words."""
+        return f"{self.mean:.1f} % [{self.low:.1f}, {self.high:.1f}]"
+
+    @property
     def in_words(self) -> str:
         """Mean and interval, what was measured, and of how many."""
-        return f"{self.mean:.1f} % [{self.low:.1f}, {self.high:.1f}], {self.what}, n = {self.n}"
+        return f"{self.interval}, {self.what}, n = {self.n}"
 
 
 class DecisionEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,10 +11,21 @@ from rtbci.probe.cca import FLAT_UV2, CcaProbe
 from rtbci.probe.reference_products import WindowProducts
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["EVIDENCE", "TrcaProbe", "answers", "own_evidence", "template_evidence", "turned"]
+__all__ = [
+    "CCA",
+    "N_KINDS",
+    "OWN",
+    "TEMPLATE",
+    "TrcaProbe",
+    "answers",
+    "own_evidence",
+    "template_evidence",
+    "turned",
+]
 
-EVIDENCE = ("cca", "own filters", "template")
-"""What there is to go by, in the order of the scales; the last needs the flicker's phase."""
+N_KINDS = 3
+CCA, OWN, TEMPLATE = range(N_KINDS)
+"""Kinds of evidence, in the order of the scales: correlations, own filters, templates, which need the flicker's phase."""
 
 
 class TrcaProbe:
@@ -31,7 +42,7 @@ class TrcaProbe:
     omega : array_like, shape (n_frequencies, n_harmonics)
         Radians a second of each.
     locked, free : array_like, shape (3,)
-        Scale of each kind of `EVIDENCE` where the phase is known, and where it is not (the last is not read then).
+        Scale of each kind of evidence where the phase is known, and where it is not (the last is not read then).
     locked_lean, free_lean : array_like, shape (n_frequencies,)
         Added to the logits, likewise.
 
@@ -73,8 +84,8 @@ class TrcaProbe:
         n_channels = self.filters.shape[-1] if self.filters.ndim == 3 else 0
         wanted = {
             "template": (self.n_bands, n_frequencies, n_channels, 2 * n_harmonics),
-            "locked": (len(EVIDENCE),),
-            "free": (len(EVIDENCE),),
+            "locked": (N_KINDS,),
+            "free": (N_KINDS,),
             "locked_lean": (n_frequencies,),
             "free_lean": (n_frequencies,),
         }
@@ -103,7 +114,7 @@ class TrcaProbe:
     @property
     def reads_phase(self) -> bool:
         """Whether it has templates that count."""
-        return bool(self.locked[2] and self.template.any())
+        return bool(self.locked[TEMPLATE] and self.template.any())
 
     def scores(self, products: WindowProducts, elapsed_s: float = math.nan) -> FloatArray:
         """Weighted sum of the evidence for each frequency, shape (n_frequencies,).
@@ -117,14 +128,14 @@ class TrcaProbe:
         is_locked = self.reads_phase and math.isfinite(elapsed_s)
         scales, lean = (self.locked, self.locked_lean) if is_locked else (self.free, self.free_lean)
         total = lean.copy()
-        if scales[0]:
-            total += scales[0] * self._cca.scores(products)
-        if scales[1]:
-            total += scales[1] * np.einsum("lb,lbf->f", self.weight, own_evidence(products, self.filters))
+        if scales[CCA]:
+            total += scales[CCA] * self._cca.scores(products)
+        if scales[OWN]:
+            total += scales[OWN] * np.einsum("lb,lbf->f", self.weight, own_evidence(products, self.filters))
         if is_locked:
             template = turned(self.template, self.omega, elapsed_s)
             found = template_evidence(products, self.filters, template)
-            total += scales[2] * np.einsum("lb,lbf->f", self.weight, found)
+            total += scales[TEMPLATE] * np.einsum("lb,lbf->f", self.weight, found)
         return total
 
     def agreement(self, products: WindowProducts, elapsed_s: float, shifts_s: FloatArray) -> FloatArray:

@@ -223,9 +223,8 @@ def _spread(signal: StreamData, info: StreamInfo, record: SessionRecord | None) 
     spread = np.empty((len(columns), n_places))
     for k, start in enumerate(starts.tolist()):
         look_uv = signal.values[start : start + n_look, columns].astype(np.float64) * gains
-        spread[:, k] = spread_uv(
-            np.where(np.isfinite(look_uv), look_uv, np.nan)
-        )  # infinite ones warn in every sum
+        look_uv[~np.isfinite(look_uv)] = np.nan  # infinite ones warn in every sum
+        spread[:, k] = spread_uv(look_uv)
     labels = tuple(canonical_label(info.labels[i]) for i in columns)
     return SpreadMap(labels, np.asarray(signal.t_s[starts]), spread)
 

@@ -47,8 +47,8 @@ TICK_LATE_S = 0.15
 STATUS_S = 1.0
 LISTENERS_S = 0.1
 RETRY_S = 0.25
-GIVE_BACK_S = 1.0
-"""After this much of a window that has to fill again, memory that the gap took is given back."""
+GIVE_BACK_S = 15.0
+"""So often memory is given back that a gap, a burst or a connection took for a moment."""
 
 
 class LiveRun:
@@ -119,7 +119,7 @@ class LiveRun:
             clock,
         )
         self._change = change
-        self._t_give_back = np.inf
+        self._t_give_back = -np.inf
         self._info: StreamInfo | None = None
         self._state_sent = ""
         self._t_status = self._t_listeners = self._t_ticked = self._t_not_finite = -np.inf
@@ -180,7 +180,7 @@ class LiveRun:
             acquisition.wait(POLL_S)  # for what stopped the thread; the samples go to `_receive`
             self._swaps.prepare()
             if self._clock() >= self._t_give_back:
-                self._t_give_back = np.inf
+                self._t_give_back = self._clock() + GIVE_BACK_S
                 give_back()
             with self._lock:
                 t_now = self._clock()
@@ -214,7 +214,7 @@ class LiveRun:
     def _connect(self, info: StreamInfo) -> None:
         """Get the decoder ready for a stream, new or come back."""
         t_now = self._clock()
-        self._is_connected, self._t_give_back = True, t_now + GIVE_BACK_S
+        self._is_connected = True
         came_back = self._info is not None
         usual = self._decoder.pipeline.baseline if came_back else None
         channel_map = self._decoder.open(info, self._config.stream.unit)
@@ -315,7 +315,6 @@ class LiveRun:
     def _start_anew(self, kind: str, t_lsl: float, data: Mapping[str, Scalar]) -> None:
         self._decoder.restart()
         self._watch.restarted()
-        self._t_give_back = self._clock() + GIVE_BACK_S
         self._tell_lost()
         # A loose electrode can do it many times a second: told once a second, with the count so far.
         if kind != "not_finite" or t_lsl - self._t_not_finite >= STATUS_S:

@@ -13,7 +13,7 @@ from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
 from rtbci.probe.adapt import Adaptation
 from rtbci.probe.baseline import Baseline
-from rtbci.probe.branches import Branch, Follows, Refusing, begin_again
+from rtbci.probe.branches import Branch, Following, Refusing, begin_again, follow_flicker
 from rtbci.probe.flicker_clock import FlickerClock
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
@@ -98,7 +98,7 @@ class Pipeline:
         self._stretch = object()  # another one after every break
         self._marked = self._marker_windows() if grid.marker_policy else None
         self._flicker = FlickerClock(grid.length // grid.hop, grid.hop / self.rate_out_hz)
-        self._follow()
+        follow_flicker(self.branches, self._flicker)
         self._n_hop = 0  # samples in self._hop
         self._n_out = 0  # samples at the decoder's rate since the last reset
         self._spent = [0.0, 0.0, 0.0]
@@ -170,13 +170,13 @@ class Pipeline:
     @property
     def knows_phase(self) -> bool | None:
         """Whether the flicker's phase is known at the newest hop; None where no branch reads it."""
-        if not any(isinstance(one, Follows) and one.reads_phase for one in self.branches):
+        if not any(isinstance(one, Following) and one.reads_phase for one in self.branches):
             return None
         return not math.isnan(self._flicker.elapsed_s)
 
     def phase_agreement(self, shifts_s: FloatArray) -> FloatArray | None:
-        """See `rtbci.probe.branches.Follows.agreement`; None where no branch reads the phase."""
-        found = (one for one in self.branches if isinstance(one, Follows) and one.reads_phase)
+        """See `rtbci.probe.branches.Following.agreement`; None where no branch reads the phase."""
+        found = (one for one in self.branches if isinstance(one, Following) and one.reads_phase)
         one = next(found, None)
         return None if one is None else one.agreement(shifts_s)
 
@@ -257,7 +257,7 @@ class Pipeline:
         """
         self.warm(successor)
         self.branches, self._fusion = tuple(successor.branches), successor.fusion
-        self._follow()
+        follow_flicker(self.branches, self._flicker)
         if isinstance(self._recentre, Baseline):
             self._recentre.begin(successor.baseline)
         elif self._recentre is not None:
@@ -266,11 +266,6 @@ class Pipeline:
     def swap(self, branches: Sequence[Branch], fusion: Fusion) -> None:
         """`exchange` at once: a burst of one window's hops, about 20 ms for motor imagery."""
         self.exchange(Successor(branches, fusion))
-
-    def _follow(self) -> None:
-        for branch in self.branches:
-            if isinstance(branch, Follows):
-                branch.follow(self._flicker)
 
     def _marker_windows(self) -> MarkerWindows:
         t_min_s, n_channels = self.grid.t_min_s, self._chain.n_channels_out

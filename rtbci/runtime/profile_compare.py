@@ -128,9 +128,7 @@ def _decision(profile: Profile) -> str:
 
 
 def _accuracy(accuracy: Accuracy | None) -> str:
-    if accuracy is None:
-        return "not measured"
-    return f"{accuracy.mean:.1f} % [{accuracy.low:.1f}, {accuracy.high:.1f}]"
+    return "not measured" if accuracy is None else accuracy.interval
 
 
 def _overlap(a: Profile, b: Profile) -> str:

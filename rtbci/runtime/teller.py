@@ -85,9 +85,7 @@ class Teller:
             return
         quality = self.quality.quality if self.quality else Quality(score=1.0)
         clean = 0.0 if estimate.is_refused else estimate.clean
-        if (
-            clean < 1.0
-        ):  # whatever the electrodes: the guard's word is below MIN_QUALITY, and so is a branch's
+        if clean < 1.0:  # whatever the electrodes: guard and branches say less than MIN_QUALITY
             score = min(quality.score, MIN_QUALITY * clean)
             quality = Quality(score=score, bad_channels=quality.bad_channels)
         decision, why = verdict.decision, self._why(verdict, quality)

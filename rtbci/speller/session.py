@@ -180,9 +180,7 @@ class Session:
             raise
         if stop.is_set():
             return
-        self._conclude(
-            Letter(wanted, chosen, n_flashes, self._clock() - t_first), NOBODY if nobody else UNDECIDED
-        )
+        self._conclude(Letter(wanted, chosen, n_flashes, self._clock() - t_first), nobody=nobody)
         self._wait(plan.pause_s, stop)
 
     def _flash(self, t_begin: float, generation: int, stop: threading.Event) -> tuple[str | None, int, float]:
@@ -223,16 +221,16 @@ class Session:
     def _decided(self, t_begin: float) -> str | None:
         return None if self._decisions is None else self._decisions.newest(t_begin)
 
-    def _conclude(self, letter: Letter, why_none: str) -> None:
+    def _conclude(self, letter: Letter, *, nobody: bool) -> None:
         self.score.add(letter)
         if self._decisions is None:
             self._page.show("grid")
             self.text = self.text if letter.wanted is None else written(self.text, letter.wanted)
             self._page.write(self.text, self._wanted_text)
             return
-        note = self.score.words()
+        note, why_none = self.score.words(), NOBODY if nobody else UNDECIDED
         if letter.chosen is None:
-            self._page.show("nobody" if why_none == NOBODY else "unsure")
+            self._page.show("nobody" if nobody else "unsure")
             note = f"{why_none}; {note}"
         else:
             self._page.show("chosen", letter.chosen)

@@ -39,11 +39,9 @@ class LearntCovariance:
         """Of what was learnt, shape (n_channels, n_channels), in the square of the signal's unit; None while that is little."""
         return None if self._n < LEAST_S * self._rate_hz else self._sum / self._weight
 
-    def expect(self, covariance: FloatArray | None) -> None:
-        """Begin anew with what is known of these electrodes, which counts like a `TIME_CONSTANT_S` of signal; None: with nothing."""
-        self._n_start = 0 if covariance is None else round(TIME_CONSTANT_S * self._rate_hz)
-        if covariance is not None:
-            self._start = covariance
+    def expect(self, covariance: FloatArray) -> None:
+        """Begin anew with what is known of these electrodes, which counts like a `TIME_CONSTANT_S` of signal."""
+        self._start, self._n_start = covariance, round(TIME_CONSTANT_S * self._rate_hz)
         self.reset()
 
     def push(self, block: FloatArray) -> None:

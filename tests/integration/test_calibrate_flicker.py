@@ -131,6 +131,7 @@ def test_who_sees_the_flicker_is_calibrated_and_decoded_at_its_phase(
         if found is not None:
             with shown(found[1]) as steps:
                 over.wait(PATIENCE_S)
+                wait_for(lambda: "done" in steps, "the end", 30.0)
             seen.extend(steps)
 
     with RtbciProcess(["amp", "--paradigm", paradigm, "--name", name, "--follow", cues]) as amp:

@@ -71,7 +71,8 @@ def test_the_page_is_told_the_targets_and_markers_have_the_time_of_frames(page: 
         session.join(10.0)
     assert orders[0]["targets"] == [{"name": "slow", "hz": 10.0}, {"name": "fast", "hz": 15.0}]
     assert (orders[0]["waveform"], orders[0]["refresh_hz"]) == ("sine", 60.0)
-    assert [order["step"] for order in orders[1:]] == ["flicker", "done"]
+    steps = [order["step"] for order in orders[1:]]  # on a slow computer frames are counted between
+    assert [step for step in steps if step != "count"] == ["flicker", "done"]
     ((text, t_on),) = markers.sent
     assert text == "flicker_on"
     assert before < t_on < after + 0.03

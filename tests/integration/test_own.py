@@ -115,7 +115,7 @@ def test_a_paradigm_of_ones_own_is_calibrated_judged_and_run(
 def test_without_a_profile_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(
         ProfileError,
-        match=r"need one for its heads; calibrate first \(rtbci calibrate --paradigm \S*/hands_rest\)",
+        match=r"need one for its heads; calibrate first \(rtbci calibrate --paradigm \S*/hands_rest; rtbci amp",
     ):
         Decoder(str(EXAMPLES / "hands_rest"))
 

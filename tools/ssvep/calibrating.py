@@ -57,7 +57,7 @@ class Cued(NamedTuple):
 def main() -> None:
     """Judge, and print the table."""
     options = _options()
-    recipe = with_markers(read_paradigm("ssvep"), [f"{options.rest}=idle", "idle=idle"])
+    recipe = with_markers(read_paradigm("ssvep"), [f"{options.rest}=idle"])
     if options.synthetic:
         print(
             table(
@@ -186,7 +186,7 @@ def _at_most(trials: Sequence[TrialFeatures], k: int) -> list[TrialFeatures]:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Judge calibrations of SSVEP without the flicker's phase.")
+    parser = argparse.ArgumentParser(description="Judge calibrations of SSVEP.")
     parser.add_argument("--data", type=Path, default=Path("../shared/data/ssvep-exo"))
     parser.add_argument("--rest", default="1", help="marker of a trial in which nothing is looked at")
     parser.add_argument("--folds", type=Path, default=Path("build/ssvep/folds"))

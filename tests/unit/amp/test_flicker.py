@@ -92,12 +92,11 @@ def test_without_flicker_nothing_changes() -> None:
 def test_the_answer_follows_a_flicker_that_is_told_of() -> None:
     n = round(4 * RATE_HZ)
     tested, late = answer(), slice(round(2 * RATE_HZ), None)
-    starts = (n, 2 * n + 13)  # the second restarts at no whole period
     waves = []
-    for first in starts:
+    for first in (n, 2 * n + 13):  # the second begins at no whole period of the first
         made = tested.push(first, n, [Cue(first, "ten")], [Cue(first, "flicker_on")])
         waves.append(made[late, 1])
-        tested.push(first + n, starts[-1] - n - n, [Cue(first + n, "rest")]) if first == n else None
+        tested.push(first + n, 13, [Cue(first + n, "rest")])
     turn = np.exp(-2j * np.pi * 10.0 * np.arange(n)[late] / RATE_HZ)
     first, second = (np.angle((wave * turn).sum()) for wave in waves)
     assert abs(first - second) < 0.02

@@ -14,7 +14,6 @@ from rtbci.calibrate.features import read_trial
 from rtbci.calibrate.fit import UserFit
 from rtbci.calibrate.flicker_user import flicker_candidates
 from rtbci.calibrate.hops import HopLog, read_hops, spans_of
-from rtbci.calibrate.markers import with_markers
 from rtbci.calibrate.offline import calibrate_recordings
 from rtbci.calibrate.recordings import trials_of_recordings
 from rtbci.evaluate.decode import Windows, decode_run
@@ -30,7 +29,7 @@ from tools.ssvep.shifting import advised, delayed
 
 @pytest.fixture(scope="module")
 def recipe() -> ParadigmRecipe:
-    return with_markers(read_paradigm("ssvep"), ["idle=idle"])
+    return read_paradigm("ssvep")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import pytest
 from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.calibrate import fit
 from rtbci.calibrate.candidates import standard_candidates
-from rtbci.calibrate.markers import with_markers
 from rtbci.calibrate.offline import calibrate_recordings
 from rtbci.errors import ProfileError
 from rtbci.probe.blank import BLANK
@@ -30,8 +29,7 @@ def recipe() -> ParadigmRecipe:
     """Hands, feet and rest from a few electrodes, without population."""
     whole = read_paradigm("motor_imagery_4")
     assert whole.population is None
-    few = whole.model_copy(update={"input": InputSettings(channels=CHANNELS)})
-    return with_markers(few, ["rest=rest"])
+    return whole.model_copy(update={"input": InputSettings(channels=CHANNELS)})
 
 
 def recorded(n_per_class: int, seed: int) -> Recording:
@@ -93,5 +91,7 @@ def test_a_user_who_does_nothing_is_told_from_chance_by_no_candidate() -> None:
 
 
 def test_without_a_calibration_it_says_what_to_do() -> None:
-    with pytest.raises(ProfileError, match=r"calibrate first \(rtbci calibrate --paradigm motor_imagery_4\)"):
+    with pytest.raises(
+        ProfileError, match=r"calibrate first \(rtbci calibrate --paradigm motor_imagery_4; rtbci amp"
+    ):
         Decoder("motor_imagery_4")

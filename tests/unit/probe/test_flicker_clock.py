@@ -26,9 +26,8 @@ def test_time_counts_from_the_newest_marker_that_is_not_later() -> None:
     clock = FlickerClock(N_HOPS, HOP_S)
     assert math.isnan(heard(clock, 9.0, N_HOPS))  # nothing was heard
     clock.mark(Marker(10.0, "flicker_on"))
-    clock.mark(
-        Marker(14.0, "flicker_at/4.02")
-    )  # the display is faster than it says; told before its hops come
+    # the display is faster than it says; told before its hops come
+    clock.mark(Marker(14.0, "flicker_at/4.02"))
     assert math.isnan(heard(clock, 10.0, N_HOPS))  # the window begins before the flicker
     assert heard(clock, 11.0, N_HOPS) == pytest.approx(1.875)
     assert heard(clock, 14.0, N_HOPS) == pytest.approx(4.02 + 0.875)
@@ -57,9 +56,8 @@ def test_a_late_stamp_moves_nothing() -> None:
     clock = FlickerClock(N_HOPS, HOP_S)
     clock.mark(Marker(0.0, "flicker_on"))
     assert heard(clock, 1.0, N_HOPS, late_s=0.05) == pytest.approx(1.875)
-    t_hops = (
-        2.0 + np.arange(N_HOPS) * HOP_S + np.tile([0.0, 0.001, 0.002, 0.003], 2)
-    )  # rates that do not divide
+    # rates that do not divide
+    t_hops = 2.0 + np.arange(N_HOPS) * HOP_S + np.tile([0.0, 0.001, 0.002, 0.003], 2)
     for t_hop in t_hops:
         clock.hop(float(t_hop))
     assert clock.elapsed_s == pytest.approx(2.875 + 0.0015)

@@ -36,12 +36,10 @@ def test_a_window_that_begins_anywhere_is_its_template_turned(from_s: float) -> 
     filters = np.random.default_rng(1).standard_normal((1, 3, N_CHANNELS))
     same = turned(template(), OMEGA, from_s)
     found = template_evidence(window(from_s), filters, same)
-    np.testing.assert_allclose(
-        found[:, 0, 1], 1.0, atol=1e-3
-    )  # all lengths; another length fits a little differently
-    off = turned(
-        template(), OMEGA, from_s + 0.5 / 11.5
-    )  # half a period of the fundamental, a whole one of the harmonic
+    # all lengths; another length fits a little differently
+    np.testing.assert_allclose(found[:, 0, 1], 1.0, atol=1e-3)
+    # half a period of the fundamental, a whole one of the harmonic
+    off = turned(template(), OMEGA, from_s + 0.5 / 11.5)
     assert (template_evidence(window(from_s), filters, off)[:, 0, 1] < -0.2).all()
 
 

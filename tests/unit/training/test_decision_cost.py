@@ -15,7 +15,8 @@ def test_eegnet_in_onnx_runtime_is_that_of_torch() -> None:
     session = onnx_session(net, x)
     with torch.inference_mode():
         wanted = net(torch.from_numpy(x)).numpy()
-    np.testing.assert_allclose(session.run(None, {session.get_inputs()[0].name: x})[0], wanted, atol=1e-5)
+    found = np.asarray(session.run(None, {session.get_inputs()[0].name: x})[0])
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize(

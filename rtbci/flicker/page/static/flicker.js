@@ -13,6 +13,7 @@ const send = (message) => { if (socket?.readyState === WebSocket.OPEN) socket.se
 const frames = new Frames((dt_ms) => { send({ type: "frames", dt_ms }); showRate(); });
 const ON = ["flicker", "cue", "rest"], DARK = ["look", "dark"], ASKING = ["cue", "look", "flicker"];
 const isOn = () => ON.includes(body.dataset.step);
+const isWaiting = () => ["start", "break"].includes(body.dataset.step);  // for the start key
 
 // Share of the full luminance in frame `i` of a flicker.
 export function luminance(hz, i, refreshHz, waveform) {
@@ -22,7 +23,7 @@ export function luminance(hz, i, refreshHz, waveform) {
 }
 
 function showRate() {
-  if (!told || !["start", "break"].includes(body.dataset.step)) return;
+  if (!told || !isWaiting()) return;
   const measured = 1000 / frames.usual;
   element("rate").textContent = `this display: ${measured.toFixed(1)} frames a second, the recipe says ${told.refresh_hz}`;
   element("go").disabled = frames.recent.length < MEASURED;
@@ -91,7 +92,7 @@ function connect() {
       told = message;
       build();
       send({ type: "visible", visible: !document.hidden });
-    } else if (message.type === "ready") { if (!["start", "break"].includes(body.dataset.step)) enter("start"); }
+    } else if (message.type === "ready") { if (!isWaiting()) enter("start"); }
     else if (message.type === "tell") element("told").textContent = message.text;
     else if (message.type === "order") carryOut(message);
   };
@@ -104,7 +105,7 @@ function connect() {
 }
 
 async function start() {
-  if (!["start", "break"].includes(body.dataset.step) || element("go").disabled) return;
+  if (!isWaiting() || element("go").disabled) return;
   try { awake = await navigator.wakeLock?.request("screen"); } catch { awake = null; }
   send({ type: "start" });
 }
