@@ -1,6 +1,5 @@
 """`rtbci calibrate` where items flash: cued items from recordings, or from the markers of whoever shows the flashes."""
 
-import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +9,7 @@ from rich.table import Table
 
 from rtbci.calibrate.store import lock_user
 from rtbci.commands.calibrate_base import Request
+from rtbci.commands.calibrate_output import say_next
 from rtbci.commands.run import lsl_factory
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
@@ -75,10 +75,7 @@ def calibrate_flashes(config: RunConfig, request: Request, recipe: ParadigmRecip
     finally:
         release()
     console.print(f"profile      generation {int(folder.name)} in {folder}", highlight=False, soft_wrap=True)
-    console.print(
-        f"next         rtbci run --paradigm {shlex.quote(config.paradigm)} --user {config.user}",
-        highlight=False,
-    )
+    say_next(console, config.paradigm, config.user, [branch.kind for branch in recipe.branches])
     return folder
 
 

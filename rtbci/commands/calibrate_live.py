@@ -224,7 +224,8 @@ class LiveCalibration(Calibration):
         from rtbci.flicker.cues import FlickerCues
         from rtbci.flicker.page.flicker_page import open_page
 
-        page = open_page(self.recipe, f"Calibration of {self.config.user}")
+        instruction = schedule.protocol.instruction
+        page = open_page(self.recipe, f"Calibration of {self.config.user}", instruction=instruction)
         self.console.print(f"flicker: {page.url}", highlight=False, soft_wrap=True)
         if self.request.browser:
             _open_browser(page.url)
