@@ -19,6 +19,7 @@ __all__ = [
     "interval",
     "is_enough",
     "judge",
+    "judge_counts",
     "projected_half_width",
     "sign_test",
 ]
@@ -77,10 +78,20 @@ def judge(logits: FloatArray, labels: Labels) -> Judgement:
         Classes that do not occur are left out of the answer.
     """
     used, rows = np.unique(labels, return_inverse=True)
-    counts = confusion(rows, logits[:, used].argmax(axis=1), len(used))
+    return judge_counts(confusion(rows, logits[:, used].argmax(axis=1), len(used)))
+
+
+def judge_counts(counts: FloatArray) -> Judgement:
+    """Judge by how often each class was answered.
+
+    Parameters
+    ----------
+    counts : ndarray of float64, shape (n_classes, n_classes)
+        Row class asked for, column answer; each class was asked for.
+    """
     accuracy = balanced_accuracy(counts)
     low, high = interval(accuracy, _n_effective(counts))
-    return Judgement(100 * accuracy, 100 * low, 100 * high, counts, 100.0 / len(used))
+    return Judgement(100 * accuracy, 100 * low, 100 * high, counts, 100.0 / len(counts))
 
 
 def interval(share: float, n: float) -> tuple[float, float]:
