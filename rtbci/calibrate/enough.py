@@ -144,8 +144,8 @@ def advice_for(judgement: Judgement | None, n_rejected: int, bad: Sequence[str],
     if not judgement.usable:
         found.append(
             f"At {judgement.accuracy:.0f} % +- {judgement.half_width:.0f} this cannot be told from chance "
-            f"({judgement.chance:.0f} %): imagine the movement from inside (how it feels, not how it looks), keep eyes and face "
-            "still, and record more trials."
+            f"({judgement.chance:.0f} %): imagine movements from inside (how they feel, not how they look), or look steadily at "
+            "what flickers; keep eyes and face still, and record more trials."
         )
     elif judgement.accuracy < target:
         found.append(f"Usable. {describe(judgement)}.")
@@ -162,7 +162,7 @@ def advice_for(judgement: Judgement | None, n_rejected: int, bad: Sequence[str],
     lowest = np.diag(judgement.counts) / judgement.counts.sum(axis=1)
     if judgement.usable and lowest.max() - lowest.min() > 0.3:
         found.append(
-            "One class is recognised much more often than the other: make the weaker one more vivid."
+            "One class is recognised much more often than another: give the weaker one more attention."
         )
     return found
 
