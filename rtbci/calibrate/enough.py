@@ -19,6 +19,7 @@ __all__ = [
     "interval",
     "is_enough",
     "judge",
+    "judge_counts",
     "projected_half_width",
     "sign_test",
 ]
@@ -77,10 +78,20 @@ def judge(logits: FloatArray, labels: Labels) -> Judgement:
         Classes that do not occur are left out of the answer.
     """
     used, rows = np.unique(labels, return_inverse=True)
-    counts = confusion(rows, logits[:, used].argmax(axis=1), len(used))
+    return judge_counts(confusion(rows, logits[:, used].argmax(axis=1), len(used)))
+
+
+def judge_counts(counts: FloatArray) -> Judgement:
+    """Judge by how often each class was answered.
+
+    Parameters
+    ----------
+    counts : ndarray of float64, shape (n_classes, n_classes)
+        Row class asked for, column answer; each class was asked for.
+    """
     accuracy = balanced_accuracy(counts)
     low, high = interval(accuracy, _n_effective(counts))
-    return Judgement(100 * accuracy, 100 * low, 100 * high, counts, 100.0 / len(used))
+    return Judgement(100 * accuracy, 100 * low, 100 * high, counts, 100.0 / len(counts))
 
 
 def interval(share: float, n: float) -> tuple[float, float]:
@@ -133,8 +144,8 @@ def advice_for(judgement: Judgement | None, n_rejected: int, bad: Sequence[str],
     if not judgement.usable:
         found.append(
             f"At {judgement.accuracy:.0f} % +- {judgement.half_width:.0f} this cannot be told from chance "
-            f"({judgement.chance:.0f} %): imagine the movement from inside (how it feels, not how it looks), keep eyes and face "
-            "still, and record more trials."
+            f"({judgement.chance:.0f} %): imagine movements from inside (how they feel, not how they look), or look steadily at "
+            "what flickers; keep eyes and face still, and record more trials."
         )
     elif judgement.accuracy < target:
         found.append(f"Usable. {describe(judgement)}.")
@@ -151,7 +162,7 @@ def advice_for(judgement: Judgement | None, n_rejected: int, bad: Sequence[str],
     lowest = np.diag(judgement.counts) / judgement.counts.sum(axis=1)
     if judgement.usable and lowest.max() - lowest.min() > 0.3:
         found.append(
-            "One class is recognised much more often than the other: make the weaker one more vivid."
+            "One class is recognised much more often than another: give the weaker one more attention."
         )
     return found
 

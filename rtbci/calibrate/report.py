@@ -77,7 +77,11 @@ def _drawings(
         "coverage": coverage_svg(confidence, chance) if confidence and confidence.coverage else "",
         "timeline": timeline_svg(record) if record.trials else "",
     }
-    return {name: as_markup(svg) for name, svg in drawings.items()} | _brain(record, trials, recipe)
+    of_movement = not any(
+        branch.kind == "cca" for branch in recipe.branches
+    )  # flicker: rhythms of the hands say nothing
+    brain = _brain(record, trials, recipe) if of_movement else {}
+    return {name: as_markup(svg) for name, svg in drawings.items()} | brain | {"of_movement": of_movement}
 
 
 def _brain(

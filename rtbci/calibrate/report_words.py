@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from scipy.stats import binomtest
 
+from rtbci.calibrate.enough import judge_counts
 from rtbci.calibrate.record import CalibrationRecord, CandidateScore
 from rtbci.calibrate.report_plots import outcome
 from rtbci.calibrate.report_signals import ChannelLook, common_hum
@@ -30,30 +32,35 @@ def share_interval(n_right: int, n: int) -> tuple[float, float, float]:
 
 
 def headline(record: CalibrationRecord) -> tuple[str, str]:
-    """The result in one line, and what it means in one or two more."""
+    """The result in one line, and what it means in one or two more.
+
+    The accuracy is that of the confusion table, where the choice among the decoders was made without the trial, too: that of
+    the decoder that was chosen is the best of several, and so flatters.
+    """
     n, chance = sum(one.accepted for one in record.trials), chance_percent(record)
-    chosen = _chosen(record)
     if not n:
         return "No decoder yet: no trial could be used", (
             f"All {len(record.trials)} trials were rejected; below is why."
             if record.trials
             else "No cue was shown."
         )
-    if chosen is None or chosen.accuracy is None or chosen.low is None or chosen.high is None:
+    if not record.confusion:
         return (
             "Your decoder could not be judged",
             f"{n} trials are too few, or of too few classes, to measure how good it is.",
         )
-    half = (chosen.high - chosen.low) / 2
-    first = f"Your decoder: {chosen.accuracy:.0f} % \u00b1 {half:.0f}, chance is {chance:.0f} %"
+    counts = np.asarray(record.confusion)
+    asked = counts.sum(axis=1) > 0
+    found = judge_counts(counts[asked][:, asked])
+    first = f"Your decoder: {found.accuracy:.0f} % \u00b1 {found.half_width:.0f}, chance is {chance:.0f} %"
     good = (
         "It is better than guessing."
         if record.usable
         else "That may be nothing but guessing: do not rely on it yet."
     )
     return first, (
-        f"{good} Measured on {n} trials of your own, each judged by a decoder that had not seen it; the true value lies "
-        f"between {chosen.low:.0f} and {min(100.0, chosen.high):.0f} % in 95 of 100 such measurements."
+        f"{good} Measured on {n} trials of your own, each judged by a decoder that was fitted and chosen without it; the "
+        f"true value lies between {found.low:.0f} and {found.high:.0f} % in 95 of 100 such measurements."
     )
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from rtbci.calibrate.store import lock_user
 from rtbci.commands.calibrate_base import Request
+from rtbci.commands.calibrate_output import say_next
 from rtbci.commands.run import lsl_factory
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
@@ -74,10 +75,7 @@ def calibrate_flashes(config: RunConfig, request: Request, recipe: ParadigmRecip
     finally:
         release()
     console.print(f"profile      generation {int(folder.name)} in {folder}", highlight=False, soft_wrap=True)
-    console.print(
-        f"next         rtbci run --paradigm {recipe.option} --user {config.user}",
-        highlight=False,
-    )
+    say_next(console, recipe.option, config.user, [branch.kind for branch in recipe.branches])
     return folder
 
 

@@ -222,7 +222,9 @@ class LiveCalibration(Calibration):
         from rtbci.flicker.cues import FlickerCues
         from rtbci.flicker.page.flicker_page import open_page
 
-        page = open_page(self.recipe, f"Calibration of {self.config.user}")
+        page = open_page(
+            self.recipe, f"Calibration of {self.config.user}", instruction=schedule.protocol.instruction
+        )
         self._tell_address("flicker", page.url)
         return FlickerCues(page, schedule, markers, self.say)
 

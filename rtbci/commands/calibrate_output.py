@@ -1,5 +1,7 @@
 """What `rtbci calibrate` says at its end."""
 
+import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -7,7 +9,10 @@ from rich.table import Table
 
 from rtbci.calibrate.finish import Result
 
-__all__ = ["say_result"]
+__all__ = ["say_next", "say_result"]
+
+PAGES = {"cca": "flicker", "trca": "flicker", "erp": "speller"}
+"""Which page shows what a branch of a kind reads."""
 
 
 def say_result(console: Console, result: Result, report: Path, option: str) -> None:
@@ -51,12 +56,34 @@ def say_result(console: Console, result: Result, report: Path, option: str) -> N
         console.print(
             f"profile      generation {record.generation} in {result.folder}", highlight=False, soft_wrap=True
         )
+        kinds = [branch.kind for branch in result.fit.profile.branches]
+        say_next(console, option, record.user, kinds)
+    console.print(f"report       {report}", highlight=False, soft_wrap=True)
+
+
+def say_next(console: Console, option: str, user: str, kinds: Iterable[str]) -> None:
+    """Print how to use what was calibrated: the run, and the page beside it where the user has to look at one.
+
+    Parameters
+    ----------
+    console : Console
+    option : str
+        What `ParadigmRecipe.option` gives.
+    user : str
+    kinds : iterable of str
+        Of the decoder's branches.
+    """
+    page = next((PAGES[kind] for kind in kinds if kind in PAGES), None)
+    run = f"rtbci run --paradigm {option} --user {shlex.quote(user)}"
+    console.print(
+        f"next         {run}" + (f" --markers rtbci-{page}" if page else ""), highlight=False, soft_wrap=True
+    )
+    if page:
         console.print(
-            f"next         rtbci run --paradigm {option} --user {record.user}",
+            f"             rtbci {page} page --paradigm {option}   (in another terminal)",
             highlight=False,
             soft_wrap=True,
         )
-    console.print(f"report       {report}", highlight=False, soft_wrap=True)
 
 
 def _table(result: Result) -> Table:

@@ -61,7 +61,7 @@ class FlickerCues:
     Notes
     -----
     The onset of an arrow is that of frame 0, in which every target's phase is zero. `present` returns NaN when the page went away,
-    was hidden or was loaded again since the trial's cross.
+    was hidden, was loaded again or was stopped by its user since the trial's cross.
     """
 
     def __init__(
@@ -124,9 +124,12 @@ class FlickerCues:
         return name if name in self._page.targets else None
 
     def _tell_left(self) -> None:
-        self._page.tell(f"{self._schedule.progress.n_left} to go.")
+        progress = self._schedule.progress
+        self._page.tell(f"{progress.n_left} to go, about {math.ceil(progress.minutes_left)} min.")
 
     def _missed(self, step: Step) -> float:
         if step != "done":
-            self._say(f"flicker page: gone or hidden, the {step} was not seen; waiting for the start key")
+            self._say(
+                f"flicker page: gone, hidden or stopped, the {step} was not seen; waiting for the start key"
+            )
         return math.nan

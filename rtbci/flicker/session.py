@@ -16,6 +16,7 @@ __all__ = ["MarkerSink", "Page", "mark_phase", "order_of", "run_session"]
 REST_S = 2.5
 TRIAL_S = 4.0
 POLL_S = 0.25
+AWAY = "flicker page: gone, hidden or stopped; waiting for the start key again"
 COUNT_S = 2.0
 """So often the flicker's own time is told: displays refresh a little faster or slower than they say."""
 
@@ -68,8 +69,8 @@ def run_session(
     ----------
     page : Page
     markers : MarkerSink
-        Gets ``flicker_on`` with the time of frame 0, from then on ``flicker_at/SECONDS``, names of targets, ``rest``, and ``unseen`` where the page was away during
-        a trial.
+        Gets ``flicker_on`` with the time of frame 0, from then on ``flicker_at/SECONDS``, names of targets, ``rest``, and ``unseen`` where the page was away or
+        stopped during a trial, which comes again after the start key.
     n_trials : int
         Of each target; 0: nothing is asked for, until `stop`.
     seed : int
@@ -80,16 +81,18 @@ def run_session(
         Takes a line for the person at the terminal.
     clock : callable
     """
-    while page.wait_for_start(stop):
-        generation = page.generation
-        t_on = page.show("flicker")
-        if math.isnan(t_on):
-            tell("flicker page: went away before it flickered; waiting for the start key again")
-            continue
-        markers.push(FLICKER_ON, t_on)
+    while (generation := _begin(page, markers, stop, tell)) is not None:
         tell(f"flickering: {', '.join(f'{name} {hz:g} Hz' for name, hz in page.targets.items())}")
         if n_trials:
-            _ask(page, markers, order_of(list(page.targets), n_trials, seed), trial_s or TRIAL_S, stop, clock)
+            order = order_of(list(page.targets), n_trials, seed)
+            while order and not stop.is_set():
+                if _ask(page, markers, order[0], trial_s or TRIAL_S, generation, stop, clock):
+                    order.pop(0)
+                    continue
+                tell(AWAY)
+                if (again := _begin(page, markers, stop, tell)) is not None:
+                    generation = again
+            wait_on(clock() + REST_S, stop, clock)
             page.show("done")
             return
         t_count = clock() + COUNT_S
@@ -100,7 +103,7 @@ def run_session(
             if clock() >= t_count:
                 mark_phase(page, markers, page.show("count"))
                 t_count = clock() + COUNT_S
-        tell("flicker page: gone or hidden; waiting for the start key again")
+        tell(AWAY)
 
 
 def mark_phase(page: Page, markers: MarkerSink, t_lsl: float) -> None:
@@ -109,20 +112,36 @@ def mark_phase(page: Page, markers: MarkerSink, t_lsl: float) -> None:
         markers.push(f"{FLICKER_AT}{page.flicker_s:.6f}", t_lsl)
 
 
+def _begin(page: Page, markers: MarkerSink, stop: threading.Event, tell: Callable[[str], None]) -> int | None:
+    """Wait for the start key and have all targets flicker; the page's generation then, None when stopped."""
+    while page.wait_for_start(stop):
+        generation, t_on = page.generation, page.show("flicker")
+        if not math.isnan(t_on):
+            markers.push(FLICKER_ON, t_on)
+            return generation
+        tell("flicker page: went away before it flickered; waiting for the start key again")
+    return None
+
+
 def _ask(
-    page: Page, markers: MarkerSink, order: Sequence[str], trial_s: float, stop: threading.Event, clock: Clock
-) -> None:
+    page: Page,
+    markers: MarkerSink,
+    target: str,
+    trial_s: float,
+    generation: int,
+    stop: threading.Event,
+    clock: Clock,
+) -> bool:
+    """Ask for a target after a rest; whether the page was there all the time."""
     wait_on(clock() + REST_S, stop, clock)
-    for target in order:
-        if stop.is_set():
-            return
-        generation, t_cue = page.generation, page.show("cue", target)
-        if not math.isnan(t_cue):
-            markers.push(target, t_cue)
-            mark_phase(page, markers, t_cue)
-        wait_on(clock() + trial_s, stop, clock)
-        t_rest = page.show("rest")
-        is_seen = page.generation == generation and not math.isnan(t_rest)
-        markers.push("rest" if is_seen else UNSEEN, t_rest if is_seen else clock())
+    t_cue = page.show("cue", target)
+    if not math.isnan(t_cue):
+        markers.push(target, t_cue)
+        mark_phase(page, markers, t_cue)
+    wait_on(clock() + trial_s, stop, clock)
+    t_rest = page.show("rest") if page.generation == generation else math.nan
+    is_seen = page.generation == generation and not math.isnan(t_cue + t_rest)
+    markers.push("rest" if is_seen else UNSEEN, t_rest if is_seen else clock())
+    if is_seen:
         mark_phase(page, markers, t_rest)
-        wait_on(clock() + REST_S, stop, clock)
+    return is_seen

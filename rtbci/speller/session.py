@@ -141,11 +141,13 @@ class Session:
     def run(self, stop: threading.Event) -> bool:
         """Go through all that is wanted; False when stopped before."""
         self._page.write(self.text, self._wanted_text)
-        waits, i = True, 0
+        waits, broken, i = True, False, 0
         while not stop.is_set():
             if waits and not self._page.wait_for_start(stop):
                 break
-            waits = False
+            if broken:  # what broke is over: it is not said any more
+                self._page.write(self.text, self._wanted_text)
+            waits = broken = False
             wanted = self._plan.wanted[i] if self._plan.wanted else None
             try:
                 self._select(wanted, stop)
@@ -153,7 +155,7 @@ class Session:
             except _Broken as error:
                 self._tell(f"speller page: {error}; this letter comes again, waiting for the start key")
                 self._page.write(self.text, self._wanted_text, str(error))
-                waits = True
+                waits = broken = True
             if self._plan.wanted and i == len(self._plan.wanted):
                 self._page.show("done")
                 return True

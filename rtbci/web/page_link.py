@@ -45,7 +45,8 @@ class PageLink:
     clock : callable
         Time in seconds of the local LSL clock.
     heard : callable, optional
-        Is given what only some pages say (`Flashed`, `Pause`), in the server's loop.
+        Is given what only some pages say (`Flashed`, `Pause`), in the server's loop. Without it a pause that the user wants is
+        as if the page went away: nothing is shown until the start key.
 
     Attributes
     ----------
@@ -68,7 +69,7 @@ class PageLink:
         self.started = threading.Event()
         self._socket: WebSocket | None = None
         self._generation = 0
-        self._visible = True
+        self._visible, self._paused = True, False
         self._i_order = self._i_ping = 0
         self._t_pings: dict[int, float] = {}
         self._t_heard = 0.0
@@ -135,7 +136,7 @@ class PageLink:
             When it was ordered (LSL, seconds) and what the page said of the frame that drew it; None when it was not
             shown within `timeout_s`.
         """
-        if not self.is_seen:
+        if not self.is_seen or (self._paused and step != "done"):
             return None
         self._i_order += 1
         shown = asyncio.get_running_loop().create_future()
@@ -161,12 +162,16 @@ class PageLink:
         elif isinstance(message, Frames):
             self._timing.add_frames(message.dt_ms)
         elif isinstance(message, Start):
+            self._paused = False
             self.started.set()
         elif isinstance(message, Clicks):
             self._timing.add_clicks(message.ms)
         elif isinstance(message, Flashed | Pause):
             if self._heard is not None:
                 self._heard(message)
+            elif isinstance(message, Pause):
+                self._paused = True
+                self._change()
         elif isinstance(message, Visible) and message.visible != self._visible:
             self._visible = message.visible
             self._change()

@@ -132,3 +132,50 @@ def test_a_browser_counts_frames(page: FlickerPage, browser: Chromium) -> None:
     assert sine == pytest.approx([0.5, 1.0, 0.5, 0.0, 0.5], abs=1e-9)
     assert [text for text, _ in markers.sent] == ["flicker_on"] * 2
     assert 900 / 60 < page.measured()["frame_ms"] < 1100 / 60
+
+
+def test_escape_makes_it_dark_until_the_start_key(page: FlickerPage, browser: Chromium) -> None:
+    markers, stop, said = Markers(), threading.Event(), list[str]()
+    with browser.tab(page.url) as tab:
+        args = (page, markers, 0, 0, None, stop, said.append)
+        session = threading.Thread(target=run_session, args=args, daemon=True)
+        session.start()
+        for key in ("Escape", "Space"):
+            tab.wait_for("document.body.dataset.step === 'start' && !document.getElementById('go').disabled")
+            tab.press("Space")
+            tab.wait_for("document.body.dataset.step === 'flicker'")
+            tab.press(key)
+            assert tab.evaluate("getComputedStyle(document.getElementById('targets')).display") == "none"
+            live_runs.wait_for(lambda: "hidden or stopped" in said[-1], "word of it")
+        stop.set()
+        session.join(10.0)
+        page.show("done")
+        tab.wait_for("document.body.dataset.step === 'done'")
+        page.close()
+        tab.wait_for("document.getElementById('title').textContent.startsWith('That was all')")
+    assert [text for text, _ in markers.sent] == ["flicker_on"] * 2
+
+
+def test_what_is_looked_at_instead_of_a_target_stays_and_lies_beside_all(
+    page: FlickerPage, browser: Chromium
+) -> None:
+    page.tell("6 to go")
+    with browser.tab(page.url) as tab:
+        tab.wait_for("document.getElementById('told').checkVisibility()")
+        assert tab.evaluate("document.getElementById('told').textContent") == "6 to go"
+        assert "at none of them" in tab.evaluate("document.getElementById('instruction').textContent")
+        for width, height in ((1280, 900), (390, 844), (844, 390)):
+            tab.resize(width, height)
+            for step in ("look", "flicker"):
+                assert page.show(step) > 0
+                assert tab.evaluate(
+                    "(() => { const none = document.getElementById('none').getBoundingClientRect();"
+                    "return none.height > 0 && [...document.querySelectorAll('.target')]"
+                    ".every(one => one.getBoundingClientRect().bottom < none.top); })()"
+                ), (width, height, step)
+            page.show("dark")
+            assert tab.evaluate("document.body.dataset.asked") == ""
+        page.show("break")
+        assert tab.evaluate("document.getElementById('title').textContent").startswith("Break")
+        page.show("flicker")
+        assert tab.evaluate("document.body.dataset.asked") == ""  # nothing is asked for: no cross

@@ -17,6 +17,9 @@ __all__ = ["FlickerPage", "open_page"]
 
 WHAT = "flicker page"
 REFRESH_TOLERANCE = 0.02
+INSTRUCTION = (
+    "Look at the target that you want, or at the one that is framed; at none of them to say nothing."
+)
 
 
 class FlickerPage(CountedPage):
@@ -29,6 +32,8 @@ class FlickerPage(CountedPage):
         Frequency of each, Hz.
     stimulus : StimulusSettings
         Refresh rate that the frequencies were checked for, and waveform.
+    instruction : str
+        What the user does.
     port : int
         0 picks a free one.
     clock : callable
@@ -48,7 +53,8 @@ class FlickerPage(CountedPage):
     Notes
     -----
     Brightness is a function of the number of the frame since the flicker began; a frame that was dropped is counted, so that
-    the phase stays and only that frame's brightness is missing. Only for browsers on this machine.
+    the phase stays and only that frame's brightness is missing. Space, Escape or a tap makes it dark at once; nothing is shown then
+    until the start key. Only for browsers on this machine.
     """
 
     def __init__(
@@ -57,12 +63,14 @@ class FlickerPage(CountedPage):
         targets: Mapping[str, float],
         stimulus: StimulusSettings,
         *,
+        instruction: str = INSTRUCTION,
         port: int = 0,
         clock: Clock = now,
     ) -> None:
         self.targets = dict(targets)
         self.flicker_s = math.nan
-        self._title, self._stimulus = title, stimulus
+        self._title, self._stimulus, self._instruction = title, stimulus, instruction
+        self._line = ""
         super().__init__(WHAT, "rtbci.flicker.page", self._greeting, port, clock)
 
     def wait_for_start(self, stop: threading.Event) -> bool:
@@ -91,7 +99,7 @@ class FlickerPage(CountedPage):
         ----------
         step : {'flicker', 'cue', 'rest', 'count', 'look', 'dark', 'break', 'done'}
             Begin to flicker; ask for a target; ask for nothing, still flickering; change nothing; ask for a target, or for none of them,
-            while all are dark; nothing but dark targets; the page of the start, until the user goes on; end.
+            while all are dark; nothing but dark targets; a break, until `wait_for_start`; end.
         target : str, optional
             What is asked for.
 
@@ -107,7 +115,8 @@ class FlickerPage(CountedPage):
         return t_lsl
 
     def tell(self, line: str) -> None:
-        """Show a line while targets are dark."""
+        """Show a line while nothing flickers."""
+        self._line = line
         self._send("tell", text=line)
 
     def _greeting(self) -> list[str]:
@@ -116,14 +125,18 @@ class FlickerPage(CountedPage):
             encode(
                 "flickers",
                 title=self._title,
+                instruction=self._instruction,
                 targets=targets,
                 waveform=self._stimulus.waveform,
                 refresh_hz=self._stimulus.refresh_hz,
-            )
+            ),
+            encode("tell", text=self._line),
         ]
 
 
-def open_page(recipe: ParadigmRecipe, title: str = "", port: int = 0) -> FlickerPage:
+def open_page(
+    recipe: ParadigmRecipe, title: str = "", port: int = 0, instruction: str = INSTRUCTION
+) -> FlickerPage:
     """Open the page of a paradigm's targets.
 
     Raises
@@ -137,4 +150,6 @@ def open_page(recipe: ParadigmRecipe, title: str = "", port: int = 0) -> Flicker
     check_frequencies(
         list(targets.values()), stimulus.refresh_hz, stimulus.waveform, f"paradigm '{recipe.name}'"
     )
-    return FlickerPage(title or recipe.title or recipe.name, targets, stimulus, port=port)
+    return FlickerPage(
+        title or recipe.title or recipe.name, targets, stimulus, instruction=instruction, port=port
+    )

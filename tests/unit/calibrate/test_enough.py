@@ -50,6 +50,7 @@ def test_when_it_is_enough() -> None:
 def test_advice() -> None:
     at_chance = advice_for(judge(*logits_of(11, 20)), 0, [], 85.0)
     assert "cannot be told from chance" in at_chance[0]
+    assert "what flickers" in at_chance[0]  # not everybody imagines movements
     assert "Good enough" in advice_for(judge(*logits_of(38, 40)), 0, [], 85.0)[0]
     many = advice_for(judge(*logits_of(16, 20)), 15, ["C5 (flat)"], 85.0)
     assert any("15 trials were rejected" in line for line in many)

@@ -11,6 +11,7 @@ from rtbci.calibrate.record import CalibrationRecord
 from rtbci.calibrate.report import EXTRA, write_report
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import MissingPackageError
+from rtbci.recipes import read_paradigm
 from rtbci.replay.read_npz import read_npz
 from rtbci.report.page import need_packages
 from tests.data_paths import data_dir, needs_data
@@ -92,6 +93,14 @@ def test_everything_is_there(tmp_path: Path) -> None:
         assert words in page.text, words
     for missing in ("no picture of time", "Not measured", "No signal"):
         assert missing not in page.text
+
+
+def test_a_flickers_report_says_nothing_of_hands(tmp_path: Path) -> None:
+    record = record_of([])
+    path = write_report(tmp_path / "report.html", record, [], read_paradigm("ssvep"))
+    assert "movement" not in path.read_text(encoding="utf-8")
+    path = write_report(tmp_path / "report.html", record, [], make_recipe())
+    assert "What your brain did" in path.read_text(encoding="utf-8")
 
 
 def test_no_trial_was_accepted(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from rtbci.commands import calibrate_live
 from rtbci.commands.calibrate import Request, calibrate
 from rtbci.commands.calibrate_base import Calibration
 from rtbci.commands.calibrate_live import LiveCalibration
+from rtbci.commands.calibrate_output import say_next
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError, FileFormatError
 from rtbci.probe.profile import newest_profile, read_profile
@@ -206,3 +207,18 @@ def test_too_few_trials_of_a_recording(home: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(CalibrationError, match=r"usable trials, too few to judge.*give more recordings"):
         calibrate(config(), Request(files=[Path("a.edf")]), console()[0])
     assert newest_profile(profiles_root("motor_imagery"), "ada") is None
+
+
+@pytest.mark.parametrize(
+    ("paradigm", "page"), [("ssvep", "flicker"), ("p300", "speller"), ("motor_imagery", None)]
+)
+def test_the_end_names_the_page_that_a_run_needs(paradigm: str, page: str | None) -> None:
+    out = io.StringIO()
+    kinds = [branch.kind for branch in read_paradigm(paradigm).branches]
+    say_next(Console(file=out, width=200), paradigm, "ada", kinds)
+    lines = out.getvalue().splitlines()
+    run = f"rtbci run --paradigm {paradigm} --user ada"
+    assert lines[0].split("next")[1].strip() == run + (f" --markers rtbci-{page}" if page else "")
+    assert [line.strip() for line in lines[1:]] == (
+        [f"rtbci {page} page --paradigm {paradigm}   (in another terminal)"] if page else []
+    )

@@ -68,7 +68,9 @@ def test_a_page_that_goes_away_in_a_trial_is_told_and_sends_nothing() -> None:
     page.generation += 1
     assert math.isnan(presenter.present("arrow", trial(0)))
     assert markers.sent == []
-    assert said == ["flicker page: gone or hidden, the arrow was not seen; waiting for the start key"]
+    assert said == [
+        "flicker page: gone, hidden or stopped, the arrow was not seen; waiting for the start key"
+    ]
     assert presenter.wait_for_start(threading.Event())
     assert not math.isnan(presenter.present("cross", trial(0)))
 
@@ -77,4 +79,6 @@ def test_the_page_says_how_it_goes() -> None:
     page = CuedPage()
     presenter, schedule, _, _ = cues(page)
     presenter.tell(Feedback(schedule.progress, False, "gap", advice="Go on."))
+    presenter.wait_for_start(threading.Event())
+    assert page.told.pop() == f"{schedule.progress.n_left} to go, about 9 min."
     assert page.told == [f"not used: gap. {schedule.progress.n_left} to go. Go on."]

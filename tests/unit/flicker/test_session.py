@@ -83,8 +83,23 @@ def test_a_trial_that_was_not_seen_to_its_end_is_marked_so() -> None:
     page = PlayedPage()
     page.away_at = {3}  # the first rest
     sent, _ = run(page, 1, Waited())
-    assert [text for text, _ in sent][2] == "unseen"
-    assert [text for text, _ in sent][4] == "rest"
+    texts = [text for text, _ in sent]
+    assert texts[2:4] == ["unseen", "flicker_on"]
+    assert texts[4:6] == [texts[1], "rest"]  # it comes again, once the start key was pressed
+
+
+def test_a_trial_that_its_user_stopped_shows_nothing_until_the_start_key() -> None:
+    class Stopped(PlayedPage):
+        def show(self, step: str, target: str | None = None) -> float:
+            if step == "cue" and self.generation == 1:
+                self.generation += 1  # stopped as soon as it was asked
+            return super().show(step, target)
+
+    page = Stopped()
+    sent, said = run(page, 1, Waited())
+    assert [step for step, _ in page.steps[:4]] == ["flicker", "cue", "flicker", "cue"]
+    assert [text for text, _ in sent][2:4] == ["unseen", "flicker_on"]
+    assert "gone, hidden or stopped" in said[1]
 
 
 def test_free_use_goes_on_until_it_is_stopped_and_begins_again_when_the_page_comes_back() -> None:

@@ -136,7 +136,13 @@ def test_where_nobody_attended_the_page_and_the_terminal_say_so() -> None:
 
 
 def test_a_run_that_loses_its_stream_ends_the_selection_and_the_letter_comes_again() -> None:
-    page = PlayedPage(lambda i: setattr(decides, "trouble", "the run has lost its stream" if i == 3 else ""))
+    noted = list[str]()
+
+    def also(i_flash: int) -> None:
+        noted.append(page.note)
+        decides.trouble = "the run has lost its stream" if i_flash == 3 else ""
+
+    page = PlayedPage(also)
     decides = Decides(page, ["A"], 6)
     one, markers, said = session(page, decides, Plan(["A"], repetitions=5))
     assert one.run(Waited())
@@ -148,6 +154,8 @@ def test_a_run_that_loses_its_stream_ends_the_selection_and_the_letter_comes_aga
         "speller page: the run has lost its stream; this letter comes again, waiting for the start key"
     )
     assert [(letter.wanted, letter.chosen) for letter in one.score.letters] == [("A", "A")]
+    assert len(noted) > 4
+    assert not any(noted)  # what is over is not said while letters flash again
 
 
 def test_in_a_calibration_nobody_decides() -> None:

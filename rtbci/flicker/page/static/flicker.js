@@ -13,7 +13,7 @@ const send = (message) => { if (socket?.readyState === WebSocket.OPEN) socket.se
 const frames = new Frames((dt_ms) => { send({ type: "frames", dt_ms }); showRate(); });
 const ON = ["flicker", "cue", "rest"], DARK = ["look", "dark"], ASKING = ["cue", "look", "flicker"];
 const isOn = () => ON.includes(body.dataset.step);
-const isWaiting = () => ["start", "break"].includes(body.dataset.step);  // for the start key
+const isShown = () => body.dataset.targets === "shown";
 
 // Share of the full luminance in frame `i` of a flicker.
 export function luminance(hz, i, refreshHz, waveform) {
@@ -23,7 +23,7 @@ export function luminance(hz, i, refreshHz, waveform) {
 }
 
 function showRate() {
-  if (!told || !isWaiting()) return;
+  if (!told || body.dataset.step !== "start") return;
   const measured = 1000 / frames.usual;
   element("rate").textContent = `this display: ${measured.toFixed(1)} frames a second, the recipe says ${told.refresh_hz}`;
   element("go").disabled = frames.recent.length < MEASURED;
@@ -45,6 +45,7 @@ function flicker(t) {
 function build() {
   document.title = told.title;
   element("title").textContent = told.title;
+  element("instruction").textContent = told.instruction;
   boxes = told.targets.map((target) => {
     const box = document.createElement("div"), label = document.createElement("span");
     box.className = "target";
@@ -61,6 +62,7 @@ function enter(step) {
   body.dataset.step = step;
   body.dataset.targets = [...ON, ...DARK].includes(step) ? "shown" : "";
   body.dataset.asked = "";
+  if (step === "start") element("title").textContent = told.title;
 }
 
 // An order is carried out in a frame, and that frame's begin is reported; while targets flicker, with its number since they began.
@@ -72,15 +74,30 @@ function carryOut(order) {
 }
 
 function change(order, t) {
-  const was = isOn();
+  const was = isOn(), wasNone = body.dataset.asked === "none";
   enter(order.step);
   const asks = ASKING.includes(order.step);
   boxes.forEach((box, i) => box.classList.toggle("asked", asks && i === order.i_class));
-  if (order.step === "look" && order.i_class === null) body.dataset.asked = "none";
+  if (order.i_class === null && (order.step === "look" || (wasNone && order.step === "flicker"))) body.dataset.asked = "none";
   if (isOn() && !was) { n = 0; last = null; flicker(t); }
   if (DARK.includes(order.step)) boxes.forEach((box) => { box.style.backgroundColor = ""; });
   if (asks) element("spoken").textContent = order.i_class === null ? "" : told.targets[order.i_class].name;
-  if (order.step === "done") { element("go").hidden = true; element("rate").textContent = "That was all. Thank you."; }
+  if (order.step === "break") rest("Break: rest, move, blink");
+  if (order.step === "done") rest("That was all. Thank you.");
+}
+
+function rest(headline) {
+  element("title").textContent = headline;
+  element("spoken").textContent = headline;
+  element("go").disabled = true;
+}
+
+// Dark at once, whatever the server does then: it takes the trial for unseen and waits for the start key.
+function pause() {
+  if (!isShown()) return;
+  enter("start");
+  showRate();
+  send({ type: "pause" });
 }
 
 function connect() {
@@ -92,11 +109,12 @@ function connect() {
       told = message;
       build();
       send({ type: "visible", visible: !document.hidden });
-    } else if (message.type === "ready") { if (!isWaiting()) enter("start"); }
+    } else if (message.type === "ready") { if (told && body.dataset.step !== "done") { enter("start"); showRate(); } }
     else if (message.type === "tell") element("told").textContent = message.text;
     else if (message.type === "order") carryOut(message);
   };
   socket.onclose = (event) => {
+    if (body.dataset.step === "done") return;
     enter("connecting");
     element("go").disabled = true;
     element("rate").textContent = event.code === REPLACED ? "Another page has taken over; close this one." : "Connecting";
@@ -105,16 +123,20 @@ function connect() {
 }
 
 async function start() {
-  if (!isWaiting() || element("go").disabled) return;
+  if (body.dataset.step !== "start" || element("go").disabled) return;
   try { awake = await navigator.wakeLock?.request("screen"); } catch { awake = null; }
   send({ type: "start" });
 }
 
 element("go").addEventListener("click", start);
 document.addEventListener("keydown", (event) => {
-  if (event.repeat) return;
-  if (event.key === " " || event.key === "Enter") { event.preventDefault(); start(); }
-  if (event.key === "f") document.documentElement.requestFullscreen?.();
+  if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === " " || event.key === "Enter") { event.preventDefault(); if (isShown()) pause(); else start(); }
+  else if (event.key === "Escape") pause();
+  else if (event.key === "f") document.documentElement.requestFullscreen?.().catch(() => {});
 });
+// Escape also ends the full screen, and is then not told to the page.
+document.addEventListener("fullscreenchange", () => { if (!document.fullscreenElement) pause(); });
+element("targets").addEventListener("click", pause);
 document.addEventListener("visibilitychange", () => send({ type: "visible", visible: !document.hidden }));
 connect();
