@@ -55,6 +55,7 @@ LOST = {
     "gap": "the stream has a gap there",
     "too_late": "it came too late; is its stamp of LSL's clock?",
     "before_start": "it is from before the first sample; is its stamp of LSL's clock?",
+    "in_future": "it is more than 60 s ahead of the samples; is its stamp of LSL's clock?",
     "no_time": "its stamp is not a number",
 }
 
