@@ -33,7 +33,7 @@ def _recorded(amp: SyntheticAmp, recipe: ParadigmRecipe, k: int, rng: np.random.
     i_first, pieces, markers = amp.n_given, [amp.generate(round(LEAD_S * RATE_HZ))[0]], list[Marker]()
     for name in order:
         # a block is made as a whole: what is said now is done from the next one on
-        n_left = len(amp._left)
+        n_left = amp.n_ahead
         i_cue = amp.n_given + n_left
         amp.tell(FLICKER_ON, i_cue)
         amp.set_state(name if name in amp.states else "rest")
