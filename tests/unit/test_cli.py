@@ -105,6 +105,34 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.strip() == metadata.version("rtbci")
 
 
+def rtbci_into(output: Any, *args: str) -> tuple[int, str]:
+    """Exit status, and what is said on standard error, of a command whose standard output goes there."""
+    command = [sys.executable, "-m", "rtbci.cli", *args]
+    ended = subprocess.run(
+        command, stdout=output, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+    )
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk by name, as Linux has it")
+@pytest.mark.parametrize("args", [["session", "list"], ["--version"], ["run", "--help"]], ids=" ".join)
+def test_a_full_disk_behind_standard_output_is_one_line(args: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        status, said = rtbci_into(full, *args)
+    assert (status, said) == (
+        5,
+        "error: standard output: No space left on device; free some, or write elsewhere\n",
+    )
+
+
+@pytest.mark.parametrize("args", [["session", "list"], ["--version"], ["run", "--help"]], ids=" ".join)
+def test_a_reader_that_has_gone_is_no_error(args: list[str]) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with open(theirs, "w") as gone:
+        assert rtbci_into(gone, *args) == (1, "")
+
+
 def test_no_arguments_is_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch) in (0, 2)
     captured = capsys.readouterr()
