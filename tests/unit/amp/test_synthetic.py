@@ -222,6 +222,7 @@ def test_what_is_made_ahead_is_told() -> None:
     assert (amp.n_given, amp.n_ahead) == (0, 0)
     amp.generate(10)
     n_ahead = amp.n_ahead
-    assert amp.n_given == 10 and n_ahead > 0
+    assert amp.n_given == 10
+    assert n_ahead > 0
     amp.generate(n_ahead)
     assert amp.n_ahead == 0
