@@ -320,7 +320,13 @@ class Pipeline:
         if self.digests is not None:
             self.digests.window(self.branches, logits, fused, probs)
         self._recent.write(self._hop)
-        return self._estimate(self._n_out - 1, fused, probs, None)._replace(flicker_s=self._flicker.elapsed_s)
+        found = self._estimate(self._n_out - 1, fused, probs, None)
+        # A full window that the baseline says nothing of waits for a signal to learn from.
+        is_unsaid = fused is None and len(ready) == len(logits)
+        is_refused = found.is_refused or (
+            is_unsaid and self.baseline is not None and self.baseline.is_refused
+        )
+        return found._replace(flicker_s=self._flicker.elapsed_s, is_refused=is_refused)
 
     def _decode_marked(self, signal: FloatArray) -> list[Estimate]:
         if self._marked is None:

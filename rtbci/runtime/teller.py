@@ -84,7 +84,10 @@ class Teller:
         if self._is_paused():
             return
         quality = self.quality.quality if self.quality else Quality(score=1.0)
-        clean = 0.0 if estimate.is_refused else estimate.clean
+        is_unseen = (
+            estimate.is_refused and quality.score >= MIN_QUALITY
+        )  # not what is known of the electrodes
+        clean = 0.0 if is_unseen else estimate.clean
         if (
             clean < 1.0
         ):  # whatever the electrodes: the guard's word is below MIN_QUALITY, and so is a branch's
