@@ -30,6 +30,7 @@ from rtbci.recipes import read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.profiles import profiles_root
 from rtbci.stream.source import Marker
+from tests.data_paths import data_dir, needs_data
 from tests.unit.calibrate.samples import pink, raw_trial, store_settings
 
 
@@ -206,3 +207,16 @@ def test_too_few_trials_of_a_recording(home: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(CalibrationError, match=r"usable trials, too few to judge.*give more recordings"):
         calibrate(config(), Request(files=[Path("a.edf")]), console()[0])
     assert newest_profile(profiles_root("motor_imagery"), "ada") is None
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@needs_data
+def test_a_recording_without_a_unit_is_calibrated_from_as_a_run_decodes_it() -> None:
+    (path,) = sorted((data_dir() / "ssvep-exo" / "subject01").glob("*_raw.fif"))
+    shown, file = console()
+    result = calibrate(config(paradigm="ssvep"), Request(files=[path]), shown)
+    assert isinstance(result, Result)
+    assert "bad electrode" not in file.getvalue()
+    assert sum(one.accepted for one in result.record.trials) == 24
+    assert result.record.usable
