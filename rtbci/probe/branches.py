@@ -22,7 +22,16 @@ from rtbci.probe.window_head import WindowHead, finite
 from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.stage import FloatArray, check_chunk
 
-__all__ = ["Branch", "EncoderBranch", "Follows", "Lasting", "Refusing", "WindowBranch", "begin_again"]
+__all__ = [
+    "Branch",
+    "EncoderBranch",
+    "Follows",
+    "Lasting",
+    "Refusing",
+    "Succeeding",
+    "WindowBranch",
+    "begin_again",
+]
 
 MIN_PROB = 1e-12
 """Below this a probability counts as this, so that its logarithm is finite."""
@@ -103,6 +112,15 @@ class Lasting(Protocol):
 
     def skip_gap(self) -> None:
         """Forget the window, keep what was learnt before it."""
+        ...
+
+
+@runtime_checkable
+class Succeeding(Protocol):
+    """A branch that goes on with what the one before it has learnt of the stream, when its profile takes over."""
+
+    def succeed(self, earlier: "Branch") -> None:
+        """Take over from the branch in use so far, whose newest hop is this one's too."""
         ...
 
 

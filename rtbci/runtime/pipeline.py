@@ -13,7 +13,7 @@ from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
 from rtbci.probe.adapt import Adaptation
 from rtbci.probe.baseline import Baseline
-from rtbci.probe.branches import Branch, Follows, Refusing, begin_again
+from rtbci.probe.branches import Branch, Follows, Refusing, Succeeding, begin_again
 from rtbci.probe.flicker_clock import FlickerClock
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
@@ -247,9 +247,12 @@ class Pipeline:
     def exchange(self, successor: Successor) -> None:
         """Use a successor from the next hop on, so that no decision is lost; what it has not seen it is given first.
 
-        Recentring forgets: other weights lean another way.
+        Recentring forgets: other weights lean another way. What a night has said so far stays known.
         """
         self.warm(successor)
+        for branch, earlier in zip(successor.branches, self.branches, strict=False):
+            if isinstance(branch, Succeeding):
+                branch.succeed(earlier)
         self.branches, self._fusion = tuple(successor.branches), successor.fusion
         self._follow()
         if isinstance(self._recentre, Baseline):
