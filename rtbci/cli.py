@@ -1,6 +1,7 @@
 """The command line. Every command imports what it needs when it is called."""
 
 import errno
+import logging
 import os
 import sys
 from pathlib import Path
@@ -86,6 +87,10 @@ def _options(
     ] = False,
 ) -> None:
     _one_thread()
+    if (
+        not debug
+    ):  # where its cache may not be written, and that fonts are looked for, is nobody's concern here
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from rtbci.stream.lsl_log import quiet_liblsl
 
     quiet_liblsl()

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,6 +132,26 @@ def test_a_reader_that_has_gone_is_no_error(args: list[str]) -> None:
     os.close(ours)
     with open(theirs, "w") as gone:
         assert rtbci_into(gone, *args) == (1, "")
+
+
+def test_a_cache_that_cannot_be_written_is_no_warning_of_ours(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'rtbci[eval]'")
+    (tmp_path / "file").touch()
+    program = (
+        "import sys; from rtbci import cli; cli._options(debug='--debug' in sys.argv); "
+        "import matplotlib; matplotlib.get_cachedir()"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR"}
+    env |= {"XDG_CACHE_HOME": str(tmp_path / "file"), "XDG_CONFIG_HOME": str(tmp_path / "file")}
+
+    def said(*args: str) -> str:
+        command = [sys.executable, "-c", program, *args]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=True, env=env
+        ).stderr
+
+    assert said() == ""
+    assert "MPLCONFIGDIR" in said("--debug")
 
 
 def test_no_arguments_is_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
