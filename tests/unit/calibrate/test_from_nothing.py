@@ -93,5 +93,7 @@ def test_a_user_who_does_nothing_is_told_from_chance_by_no_candidate() -> None:
 
 
 def test_without_a_calibration_it_says_what_to_do() -> None:
-    with pytest.raises(ProfileError, match=r"calibrate first \(rtbci calibrate --paradigm motor_imagery_4\)"):
+    with pytest.raises(
+        ProfileError, match=r"calibrate first \(rtbci calibrate --paradigm motor_imagery_4; rtbci amp "
+    ):
         Decoder("motor_imagery_4")
