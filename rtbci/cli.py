@@ -1,5 +1,7 @@
 """The command line. Every command imports what it needs when it is called."""
 
+import errno
+import logging
 import os
 import sys
 from pathlib import Path
@@ -32,6 +34,7 @@ from rtbci.commands.options import (
     names_of,
     write_anything,
 )
+from rtbci.commands.output import flush_output, give_up_output
 from rtbci.commands.profile import app as profile_app
 from rtbci.commands.report_command import report as report_command
 from rtbci.commands.session import app as session_app
@@ -84,6 +87,10 @@ def _options(
     ] = False,
 ) -> None:
     _one_thread()
+    if (
+        not debug
+    ):  # where its cache may not be written, and that fonts are looked for, is nobody's concern here
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from rtbci.stream.lsl_log import quiet_liblsl
 
     quiet_liblsl()
@@ -345,13 +352,26 @@ def main() -> NoReturn:
     """Run the command line; errors are one clear line, and a traceback only with ``--debug``."""
     write_anything()
     try:
-        app()
+        try:
+            app()
+        finally:
+            flush_output()
     except RtbciError as error:
         if "--debug" in sys.argv:
             raise
         console_of().print("[bold red]error:[/] ", end="")
         console_of().print(str(error), markup=False, highlight=False)
         sys.exit(error.exit_code)
+    except OSError:
+        failure = give_up_output()
+        if failure is None or "--debug" in sys.argv:
+            raise
+        if failure.errno != errno.EPIPE:  # that the reader has gone is no error to it: `| head`
+            console_of().print("[bold red]error:[/] ", end="")
+            console_of().print(
+                f"standard output: {failure.strerror}; free some, or write elsewhere", highlight=False
+            )
+        sys.exit(5 if failure.errno != errno.EPIPE else 1)
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)

@@ -1,9 +1,8 @@
 """Show what a decoder says: a live table in a terminal, a line a prediction in a pipe, or JSON lines."""
 
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Protocol, TextIO
 
@@ -12,6 +11,7 @@ from rich.console import Console
 
 from rtbci.client import Client
 from rtbci.clock import Clock, now
+from rtbci.commands.output import give_up_on
 from rtbci.errors import StreamError
 from rtbci.listen_board import Board, prediction_line
 from rtbci.publish.addresses import PUBLISH_ADDRESS
@@ -102,7 +102,7 @@ def listen(
         except KeyboardInterrupt:  # the way to end it
             pass
         except BrokenPipeError:
-            _give_up_on(writer)
+            give_up_on(writer)
         finally:
             view.close()
     return n_shown
@@ -121,14 +121,6 @@ def _receive(client: Client) -> Message | None:
         return client.receive()
     except StreamError:  # nothing within REFRESH_S
         return None
-
-
-def _give_up_on(output: TextIO) -> None:
-    # The reader has gone (`| head`). Python would complain once more when it flushes at exit.
-    with suppress(OSError):
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, output.fileno())
-        os.close(null)
 
 
 class JsonLines:

@@ -227,11 +227,13 @@ class ParadigmRecipe(Settings):
     def class_of(self, marker: str) -> str | None:
         """Class that a marker stands for, or None.
 
-        The recipe's `markers` come first, then what public file formats agree on; see
-        `rtbci.stream.marker_texts` for the ways in which a marker may be written.
+        The recipe's `markers` come first, then a class's own name, which is what a calibration's cues are sent as, then what
+        public file formats agree on; see `rtbci.stream.marker_texts` for the ways in which a marker may be written. Where
+        items flash, an item by itself is none: ``cue/ITEM`` asks for it.
         """
-        asked = None if self.flashes is None else self.flashes.asked_item(marker, self.classes)
-        return asked or class_of_marker(marker, self.markers, self.classes)
+        if self.flashes is not None:
+            return self.flashes.asked_item(marker, self.classes) or class_of_marker(marker, self.markers)
+        return class_of_marker(marker, self.markers, self.classes)
 
 
 def idle_class(classes: Sequence[str]) -> int | None:

@@ -201,12 +201,12 @@ class SyntheticAmp:
     @property
     def n_given(self) -> int:
         """Samples handed out so far."""
-        return self._n_made - len(self._left)
+        return self._n_made - self.n_ahead
 
     @property
-    def n_made(self) -> int:
-        """Samples made so far, of which some may not be handed out yet: what the user is told is done from the next one on."""
-        return self._n_made
+    def n_ahead(self) -> int:
+        """Samples that are made, but not handed out yet: what is asked of the user now is done behind them."""
+        return len(self._left)
 
     def set_state(self, state: str) -> None:
         """Let the user do one of `states`, from the next block on; a marker goes with it.
@@ -243,7 +243,7 @@ class SyntheticAmp:
             Cues in these samples; times in seconds from the very first sample.
         """
         blocks = [self._left]
-        n_there = len(self._left)
+        n_there = self.n_ahead
         while n_there < n_samples:
             blocks.append(self._block())
             n_there += self._n_block

@@ -195,7 +195,15 @@ class Collector:
                 "Collector: the decoder has no stream, need one that its trials come from; open it"
             )
         read = self._decoder.read
-        judged = judge_trial(trial, self._reject, info.labels, read, info.rate_hz, self._imagery_s)
+        judged = judge_trial(
+            trial,
+            self._reject,
+            info.labels,
+            read,
+            info.rate_hz,
+            self._imagery_s,
+            has_unit=self._decoder.recipe.input.unit_check,
+        )
         self._store.write(judged)
         self._add(judged)
         return judged

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -17,12 +17,13 @@ from rtbci.config import RunConfig
 from rtbci.errors import StreamNotFoundError
 from rtbci.publish.messages import Event, Message
 from rtbci.publish.sink import Sink
+from rtbci.recipes import ParadigmRecipe
 from rtbci.record.recorder import SessionRecorder
 from rtbci.runtime.live import LiveRun, SourceFactory
 from rtbci.stages.stage import FloatArray
-from rtbci.stream.source import Marker, Source, StreamInfo
+from rtbci.stream.source import UNSEEN, Marker, Source, StreamInfo
 
-__all__ = ["LiveStream", "PatientPresenter", "follow_markers", "look_at_stream", "run_guided"]
+__all__ = ["LiveStream", "PatientPresenter", "follow_markers", "look_at_stream", "n_least", "run_guided"]
 
 READY_S = 30.0
 """A window is full long before, or the stream has nothing to give."""
@@ -32,6 +33,7 @@ LOST, STOPPED = "stream lost", "stopped"
 TAIL_S = 1.5
 """What a trial needs behind its imagery, and the way through the network."""
 SILENT_S = 30.0
+NOT_SEEN = "not seen"
 MOST_UNKNOWN = 10
 
 
@@ -235,7 +237,7 @@ def run_guided(
         Whether it came to its end, early stopping included; False when it was interrupted.
     """
     finished = guide(
-        schedule, presenter, cutter.cue, stop, clock, on_unseen=lambda _: cutter.abandon("not seen")
+        schedule, presenter, cutter.cue, stop, clock, on_unseen=lambda _: cutter.abandon(NOT_SEEN)
     )
     _check(stream, collector)
     _wait_for_last(stream, cutter, clock() + (schedule.protocol.timing.imagery_s if finished else 0.0), clock)
@@ -254,7 +256,7 @@ def follow_markers(
 ) -> bool:
     """Take the cues from markers of somebody else's experiment until there are enough accepted trials of each class.
 
-    Texts that name no class are told once each, and it is told when no marker comes at all.
+    `UNSEEN` takes the cue before it back. Texts that name no class are told once each, and it is told when no marker comes at all.
 
     Returns
     -------
@@ -270,10 +272,7 @@ def follow_markers(
         while not stop.wait(POLL_S):
             _check(stream, collector)
             counts = collector.collected.n_accepted(len(decoder.classes))
-            asked = [
-                n for n, name in zip(counts, decoder.classes, strict=True) if decoder.recipe.markers.get(name)
-            ]
-            if asked and min(asked) >= n_wanted:
+            if n_least(decoder.recipe, counts) >= n_wanted:
                 cutter.abandon(STOPPED)
                 return True
             if clock() > t_silent and not cues.n_markers:
@@ -286,6 +285,14 @@ def follow_markers(
     _check(stream, collector)
     _wait_for_last(stream, cutter, clock(), clock)
     return False
+
+
+def n_least(recipe: ParadigmRecipe, n_accepted: Sequence[int]) -> int:
+    """Trials of the class that has the fewest, of those that markers ask for: that the recipe has texts of, or that came by
+    their own names; 0 while that is but one.
+    """
+    asked = [n for n, name in zip(n_accepted, recipe.classes, strict=True) if n or recipe.markers.get(name)]
+    return min(asked) if len(asked) > 1 else 0
 
 
 class _MarkerCues:
@@ -301,6 +308,9 @@ class _MarkerCues:
     def take(self, marker: Marker) -> None:
         """Take a marker, in the stream's thread."""
         self.n_markers += 1
+        if marker.value == UNSEEN:
+            self._cutter.abandon(NOT_SEEN)
+            return
         name = self._decoder.recipe.class_of(marker.value)
         if name is not None:
             self._cutter.cue(self._i_next, self._decoder.classes.index(name), marker.t_lsl)

@@ -78,7 +78,10 @@ def calibrate_recordings(
         features = []
         for trial in trials_of_recordings(decoder, recordings, timing_of(recipe, imagery_s)):
             info = recordings[0].info
-            judged = judge_trial(trial, limits, info.labels, decoder.read, info.rate_hz, imagery_s)
+            has_unit = recipe.input.unit_check
+            judged = judge_trial(
+                trial, limits, info.labels, decoder.read, info.rate_hz, imagery_s, has_unit=has_unit
+            )
             if judged.accepted:
                 features.append(read_trial(population, decoder.sessions, judged))
         known = decoder.channel_map

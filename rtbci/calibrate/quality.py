@@ -12,11 +12,12 @@ from rtbci.calibrate.trial import FIRST_START_S, CalibrationTrial
 from rtbci.evaluate.trials import FRONTAL
 from rtbci.settings import Settings
 from rtbci.stages.electrode_faults import line_share
+from rtbci.stages.judge import USUAL_UV
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.units import spread_uv
 
-__all__ = ["RejectSettings", "band_uv", "judge_trial"]
+__all__ = ["RejectSettings", "band_uv", "judge_trial", "scale_to_uv"]
 
 BLINK_HZ = (1.0, 8.0)
 LEAST_S = 1.0
@@ -71,6 +72,8 @@ def judge_trial(
     read: npt.NDArray[np.bool_],
     rate_hz: float,
     imagery_s: float | None = None,
+    *,
+    has_unit: bool = True,
 ) -> CalibrationTrial:
     """Accept a trial, or reject it with the one reason that is the clearest.
 
@@ -87,6 +90,8 @@ def judge_trial(
         Of `trial.raw_uv`.
     imagery_s : float, optional
         What is judged ends so long after the cue; default: where the last window ends.
+    has_unit : bool
+        False where nobody knows what unit the stream has: channels are then judged beside each other, see `scale_to_uv`.
 
     Returns
     -------
@@ -110,14 +115,25 @@ def judge_trial(
     signal_uv = trial.raw_uv[:, read].astype(np.float64)
     if not np.isfinite(signal_uv).all():
         return trial.rejected("not finite")
-    for reason, bad in _faults(signal_uv, inside, rate_hz, settings):
+    scale = 1.0 if has_unit else scale_to_uv(signal_uv[inside])
+    for reason, bad in _faults(scale * signal_uv, inside, rate_hz, settings):
         if bad.any():
             return trial.rejected(_reason(reason, names, bad))
     where = _eyes(settings, labels, read)
-    slow_uv = band_uv(np.nan_to_num(trial.raw_uv[:, where].astype(np.float64)), BLINK_HZ, rate_hz)[inside]
+    eyes_uv = scale * np.nan_to_num(trial.raw_uv[:, where].astype(np.float64))
+    slow_uv = band_uv(eyes_uv, BLINK_HZ, rate_hz)[inside]
     if where and (bad := np.ptp(slow_uv, axis=0) > settings.blink_uv).any():
         return trial.rejected(_reason("blink", [labels[i] for i in where], bad))
     return trial
+
+
+def scale_to_uv(signal: FloatArray) -> float:
+    """What makes microvolts of a signal without a unit, shape (n_samples, n_channels): its middle channel is taken
+    to have the spread that EEG has, as a run takes it (`rtbci.stages.judge`).
+    """
+    spread = spread_uv(signal)
+    alive = spread[spread > 0.0]
+    return USUAL_UV / float(np.median(alive)) if alive.size else 1.0
 
 
 def _faults(

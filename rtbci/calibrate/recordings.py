@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from queue import Empty
 
 from rtbci.calibrate.calibration_decoder import CalibrationDecoder
@@ -39,8 +38,7 @@ def trials_of_recordings(
         See `rtbci.calibrate.cutter.timing_of`.
     class_of : callable, optional
         Class that a marker's text stands for, or None. Default: the recipe's (see
-        `rtbci.calibrate.markers.with_markers` for more texts), and a class's own name, which is what a calibration's cues
-        are recorded as.
+        `rtbci.calibrate.markers.with_markers` for more texts).
     unit : str
         Of the recordings, where they state it wrongly; see `Decoder.open`.
 
@@ -60,7 +58,7 @@ def trials_of_recordings(
     RtbciError
         What the decoder says of a stream that it cannot use.
     """
-    known = class_of or partial(_class_of, decoder)
+    known = class_of or decoder.recipe.class_of
     cues = [_cues(one, known) for one in recordings]
     if not any(cues):
         texts = sorted({marker.value for one in recordings for marker in one.markers})
@@ -90,10 +88,6 @@ def _check_alike(recordings: Sequence[Recording]) -> None:
                 f"'{first.name}' {first.n_channels} at {first.rate_hz:g} Hz, need the same cap and rate in all; calibrate "
                 "from those that are alike"
             )
-
-
-def _class_of(decoder: CalibrationDecoder, text: str) -> str | None:
-    return decoder.recipe.class_of(text) or (text if text in decoder.classes else None)
 
 
 def _cues(recording: Recording, class_of: Callable[[str], str | None]) -> list[Marker]:

@@ -20,7 +20,7 @@ from rtbci.calibrate.features import check_heads
 from rtbci.calibrate.finish import FALSE_PER_MIN, Result, conclude, keep
 from rtbci.calibrate.hops import HopLog
 from rtbci.calibrate.protocol import ProtocolSettings
-from rtbci.calibrate.quality import RejectSettings
+from rtbci.calibrate.quality import RejectSettings, scale_to_uv
 from rtbci.calibrate.report import write_report
 from rtbci.calibrate.store import (
     PATTERN,
@@ -204,6 +204,8 @@ class Calibration:
         ]  # a lost packet is no electrode's fault
         if len(signal_uv) < LEAST_S * info.rate_hz:
             return
+        if not self.recipe.input.unit_check:
+            signal_uv *= scale_to_uv(signal_uv)
         self._bad = find_bad_channels(signal_uv, info.rate_hz, [info.labels[i] for i in read])
         for label, why in self._bad.items():
             self.say(f"bad electrode: {label} ({why}); done without it")

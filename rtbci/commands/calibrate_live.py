@@ -18,6 +18,7 @@ from rtbci.calibrate.live import (
     PatientPresenter,
     follow_markers,
     look_at_stream,
+    n_least,
     run_guided,
 )
 from rtbci.calibrate.markers_out import CueMarkers, MarkedPresenter
@@ -127,11 +128,7 @@ class LiveCalibration(Calibration):
         """Of the class that has the fewest, of those that trials are wanted of."""
         counts = self.collected.n_accepted(len(self.recipe.classes))
         if self.request.cues == "markers":
-            counts = [
-                n
-                for n, name in zip(counts, self.recipe.classes, strict=True)
-                if self.recipe.markers.get(name)
-            ]
+            return n_least(self.recipe, counts)
         return min(counts, default=0)
 
     def _is_complete(self) -> bool:
@@ -180,7 +177,10 @@ class LiveCalibration(Calibration):
         n_wanted = self.protocol.trials.per_class
         if self.request.cues == "markers":
             collector.start(cutter, stop)
-            texts = ", ".join(f"{'/'.join(one)} = {name}" for name, one in self.recipe.markers.items())
+            known = {
+                one: dict.fromkeys((*self.recipe.markers.get(one, ()), one)) for one in self.recipe.classes
+            }
+            texts = ", ".join(f"{'/'.join(texts)} = {name}" for name, texts in known.items())
             self.say(f"following markers ({texts}); Ctrl-C when there are enough")
             return follow_markers(stream, decoder, cutter, collector, n_wanted, stop, self.say)
         done = collector.collected

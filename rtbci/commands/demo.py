@@ -12,6 +12,7 @@ from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.commands.amp_users import flicker_of, rhythms_of
 from rtbci.commands.demo_board import DemoBoard, Trace, say_run
 from rtbci.commands.demo_page import DemoPage
+from rtbci.commands.options import teller_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.night.windows import is_stager
@@ -98,8 +99,8 @@ def demo(
     if value is not None:
         _say_value(console, values, value)
     else:
-        _say_trials(console, score)
-    _say(console, report, board, recipe.option, is_hands=amp.states == STATES)
+        _say_trials(console, score, decoder)
+    _say(console, report, board, decoder.recipe.option, is_hands=amp.states == STATES)
     return score
 
 
@@ -132,7 +133,7 @@ def _say_value(console: Console, values: ValueScore, value: ValueSettings) -> No
     )
 
 
-def _say_trials(console: Console, score: Score) -> None:
+def _say_trials(console: Console, score: Score, decoder: Decoder) -> None:
     confusion = score.confusion()
     n = sum(confusion.values())
     if n:
@@ -149,8 +150,28 @@ def _say_trials(console: Console, score: Score) -> None:
             f"decisions    {decided_right} right, {decided_wrong} wrong, {undecided} trials without one",
             highlight=False,
         )
+        if not decided_right + decided_wrong:
+            _say_why_none(console, score, decoder)
     else:
         console.print("trials       none complete yet: run longer, --seconds 60", highlight=False)
+
+
+def _say_why_none(console: Console, score: Score, decoder: Decoder) -> None:
+    """What stood between probabilities and a decision, and what to do about it."""
+    policy, recipe, told = decoder.decision, decoder.recipe, teller_of(console)
+    idle = "" if recipe.idle is None else recipe.classes[recipe.idle]
+    meant = {
+        "below_threshold": f"were not at probability {policy.threshold:g}, held for {policy.dwell_s:g} s (of the {decoder.decision_from})",
+        "idle": f"looked most like '{idle}', which is never decided for",
+    }
+    found = [f"{100 * share:.0f} % {meant.get(why, why)}" for why, share in score.undecided().items()]
+    told(f"why none     of the windows in those trials {'; '.join(found)}")
+    told(
+        "             nothing is broken: a decoder that knows nobody yet keeps still rather than act unasked; rtbci calibrate "
+        "makes it a person's own, threshold in [decision] of a --config decides sooner"
+    )
+    if (card := recipe.folder / "CARD.md").is_file():
+        told(f"             how often it decides for people: {card}")
 
 
 def _say(console: Console, report: Report, board: DemoBoard, option: str, is_hands: bool) -> None:

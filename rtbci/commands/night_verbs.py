@@ -38,15 +38,18 @@ def hypnogram(night: str, asked: Asked, root: Path | None, console: Console) -> 
         When there is no such night, or it cannot be staged.
     """
     by_decoder = bool(asked.paradigm)
-    found, scored = _of_recording(night, asked) if by_decoder else _of_session(night, root)
+    found, scored, instead = _of_recording(night, asked) if by_decoder else (*_of_session(night, root), {})
     if asked.json:
         content = {
+            "stand_ins": instead,
             "stages": list(found.stages),
             "statistics": statistics(found)._asdict(),
             "agreement": None if scored is None else _agreement(scored, found),
         }
         console.print(msgspec.json.encode(content).decode(), markup=False, highlight=False, soft_wrap=True)
     else:
+        for wanted, name in instead.items():
+            teller_of(console)(f"note: {name} stands for {wanted}")
         show(found, scored, console)
     for path, write in ((asked.csv, _write_csv), (asked.png, _write_png)):
         if path is not None:
@@ -126,11 +129,14 @@ def _of_session(night: str, root: Path | None) -> tuple[Hypnogram, Hypnogram | N
     return found, marked_stages(facts.markers, found)
 
 
-def _of_recording(night: str, asked: Asked) -> tuple[Hypnogram, Hypnogram | None]:
+def _of_recording(night: str, asked: Asked) -> tuple[Hypnogram, Hypnogram | None, dict[str, str]]:
+    """Its stages, those that its markers say, and which channels stand for those of the decoder."""
     from rtbci.night.windows import check_stager, decode_night
     from rtbci.recipes import read_paradigm
     from rtbci.replay.read import read_recordings
+    from rtbci.runtime.opening import find_channels
     from rtbci.runtime.profiles import find_profile
+    from rtbci.runtime.telemetry import stand_ins
 
     recipe = read_paradigm(asked.paradigm)
     check_stager(recipe)
@@ -141,7 +147,8 @@ def _of_recording(night: str, asked: Asked) -> tuple[Hypnogram, Hypnogram | None
         found = score_night(recipe, recording)
     else:
         found = decode_night(recipe, find_profile(recipe.name, asked.profile), recording)
-    return found, marked_stages(recording.markers, found)
+    instead = stand_ins(find_channels(recipe, recording.info, None, ()))
+    return found, marked_stages(recording.markers, found), instead
 
 
 def _agreement(scored: Hypnogram, found: Hypnogram) -> dict[str, Any]:

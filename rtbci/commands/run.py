@@ -25,6 +25,7 @@ from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
 from rtbci.runtime.engine_opener import FIRST_BACKEND
 from rtbci.runtime.live import LiveRun, Report, SourceFactory
+from rtbci.runtime.parts import POPULATION
 from rtbci.runtime.plugin_watch import plugin_of, watch_plugins
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.profiles import find_profile, profiles_root
@@ -184,8 +185,13 @@ def _introduce(console: Console, config: RunConfig, decoder: Decoder, address: s
     engine = decoder.engine_ref
     if profile is None:
         console.print("decoder: the engine's own classes", highlight=False)
-    elif profile.generation == 0:
+    elif profile.user == POPULATION:
         console.print(f"decoder: {decoder.recipe.name}, population decoder (no calibration)", highlight=False)
+    elif profile.generation == 0:  # one that is kept with no user's: of a file, made by whatever command
+        fitted = f"fitted on {profile.n_trials} trials" if profile.n_trials else "no calibration"
+        teller_of(console)(
+            f"decoder: {decoder.recipe.name}, profile of {profile.user} at {config.profile} ({fitted})"
+        )
     else:
         console.print(
             f"decoder: {decoder.recipe.name}, profile of {profile.user}, generation {profile.generation}",
@@ -214,7 +220,7 @@ def _say_what_to_expect(console: Console, decoder: Decoder, profile: Profile) ->
         f"decides: at probability {policy.threshold:g}, held for {policy.dwell_s:g} s (of the {decoder.decision_from})"
     )
     card = decoder.recipe.folder / "CARD.md"
-    if profile.user == "population" and card.is_file():
+    if profile.user == POPULATION and card.is_file():
         told(f"limits:  {card}")
 
 

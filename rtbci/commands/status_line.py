@@ -55,6 +55,7 @@ LOST = {
     "gap": "the stream has a gap there",
     "too_late": "it came too late; is its stamp of LSL's clock?",
     "before_start": "it is from before the first sample; is its stamp of LSL's clock?",
+    "in_future": "it is more than 60 s ahead of the samples; is its stamp of LSL's clock?",
     "no_time": "its stamp is not a number",
 }
 
@@ -80,12 +81,14 @@ class StatusLine:
         self._decision: tuple[str, float] | None = None
         self._is_recording = True
         self._lost: set[str] = set()
+        self._poor: frozenset[str] = frozenset()  # told to be bad, while nothing is decided for it
         self._screen = Screen(console, self._line, REDRAW_S, clock)
 
     def send(self, message: Message) -> None:
         """Take a message; see `Sink.send`."""
         if isinstance(message, Prediction):
             self._prediction = message
+            self._say_poor(message)
         elif isinstance(message, Status):
             self._status = message
             if message.state != self._state and not self._screen.is_live:
@@ -102,6 +105,18 @@ class StatusLine:
     def close(self) -> None:
         """Leave the line as it is and give the terminal back."""
         self._screen.close()
+
+    def _say_poor(self, prediction: Prediction) -> None:
+        """Name the electrodes that nothing is decided for; on a terminal the last line has them."""
+        bad = frozenset(prediction.quality.bad_channels if prediction.why == "poor_signal" else ())
+        if self._screen.is_live or (bad <= self._poor and bool(bad) == bool(self._poor)):
+            return
+        said = "electrodes give a signal again"
+        if bad:
+            names = ", ".join(prediction.quality.bad_channels)
+            said = f"warning: nothing is decided, these electrodes give no EEG: {names}; check their contact and the reference"
+        self._poor = bad
+        self._console.print(said, markup=False, highlight=False)
 
     def _say(self, event: Event) -> None:
         if event.kind == "decision":

@@ -157,7 +157,9 @@ def find_trials(runs: Sequence[Recording], recipe: ParadigmRecipe, where: str) -
     trials = [trial for i, run in enumerate(runs) for trial in _trials_of_run(i, run, recipe)]
     if not trials:
         texts = sorted({marker.value for run in runs for marker in run.markers})
-        known = sorted(text for texts_of in recipe.markers.values() for text in texts_of)
+        known = sorted(
+            {*recipe.classes, *(text for texts_of in recipe.markers.values() for text in texts_of)}
+        )
         raise FileFormatError(
             f"{where}: no cues, its markers are {', '.join(texts[:12]) or 'none'}, need some of {', '.join(known)}; "
             "add the markers' texts to [markers] in the paradigm's recipe.toml, or give recordings with cues"

@@ -114,6 +114,11 @@ class Baseline:
         return self._first is not None
 
     @property
+    def is_refused(self) -> bool:
+        """Whether nothing is said, and nothing learnt, because the signal cannot be trusted; see `rtbci.probe.branches.Refusing`."""
+        return not (self.is_there or self.is_trusted)
+
+    @property
     def source(self) -> Literal["stream", "profile"]:
         """Where it is, or will be, from."""
         return self._source

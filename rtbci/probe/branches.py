@@ -28,6 +28,7 @@ __all__ = [
     "Following",
     "Lasting",
     "Refusing",
+    "Succeeding",
     "WindowBranch",
     "begin_again",
     "follow_flicker",
@@ -112,6 +113,15 @@ class Lasting(Protocol):
 
     def skip_gap(self) -> None:
         """Forget the window, keep what was learnt before it."""
+        ...
+
+
+@runtime_checkable
+class Succeeding(Protocol):
+    """A branch that goes on with what the one before it has learnt of the stream, when its profile takes over."""
+
+    def succeed(self, earlier: "Branch") -> None:
+        """Take over from the branch in use so far, whose newest hop is this one's too."""
         ...
 
 

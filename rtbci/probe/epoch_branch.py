@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ShapeError, SignalError
+from rtbci.probe.branches import Branch
 from rtbci.probe.epoch_context import NightContext
 from rtbci.probe.epoch_features import FEATURES, N_CLASSIC, describe
 from rtbci.probe.epoch_heads import EpochHead, TreesHead, log_softmax
@@ -149,6 +150,25 @@ class EpochBranch:
         """Forget the window; the night before it stays known."""
         self._ring.reset()
         self._logits, self.newest, self.is_refused = None, None, False
+
+    def succeed(self, earlier: Branch) -> None:
+        """Go on with the night of another head; see `rtbci.probe.branches.Succeeding`.
+
+        What its windows up to now said of the stage is what the next ones are judged after. A head that reads the night so
+        far gets it from one that did; else its own windows are all that it knows of it.
+        """
+        if not isinstance(earlier, EpochBranch) or earlier._n_phases != self._n_phases:
+            return
+        if earlier._head.n_classes != self._head.n_classes or earlier._n_channels != self._n_channels:
+            return
+        for n_ago in range(self._n_phases):
+            i, j = (self._i_phase - n_ago) % self._n_phases, (earlier._i_phase - n_ago) % self._n_phases
+            if earlier._beliefs[j] is not None:
+                self._beliefs[i], self._n_seen[i] = earlier._beliefs[j], earlier._n_seen[j]
+            if self._columns is not None and earlier._contexts[j] is not None:
+                self._contexts[i] = earlier._contexts[j]
+        if self._logits is not None:
+            self._logits = self._beliefs[self._i_phase]
 
     def reset(self) -> None:
         """Forget all hops."""

@@ -1,5 +1,6 @@
 """A source whose chunks and markers are recorded as they pass, before anything decodes them."""
 
+import math
 from collections.abc import Sequence
 from typing import Protocol, Self
 
@@ -64,10 +65,14 @@ class RecordedSource:
         return chunk
 
     def pull_markers(self) -> Sequence[Marker]:
-        """Return the source's markers; see `Source.pull_markers`."""
+        """Return the source's markers; see `Source.pull_markers`.
+
+        One without a time has no place in a file, which nobody would read past it; the run's event `window_lost` has its text.
+        """
         markers = self._source.pull_markers()
         for marker in markers:
-            self._recorder.take(marker)
+            if math.isfinite(marker.t_lsl):
+                self._recorder.take(marker)
         return markers
 
     def __enter__(self) -> Self:

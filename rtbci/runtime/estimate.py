@@ -48,7 +48,8 @@ class Estimate(NamedTuple):
     clean : float
         What the guard says of the signal at the window's end, 1 where it finds nothing; see `rtbci.stages.guard`.
     is_refused : bool
-        Whether the window is full, but no signal to a branch; see `rtbci.probe.branches.Refusing`.
+        Whether the window is full, but no signal to a branch, or none that a baseline may be learnt from; see
+        `rtbci.probe.branches.Refusing`.
     flicker_s : float
         Flicker's own time at the window's end, NaN where it is not known; see `rtbci.probe.flicker_clock`.
     """

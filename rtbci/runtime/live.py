@@ -1,7 +1,6 @@
 """The live run: stream in, messages out, through loss and recovery, until told to stop."""
 
 import gc
-import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import Changes
 from rtbci.runtime.intake import Break, Intake
 from rtbci.runtime.journal import Journal, numbers_of
+from rtbci.runtime.marker_stamps import MarkerStamps
 from rtbci.runtime.profile_swaps import ProfileSwaps
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.quality import SignalQuality
@@ -118,7 +118,7 @@ class LiveRun:
             lambda: self._requests.paused,
             clock,
         )
-        self._change = change
+        self._change, self._stamps = change, MarkerStamps()
         self._t_give_back = -np.inf
         self._info: StreamInfo | None = None
         self._state_sent = ""
@@ -200,7 +200,7 @@ class LiveRun:
                 self._connect(self._acquisition.info)
             t_taken = self._acquisition.t_last_received or self._clock()
             n_before = self._telemetry.n_predictions
-            markers = [marker for marker in markers if self._has_time(marker, t_taken)]
+            markers = self._placed(chunk, markers, t_taken)
             self._take(chunk, markers, t_taken)
             if self._journal is not None:
                 self._journal.note(chunk, markers, t_taken, self._outbox.n_sent)
@@ -226,6 +226,7 @@ class LiveRun:
         electrodes = self._decoder.electrodes
         tolerates = electrodes is not None and electrodes.can_replace
         self._intake = Intake(info, self._decoder.read, t_now, tolerates=tolerates)
+        self._stamps.reset()
         self._rehearsal.close()
         window = self._decoder.recipe.window
         if self._config.engine.rehearse and window.policy == "sliding":
@@ -249,19 +250,19 @@ class LiveRun:
             self._outbox.event("stream_lost", t_now, self._info.name if self._info else "")
             self._send_status()
 
-    def _has_time(self, marker: Marker, t_taken: float) -> bool:
-        """Whether the stamp is a number; one that is none is told, and no reason to end a run."""
-        if math.isfinite(marker.t_lsl):
-            return True
-        self._outbox.event("window_lost", t_taken, marker.value, {"reason": "no_time"})
-        return False
+    def _placed(self, chunk: Chunk, markers: Sequence[Marker], t_taken: float) -> list[Marker]:
+        """The markers whose stamps samples can be found for; the others are told, and no reason to end a run."""
+        t_newest = float(chunk.t_lsl[-1]) if len(chunk.t_lsl) else None
+        placed, lost = self._stamps.push(markers, t_newest)
+        for marker, reason in lost:
+            t_lsl = t_taken if reason == "no_time" else marker.t_lsl
+            self._outbox.event("window_lost", t_lsl, marker.value, {"reason": reason})
+        return placed
 
     def _take(self, chunk: Chunk, markers: Sequence[Marker], t_taken: float) -> None:
         for marker in markers:
             self._decoder.mark(marker)
-            self._outbox.event(
-                "marker", marker.t_lsl, marker.value, marker_data(self._decoder.recipe, marker.value)
-            )
+            self._tell_marker(marker)
         if not len(chunk.t_lsl):
             return
         self._watch.received(t_taken)
@@ -274,6 +275,10 @@ class LiveRun:
         # What can wait comes after the decision.
         self._intake.note(t_taken)
         self._rehearsal.push(float(chunk.t_lsl[-1]), t_taken, len(chunk.t_lsl), self._decoder.n_needed)
+
+    def _tell_marker(self, marker: Marker) -> None:
+        data = marker_data(self._decoder.recipe, marker.value)
+        self._outbox.event("marker", marker.t_lsl, marker.value, data)
 
     def _rehearse(self) -> None:
         with self._lock:
@@ -351,6 +356,8 @@ class LiveRun:
         return self._teller.status(t_now)
 
     def _say_stopped(self) -> None:
+        for marker in self._stamps.flush():
+            self._tell_marker(marker)
         self._watch.state = "stopped"
         self._send_status()
 

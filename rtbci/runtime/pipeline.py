@@ -13,7 +13,7 @@ from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
 from rtbci.probe.adapt import Adaptation
 from rtbci.probe.baseline import Baseline
-from rtbci.probe.branches import Branch, Following, Refusing, begin_again, follow_flicker
+from rtbci.probe.branches import Branch, Following, Refusing, Succeeding, begin_again, follow_flicker
 from rtbci.probe.flicker_clock import FlickerClock
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
@@ -253,9 +253,12 @@ class Pipeline:
     def exchange(self, successor: Successor) -> None:
         """Use a successor from the next hop on, so that no decision is lost; what it has not seen it is given first.
 
-        Recentring forgets: other weights lean another way.
+        Recentring forgets: other weights lean another way. What a night has said so far stays known.
         """
         self.warm(successor)
+        for branch, earlier in zip(successor.branches, self.branches, strict=False):
+            if isinstance(branch, Succeeding):
+                branch.succeed(earlier)
         self.branches, self._fusion = tuple(successor.branches), successor.fusion
         follow_flicker(self.branches, self._flicker)
         if isinstance(self._recentre, Baseline):
@@ -321,7 +324,13 @@ class Pipeline:
         if self.digests is not None:
             self.digests.window(self.branches, logits, fused, probs)
         self._recent.write(self._hop)
-        return self._estimate(self._n_out - 1, fused, probs, None)._replace(flicker_s=self._flicker.elapsed_s)
+        found = self._estimate(self._n_out - 1, fused, probs, None)
+        # A full window that the baseline says nothing of waits for a signal to learn from.
+        is_unsaid = fused is None and len(ready) == len(logits)
+        is_refused = found.is_refused or (
+            is_unsaid and self.baseline is not None and self.baseline.is_refused
+        )
+        return found._replace(flicker_s=self._flicker.elapsed_s, is_refused=is_refused)
 
     def _decode_marked(self, signal: FloatArray) -> list[Estimate]:
         if self._marked is None:

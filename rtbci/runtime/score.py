@@ -1,6 +1,7 @@
 """How often a run is right, where markers say what the user was asked to do."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -37,6 +38,8 @@ class Trial:
         Probabilities of the windows that count.
     decisions : list of str
         Decisions in the trial.
+    whys : list of str
+        Of the windows that count, why there was no decision.
     is_selection : bool
         Whether an item is selected by flashes: each window's probabilities are then those of all flashes so far, so
         the newest count alone.
@@ -47,6 +50,7 @@ class Trial:
     t_end: float
     probs: list[tuple[float, ...]] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
+    whys: list[str] = field(default_factory=list)
     is_selection: bool = False
 
 
@@ -56,7 +60,8 @@ class Score:
     A trial's label is the class of the highest mean probability over its windows, an idle class left out as in
     the cue-locked numbers of `rtbci eval`: a trial asks which class, not whether. Its decision is the first one
     made between cue and end; windows that are idle make none, so a trial that looks idle throughout is one
-    without a decision. Trials without a window (warming up, a gap) do not count, nor do those that ask for
+    without a decision. Where only one class is not idle, that a trial asks which is no question: there the idle class
+    is a label, and trials that ask for it have labels too. Trials without a window (warming up, a gap) do not count, nor do those that ask for
     the idle class, or that were not seen to their end (`UNSEEN`).
 
     Notes
@@ -95,8 +100,12 @@ class Score:
         counts: dict[tuple[str, str], int] = {}
         idle = idle_class(self._classes)
         active = [i for i in range(len(self._classes)) if i != idle]
-        for trial in self._counted:
-            label = self._classes[active[int(np.mean(trial.probs, axis=0)[active].argmax())]]
+        is_switch = len(active) == 1
+        labels = list(range(len(self._classes))) if is_switch else active
+        for trial in self.trials if is_switch else self._counted:
+            if not trial.probs:
+                continue
+            label = self._classes[labels[int(np.mean(trial.probs, axis=0)[labels].argmax())]]
             counts[trial.cue, label] = counts.get((trial.cue, label), 0) + 1
         return counts
 
@@ -106,6 +115,11 @@ class Score:
         right = sum(trial.decisions[:1] == [trial.cue] for trial in counted)
         none = sum(not trial.decisions for trial in counted)
         return right, len(counted) - right - none, none
+
+    def undecided(self) -> Mapping[str, float]:
+        """Why the trials without a decision had none: share of their windows by `Prediction.reason`, the most frequent first."""
+        whys = [why for trial in self._counted if not trial.decisions for why in trial.whys]
+        return {why: n / len(whys) for why, n in Counter(whys).most_common()}
 
     @property
     def _counted(self) -> list[Trial]:
@@ -143,4 +157,5 @@ class Score:
                 trial.decisions.append(prediction.decision)
             if prediction.probs is not None and trial.t_lsl + SETTLED_S <= t_end <= trial.t_end:
                 trial.probs.append(prediction.probs)
+                trial.whys += [] if prediction.decision else [prediction.reason]
             return

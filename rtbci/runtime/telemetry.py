@@ -39,6 +39,7 @@ __all__ = [
     "marker_data",
     "profile_ref",
     "profile_ref_of",
+    "stand_ins",
 ]
 
 _NONE_BAD: Mapping[str, str] = {}
@@ -87,11 +88,16 @@ def baseline_ref(decoder: Decoder) -> BaselineRef | None:
     return BaselineRef(learnt_s=baseline.learnt_s, length_s=baseline.length_s, source=baseline.source)
 
 
+def stand_ins(channel_map: ChannelMap) -> dict[str, str]:
+    """By label of the layout, the channel of the stream that stands for it; see `rtbci.stream.stand_ins`."""
+    return {wanted: name for wanted, name in channel_map.found if canonical_label(name) != wanted}
+
+
 def channels_found(channel_map: ChannelMap) -> dict[str, str | int]:
     """How much of the layout a stream has, for the event `stream_found`."""
-    stand_ins = [f"{wanted}={name}" for wanted, name in channel_map.found if canonical_label(name) != wanted]
+    pairs = ",".join(f"{wanted}={name}" for wanted, name in stand_ins(channel_map).items())
     return {
-        **({"stand_ins": ",".join(stand_ins)} if stand_ins else {}),
+        **({"stand_ins": pairs} if pairs else {}),
         "n_found": len(channel_map.found),
         "interpolated": ",".join(channel_map.interpolated),
         "inferred": ",".join(channel_map.inferred),

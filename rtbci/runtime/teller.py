@@ -84,7 +84,9 @@ class Teller:
         if self._is_paused():
             return
         quality = self.quality.quality if self.quality else Quality(score=1.0)
-        clean = 0.0 if estimate.is_refused else estimate.clean
+        # Not what is known of the electrodes.
+        is_unseen = estimate.is_refused and quality.score >= MIN_QUALITY
+        clean = 0.0 if is_unseen else estimate.clean
         if clean < 1.0:  # whatever the electrodes: guard and branches say less than MIN_QUALITY
             score = min(quality.score, MIN_QUALITY * clean)
             quality = Quality(score=score, bad_channels=quality.bad_channels)

@@ -70,7 +70,7 @@ def class_of_marker(
     markers : mapping of str to sequence of str
         Texts of each class.
     classes : sequence of str
-        Of these, the ones that GDF has codes for are known by the code too, unless `markers` names it.
+        Known by their own names too, and those that GDF has codes for by the code, unless `markers` names it.
 
     Returns
     -------
@@ -87,6 +87,8 @@ def class_of_marker(
             if text in texts:
                 return name
     for text in marker_texts(marker):
+        if text in classes:
+            return text
         if text in GDF_CUES:
             return next((name for name in classes if name.lower() in GDF_CUES[text]), None)
     return None

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,6 +104,54 @@ def test_help_shows_all_of_every_text() -> None:
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--version") == 0
     assert capsys.readouterr().out.strip() == metadata.version("rtbci")
+
+
+def rtbci_into(output: Any, *args: str) -> tuple[int, str]:
+    """Exit status, and what is said on standard error, of a command whose standard output goes there."""
+    command = [sys.executable, "-m", "rtbci.cli", *args]
+    ended = subprocess.run(
+        command, stdout=output, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+    )
+    return ended.returncode, ended.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk by name, as Linux has it")
+@pytest.mark.parametrize("args", [["session", "list"], ["--version"], ["run", "--help"]], ids=" ".join)
+def test_a_full_disk_behind_standard_output_is_one_line(args: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        status, said = rtbci_into(full, *args)
+    assert (status, said) == (
+        5,
+        "error: standard output: No space left on device; free some, or write elsewhere\n",
+    )
+
+
+@pytest.mark.parametrize("args", [["session", "list"], ["--version"], ["run", "--help"]], ids=" ".join)
+def test_a_reader_that_has_gone_is_no_error(args: list[str]) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with open(theirs, "w") as gone:
+        assert rtbci_into(gone, *args) == (1, "")
+
+
+def test_a_cache_that_cannot_be_written_is_no_warning_of_ours(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'rtbci[eval]'")
+    (tmp_path / "file").touch()
+    program = (
+        "import sys; from rtbci import cli; cli._options(debug='--debug' in sys.argv); "
+        "import matplotlib; matplotlib.get_cachedir()"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR"}
+    env |= {"XDG_CACHE_HOME": str(tmp_path / "file"), "XDG_CONFIG_HOME": str(tmp_path / "file")}
+
+    def said(*args: str) -> str:
+        command = [sys.executable, "-c", program, *args]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=True, env=env
+        ).stderr
+
+    assert said() == ""
+    assert "MPLCONFIGDIR" in said("--debug")
 
 
 def test_no_arguments_is_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,8 +32,9 @@ def _recorded(amp: SyntheticAmp, recipe: ParadigmRecipe, k: int, rng: np.random.
     order = [str(name) for _ in range(k) for name in rng.permutation(recipe.classes)]
     i_first, pieces, markers = amp.n_given, [amp.generate(round(LEAD_S * RATE_HZ))[0]], list[Marker]()
     for name in order:
-        i_cue = amp.n_made
-        n_left = i_cue - amp.n_given
+        # a block is made as a whole: what is said now is done from the next one on
+        n_left = amp.n_ahead
+        i_cue = amp.n_given + n_left
         amp.tell(FLICKER_ON, i_cue)
         amp.set_state(name if name in amp.states else "rest")
         t_cue = (i_cue - i_first) / RATE_HZ

@@ -215,3 +215,14 @@ def test_impossible_settings_are_refused() -> None:
         SyntheticAmp(["C3", "C33", "XY"])
     with pytest.raises(ChannelError, match="T7 given twice"):
         SyntheticAmp(["T3", "T7"])
+
+
+def test_what_is_made_ahead_is_told() -> None:
+    amp = SyntheticAmp(seed=0, cues=False)
+    assert (amp.n_given, amp.n_ahead) == (0, 0)
+    amp.generate(10)
+    n_ahead = amp.n_ahead
+    assert amp.n_given == 10
+    assert n_ahead > 0
+    amp.generate(n_ahead)
+    assert amp.n_ahead == 0

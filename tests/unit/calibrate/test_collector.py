@@ -32,7 +32,11 @@ PROFILE = population()
 
 def decoder(info: Any = "stream") -> CalibrationDecoder:
     """What the collector asks of a decoder."""
-    recipe = SimpleNamespace(decision=DecisionSettings(), classes=("left_hand", "right_hand"))
+    recipe = SimpleNamespace(
+        decision=DecisionSettings(),
+        classes=("left_hand", "right_hand"),
+        input=SimpleNamespace(unit_check=True),
+    )
     known = SimpleNamespace(found_labels=("C3", "C4"))
     info = stream_info(("C3", "C4")) if info == "stream" else info
     read = np.array([True, True])

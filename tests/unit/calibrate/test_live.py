@@ -15,11 +15,19 @@ from rtbci.calibrate import live
 from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.collector import Collected, Collector
 from rtbci.calibrate.cutter import TrialCutter, timing_of
-from rtbci.calibrate.live import LiveStream, PatientPresenter, follow_markers, look_at_stream, run_guided
+from rtbci.calibrate.live import (
+    LiveStream,
+    PatientPresenter,
+    follow_markers,
+    look_at_stream,
+    n_least,
+    run_guided,
+)
 from rtbci.calibrate.presenter import Feedback
 from rtbci.calibrate.schedule import Schedule, ScheduledTrial
 from rtbci.config import RunConfig
 from rtbci.errors import FileFormatError, StreamError, StreamLostError, StreamNotFoundError
+from rtbci.recipes import read_paradigm
 from rtbci.stream.source import Chunk, Marker
 from tests.calibration_steps import CLASSES, FakeClock, FakePresenter, protocol
 from tests.tiny import MemorySource, chunks_of, eeg, stream_info, write_paradigm
@@ -271,6 +279,21 @@ def test_markers_are_cues_and_unknown_ones_are_told_once(
     assert not enough
     assert trials == [(0, 0, ""), (1, 1, ""), (2, 0, "stopped")]
     assert said == ["marker 'rest' names no class, so it is no cue; if it is one: --map TEXT=CLASS"]
+
+
+def test_a_cue_that_was_not_seen_is_taken_back(decoder: CalibrationDecoder, cutter: TrialCutter) -> None:
+    marks: list[Item] = [Marker(2.0, "left"), Marker(2.5, "unseen"), Marker(4.0, "T2")]
+    _, trials, said = followed(decoder, cutter, [*chunks(1.0), *marks, *chunks(6.0, 1.0)])
+    assert trials == [(0, 0, "not seen"), (1, 1, "")]
+    assert said == []
+
+
+def test_classes_count_that_markers_ask_for() -> None:
+    """The recipe has no text for rest, which is known by its name; with one class nothing can be fitted."""
+    switch = read_paradigm("motor_imagery_rest")
+    assert [n_least(switch, counts) for counts in ((5, 0), (5, 2), (0, 0))] == [0, 2, 0]
+    hands = read_paradigm("motor_imagery_idle")
+    assert [n_least(hands, counts) for counts in ((5, 4, 0), (5, 4, 1), (5, 0, 0))] == [4, 1, 0]
 
 
 def test_enough_trials_end_it(decoder: CalibrationDecoder, cutter: TrialCutter) -> None:

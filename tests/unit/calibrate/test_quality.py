@@ -39,6 +39,17 @@ def test_good_trial_is_accepted() -> None:
     assert (trial.accepted, trial.reason) == (True, "")
 
 
+@pytest.mark.parametrize("gain", [1e-6, 1.0, 3e5])
+def test_in_a_stream_without_a_unit_channels_are_judged_beside_each_other(gain: float) -> None:
+    def unknown(raw: FloatArray) -> CalibrationTrial:
+        return judge_trial(raw_trial(gain * raw), RejectSettings(), LABELS, READ, RATE_HZ, has_unit=False)
+
+    assert unknown(pink(N, len(LABELS))).accepted
+    assert unknown(spoiled(flat)).reason == "flat: C3"
+    assert unknown(spoiled(burst)).reason == "amplitude: CZ"
+    assert unknown(np.zeros((N, len(LABELS)))).reason.startswith("flat")
+
+
 def burst(raw_uv: FloatArray, t_s: float = 2.0, columns: slice = slice(2, 3)) -> None:
     raw_uv[:, columns] += (bump(t_s, 500.0) * np.sin(2 * np.pi * 20 * T_S))[:, None]
 

@@ -31,6 +31,7 @@ from rtbci.recipes import read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.profiles import profiles_root
 from rtbci.stream.source import Marker
+from tests.data_paths import data_dir, needs_data
 from tests.unit.calibrate.samples import pink, raw_trial, store_settings
 
 
@@ -222,3 +223,16 @@ def test_the_end_names_the_page_that_a_run_needs(paradigm: str, page: str | None
     assert [line.strip() for line in lines[1:]] == (
         [f"rtbci {page} page --paradigm {paradigm}   (in another terminal)"] if page else []
     )
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@needs_data
+def test_a_recording_without_a_unit_is_calibrated_from_as_a_run_decodes_it() -> None:
+    (path,) = sorted((data_dir() / "ssvep-exo" / "subject01").glob("*_raw.fif"))
+    shown, file = console()
+    result = calibrate(config(paradigm="ssvep"), Request(files=[path]), shown)
+    assert isinstance(result, Result)
+    assert "bad electrode" not in file.getvalue()
+    assert sum(one.accepted for one in result.record.trials) == 24
+    assert result.record.usable

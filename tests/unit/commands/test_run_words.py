@@ -1,12 +1,15 @@
 """What `rtbci run` says of its decoder at the start."""
 
 import io
+from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from rtbci.commands.run import _introduce
 from rtbci.config import RunConfig
+from rtbci.probe.profile import read_profile, write_profile
 from rtbci.recipes import read_paradigm
 from rtbci.runtime.decoder import Decoder
 
@@ -28,3 +31,19 @@ def test_it_says_what_to_expect(paradigm: str, expected: str) -> None:
     assert f"decoder: {paradigm}, population decoder (no calibration)\n{expected}" in lines
     assert f"decides: at probability {policy.threshold:g}, held for {policy.dwell_s:g} s (of the " in lines
     assert f"limits:  {recipe.folder / 'CARD.md'}\n" in lines
+
+
+@pytest.mark.parametrize(("n_trials", "fitted"), [(0, "no calibration"), (24, "fitted on 24 trials")])
+def test_a_profile_by_its_path_is_whose_it_is(tmp_path: Path, n_trials: int, fitted: str) -> None:
+    shipped = read_paradigm("sleep").population_folder
+    assert shipped is not None
+    made = msgspec.structs.replace(read_profile(shipped), user="yasa", n_trials=n_trials)
+    write_profile(tmp_path / "mine", made)
+    said = io.StringIO()
+    with Decoder("sleep", profile=tmp_path / "mine") as decoder:
+        config = RunConfig.model_validate({"paradigm": "sleep", "profile": str(tmp_path / "mine")})
+        _introduce(Console(file=said, width=300), config, decoder, "tcp://a", "tcp://b")
+    lines = said.getvalue()
+    assert f"decoder: sleep, profile of yasa at {tmp_path / 'mine'} ({fitted})\n" in lines
+    assert "population" not in lines
+    assert "limits:" not in lines

@@ -23,6 +23,7 @@ from rtbci.probe.epoch_heads import TreesHead
 from rtbci.recipes import read_paradigm
 from rtbci.report.session import write_session_report
 from rtbci.report.session_facts import read_facts
+from rtbci.runtime.decoder import Decoder
 from rtbci.verify.verify import verify
 from tests.night_samples import night_of, short_course, write_night
 from tools.simulated_session import record_session
@@ -125,6 +126,11 @@ def test_a_recording_is_decoded(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["night", "hypnogram", file, "--paradigm", "sleep"])
     assert result.exit_code == 0, result.output
     assert "sleep efficiency" in result.output
+    assert "note: EEG Fpz-Cz stands for C4\n" in result.output
+    told = json.loads(
+        CliRunner().invoke(app, ["night", "hypnogram", file, "--paradigm", "sleep", "--json"]).output
+    )
+    assert told["stand_ins"] == {"C4": "EEG Fpz-Cz"}
     refused = CliRunner().invoke(app, ["night", "hypnogram", file])
     assert isinstance(refused.exception, ConfigError)
     assert "needs --paradigm" in str(refused.exception)
@@ -213,3 +219,20 @@ def test_a_short_recording_is_nothing_for_yasa() -> None:
     recording, _ = night_of()
     with pytest.raises(ConfigError, match="need 5 min or more"):
         score_night(read_paradigm("sleep"), recording.crop(0.0, 200.0))
+
+
+def test_a_profile_that_is_swapped_in_goes_on_with_the_night() -> None:
+    recording, _ = night_of(3, ("EEG Fpz-Cz",))
+    n, half = 30_000, 15_000
+    data, t_s = recording.data[:n], recording.sample_times(0, n)
+    with Decoder("sleep") as one, Decoder("sleep") as other:
+        for decoder in (one, other):
+            decoder.open(recording.info)
+            decoder.push(data[:half], t_s[:half])
+        other.swap_profile("population")
+        unbroken, swapped = (
+            np.array([found.estimate.probs for found in each.push(data[half:], t_s[half:])])
+            for each in (one, other)
+        )
+    assert unbroken.shape == (30, 5)
+    np.testing.assert_array_equal(swapped, unbroken)

@@ -74,6 +74,40 @@ def test_a_gap_ends_the_window_and_not_the_night() -> None:
     np.testing.assert_array_equal(pushed(one, signal(1, seed=5))[-1], fresh)
 
 
+@pytest.mark.parametrize("n_trees", [0, 1])
+def test_another_head_goes_on_with_the_night(n_trees: int) -> None:
+    """One that is alike says what the one before it would have said; without, it would begin the night anew."""
+    i_hour = len(context_names(1)) - 2
+    trees = TreesHead(
+        [i_hour], [4.5 * WINDOW / RATE_HZ / 3600], [-1], [-2], [1.0, -1.0, 0.0], [0, -3], [0, 1]
+    )
+
+    def make() -> EpochBranch:
+        return EpochBranch(trees, 1, WINDOW, HOP, RATE_HZ) if n_trees else branch()
+
+    night, later = signal(6)[: -2 * HOP], signal(3, seed=5)
+    one, unbroken, other, anew = make(), make(), make(), make()
+    pushed(one, night)
+    pushed(unbroken, night)
+    for new in (other, anew):
+        pushed(new, night[-WINDOW - HOP :])  # what a swap lets it see
+    other.succeed(one)
+    np.testing.assert_array_equal(other.logits(), one.logits())
+    assert other.n_epochs == one.n_epochs
+    wanted, fresh = pushed(unbroken, later), pushed(anew, later)
+    for said, expected in zip(pushed(other, later), wanted, strict=True):
+        np.testing.assert_array_equal(said, expected)
+    assert not np.allclose(np.array(fresh), np.array(wanted))
+
+
+def test_a_branch_of_another_kind_leaves_no_night() -> None:
+    one, seldom = branch(), branch(WINDOW)
+    pushed(seldom, signal(3), WINDOW)
+    said = pushed(one, signal(1))[-1]
+    one.succeed(seldom)
+    np.testing.assert_array_equal(one.logits(), said)
+
+
 def test_heads_must_fit_the_channels() -> None:
     with pytest.raises(ShapeError, match="2 channels give"):
         EpochBranch(head(), 2, WINDOW, HOP, RATE_HZ)

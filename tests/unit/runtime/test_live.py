@@ -196,6 +196,34 @@ def test_a_marker_without_a_time_ends_no_run(name: str) -> None:
     assert kept.predictions
 
 
+@pytest.mark.parametrize("name", ["motor_imagery", "p300"])
+@pytest.mark.parametrize("at", [0, 10])
+def test_a_marker_that_no_sample_will_come_to_is_told_and_left_out(name: str, at: int) -> None:
+    amp = SyntheticAmp(seed=0)
+    data, _ = amp.generate(1280)
+    made = items(data, np.arange(len(data)) / amp.info.rate_hz)
+    unix = [Marker(1.8e9 + i, f"flash/r{i + 1}") for i in range(2)]
+    made[at:at] = [
+        *unix,
+        Marker(0.4, "flash/r3"),
+        Marker(59.0, "flash/r4"),
+    ]  # those of a page are a little ahead
+    console = Console(file=io.StringIO(), width=1000)
+    kept, _ = play(Path(name), made, info=amp.info, sinks=[StatusLine(console)])
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert said.count("no window for the marker flash/r1: it is more than 60 s ahead of the samples;") == 1
+    assert "flash/r2" not in said
+    lost = [(one.t_lsl, one.value, one.data) for one in kept.events("window_lost")]
+    assert lost == [(one.t_lsl, one.value, {"reason": "in_future"}) for one in unix]
+    assert [one.t_lsl for one in kept.events("marker")] == [0.4, 59.0]
+    assert kept.predictions
+
+
+def test_a_marker_of_a_stream_without_a_sample_is_told_at_the_end(paradigm: Path) -> None:
+    kept, _ = play(paradigm, [Marker(3.0, "T1")])
+    assert [(one.t_lsl, one.value) for one in kept.events("marker")] == [(3.0, "T1")]
+
+
 def test_gaps(paradigm: Path) -> None:
     data, t_lsl = stream(4.0)
     t_lsl[333:] += 0.1

@@ -120,6 +120,24 @@ def test_idle_is_no_answer_to_a_cue() -> None:
     assert score.decided() == (1, 0, 1)
 
 
+def test_a_switch_is_judged_by_its_rest_too_and_tells_why_nothing_was_decided() -> None:
+    """That a hand was meant where only a hand can be meant would be right by itself."""
+    score = Score()
+    outbox = Outbox(msgspec.structs.replace(HELLO, classes=("hand", "rest")), [score], clock=lambda: 0.0)
+    for t_cue, cue, p_hand in ((10.0, "hand", 0.25), (14.0, "rest", 0.25), (18.0, "hand", 0.75)):
+        outbox.event("marker", t_cue, "text", {"class": cue})
+        for t_end in (t_cue + 3.0, t_cue + 3.5):
+            why = "idle" if p_hand < 0.5 or t_end > 21.25 else "below_threshold"
+            window, good = (t_end - 3.0, t_end), Quality(score=1.0)
+            decoded = Decoded((p_hand, 1 - p_hand), None, why, window, good, 0, 0, 0, 0, 0.0)  # type: ignore[arg-type]
+            outbox.prediction(decoded)
+    assert score.confusion() == {("hand", "rest"): 1, ("rest", "rest"): 1, ("hand", "hand"): 1}
+    assert score.decided() == (0, 0, 2)
+    assert score.undecided() == {"idle": 0.75, "below_threshold": 0.25}
+    outbox.prediction(Decoded((0.9, 0.1), "hand", None, (18.8, 21.8), Quality(score=1.0), 0, 0, 0, 0, 0.0))
+    assert score.undecided() == {"idle": 1.0}
+
+
 def test_other_messages_and_the_rest_of_a_sink() -> None:
     session = Session()
     messages: list[Message] = [session.outbox.status(STATUS), session.outbox.event("gap", 1.0)]

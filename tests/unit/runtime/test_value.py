@@ -1,6 +1,8 @@
 """The continuous output in a decoder and in a run."""
 
+import io
 import threading
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
+from rtbci.commands.status_line import StatusLine
 from rtbci.config import RunConfig
 from rtbci.errors import ConfigError, StreamLostError
 from rtbci.probe.band_power import profile_of_recipe
 from rtbci.probe.profile import Profile, read_profile, write_profile
 from rtbci.probe.profile_record import BaselineEntry
+from rtbci.publish.sink import Sink
 from rtbci.recipes import AdaptSettings, ParadigmRecipe, read_paradigm
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun
@@ -136,7 +141,11 @@ def test_it_does_not_adapt_beside_a_baseline(recipe: ParadigmRecipe) -> None:
 
 
 def play(
-    recipe: ParadigmRecipe, *parts: FloatArray, t_starts: tuple[float, ...] = (0.0,), **changes: Any
+    recipe: ParadigmRecipe,
+    *parts: FloatArray,
+    t_starts: tuple[float, ...] = (0.0,),
+    sinks: Sequence[Sink] = (),
+    **changes: Any,
 ) -> Kept:
     """Run until the last source ends; each part is a stream of its own, lost before the next."""
     kept, left = Kept(), iter(zip(parts, t_starts, strict=True))
@@ -152,7 +161,7 @@ def play(
     watch = {"max_backlog_s": 1e9, "stale_s": 50.0, "lost_s": 60.0}
     config = RunConfig.model_validate({"paradigm": str(recipe.folder), "watch": watch, **changes})
     with Decoder(recipe) as decoder:
-        LiveRun(config, decoder, make, [kept]).run(threading.Event())
+        LiveRun(config, decoder, make, [kept, *sinks]).run(threading.Event())
     return kept
 
 
@@ -167,6 +176,27 @@ def test_messages_say_what_the_value_is_and_how_far_the_baseline(recipe: Paradig
     assert 2.8 < first.t_window[1] < 3.3
     before = [one for one in kept.predictions if one.seq < first.seq]
     assert {(one.why, one.probs) for one in before} == {("warming_up", None)}
+
+
+def test_without_a_signal_there_is_no_baseline_and_the_electrodes_are_named(recipe: ParadigmRecipe) -> None:
+    data = alpha(17.0, 99.0)
+    data[: round(8.0 * RATE_HZ)] = 0.0
+    console = Console(file=io.StringIO(), width=1000)
+    kept = play(recipe, data, sinks=[StatusLine(console)])
+    said = {one.t_window[1]: one for one in kept.predictions}
+    assert {one.why for t, one in said.items() if t < 0.9} == {"warming_up"}
+    during = [one for t, one in said.items() if 1.5 < t < 8.0]
+    assert {(one.why, one.probs, one.value) for one in during} == {("poor_signal", None, None)}
+    assert {(one.quality.bad_channels, one.quality.score) for one in during} == {(("C3", "CZ", "C4"), 0.0)}
+    assert any(one.why == "warming_up" for t, one in said.items() if t > 8.0)  # it is learnt then
+    assert kept.predictions[-1].value is not None
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    told = [one for one in lines if "electrodes" in one]
+    assert told == [
+        "warning: nothing is decided, these electrodes give no EEG: C3, CZ, C4; check their contact and the reference",
+        "electrodes give a signal again",
+    ]
+    assert "state: running" in lines
 
 
 def test_bad_signal_is_not_learnt_and_has_no_value(recipe: ParadigmRecipe) -> None:

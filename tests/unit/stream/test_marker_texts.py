@@ -43,7 +43,7 @@ def test_long_and_deep_markers_are_not_parsed() -> None:
         ("771.0", "feet"),
         ("772", None),
         ("768", None),
-        ("left_hand", None),
+        ("left_hand", "left_hand"),
         ("", None),
     ],
 )
@@ -63,3 +63,19 @@ def test_shipped_recipes_read_them() -> None:
         None,
         None,
     ]
+
+
+@pytest.mark.parametrize(
+    ("paradigm", "markers"),
+    [
+        (
+            "motor_imagery_rest",
+            {"rest": "rest", "hand": "hand", "left_hand": "hand", '{"event": "rest"}': "rest"},
+        ),
+        ("ssvep", {"idle": "idle", "13hz": "13hz", "what": None}),
+        ("p300", {"A": None, "cue/A": "A"}),  # an item's letter may be any program's marker
+    ],
+)
+def test_a_class_is_known_by_its_own_name(paradigm: str, markers: dict[str, str | None]) -> None:
+    recipe = read_paradigm(paradigm)
+    assert {text: recipe.class_of(text) for text in markers} == markers
