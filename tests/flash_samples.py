@@ -8,7 +8,6 @@ import numpy as np
 
 from rtbci.flashes.epochs import cut_epochs
 from rtbci.flashes.evaluate import fit_any
-from rtbci.flashes.profile import flash_profile
 from rtbci.probe.profile import Profile
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
@@ -116,13 +115,4 @@ def fitted(folder: Path) -> Profile:
     """A profile for the paradigm in this folder; fitted once."""
     recipe = read_paradigm(str(folder))
     found = cut_epochs([attended("abcd" * 2, seed=9)], recipe)
-    fit = fit_any(found, recipe)
-    return flash_profile(
-        recipe,
-        fit.branches(recipe),
-        fit.evidence.offset,
-        found.rate_hz,
-        "ada",
-        temperature=fit.temperature,
-        covariance=fit.covariance,
-    )
+    return fit_any(found, recipe).profile(recipe, found.rate_hz, "ada")

@@ -20,7 +20,6 @@ from rtbci.evaluate.data import open_data
 from rtbci.files import write_whole
 from rtbci.flashes.epochs import cut_epochs
 from rtbci.flashes.evaluate import FlashEvaluation, evaluate_flashes, fit_any
-from rtbci.flashes.profile import flash_profile
 from rtbci.probe.profile import Accuracy, write_profile
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from tools.p300.encoders import compare_encoders, encoder_table
@@ -35,14 +34,10 @@ def main() -> None:
     judged = evaluate_flashes(reader, recipe)
     found = cut_epochs(runs, recipe)
     fit = fit_any(found, recipe)
-    profile = flash_profile(
+    profile = fit.profile(
         recipe,
-        fit.branches(recipe),
-        fit.evidence.offset,
         found.rate_hz,
         "population",
-        temperature=fit.temperature,
-        covariance=fit.covariance,
         n_trials=fit.n_selections,
         trained_on=[f"{reader.name}/{name}" for name in subjects],
         accuracy=_accuracy(judged, recipe),

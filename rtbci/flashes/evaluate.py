@@ -17,7 +17,6 @@ from rtbci.flashes.epochs import Flash, FlashEpochs, cut_epochs, find_flashes, f
 from rtbci.flashes.fit import block_folds, need_pyriemann
 from rtbci.flashes.judge import Selection, area_under_curve
 from rtbci.flashes.nobody import NobodyRow, try_nobody, unattended
-from rtbci.flashes.profile import flash_profile
 from rtbci.flashes.trying import Trying, try_selections
 from rtbci.flashes.user_fit import MAX_FOLDS, FlashFit, fit_flashes, selections_of
 from rtbci.probe.profile import Profile
@@ -234,15 +233,7 @@ def _streamed_by(
         fit = fit_any(part, recipe)
     except CalibrationError:  # one selection alone cannot be judged
         return np.full(int(judged.sum()), np.nan)
-    profile = flash_profile(
-        recipe,
-        fit.branches(recipe),
-        fit.evidence.offset,
-        found.rate_hz,
-        "fold",
-        temperature=fit.temperature,
-        covariance=fit.covariance,
-    )
+    profile = fit.profile(recipe, found.rate_hz, "fold")
     return _streamed(profile, runs, recipe, [found.flashes[i] for i in np.flatnonzero(judged)])
 
 

@@ -10,8 +10,9 @@ from rtbci.errors import CalibrationError
 from rtbci.flashes.epochs import FlashEpochs
 from rtbci.flashes.fit import Evidence, block_folds, crossed_scores, fit_evidence, fit_probe
 from rtbci.flashes.judge import Area, Selection, area_under_curve, fit_temperature
-from rtbci.flashes.profile import electrode_covariance, erp_branch_name
+from rtbci.flashes.profile import electrode_covariance, erp_branch_name, flash_profile
 from rtbci.probe.erp import ErpProbe
+from rtbci.probe.profile import Accuracy, Profile
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.deciding import item_policy
 from rtbci.stages.stage import FloatArray
@@ -60,6 +61,30 @@ class FlashFit:
     def branches(self, recipe: ParadigmRecipe) -> list[tuple[str, ErpProbe, float]]:
         """For `rtbci.flashes.profile.flash_profile`."""
         return [(erp_branch_name(recipe), self.probe, self.evidence.slopes[0])]
+
+    def profile(
+        self,
+        recipe: ParadigmRecipe,
+        rate_hz: float,
+        user: str,
+        *,
+        n_trials: int = 0,
+        trained_on: Sequence[str] = (),
+        accuracy: Accuracy | None = None,
+    ) -> Profile:
+        """Return the decoder alone as a profile; parameters are those of `rtbci.flashes.profile.flash_profile`."""
+        return flash_profile(
+            recipe,
+            self.branches(recipe),
+            self.evidence.offset,
+            rate_hz,
+            user,
+            temperature=self.temperature,
+            n_trials=n_trials,
+            trained_on=trained_on,
+            accuracy=accuracy,
+            covariance=self.covariance,
+        )
 
     @property
     def usable(self) -> bool:

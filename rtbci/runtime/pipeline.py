@@ -170,15 +170,16 @@ class Pipeline:
     @property
     def knows_phase(self) -> bool | None:
         """Whether the flicker's phase is known at the newest hop; None where no branch reads it."""
-        if not any(isinstance(one, Following) and one.reads_phase for one in self.branches):
-            return None
-        return not math.isnan(self._flicker.elapsed_s)
+        return None if self._follower is None else not math.isnan(self._flicker.elapsed_s)
 
     def phase_agreement(self, shifts_s: FloatArray) -> FloatArray | None:
         """See `rtbci.probe.branches.Following.agreement`; None where no branch reads the phase."""
-        found = (one for one in self.branches if isinstance(one, Following) and one.reads_phase)
-        one = next(found, None)
-        return None if one is None else one.agreement(shifts_s)
+        return None if self._follower is None else self._follower.agreement(shifts_s)
+
+    @property
+    def _follower(self) -> Following | None:
+        """The branch that reads the flicker's phase, if one does."""
+        return next((one for one in self.branches if isinstance(one, Following) and one.reads_phase), None)
 
     @property
     def electrodes(self) -> MaskedChain | None:
