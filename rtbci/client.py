@@ -28,7 +28,7 @@ from rtbci.errors import (
 from rtbci.keys.curve import KeyPair
 from rtbci.publish.addresses import PUBLISH_ADDRESS
 from rtbci.publish.codec import MAX_PAYLOAD_BYTES, decode
-from rtbci.publish.messages import MESSAGE_TYPES, Hello, Message
+from rtbci.publish.messages import MESSAGE_TYPES, SOON_TOPIC, Hello, Message, Prediction
 from rtbci.publish.secured import prepare_listener, secure
 
 __all__ = ["Client"]
@@ -36,7 +36,7 @@ __all__ = ["Client"]
 MAX_READ_AT_ONCE = 10_000
 """Messages read by one `Client.latest`, so that a flood cannot hold it up."""
 
-_HELLO = Hello.topic.encode("ascii")
+_SOON = SOON_TOPIC.encode("ascii")
 
 
 class Client:
@@ -124,8 +124,11 @@ class Client:
         except RtbciError:
             self.close()
             raise
+        self._prediction = b""
         for topic in self.topics | {"hello"}:
             self._socket.subscribe(topic)
+        if Prediction.topic in self.topics:
+            self._socket.subscribe(_SOON)
 
     def receive(self, timeout_s: float | None = None) -> Message:
         """Wait for the next message of the topics and return it.
@@ -208,6 +211,10 @@ class Client:
 
     def _read(self) -> Message | None:
         frames = self._socket.recv_multipart()
+        if frames[0] == _SOON:
+            if self._prediction:  # reading one once more costs less than reading the next one from a cold start
+                decode(Prediction.topic, self._prediction)
+            return None
         try:
             if len(frames) != 2:
                 raise MessageError(f"Client: message has {len(frames)} frames, need topic and payload")
@@ -221,6 +228,8 @@ class Client:
         self._newest[message.topic] = message
         if isinstance(message, Hello):
             self.hello = message
+        elif isinstance(message, Prediction):
+            self._prediction = frames[1]
         return message
 
     def _count(self, message: Message) -> None:

@@ -12,12 +12,15 @@ from rtbci.errors import ConfigError
 from rtbci.publish.message_file import FileSummary, Received, read_messages, summary_of
 from rtbci.publish.messages import Event, Hello, Message, Prediction
 from rtbci.publish.outbox import new_session_id
-from rtbci.publish.sink import Sink
+from rtbci.publish.sink import Rehearses, Sink
 
 __all__ = ["MessagePlayer"]
 
 POLL_S = 0.05
 """How often new listeners are looked after, at least."""
+
+LEAD_S = 1.5e-3
+"""From the rehearsal of a prediction to when it is due, about as in a run (`rtbci.runtime.rehearsal`)."""
 
 
 class MessagePlayer:
@@ -87,7 +90,7 @@ class MessagePlayer:
                 if not self._begin(received, is_first=not recorded, stop=stop):
                     return False
                 recorded = message.session
-            elif not self._wait(self._due(received), stop):
+            elif not self._wait_for(message, self._due(received), stop):
                 return False
             if isinstance(message, Hello):
                 self._greet(message)
@@ -116,6 +119,15 @@ class MessagePlayer:
         self._t_due += max(0.0, received.message.t_sent - self._t_sent) / self._speed
         self._t_sent, self._t_received = received.message.t_sent, received.t_received
         return self._t_due
+
+    def _wait_for(self, message: Message, t_due: float, stop: threading.Event) -> bool:
+        """Wait until a message is due, and rehearse before a prediction as a run does."""
+        t_ready = t_due - LEAD_S
+        if isinstance(message, Prediction) and isinstance(self._sink, Rehearses) and t_ready > self._clock():
+            if not self._wait(t_ready, stop):
+                return False
+            self._sink.rehearse(self._today(message))
+        return self._wait(t_due, stop)
 
     def _wait(self, t_due: float, stop: threading.Event) -> bool:
         while not stop.is_set():

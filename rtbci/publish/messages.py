@@ -40,6 +40,7 @@ from rtbci.publish.message_parts import (
 
 __all__ = [
     "MESSAGE_TYPES",
+    "SOON_TOPIC",
     "VERSION",
     "BaselineRef",
     "DecisionSettings",
@@ -261,3 +262,6 @@ MESSAGE_TYPES: Mapping[str, type[Message]] = {
     message.topic: message for message in (Prediction, Status, Event, Hello)
 }
 """Class of the messages of each topic."""
+
+SOON_TOPIC = "soon"
+"""Says nothing but that a prediction is about to come; sent only to those who subscribe to it by its name (docs/adr/0035)."""

@@ -23,7 +23,7 @@ from rtbci.publish.messages import (
     Trace,
     Why,
 )
-from rtbci.publish.sink import Sink
+from rtbci.publish.sink import Rehearses, Sink
 
 __all__ = ["Decoded", "Numbers", "Outbox", "new_session_id"]
 
@@ -118,12 +118,14 @@ class Outbox:
         self.session = numbers.session if numbers else session or new_session_id()
         self.n_sent = dict.fromkeys(MESSAGE_TYPES, 0) | dict(numbers.n_sent if numbers else {})
         self._sinks = tuple(sinks)
+        self._rehearsing = tuple(sink for sink in sinks if isinstance(sink, Rehearses))
         self._clock = clock
+        self._newest: Decoded | None  # of predictions that the last hello announces
         self.announce(hello)
 
     def announce(self, hello: HelloContent) -> Hello:
         """Send a `Hello` and take classes, profile and engine from it from now on."""
-        self._hello = hello
+        self._hello, self._newest = hello, None
         message = Hello(
             v=VERSION,
             session=self.session,
@@ -143,11 +145,25 @@ class Outbox:
             When a number is not finite, or parts contradict each other; nothing is sent then and no
             sequence number is used up.
         """
+        message = self._composed(decoded)
+        self._newest = decoded
+        self._send(message)
+        return message
+
+    def rehearse(self) -> None:
+        """Do once what a prediction costs, with the newest one; the sinks that can do so too. Nothing is sent or counted."""
+        if self._newest is None or not self._rehearsing:
+            return
+        message = self._composed(self._newest)
+        for sink in self._rehearsing:
+            sink.rehearse(message)
+
+    def _composed(self, decoded: Decoded) -> Prediction:
         hello = self._hello
         t_start, t_end = map(float, decoded.t_window)
         probs = None if decoded.probs is None else tuple(map(float, decoded.probs))
         t_sent = self._clock()
-        message = Prediction(
+        return Prediction(
             v=VERSION,
             session=self.session,
             seq=self.n_sent["prediction"],
@@ -172,8 +188,6 @@ class Outbox:
             refractory=decoded.refractory,
             value=decoded.value,
         )
-        self._send(message)
-        return message
 
     def status(self, content: StatusContent) -> Status:
         """Send how the decoder is."""

@@ -1,10 +1,10 @@
 """What messages are given to: a socket, an LSL outlet, a recorder, a view in the terminal."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from rtbci.publish.messages import Message
+from rtbci.publish.messages import Message, Prediction
 
-__all__ = ["Sink"]
+__all__ = ["Rehearses", "Sink"]
 
 
 class Sink(Protocol):
@@ -26,4 +26,19 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Let go of everything; may be called more than once."""
+        ...
+
+
+@runtime_checkable
+class Rehearses(Protocol):
+    """A sink that can get ready, and get its listeners ready, for a prediction that is about to come."""
+
+    def rehearse(self, message: Prediction) -> None:
+        """Do once what sending costs, but send it to nobody; called about 1.5 ms before a prediction. Never waits.
+
+        Parameters
+        ----------
+        message : Prediction
+            Much like the one that is about to come.
+        """
         ...

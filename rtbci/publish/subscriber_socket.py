@@ -5,7 +5,7 @@ import zmq
 from rtbci.publish.binding import bind
 from rtbci.publish.connections import property_of
 from rtbci.publish.door import Door
-from rtbci.publish.messages import MESSAGE_TYPES, Hello
+from rtbci.publish.messages import MESSAGE_TYPES, SOON_TOPIC, Hello
 from rtbci.publish.signal_message import SIGNAL_TOPIC
 
 __all__ = ["MAX_PER_SHORT_LOOK", "SubscriberSocket"]
@@ -25,12 +25,16 @@ MAX_SUSPICION, LOOK_FULL, CALM = 16.0, 2.0, 0.9
 MAX_FOREIGN = 1000
 """Strange subscriptions that libzmq is let remember, up to 100 kB each; then, where it was not cut off, the socket is opened anew."""
 
+MAX_SOON = 16
+"""Subscriptions to `soon` that are served: more would cost more than the time that each of them wins."""
+
 HEARTBEAT_MS = 5_000
 LINGER_MS = 200
 _FIRST_PART = zmq.NOBLOCK | zmq.SNDMORE
 _HELLO = Hello.topic.encode("ascii")
-_TOPICS = tuple(topic.encode("ascii") for topic in (*MESSAGE_TYPES, SIGNAL_TOPIC))
+_TOPICS = tuple(topic.encode("ascii") for topic in (*MESSAGE_TYPES, SIGNAL_TOPIC, SOON_TOPIC))
 _SIGNAL = SIGNAL_TOPIC.encode("ascii")
+_SOON = SOON_TOPIC.encode("ascii")
 
 
 class SubscriberSocket:
@@ -59,6 +63,8 @@ class SubscriberSocket:
         Subscribers send so much that whoever owns the socket is held up by it; stays true.
     signal_is_wanted : bool
         Somebody has subscribed to the topic `signal` by its name.
+    n_soon : int
+        Subscriptions to the topic `soon` by its name since there was none; those that ended while others stayed are among them.
 
     Notes
     -----
@@ -72,6 +78,7 @@ class SubscriberSocket:
         self.is_full = False
         self.is_flooded = False
         self.signal_is_wanted = False
+        self.n_soon = 0
         self._queue_length, self._encrypted = queue_length, encrypted
         self._door = door
         self.context: zmq.Context[zmq.Socket[bytes]] = door.context if door is not None else zmq.Context()
@@ -121,6 +128,8 @@ class SubscriberSocket:
                 if frame.bytes[1:] == _SIGNAL:
                     # That the last one has gone libzmq says once; that another one has come it says every time.
                     self.signal_is_wanted = frame.bytes[:1] == b"\x01"
+                elif frame.bytes[1:] == _SOON:
+                    self.n_soon = self.n_soon + 1 if frame.bytes[:1] == b"\x01" else 0
             else:
                 strange.append(frame)
             n_read += 1
@@ -193,6 +202,7 @@ class SubscriberSocket:
     def _open_anew(self) -> None:
         """Let go of everybody and of all that libzmq remembers; subscribers come back by themselves, if they may."""
         self.signal_is_wanted = False
+        self.n_soon = 0
         if self._socket is not None:
             self._socket.close(linger=0)
             self._socket = None

@@ -7,18 +7,19 @@ from rtbci.publish.addresses import PUBLISH_ADDRESS
 from rtbci.publish.codec import Format, encode
 from rtbci.publish.door import Door
 from rtbci.publish.forwarder import Forwarder
-from rtbci.publish.messages import MESSAGE_TYPES, Message
+from rtbci.publish.messages import MESSAGE_TYPES, SOON_TOPIC, Message, Prediction
 from rtbci.publish.signal_message import SIGNAL_TOPIC
-from rtbci.publish.subscriber_socket import SubscriberSocket
+from rtbci.publish.subscriber_socket import MAX_SOON, SubscriberSocket
 
 __all__ = ["Publisher"]
 
 _TOPICS = {topic: topic.encode("ascii") for topic in MESSAGE_TYPES}
 _SIGNAL = SIGNAL_TOPIC.encode("ascii")
+_SOON, _NOTHING = SOON_TOPIC.encode("ascii"), b"{}"
 
 
 class Publisher:
-    """A ZeroMQ publisher; a `Sink`.
+    """A ZeroMQ publisher; a `Sink` that `Rehearses`.
 
     Sending never waits. Every subscriber has a queue of its own; when that is full (a subscriber that has
     stopped reading), messages to that subscriber are dropped and nobody else loses any.
@@ -103,6 +104,17 @@ class Publisher:
         payload = encode(message, self._format)
         with self._lock:
             self._put(_TOPICS[message.topic], payload)
+
+    def rehearse(self, message: Prediction) -> None:
+        """Encode a message, and tell those who subscribe to the topic `soon`; see `Rehearses`.
+
+        Who has slept for a hop, the threads of libzmq at both ends and the subscriber itself, is awake then when the
+        prediction comes (docs/adr/0035). Beyond `MAX_SOON` of them it would cost more than it gives, and nobody is told.
+        """
+        encode(message, self._format)
+        if self._forwarder is None and 0 < self._socket.n_soon <= MAX_SOON:
+            with self._lock:
+                self._put(_SOON, _NOTHING)
 
     @property
     def signal_is_wanted(self) -> bool:

@@ -284,6 +284,7 @@ class LiveRun:
         with self._lock:
             if self._watch.state == "running" and not self._requests.paused:
                 self._decoder.rehearse()
+                self._outbox.rehearse()
 
     def _break(self, at: Break, t_taken: float) -> None:
         """Start anew behind a break; tell a gap that the stream made from one that we made by being late."""

@@ -19,7 +19,8 @@ MAX_SPREAD_S = 4e-3
 MAX_LEAD = 0.5
 """A rehearsal that takes longer than this share of a hop would cost more than it gives."""
 STEP_S = 50e-6
-N_SETTLED = 50
+N_FIRST = 50
+"""Chunks that come before there is a rehearsal; the quantiles begin as theirs, since the very first ones may be late."""
 FIRST_GUESS_S = 1e-3
 
 
@@ -36,7 +37,7 @@ class Rehearsal:
     Notes
     -----
     The lateness of a chunk is the time from the stamp of its newest sample to its arrival. Its 20 % and 80 %
-    quantiles are tracked by steps of 50 microseconds (0.2 and 0.8 of it up and down). One owner.
+    quantiles are those of the first 50 chunks, then tracked by steps of 50 microseconds (0.2 and 0.8 of it up and down). One owner.
     """
 
     def __init__(self, act: Callable[[], None], clock: Clock) -> None:
@@ -53,7 +54,7 @@ class Rehearsal:
     def close(self) -> None:
         """Forget how samples come; nothing is due until `open`."""
         self._rate_hz = 0.0
-        self._n_seen = 0
+        self._first_s: list[float] = []
         self._early_s = self._late_s = math.nan
         self._t_expected: float | None = None
 
@@ -74,9 +75,10 @@ class Rehearsal:
         if not self._rate_hz:
             return
         lag_s = t_taken - t_newest
-        if not self._n_seen:
-            self._early_s = self._late_s = lag_s
-        self._n_seen += 1
+        if len(self._first_s) < N_FIRST:
+            self._first_s.append(lag_s)
+            in_order = sorted(self._first_s)
+            self._early_s, self._late_s = in_order[len(in_order) // 5], in_order[-1 - len(in_order) // 5]
         self._early_s += STEP_S * (0.2 if lag_s > self._early_s else -0.8)
         self._late_s += STEP_S * (0.8 if lag_s > self._late_s else -0.2)
         n_to_come = -(-n_needed // n_samples) * n_samples  # whole chunks
@@ -86,7 +88,7 @@ class Rehearsal:
     def t_due(self) -> float | None:
         """When to rehearse; see `Ahead.t_due`."""
         lead_s = self._spent_s + MARGIN_S
-        is_regular = self._n_seen >= N_SETTLED and self._late_s - self._early_s <= MAX_SPREAD_S
+        is_regular = len(self._first_s) == N_FIRST and self._late_s - self._early_s <= MAX_SPREAD_S
         if self._t_expected is None or not is_regular or lead_s > MAX_LEAD * self._hop_s:
             return None
         return self._t_expected - lead_s

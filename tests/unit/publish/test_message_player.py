@@ -11,7 +11,7 @@ from rtbci.chaos.simulate import SimulatedClock
 from rtbci.errors import ConfigError, FileFormatError
 from rtbci.publish.codec import encode
 from rtbci.publish.message_file import MessageRecorder
-from rtbci.publish.message_player import MessagePlayer
+from rtbci.publish.message_player import LEAD_S, MessagePlayer
 from rtbci.publish.messages import Event, Hello, Message, Prediction
 from tools.write_schema import samples
 
@@ -55,6 +55,18 @@ class Taken:
 
     def close(self) -> None:
         pass
+
+
+class Rehearsing(Taken):
+    """Keeps when it was told to rehearse."""
+
+    def __init__(self, clock: SimulatedClock) -> None:
+        super().__init__(clock)
+        self.t_rehearsed: list[float] = []
+
+    def rehearse(self, message: Prediction) -> None:
+        assert isinstance(message, Prediction)
+        self.t_rehearsed.append(self.clock())
 
 
 def hello(t_sent: float = T0, session: str = "one", seq: int = 0) -> Message:
@@ -221,3 +233,20 @@ def test_wrong_files_and_speeds_are_refused_before_anything_is_sent(tmp_path: Pa
     with pytest.raises(FileFormatError, match="line 3 is no message"):
         MessagePlayer(path, taken, clock=clock)
     assert taken.messages == []
+
+
+def test_each_prediction_is_rehearsed_a_moment_before_it_is_due(tmp_path: Path) -> None:
+    path = record(tmp_path / "a", hello(), prediction(T0 + 1.0, 7), prediction(T0 + 1.0625, 8))
+    clock = SimulatedClock(T_NOW)
+    sink = Rehearsing(clock)
+    assert MessagePlayer(path, sink, clock=clock).play(Stop(clock))
+    assert sink.t_taken == pytest.approx([T_NOW, T_NOW + 1.0, T_NOW + 1.0625])
+    assert sink.t_rehearsed == pytest.approx([t - LEAD_S for t in sink.t_taken[1:]])
+
+
+def test_who_is_late_rehearses_nothing(tmp_path: Path) -> None:
+    path = record(tmp_path / "a", hello(), prediction(T0 + 1.0, 7), prediction(T0 + 1.0625, 8))
+    clock = SimulatedClock(T_NOW)
+    sink = Rehearsing(clock)
+    assert MessagePlayer(path, sink, speed=float("inf"), clock=clock).play(Stop(clock))
+    assert (len(sink.messages), sink.t_rehearsed) == (3, [])

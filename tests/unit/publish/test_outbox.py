@@ -10,6 +10,7 @@ from rtbci.publish.messages import (
     Hello,
     HelloContent,
     Message,
+    Prediction,
     ProfileRef,
     Quality,
     Rates,
@@ -54,6 +55,24 @@ DECODED = Decoded(
     probe_ms=40.0,
     t_decided=99.99,
 )
+
+
+class RehearsingSink:
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+        self.rehearsed: list[Prediction] = []
+
+    def send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    def rehearse(self, message: Prediction) -> None:
+        self.rehearsed.append(message)
+
+    def poll(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
 
 
 class ListSink:
@@ -186,3 +205,25 @@ def test_closing_closes_every_sink() -> None:
 
 def test_session_ids_differ() -> None:
     assert len({new_session_id() for _ in range(100)}) == 100
+
+
+def test_a_rehearsal_composes_the_newest_prediction_and_sends_nothing() -> None:
+    rehearsing, other = RehearsingSink(), ListSink()
+    outbox = Outbox(HELLO, [other, rehearsing], clock=lambda: 100.0)
+    outbox.rehearse()
+    assert rehearsing.rehearsed == []  # nothing to rehearse with yet
+    outbox.prediction(DECODED)
+    outbox.rehearse()
+    (rehearsed,) = rehearsing.rehearsed
+    assert (rehearsed.probs, rehearsed.decision, rehearsed.seq) == ((0.25, 0.75), "right", 1)
+    assert outbox.n_sent["prediction"] == 1
+    assert [message.topic for message in rehearsing.sent] == ["hello", "prediction"]
+
+
+def test_nothing_is_rehearsed_that_another_hello_announced() -> None:
+    rehearsing = RehearsingSink()
+    outbox = Outbox(HELLO, [rehearsing], clock=lambda: 100.0)
+    outbox.prediction(DECODED)
+    outbox.announce(msgspec.structs.replace(HELLO, classes=("left", "right", "rest")))
+    outbox.rehearse()  # two probabilities would not fit three classes
+    assert rehearsing.rehearsed == []

@@ -499,3 +499,27 @@ def test_times_are_of_the_clock_that_it_is_given(paradigm: Path) -> None:
     for one in kept.predictions:
         assert one.age_ms == pytest.approx(1e3 * (one.t_sent - one.t_window[1]))
         assert 0 < one.age_ms < 60_000
+
+
+class Rehearsing(Kept):
+    """A sink that keeps what it is told to rehearse, and how many predictions it had by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rehearsed: list[tuple[Prediction, int]] = []
+
+    def rehearse(self, message: Prediction) -> None:
+        self.rehearsed.append((message, len(self.predictions)))
+
+
+def test_sinks_rehearse_with_the_decoder(paradigm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live.Rehearsal, "t_due", property(lambda one: 0.0 if one._t_expected else None))
+    data, t_lsl = stream(3.0, t0=100.0)
+    nothing = Chunk(np.empty((0, data.shape[1])), np.empty(0))
+    feed = [item for chunk in items(data, t_lsl) for item in (chunk, nothing)]
+    sink = Rehearsing()
+    kept, _ = play(paradigm, feed, sinks=[sink])
+    assert len(sink.rehearsed) > 10
+    for message, n_before in sink.rehearsed:
+        assert message.seq == n_before  # that of the one to come
+    assert [one.seq for one in kept.predictions] == list(range(len(kept.predictions)))

@@ -1,6 +1,6 @@
 import pytest
 
-from rtbci.runtime.rehearsal import MARGIN_S, N_SETTLED, Rehearsal
+from rtbci.runtime.rehearsal import MARGIN_S, N_FIRST, Rehearsal
 
 RATE_HZ, HOP_S = 250.0, 0.064
 
@@ -20,7 +20,7 @@ class Acts:
 
 
 def rehearsal(
-    act: Acts, lag_s: float = 2e-3, jitter_s: float = 0.0, n_chunks: int = 2 * N_SETTLED
+    act: Acts, lag_s: float = 2e-3, jitter_s: float = 0.0, n_chunks: int = 2 * N_FIRST
 ) -> Rehearsal:
     """After `n_chunks` chunks of 4 samples that came regularly; the last one ends at 0 s and 6 samples are missing."""
     one = Rehearsal(act, act.now)
@@ -53,7 +53,7 @@ def test_once_for_each_chunk() -> None:
 
 
 def test_not_before_it_knows_how_samples_come() -> None:
-    assert rehearsal(Acts(), n_chunks=N_SETTLED - 1).t_due is None
+    assert rehearsal(Acts(), n_chunks=N_FIRST - 1).t_due is None
     assert Rehearsal(Acts(), lambda: 0.0).t_due is None
 
 
@@ -79,3 +79,14 @@ def test_nothing_is_due_for_a_stream_that_is_closed_or_new() -> None:
     one.close()
     one.push(0.0, 2e-3, 4, 6)
     assert one.t_due is None
+
+
+def test_a_late_beginning_does_not_put_it_off() -> None:
+    act = Acts()
+    one = Rehearsal(act, act.now)
+    one.open(RATE_HZ, HOP_S)
+    for i in range(N_FIRST):
+        t_newest = i * 4 / RATE_HZ
+        lag_s = 2e-3 if i >= 5 else 30e-3 - 5e-3 * i  # what had waited when the run began
+        one.push(t_newest, t_newest + lag_s, 4, 6)
+    assert one.t_due == pytest.approx(t_newest + 8 / RATE_HZ + 2e-3 - 1e-3 - MARGIN_S, abs=1e-4)
