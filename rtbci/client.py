@@ -212,7 +212,9 @@ class Client:
     def _read(self) -> Message | None:
         frames = self._socket.recv_multipart()
         if frames[0] == _SOON:
-            if self._prediction:  # reading one once more costs less than reading the next one from a cold start
+            if (
+                self._prediction
+            ):  # reading one once more costs less than reading the next one from a cold start
                 decode(Prediction.topic, self._prediction)
             return None
         try:

@@ -3,7 +3,7 @@
 import threading
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -15,6 +15,8 @@ from rtbci.publish.outbox import new_session_id
 from rtbci.publish.sink import Rehearses, Sink
 
 __all__ = ["MessagePlayer"]
+
+_Any = TypeVar("_Any", bound=Message)
 
 POLL_S = 0.05
 """How often new listeners are looked after, at least."""
@@ -143,7 +145,7 @@ class MessagePlayer:
         self._sink.send(replace(hello, session=self._session, seq=self._n_hellos, t_sent=self._clock()))
         self._n_hellos += 1
 
-    def _today(self, message: Message) -> Message:
+    def _today(self, message: _Any) -> _Any:
         first = self._seq_first.setdefault(message.topic, message.seq)
         shift_s, t_sent = self._t_due - message.t_sent, self._clock()
         changes: dict[str, Any] = {

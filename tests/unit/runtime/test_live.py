@@ -27,6 +27,7 @@ from rtbci.record.tap import RecordedSource
 from rtbci.runtime import backlog, live
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun, Report
+from rtbci.runtime.rehearsal import Rehearsal
 from rtbci.runtime.score import Score
 from rtbci.stream.source import Chunk, FloatArray, Marker, StreamInfo
 from tests.tiny import Kept, MemorySource, chunks_of, eeg, stream_info, write_paradigm
@@ -513,7 +514,7 @@ class Rehearsing(Kept):
 
 
 def test_sinks_rehearse_with_the_decoder(paradigm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live.Rehearsal, "t_due", property(lambda one: 0.0 if one._t_expected else None))
+    monkeypatch.setattr(Rehearsal, "t_due", property(lambda one: 0.0 if one._t_expected else None))
     data, t_lsl = stream(3.0, t0=100.0)
     nothing = Chunk(np.empty((0, data.shape[1])), np.empty(0))
     feed = [item for chunk in items(data, t_lsl) for item in (chunk, nothing)]
