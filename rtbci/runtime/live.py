@@ -48,7 +48,7 @@ STATUS_S = 1.0
 LISTENERS_S = 0.1
 RETRY_S = 0.25
 GIVE_BACK_S = 15.0
-"""So often memory is given back that a gap, a burst or a connection took for a moment."""
+"""So often memory is given back that a gap, a burst or a connection took for a moment, and all objects are looked through."""
 
 
 class LiveRun:
