@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rtbci.backends import compiled, gated, open_engine, usable
+from rtbci.backends import bench, compiled, gated, open_engine, usable
 from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.cuda import Gpu
 from rtbci.backends.onnxruntime import OrtSession
@@ -83,6 +83,8 @@ class FakeCompiler:
         What building raises.
     missing : bool
         Whether its package is not installed.
+    host_code : list of bool
+        What each engine was opened with.
     """
 
     def __init__(self, backend: str) -> None:
@@ -91,6 +93,7 @@ class FakeCompiler:
         self.fault: Exception | None = None
         self.missing = False
         self.timings: list[bytes | None] = []
+        self.host_code: list[bool] = []
 
     def version(self) -> str:
         if self.missing:
@@ -108,7 +111,10 @@ class FakeCompiler:
             progress("all", 1.0)
         return Built(HEAD + model, b"timings")
 
-    def open(self, data: bytes, network_id: str, precision: Precision, max_batch: int) -> FakeSession:
+    def open(
+        self, data: bytes, network_id: str, precision: Precision, max_batch: int, *, host_code: bool = False
+    ) -> FakeSession:
+        self.host_code.append(host_code)
         return FakeSession(data, self.backend, network_id, precision, self.change)
 
 
@@ -128,7 +134,7 @@ def give_gpu(monkeypatch: pytest.MonkeyPatch, gpu: Gpu | None = GPU) -> dict[str
             raise EngineError("cuda: no GPU is visible; look at nvidia-smi")
         return gpu
 
-    for module in (compiled, gated, open_engine, usable):
+    for module in (bench, compiled, gated, open_engine, usable):
         monkeypatch.setattr(module, "find_gpu", find)
     fakes = {name: FakeCompiler(name) for name in COMPILERS}
     for name, fake in fakes.items():

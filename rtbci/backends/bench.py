@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from rtbci.backends.bench_contenders import Contender, contenders, write_random_engine
+from rtbci.backends.cuda import Gpu, find_gpu
 from rtbci.backends.session import Float32Array, Session
 from rtbci.backends.timing import Timing, take_turns
 from rtbci.clock import now
@@ -26,7 +27,17 @@ from rtbci.versions import cpu_name, versions_of
 
 __all__ = ["BenchPlan", "BenchResult", "BenchRow", "bench_engine"]
 
-PACKAGES = ("onnxruntime", "onnxruntime-gpu", "openvino", "torch", "tensorrt", "tensorrt_rtx")
+PACKAGES = (
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "openvino",
+    "torch",
+    "cuda-bindings",
+    "tensorrt_cu12_bindings",
+    "tensorrt_cu13_bindings",
+    "tensorrt_rtx_cu12_bindings",
+    "tensorrt_rtx_cu13_bindings",
+)
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,8 @@ class BenchResult(msgspec.Struct, frozen=True):
     rows : list of BenchRow
     absent : dict of str to str
         Contenders that could not be opened, and why.
+    gpu : Gpu or None
+        What those ran on that did not run on the CPU.
     """
 
     engine: str
@@ -118,6 +131,7 @@ class BenchResult(msgspec.Struct, frozen=True):
     versions: dict[str, str]
     rows: list[BenchRow]
     absent: dict[str, str]
+    gpu: Gpu | None = None
 
 
 def bench_engine(
@@ -186,6 +200,7 @@ def bench_engine(
         versions_of(PACKAGES),
         rows,
         absent,
+        _gpu() if any(row.device != "cpu" for row in rows) else None,
     )
 
 
@@ -193,6 +208,13 @@ def _size(name: str) -> str:
     if name not in SIZES:
         raise EngineError(f"bench: got size {name!r}, need one of {', '.join(SIZES)}, or an engine's recipe")
     return name
+
+
+def _gpu() -> Gpu | None:
+    try:
+        return find_gpu()
+    except RtbciError:  # torch alone needs no cuda-bindings
+        return None
 
 
 def _memory(one: Contender, engine: str, tell: Callable[[str], None]) -> float | None:

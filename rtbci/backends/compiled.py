@@ -10,13 +10,14 @@ from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.cuda import Gpu, find_gpu
 from rtbci.backends.onnx_file import check_network, read_onnx
 from rtbci.backends.session import Precision, Session
+from rtbci.backends.tensorrt_api import check_driver
 from rtbci.backends.tensorrt_build import CURRENT
 from rtbci.backends.tensorrt_progress import Progress
 from rtbci.backends.timing_store import TimingStore
 from rtbci.errors import ConfigError, EngineError
 from rtbci.recipes import EngineRecipe
 
-__all__ = ["Plan", "build_compiled", "lowered", "open_compiled", "plan_of", "read_network"]
+__all__ = ["Plan", "build_compiled", "lowered", "open_compiled", "plan_of", "read_network", "tell_of_graph"]
 
 TARGET_OPTIONS = ("version_compatible", "hardware_compatible")
 
@@ -90,6 +91,8 @@ def plan_of(
     version = COMPILERS[backend].version()
     is_ahead = options.target.capabilities != (CURRENT,)
     gpu = None if is_ahead else find_gpu()
+    if gpu is not None:
+        check_driver(backend, gpu)
     network = read_network(recipe)
     model = lowered(network, precision)
     key = EngineKey(
@@ -162,7 +165,15 @@ def open_compiled(
         told(f"engine '{recipe.name}': building it for {plan.key.device} in {precision}")
         found = build_compiled(plan, cache, told, progress)
         told(f"engine '{recipe.name}': built in {found.entry.build_s:.1f} s")
-    return COMPILERS[backend].open(found.data, plan.key.network_id, precision, options.max_batch)
+    session = COMPILERS[backend].open(found.data, plan.key.network_id, precision, options.max_batch)
+    tell_of_graph(session, recipe.name, told)
+    return session
+
+
+def tell_of_graph(session: Session, name: str, told: Callable[[str], None]) -> None:
+    """Tell when a compiled engine's work could not be recorded as a CUDA graph."""
+    if why := getattr(session, "why_no_graph", ""):
+        told(f"engine '{name}': runs without a CUDA graph, which takes longer: {why}")
 
 
 def _check(recipe: EngineRecipe, backend: str, precision: Precision, options: BuildOptions) -> None:

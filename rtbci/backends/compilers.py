@@ -54,8 +54,12 @@ class Compiler(Protocol):
         """
         ...
 
-    def open(self, data: bytes, network_id: str, precision: Precision, max_batch: int) -> Session:
+    def open(
+        self, data: bytes, network_id: str, precision: Precision, max_batch: int, *, host_code: bool = False
+    ) -> Session:
         """Open a compiled engine on this computer's GPU.
+
+        `host_code`: whether code for the CPU inside the engine may be run, which a version-compatible one needs.
 
         Raises
         ------
@@ -99,12 +103,19 @@ class TensorRTCompiler:
             progress=progress,
         )
 
-    def open(self, data: bytes, network_id: str, precision: Precision, max_batch: int) -> Session:
+    def open(
+        self, data: bytes, network_id: str, precision: Precision, max_batch: int, *, host_code: bool = False
+    ) -> Session:
         """Open; see `Compiler.open`."""
         from rtbci.backends.tensorrt_session import TensorRTSession
 
         return TensorRTSession(
-            data, self._backend, network_id=network_id, precision=precision, max_batch=max_batch
+            data,
+            self._backend,
+            network_id=network_id,
+            precision=precision,
+            max_batch=max_batch,
+            host_code=host_code,
         )
 
 

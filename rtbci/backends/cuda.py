@@ -15,7 +15,14 @@ import numpy as np
 from rtbci.backends.session import Float32Array
 from rtbci.errors import EngineError, MissingPackageError
 
-__all__ = ["Cuda", "Gpu", "Graph", "find_gpu"]
+__all__ = ["FOR_CUDA_12", "Cuda", "Gpu", "Graph", "find_gpu"]
+
+NO_DEVICE = 100  # cudaErrorNoDevice
+FOR_CUDA_12 = (
+    "for CUDA 12: pip install 'cuda-bindings<13' with tensorrt-cu12, tensorrt-rtx-cu12 or "
+    "'onnxruntime-gpu[cuda,cudnn]<1.27' in place of what is for CUDA 13"
+)
+"""For people whose driver cannot be updated."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class Graph:
         self._check = cuda.check
         self._executable, self._stream = executable, stream
         self._free = weakref.finalize(self, cuda.runtime.cudaGraphExecDestroy, executable)
+        self._free.atexit = False  # the process's end frees it; CUDA may have ended before
 
     def launch(self) -> None:
         """Start it on its stream; returns at once.
@@ -98,20 +106,17 @@ class Cuda:
 
     Notes
     -----
-    Any thread may use it; a stream belongs to one at a time.
+    Any thread may use it: CUDA's runtime gives each thread the GPU's one context at its first call. A stream belongs to
+    one at a time, and what is recorded is recorded by one.
     """
 
     def __init__(self, runtime: Any = None) -> None:
         self.runtime = _import_runtime() if runtime is None else runtime
-        n_devices = self.call("cudaGetDeviceCount")
-        if not n_devices:
-            raise EngineError("cuda: no GPU is visible, need one; see CUDA_VISIBLE_DEVICES and nvidia-smi")
+        status, n_devices = self.runtime.cudaGetDeviceCount()
+        if status != 0 or not n_devices:
+            raise self._why_no_gpu(status)
         properties, driver = self.call("cudaGetDeviceProperties", 0), self.call("cudaDriverGetVersion")
-        self.gpu = Gpu(
-            _text(properties.name),
-            f"SM{properties.major}{properties.minor}",
-            f"{driver // 1000}.{driver % 1000 // 10}",
-        )
+        self.gpu = Gpu(_text(properties.name), f"SM{properties.major}{properties.minor}", _version(driver))
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Call a function of CUDA's runtime by name; returns its result without the status.
@@ -154,7 +159,8 @@ class Cuda:
         pointer = int(self.call("cudaHostAlloc", n_bytes, self.runtime.cudaHostAllocDefault))
         block = (ctypes.c_float * (n_bytes // 4)).from_address(pointer)
         # NumPy keeps the block as the base of every view, so its end is the end of the last view.
-        weakref.finalize(block, self.runtime.cudaFreeHost, pointer)
+        free = weakref.finalize(block, self.runtime.cudaFreeHost, pointer)
+        free.atexit = False  # a view may be read until the very end, which frees it anyway
         array: Float32Array = np.ctypeslib.as_array(block).reshape(shape)
         array[...] = 0.0
         return array
@@ -191,13 +197,37 @@ class Cuda:
         try:
             work()
         except BaseException:
-            self.runtime.cudaStreamEndCapture(stream)
+            status, unfinished = self.runtime.cudaStreamEndCapture(stream)
+            if status == 0:
+                self.runtime.cudaGraphDestroy(unfinished)
             raise
         graph = self.call("cudaStreamEndCapture", stream)
         try:
             return Graph(self, self.call("cudaGraphInstantiate", graph, 0), stream)
         finally:
             self.call("cudaGraphDestroy", graph)
+
+    def forget_error(self) -> None:
+        """Clear the error that CUDA keeps for this thread, after one that was dealt with."""
+        self.runtime.cudaGetLastError()
+
+    def _why_no_gpu(self, status: Any) -> EngineError:
+        driver, needed = self.call("cudaDriverGetVersion"), self.call("cudaRuntimeGetVersion")
+        if not driver:
+            return EngineError(
+                "cuda: no NVIDIA driver is installed, need one for a GPU; install it until nvidia-smi shows the GPU"
+            )
+        if driver // 1000 < needed // 1000:
+            return EngineError(
+                f"cuda: the NVIDIA driver brings CUDA {_version(driver)}, cuda-bindings need CUDA {needed // 1000}; update "
+                f"the driver, or {FOR_CUDA_12}"
+            )
+        if status in (0, NO_DEVICE):
+            return EngineError(
+                f"cuda: the NVIDIA driver is there (CUDA {_version(driver)}), no GPU is visible, need one; see "
+                "CUDA_VISIBLE_DEVICES and nvidia-smi"
+            )
+        return self._error("cudaGetDeviceCount", status)
 
     def _error(self, name: str, status: Any) -> EngineError:
         said = getattr(status, "name", None) or f"status {status}"
@@ -212,9 +242,13 @@ def _import_runtime() -> Any:
         return importlib.import_module("cuda.bindings.runtime")
     except ImportError as error:
         raise MissingPackageError(
-            f"cuda: cuda-bindings cannot be imported ({error}), need it for a GPU; "
-            "pip install 'rtbci[tensorrt]' or 'rtbci[tensorrt-rtx]'"
+            f"cuda: cuda-bindings cannot be imported ({error}), need it for a GPU; pip install cuda-bindings"
         ) from None
+
+
+def _version(number: int) -> str:
+    """CUDA's version as people write it: 13010 is 13.1."""
+    return f"{number // 1000}.{number % 1000 // 10}"
 
 
 def _text(value: Any) -> str:

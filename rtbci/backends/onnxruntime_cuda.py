@@ -1,5 +1,6 @@
 """ONNX Runtime on an NVIDIA GPU, with input and output bound to the device's memory."""
 
+import ctypes
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -12,7 +13,10 @@ from rtbci.backends.registry import INSTALL_CUDA
 from rtbci.backends.session import Float32Array
 from rtbci.errors import EngineError, MissingPackageError
 
-__all__ = ["OrtCudaSession"]
+__all__ = ["OrtCudaSession", "preload"]
+
+
+PROVIDER_FILE = "libonnxruntime_providers_cuda.so"
 
 
 class OrtCudaSession(OrtSession):
@@ -87,21 +91,19 @@ class OrtCudaSession(OrtSession):
                 f"need {self._provider}; {INSTALL_CUDA}"
             )
         provider = self._provider, self._settings()
-        session = load_session(self._where, data, n_threads, [provider])
+        with redirect_stdout(sys.stderr):  # it prints what it falls back to
+            session = load_session(self._where, data, n_threads, [provider])
         if self._provider not in session.get_providers():
             raise EngineError(
                 f"{self._where}: ONNX Runtime gave up on {self._provider} and took "
-                f"{', '.join(session.get_providers())}, need a GPU, its driver, CUDA and cuDNN; "
+                f"{', '.join(session.get_providers())} ({_why_no_provider()}), need a GPU, its driver, CUDA and cuDNN; "
                 f"look at `nvidia-smi`, or install again: {INSTALL_CUDA}"
             )
         session.disable_fallback()
         return session
 
     def _settings(self) -> dict[str, str]:
-        import onnxruntime as ort
-
-        with redirect_stdout(sys.stderr):  # it prints what it does not find
-            ort.preload_dlls()  # CUDA's libraries where pip has put them
+        preload()
         return {"device_id": str(self._i_device), "use_tf32": "0"}
 
     def _bind(self, shape: tuple[int, ...]) -> None:
@@ -116,3 +118,29 @@ class OrtCudaSession(OrtSession):
         self._binding.bind_ortvalue_input(self._input_name, self._given)
         self._binding.bind_ortvalue_output(self._output_names[0], self._result)
         self._bound_shape = shape
+
+
+def preload() -> None:
+    """Load CUDA's and cuDNN's libraries from where pip has put them; does nothing without the CUDA provider.
+
+    They are large: a run does this before its first sample.
+    """
+    import onnxruntime as ort
+
+    if OrtCudaSession._provider in ort.get_available_providers():
+        with redirect_stdout(sys.stderr):  # it prints what it does not find
+            ort.preload_dlls()
+
+
+def _why_no_provider() -> str:
+    """What the library of the provider misses: ONNX Runtime says that in a warning, or not at all."""
+    import onnxruntime as ort
+
+    file = Path(ort.__file__).parent / "capi" / PROVIDER_FILE
+    built_for = f"it is built for CUDA {getattr(ort, 'cuda_version', '') or '?'}"
+    try:
+        ctypes.CDLL(str(file))
+    except OSError as error:
+        if "cannot open shared object file" in str(error):
+            return f"{error}, {built_for}"
+    return built_for

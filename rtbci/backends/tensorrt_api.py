@@ -3,12 +3,14 @@
 import importlib
 import logging
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any, Literal
 
+from rtbci.backends.cuda import FOR_CUDA_12, Gpu
 from rtbci.backends.registry import BACKENDS
 from rtbci.errors import EngineError, MissingPackageError
 
-__all__ = ["MODULES", "Api", "TensorRTBackend", "load_api"]
+__all__ = ["MODULES", "Api", "TensorRTBackend", "check_driver", "load_api"]
 
 TensorRTBackend = Literal["tensorrt", "tensorrt_rtx"]
 
@@ -21,6 +23,8 @@ MODULES: dict[str, tuple[str, ...]] = {
 TITLES = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT for RTX"}
 
 LOG = logging.getLogger("rtbci.backends.tensorrt")
+_LOGGERS: list[Any] = []
+CUDA_MAJORS = (12, 13, 14)
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,13 @@ class Api:
     title: str
 
     def logger(self) -> Any:
-        """Make a logger for TensorRT: all goes to `logging`, and errors are kept in the order in which they came."""
-        return _logger_class(self.module)()
+        """Make a logger for TensorRT: all goes to `logging`, and errors are kept in the order in which they came.
+
+        It lives as long as the process: TensorRT goes on using the first one that it was given, wherever others are.
+        """
+        logger = _logger_class(self.module)()
+        _LOGGERS.append(logger)
+        return logger
 
     def failure(self, logger: Any, what: str, todo: str) -> EngineError:
         """Put what TensorRT said into an error."""
@@ -79,6 +88,31 @@ def load_api(backend: str) -> Api:
             return Api(backend, module, str(module.__version__), TITLES[backend])  # type: ignore[arg-type]
     why = f"cannot be loaded ({'; '.join(reasons)})" if reasons else "is not installed"
     raise MissingPackageError(f"{backend}: {TITLES[backend]} {why}; {BACKENDS[backend].install}") from None
+
+
+def check_driver(backend: str, gpu: Gpu) -> None:
+    """Refuse a package that is for a newer CUDA than the GPU's driver brings: TensorRT itself would only name a number.
+
+    Raises
+    ------
+    EngineError
+        When it is; with what to install.
+    """
+    have = int(gpu.driver.partition(".")[0])
+    needed = [major for major in CUDA_MAJORS if _is_installed(f"{backend}_cu{major}_bindings")]
+    if needed and min(needed) > have:
+        raise EngineError(
+            f"{backend}: {TITLES[backend]} for CUDA {min(needed)} is installed, the NVIDIA driver brings CUDA {gpu.driver}; "
+            f"update the driver, or {FOR_CUDA_12}"
+        )
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _logger_class(trt: Any) -> Any:

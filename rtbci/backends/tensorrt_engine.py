@@ -1,5 +1,6 @@
 """Opening a TensorRT engine, and what it says of itself."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,9 @@ class OpenedEngine:
         As `rtbci.backends.tensorrt_build.build_engine` gives it.
     api : Api
         The package that it was built with.
+    host_code : bool
+        Whether code for the CPU that is inside the engine may be run, which a version-compatible one needs; only for
+        engines that were built here.
 
     Attributes
     ----------
@@ -64,11 +68,14 @@ class OpenedEngine:
         GPU: TensorRT makes a CUDA stream before it reads more than an engine's header.
     """
 
-    def __init__(self, data: bytes, api: Api) -> None:
+    def __init__(self, data: bytes, api: Api, host_code: bool = False) -> None:
         self.api = api
         self.logger = api.logger()
         # Runtime and logger must outlive the engine.
         self._runtime: Any = self._made(data)
+        self._configs: list[Any] = []
+        if host_code:
+            self._runtime.engine_host_code_allowed = True
         self.engine: Any = self._runtime.deserialize_cuda_engine(data)
         if self.engine is None:
             raise self.failure("the engine cannot be opened")
@@ -98,15 +105,28 @@ class OpenedEngine:
         Raises
         ------
         EngineError
-            When it cannot be made, or its work cannot be recorded as a graph.
+            When it cannot be made.
         """
         context = self._made_context()
-        if context is None or not context.set_optimization_profile_async(i_profile, stream):
+        if context is None:
             raise self.failure("the engine cannot be prepared to run")
         context.set_device_memory(scratch, self.scratch_bytes)
+        # The first profile is chosen already, and is all that an engine of one fixed batch has.
+        is_chosen = context.active_optimization_profile == i_profile
+        if not is_chosen and not context.set_optimization_profile_async(i_profile, stream):
+            raise self.failure("the engine cannot be prepared for this batch")
+        return context
+
+    def check_recordable(self, context: Any, stream: int) -> None:
+        """Ask a context that has run once whether its work can be recorded as a CUDA graph; plain TensorRT cannot be asked.
+
+        Raises
+        ------
+        EngineError
+            When it says no.
+        """
         if not getattr(context, "is_stream_capturable", lambda _: True)(stream):
             raise self.failure("the engine's work cannot be recorded as a CUDA graph")
-        return context
 
     def _made_context(self) -> Any:
         trt = self.api.module
@@ -120,10 +140,12 @@ class OpenedEngine:
         eager = trt.DynamicShapesKernelSpecializationStrategy.EAGER
         config.dynamic_shapes_kernel_specialization_strategy = eager
         config.cuda_graph_strategy = trt.CudaGraphStrategy.DISABLED
+        self._configs.append(config)  # nobody says that a context does without it later
         return self.engine.create_execution_context(config)
 
     def close(self) -> None:
-        """Free it; may be called more than once."""
+        """Free it, when no context of it is left; may be called more than once."""
+        self._configs.clear()
         self.engine = None
         self._runtime = None
 
@@ -133,18 +155,28 @@ class OpenedEngine:
         try:
             return self.api.module.Runtime(self.logger)
         except (TypeError, RuntimeError):  # pybind11: the factory gave a null pointer
-            raise self.failure("its runtime cannot be started") from None
+            what = "its runtime cannot be started"
+            raise self.api.failure(self.logger, what, "check the NVIDIA driver with nvidia-smi") from None
 
 
 def _describe(engine: Any, trt: Any) -> EngineDescription:
     names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
     inputs = [name for name in names if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
-    ranges = [engine.get_tensor_profile_shape(inputs[0], i) for i in range(engine.num_optimization_profiles)]
+    described = tuple(_tensor(engine, name, trt) for name in inputs)
     return EngineDescription(
-        tuple(_tensor(engine, name, trt) for name in inputs),
+        described,
         tuple(_tensor(engine, name, trt) for name in names if name not in inputs),
-        tuple((int(smallest[0]), int(largest[0])) for smallest, _, largest in ranges),
+        tuple(_batches(engine, described[0])) if described else (),
     )
+
+
+def _batches(engine: Any, given: EngineTensor) -> Iterator[tuple[int, int]]:
+    if given.shape[0] > 0:  # a fixed batch was built without a profile
+        yield given.shape[0], given.shape[0]
+        return
+    for i in range(engine.num_optimization_profiles):
+        smallest, _, largest = engine.get_tensor_profile_shape(given.name, i)
+        yield int(smallest[0]), int(largest[0])
 
 
 def _tensor(engine: Any, name: str, trt: Any) -> EngineTensor:

@@ -1,11 +1,14 @@
 """A TensorRT engine as a session: pinned memory, one stream, one CUDA graph per batch size."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any, Protocol
 
 import numpy as np
 
-from rtbci.backends.cuda import Cuda, Graph
+from rtbci.backends.cuda import Cuda
 from rtbci.backends.session import Float32Array, Precision
 from rtbci.backends.tensorrt_api import load_api
 from rtbci.backends.tensorrt_engine import EngineDescription, OpenedEngine
@@ -14,13 +17,31 @@ from rtbci.errors import EngineError
 __all__ = ["TensorRTSession"]
 
 
+class _Work(Protocol):
+    """What computes a batch: a `rtbci.backends.cuda.Graph`, or `_Enqueued`."""
+
+    def launch(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _Enqueued:
+    """Work that cannot be recorded: put on the stream piece by piece, each time."""
+
+    def __init__(self, enqueue: Callable[[], None]) -> None:
+        self.launch = enqueue
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 @dataclass(frozen=True)
 class _Recorded:
-    """The work for an input's shape: views of the session's pinned memory, and the graph."""
+    """The work for an input's shape, with views of the session's pinned memory."""
 
     x: Float32Array
     y: Float32Array
-    graph: Graph
+    work: _Work
 
 
 class TensorRTSession:
@@ -40,11 +61,15 @@ class TensorRTSession:
         Largest batch that memory is kept for.
     cuda : Cuda, optional
         The GPU; the first one by default.
+    host_code : bool
+        See `OpenedEngine`.
 
     Attributes
     ----------
     backend, network_id, engine_id, precision, device, input_shape, output_shape
         See `Session`. `device` is the GPU's name.
+    why_no_graph : str
+        Why work is not recorded as a CUDA graph; empty when it is. The same results, later.
 
     Raises
     ------
@@ -58,7 +83,7 @@ class TensorRTSession:
     A run copies the input into pinned memory, starts a graph (copy to the GPU, network, copy back), and waits once.
     Graphs are recorded for batches of powers of two; others are run as the next larger one, so that there are few.
     The smallest batch's is recorded when the session is opened, others when they are first needed, which may take
-    long. `run` may be called from one thread at a time.
+    long. `run` may be called from one thread at a time, and from another one than opened it.
     """
 
     def __init__(
@@ -70,6 +95,7 @@ class TensorRTSession:
         precision: Precision,
         max_batch: int,
         cuda: Cuda | None = None,
+        host_code: bool = False,
     ) -> None:
         api = load_api(backend)
         self._cuda = Cuda() if cuda is None else cuda
@@ -79,13 +105,14 @@ class TensorRTSession:
         self.device = self._cuda.gpu.name
         self._where = f"{api.title} engine {self.engine_id[:12]}"
         self._recorded: dict[tuple[int, ...], _Recorded] = {}
-        self._graphs: dict[int, Graph] = {}
+        self._works: dict[int, _Work] = {}
         self._contexts: list[object] = []
+        self.why_no_graph = ""
         self._memory: list[int] = []
         self._closed = False
         self._stream = self._cuda.stream()
         try:
-            self._opened = OpenedEngine(data, api)
+            self._opened = OpenedEngine(data, api, host_code)
             self._prepare(max_batch)
         except BaseException:
             self.close()
@@ -109,25 +136,33 @@ class TensorRTSession:
         if recorded is None or x.dtype != np.float32:
             recorded = self._record(x)
         recorded.x[...] = x
-        recorded.graph.launch()
+        recorded.work.launch()
         self._cuda.synchronize(self._stream)
         return recorded.y
 
     def close(self) -> None:
-        """Free the engine and the GPU's memory; may be called more than once. Results that were given stay."""
+        """Free the engine and the GPU's memory; may be called more than once. Results that were given stay.
+
+        Raises nothing: a GPU that went away frees nothing either, and another back end goes on in its place.
+        """
         if self._closed:
             return
         self._closed = True
+        with suppress(EngineError):  # after a failure something may still be running
+            self._cuda.synchronize(self._stream)
         self._recorded = {}
-        for graph in self._graphs.values():
-            graph.close()
+        for work in self._works.values():
+            work.close()
+        self._works = {}
         # TensorRT's own objects go in this order, before the memory that they use.
         self._contexts.clear()
         if hasattr(self, "_opened"):
             self._opened.close()
         for pointer in self._memory:
-            self._cuda.free(pointer)
-        self._cuda.close_stream(self._stream)
+            with suppress(EngineError):
+                self._cuda.free(pointer)
+        with suppress(EngineError):
+            self._cuda.close_stream(self._stream)
 
     def _prepare(self, max_batch: int) -> None:
         found = self._opened.description
@@ -160,14 +195,14 @@ class TensorRTSession:
         """Check an input of a shape that is new, and find or record a graph for it."""
         self._check(x)
         n_run = min(max(1 << (len(x) - 1).bit_length(), self._smallest), self._largest)
-        if n_run not in self._graphs:
-            self._graphs[n_run] = self._record_graph(n_run)
+        if n_run not in self._works:
+            self._works[n_run] = self._prepare_work(n_run)
         y = self._y[: len(x)]
         y.flags.writeable = False
-        self._recorded[x.shape] = _Recorded(self._x[: len(x)], y, self._graphs[n_run])
+        self._recorded[x.shape] = _Recorded(self._x[: len(x)], y, self._works[n_run])
         return self._recorded[x.shape]
 
-    def _record_graph(self, n: int) -> Graph:
+    def _prepare_work(self, n: int) -> _Work:
         # A context of its own: a graph goes on using what it found in the context that it was recorded from.
         x, y, (x_device, y_device, scratch) = self._x[:n], self._y[:n], self._memory
         stream = int(self._stream)
@@ -175,8 +210,9 @@ class TensorRTSession:
         self._contexts.append(context)
         if not context.set_input_shape(self._input.name, x.shape):
             raise self._opened.failure(f"a batch of {n} is refused")
-        context.set_tensor_address(self._input.name, x_device)
-        context.set_tensor_address(self._output.name, y_device)
+        for name, address in ((self._input.name, x_device), (self._output.name, y_device)):
+            if not context.set_tensor_address(name, address):
+                raise self._opened.failure(f"the memory for '{name}' is refused")
 
         def enqueue() -> None:
             self._cuda.copy_in(x_device, x, self._stream)
@@ -186,7 +222,22 @@ class TensorRTSession:
 
         enqueue()  # compiles and allocates, which a graph cannot hold
         self._cuda.synchronize(self._stream)
-        return self._cuda.capture(self._stream, enqueue)
+        return self._record_work(context, enqueue)
+
+    def _record_work(self, context: Any, enqueue: Callable[[], None]) -> _Work:
+        """Record what `enqueue` does; where that cannot be, it is done anew each time, which is slower and as right."""
+        try:
+            self._opened.check_recordable(context, int(self._stream))
+            graph = self._cuda.capture(self._stream, enqueue)
+            graph.launch()
+            self._cuda.synchronize(self._stream)
+            return graph
+        except EngineError as error:
+            self.why_no_graph = str(error)
+        self._cuda.forget_error()
+        enqueue()  # a GPU that can do nothing any more says so here
+        self._cuda.synchronize(self._stream)
+        return _Enqueued(enqueue)
 
     def _i_profile(self, n: int) -> int:
         """Index of the first optimisation profile that takes a batch of `n`; where none does, TensorRT says so."""

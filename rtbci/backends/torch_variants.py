@@ -26,7 +26,8 @@ class TorchVariant(TorchSession):
     device : {'cpu', 'cuda'}
         Where it runs. Copies to the device and back are part of `run`.
     precision : {'fp32', 'fp16', 'bf16'}
-        Below fp32 by autocast, which keeps LayerNorm and softmax in fp32 as our engines do.
+        Below fp32 by autocast, which keeps LayerNorm and softmax in fp32 as our engines do; weights of matrix products
+        are kept in that precision, so that no call converts them.
 
     Raises
     ------
@@ -51,6 +52,10 @@ class TorchVariant(TorchSession):
         self.precision: Precision = precision
         self.backend = "torch.compile" if is_compiled else "torch"
         self._encoder = self._encoder.to(device).eval()
+        if precision in (types := self._types()):
+            for module in self._encoder.modules():
+                if isinstance(module, self._torch.nn.Linear):
+                    module.to(types[precision])
         self._ids = self._ids.to(device)
         if is_compiled:
             # Else the ninth shape or size in one process runs uncompiled, and nothing says so.
@@ -69,8 +74,11 @@ class TorchVariant(TorchSession):
         return features
 
     def _autocast(self) -> Any:
-        types = {"fp16": self._torch.float16, "bf16": self._torch.bfloat16}
+        types = self._types()
         is_low = self.precision in types
         return self._torch.autocast(
             self.device, dtype=types.get(self.precision, self._torch.bfloat16), enabled=is_low
         )
+
+    def _types(self) -> dict[Precision, Any]:
+        return {"fp16": self._torch.float16, "bf16": self._torch.bfloat16}

@@ -9,6 +9,7 @@ from rtbci.backends.compilers import COMPILERS
 from rtbci.backends.cuda import find_gpu
 from rtbci.backends.registry import BACKENDS, Backend
 from rtbci.backends.session import Precision
+from rtbci.backends.tensorrt_api import check_driver
 from rtbci.errors import MissingPackageError, RtbciError
 
 __all__ = ["Usable", "version_of", "what_is_there", "why_not"]
@@ -97,6 +98,8 @@ def _look_at(name: str, known: Backend) -> Usable:
         return Usable(backend=name, can_run=False, version=version, why_not=why, remedy=known.install)
     try:
         gpu = find_gpu()
+        if known.compiles:
+            check_driver(name, gpu)
     except RtbciError as error:
         is_missing = isinstance(error, MissingPackageError)
         return Usable(
@@ -105,7 +108,7 @@ def _look_at(name: str, known: Backend) -> Usable:
             can_build=known.compiles,
             version=version,
             why_not=_reason(error),
-            remedy=known.install if is_missing else "",
+            remedy=known.install if is_missing else str(error).partition("; ")[2],
         )
     return Usable(backend=name, can_run=True, can_build=known.compiles, version=version, device=gpu.name)
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import wrap
 
 import msgspec
 
 from rtbci.backends.bench import BenchPlan, BenchResult, bench_engine
 from rtbci.backends.bench_contenders import Contender, torch_on_gpu
-from rtbci.backends.bench_tables import bench_markdown, bench_table
+from rtbci.backends.bench_tables import bench_markdown, bench_table, gpu_lines, gpu_markdown, gpu_table
 from rtbci.backends.cache import EngineCache
 from rtbci.backends.compiled import open_compiled
 from rtbci.backends.compilers import COMPILERS, BuildOptions
@@ -28,6 +29,7 @@ __all__ = ["BenchRequest", "bench"]
 
 ALL: tuple[Precision, ...] = ("fp32", "fp16", "bf16")
 """Precisions of an engine of random weights."""
+WIDTH = 79
 TORCH_GPU = "torch-cuda"
 """Eager torch and torch.compile on the GPU: no back end of rtbci, and what a GPU is compared with."""
 
@@ -81,10 +83,20 @@ def bench(request: BenchRequest, out: Output) -> None:
     if request.file is not None:
         write_result(request.file, msgspec.json.format(msgspec.json.encode(results)))
     if request.markdown is not None:
-        write_result(request.markdown, bench_markdown(results).encode() + b"\n")
+        page = [part for part in (bench_markdown(results), gpu_markdown(results)) if part]
+        write_result(request.markdown, "\n\n".join(page).encode() + b"\n")
     absent = [f"not measured: {name}: {why}" for result in results for name, why in result.absent.items()]
     where = [f"{results[0].cpu}, {results[0].n_cores} cores"]
-    out.result(results, *(bench_table(result) for result in results), *where, *dict.fromkeys(absent))
+    on_gpu = [table for result in results if (table := gpu_table(result)) is not None]
+    what = ", ".join(dict.fromkeys(line for result in results for line in gpu_lines(result)))
+    out.result(
+        results,
+        *(bench_table(result) for result in results),
+        *on_gpu,
+        *where,
+        *wrap(what, WIDTH),
+        *dict.fromkeys(absent),
+    )
 
 
 def _bench(

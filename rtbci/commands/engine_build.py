@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from rtbci.backends.cache import EngineCache
 from rtbci.backends.cache_entry import CachedEngine
-from rtbci.backends.compiled import Plan, build_compiled, plan_of
+from rtbci.backends.compiled import Plan, build_compiled, plan_of, tell_of_graph
 from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.gate import GateReport
 from rtbci.backends.gated import gate_of
@@ -151,7 +151,14 @@ def _check_on_gpu(
     recipe: EngineRecipe, plan: Plan, built: CachedEngine, cache: EngineCache, told: Callable[[str], None]
 ) -> _Checked:
     key = plan.key
-    session = COMPILERS[key.backend].open(built.data, key.network_id, key.precision, key.max_batch)
+    session = COMPILERS[key.backend].open(
+        built.data,
+        key.network_id,
+        key.precision,
+        key.max_batch,
+        host_code=plan.options.target.version_compatible,
+    )
+    tell_of_graph(session, recipe.name, told)
     try:
         report: GateReport = gate_of(session, recipe, cache, told, max_batch=key.max_batch)
     finally:

@@ -2,7 +2,7 @@
 
 import fnmatch
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -115,7 +115,9 @@ def _why_not(recipe: EngineRecipe, one: Usable, precision: Precision) -> str:
     """Why an engine cannot be checked on a back end here; empty where it can."""
     if one.backend == "torch" and not has_torch_weights(recipe):
         return f"{recipe.name} has no weights for it"
-    return why_not(one.backend, precision) if one.can_run else one.why_not
+    if one.can_run:
+        return why_not(one.backend, precision)
+    return f"{one.why_not}; {one.remedy}" if one.remedy else one.why_not
 
 
 class _References:
@@ -225,12 +227,25 @@ def _remarks(results: Sequence[_Result]) -> list[str]:
         for reason in one.report.reasons
     ]
     lines += [
-        f"FAILED {one.engine} on {one.backend} in {one.precision}: {one.why_not}"
-        for one in results
-        if one.is_fault
+        f"FAILED {'; '.join(where)}: {why}"
+        for why, where in _by_reason(one for one in results if one.is_fault).items()
     ]
     away = {one.backend: one.why_not for one in results if one.report is None and not one.is_fault}
     return lines + [f"not checked: {backend}: {why}" for backend, why in away.items()]
+
+
+def _by_reason(results: Iterable[_Result]) -> dict[str, list[str]]:
+    """A back end that is not there is said once, whatever was to be checked on it."""
+    found: dict[str, dict[tuple[str, str], list[str]]] = {}
+    for one in results:
+        found.setdefault(one.why_not, {}).setdefault((one.engine, one.backend), []).append(one.precision)
+    return {
+        why: [
+            f"{engine} on {backend} in {', '.join(precisions)}"
+            for (engine, backend), precisions in where.items()
+        ]
+        for why, where in found.items()
+    }
 
 
 def _plain(one: _Result) -> dict[str, Any]:

@@ -63,6 +63,12 @@ def import_backend(backend: str) -> None:
         COMPILERS[backend].version()  # asks the library itself
         with suppress(EngineError):  # no GPU: told when the engine is to be built
             find_gpu()
+    if backend == "onnxruntime-cuda":
+        from rtbci.backends.onnxruntime_cuda import preload
+
+        with suppress(EngineError, MissingPackageError):
+            find_gpu()
+            preload()
     for name in PACKAGES.get(backend, ()):
         try:
             import_module(name)

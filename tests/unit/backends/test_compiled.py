@@ -6,11 +6,12 @@ import pytest
 from rtbci.backends.cache import EngineCache
 from rtbci.backends.compiled import build_compiled, open_compiled, plan_of, read_network
 from rtbci.backends.compilers import COMPILERS, BuildOptions
+from rtbci.backends.cuda import Gpu
 from rtbci.backends.precision import lower_precision
 from rtbci.backends.tensorrt_build import Target
 from rtbci.errors import EngineError
 from rtbci.recipes import EngineRecipe, read_engine
-from tests.engine_stand_ins import GPU, FakeCompiler, give_gpu
+from tests.engine_stand_ins import GPU, FakeCompiler, FakeSession, give_gpu
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +75,25 @@ def test_a_real_engine_is_built_once_and_found(recipe: EngineRecipe, tmp_path: P
     assert len(built.data) > 10_000
     assert shares[-1] == 1.0
     assert shares == sorted(shares)
+
+
+def test_an_engine_that_cannot_be_recorded_is_told(
+    recipe: EngineRecipe, gpu: dict[str, FakeCompiler], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    given = recipe, "tensorrt", "fp32", BuildOptions(), EngineCache(tmp_path), said.append
+    open_compiled(*given)  # type: ignore[arg-type]
+    assert not any("graph" in line for line in said)
+    monkeypatch.setattr(FakeSession, "why_no_graph", "it synchronises", raising=False)
+    open_compiled(*given)  # type: ignore[arg-type]
+    assert said[-1] == "engine 'dare_nano': runs without a CUDA graph, which takes longer: it synchronises"
+
+
+def test_a_driver_that_is_too_old_for_the_package_is_told_before_anything_is_built(
+    recipe: EngineRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_gpu(monkeypatch, Gpu("Test GPU", "SM89", "12.8"))
+    monkeypatch.setattr("rtbci.backends.tensorrt_api._is_installed", lambda name: "cu13" in name)
+    with pytest.raises(EngineError, match=r"driver brings CUDA 12\.8; update the driver"):
+        plan_of(recipe, "tensorrt", "fp16")
+    assert plan_of(recipe, "tensorrt_rtx", "fp16", BuildOptions(1, Target(("SM89",)))).gpu is None

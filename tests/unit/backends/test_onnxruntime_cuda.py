@@ -7,12 +7,16 @@ import onnxruntime
 import pytest
 import torch
 
+from rtbci.backends.cuda import Gpu
 from rtbci.backends.export import onnx_bytes
 from rtbci.backends.onnxruntime import OrtSession
-from rtbci.backends.onnxruntime_cuda import OrtCudaSession
+from rtbci.backends.onnxruntime_cuda import OrtCudaSession, _why_no_provider
 from rtbci.encoder.checkpoint import describe
 from rtbci.encoder.dare import DareEncoder
 from rtbci.errors import EngineError, MissingPackageError
+from rtbci.runtime import engine_process
+from rtbci.runtime.engine_process import import_backend
+from tests.engine_stand_ins import GPU
 
 HAS_CUDA = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
@@ -75,5 +79,57 @@ def test_falling_back_to_the_cpu_is_refused(data: bytes, monkeypatch: pytest.Mon
     monkeypatch.setattr(onnxruntime, "InferenceSession", without_gpu)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
-    with pytest.raises(EngineError, match="gave up on CUDAExecutionProvider and took CPUExecutionProvider"):
+    with pytest.raises(
+        EngineError,
+        match=r"gave up on CUDAExecutionProvider and took CPUExecutionProvider \(.*it is built for CUDA",
+    ):
         OrtCudaSession(data)
+
+
+def test_the_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str) -> Any:
+        assert name.endswith("libonnxruntime_providers_cuda.so")
+        raise OSError("libcublasLt.so.13: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr("ctypes.CDLL", load)
+    monkeypatch.setattr(onnxruntime, "cuda_version", "13.0", raising=False)
+    assert _why_no_provider().startswith("libcublasLt.so.13: cannot open shared object file")
+    assert _why_no_provider().endswith("it is built for CUDA 13.0")
+
+
+def test_what_onnxruntime_prints_is_not_a_result(
+    data: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = onnxruntime.InferenceSession
+
+    def talkative(content: bytes, options: Any, providers: Any) -> Any:
+        print("EP Error")
+        return real(content, options, providers=["CPUExecutionProvider"])
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", talkative)
+    BoundOnCpu(data).close()
+    said = capsys.readouterr()
+    assert (said.out, "EP Error" in said.err) == ("", True)
+
+
+@pytest.mark.parametrize("has_provider", [True, False])
+def test_cudas_libraries_are_loaded_before_a_run_decodes(
+    monkeypatch: pytest.MonkeyPatch, has_provider: bool
+) -> None:
+    have = ["CUDAExecutionProvider"] * has_provider + ["CPUExecutionProvider"]
+    loaded: list[bool] = []
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: have)
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: loaded.append(True))
+    monkeypatch.setattr(engine_process, "find_gpu", lambda: GPU)
+    import_backend("onnxruntime-cuda")
+    assert loaded == [True] * has_provider
+
+
+def test_no_gpu_no_large_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> Gpu:
+        raise EngineError("cuda: no GPU is visible")
+
+    monkeypatch.setattr(engine_process, "find_gpu", none)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: pytest.fail("loaded"))
+    import_backend("onnxruntime-cuda")

@@ -1,12 +1,16 @@
 import logging
 import sys
+import weakref
+from importlib.metadata import PackageNotFoundError
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from rtbci.backends.tensorrt_api import load_api
+from rtbci.backends.cuda import Gpu
+from rtbci.backends.tensorrt_api import check_driver, load_api
 from rtbci.errors import EngineError, MissingPackageError
+from tests.fake_gpu import collect_garbage
 
 
 class Package(ModuleType):
@@ -52,6 +56,32 @@ def test_package_that_cannot_be_loaded_says_why(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("importlib.import_module", load)
     with pytest.raises(MissingPackageError, match=r"cannot be loaded \(libnvinfer\.so\.11"):
         load_api("tensorrt")
+
+
+def test_a_package_for_a_newer_cuda_than_the_drivers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {"tensorrt_cu13_bindings"}
+
+    def version(name: str) -> str:
+        if name not in installed:
+            raise PackageNotFoundError(name)
+        return "11.4"
+
+    monkeypatch.setattr("rtbci.backends.tensorrt_api.metadata.version", version)
+    old, new = Gpu("A GPU", "SM86", "12.8"), Gpu("A GPU", "SM86", "13.0")
+    check_driver("tensorrt", new)
+    check_driver("tensorrt_rtx", old)
+    said = r"TensorRT for CUDA 13 is installed, the NVIDIA driver brings CUDA 12\.8; update the driver, or for CUDA 12: pip"
+    with pytest.raises(EngineError, match=said):
+        check_driver("tensorrt", old)
+    installed.add("tensorrt_cu12_bindings")
+    check_driver("tensorrt", old)
+
+
+def test_loggers_outlive_what_they_were_given_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", Package("tensorrt"))
+    kept = weakref.ref(load_api("tensorrt").logger())
+    collect_garbage()
+    assert kept() is not None
 
 
 def test_other_names_are_refused() -> None:

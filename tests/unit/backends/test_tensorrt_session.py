@@ -1,5 +1,6 @@
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any
 
@@ -71,7 +72,7 @@ def test_few_graphs_serve_all_batches_and_each_has_its_context(trt: FakeTensorRT
         for n in range(1, 9):
             session.run(patches(n))
     assert trt.runtime.calls.count("cudaGraphInstantiate") == 4
-    assert [i for name, i in trt.settings if name == "profile"] == [0, 1, 1, 1]
+    assert [i for name, i in trt.settings if name == "profile"] == [1, 1, 1]  # the first is chosen already
     assert trt.runtime.calls.count("cudaMalloc") == 3
 
 
@@ -88,6 +89,7 @@ def test_engine_of_one_batch_takes_that_one(trt: FakeTensorRT) -> None:
     trt.batches, trt.shapes = [(3, 3)], {"x": (3, 5, 64), "y": (3, 1, 6)}
     session, x = opened(trt, max_batch=3), patches(3)
     assert session.input_shape == (3, 5, 64)
+    assert not [one for one in trt.settings if one[0] == "profile"]
     np.testing.assert_array_equal(session.run(x), network(x))
     with pytest.raises(EngineError, match=re.escape("input is (1, 5, 64) float32, need (3, 5, 64) float32")):
         session.run(patches(1))
@@ -183,16 +185,87 @@ def test_what_fails_while_opening_leaves_nothing_behind(trt: FakeTensorRT) -> No
     trt.runs = False
     with pytest.raises(EngineError, match="a batch of 1 cannot be run"):
         opened(trt)
-    trt.runs, trt.capturable = True, False
-    with pytest.raises(EngineError, match="cannot be recorded as a CUDA graph"):
-        opened(trt)
-    trt.capturable = True
-    trt.runtime.fails.add("cudaGraphInstantiate")
-    with pytest.raises(EngineError, match="cudaGraphInstantiate failed"):
+    trt.runs = True
+    trt.runtime.fails.add("cudaStreamSynchronize")
+    with pytest.raises(EngineError, match="cudaStreamSynchronize failed"):
         opened(trt)
     collect_garbage()
     assert not trt.runtime.blocks
-    assert trt.runtime.calls.count("cudaStreamDestroy") == 3
+    assert not trt.runtime.streams
+    assert not trt.n_contexts
+
+
+@pytest.mark.parametrize("what", ["capturable", "records", "cudaStreamEndCapture", "cudaGraphInstantiate"])
+def test_work_that_cannot_be_recorded_is_done_anew_each_time(trt: FakeTensorRT, what: str) -> None:
+    if what == "capturable" and trt.backend == "tensorrt":
+        pytest.skip("plain TensorRT cannot be asked")
+    if what.startswith("cuda"):
+        trt.runtime.fails.add(what)
+    else:
+        setattr(trt, what, False)
+    session = opened(trt)
+    assert re.search(
+        "recorded as a CUDA graph|Capture|cannot be run|cudaGraphInstantiate", session.why_no_graph
+    )
+    for n in (1, 3, 1, 8):
+        x = patches(n, seed=n)
+        np.testing.assert_array_equal(session.run(x), network(x))
+    assert not trt.runtime.graphs
+    session.close()
+    del session
+    assert not trt.n_contexts
+    collect_garbage()
+    assert not trt.runtime.blocks
+
+
+def test_a_graph_that_does_not_start_is_not_used(trt: FakeTensorRT) -> None:
+    trt.runtime.fails.add("cudaGraphLaunch")
+    session, x = opened(trt), patches(1)
+    assert "cudaGraphLaunch failed" in session.why_no_graph
+    assert trt.runtime.calls.count("cudaGraphExecDestroy") == 1
+    np.testing.assert_array_equal(session.run(x), network(x))
+
+
+def test_graph_is_recorded_of_work_that_ran_once_and_is_tried(trt: FakeTensorRT) -> None:
+    assert opened(trt).why_no_graph == ""
+    calls = [
+        one for one in trt.runtime.calls if "Capture" in one or one in ("execute_async_v3", "cudaGraphLaunch")
+    ]
+    assert calls[:5] == [
+        "execute_async_v3",
+        "cudaStreamBeginCapture",
+        "execute_async_v3",
+        "cudaStreamEndCapture",
+        "cudaGraphLaunch",
+    ]
+
+
+def test_opened_in_one_thread_and_run_in_another(trt: FakeTensorRT) -> None:
+    with ThreadPoolExecutor(1) as opener, ThreadPoolExecutor(1) as runner:
+        session = opener.submit(opened, trt).result()
+        for n in (1, 4):
+            x = patches(n, seed=n)
+            np.testing.assert_array_equal(runner.submit(session.run, x).result(), network(x))
+        runner.submit(session.close).result()
+    assert trt.runtime.recording is None
+
+
+@pytest.mark.parametrize("what", ["cudaFree", "cudaStreamDestroy", "cudaStreamSynchronize"])
+def test_closing_after_the_gpu_went_away_raises_nothing(trt: FakeTensorRT, what: str) -> None:
+    session = opened(trt)
+    trt.runtime.fails.add(what)
+    session.close()
+    assert trt.runtime.calls.count("cudaFree") == 3
+    assert trt.runtime.calls.count("cudaStreamDestroy") == 1
+    with pytest.raises(EngineError, match="session is closed"):
+        session.run(patches(1))
+
+
+def test_code_for_the_cpu_in_an_engine_is_run_only_where_that_is_said(trt: FakeTensorRT) -> None:
+    with pytest.raises(EngineError, match="getEngineHostCodeAllowed"):
+        opened(trt, data=b"lean engine")
+    given: Any = {"network_id": "0" * 64, "precision": "fp16", "max_batch": 8, "cuda": Cuda(trt.runtime)}
+    assert TensorRTSession(b"lean engine", trt.backend, **given, host_code=True).input_shape == (1, 5, 64)
 
 
 def test_failure_during_a_run_is_an_error_with_cudas_name(trt: FakeTensorRT) -> None:

@@ -60,6 +60,16 @@ def test_bf16_is_near_and_not_the_same(checkpoint: Path) -> None:
     assert 1e-4 < np.abs(got - wanted).max() < 0.2
 
 
+def test_weights_are_not_converted_in_every_call(checkpoint: Path) -> None:
+    """What eager torch and torch.compile would take longer for, and would be compared unfairly with."""
+    kinds = {
+        type(module): {one.dtype for one in module.parameters(recurse=False)}
+        for module in TorchVariant(checkpoint, precision="bf16")._encoder.modules()
+    }
+    assert kinds[torch.nn.Linear] == {torch.bfloat16}
+    assert kinds[torch.nn.LayerNorm] == {torch.float32}
+
+
 def test_wrong_input_is_refused(checkpoint: Path) -> None:
     with pytest.raises(EngineError, match=r"input is \(1, 2, 64\) float32, need \(n, 3, 64\) float32"):
         TorchVariant(checkpoint).run(np.zeros((1, 2, 64), np.float32))

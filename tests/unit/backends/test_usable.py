@@ -3,6 +3,7 @@ from importlib.util import find_spec
 import pytest
 
 from rtbci.backends import usable
+from rtbci.backends.cuda import Gpu
 from rtbci.backends.registry import BACKENDS
 from rtbci.backends.usable import Usable, version_of, what_is_there
 from rtbci.errors import MissingPackageError
@@ -34,7 +35,20 @@ def test_without_a_gpu_one_can_still_build(monkeypatch: pytest.MonkeyPatch) -> N
     give_gpu(monkeypatch, None)
     one = found()["tensorrt_rtx"]
     assert (one.can_run, one.can_build, one.version) == (False, True, "1.0")
-    assert one.why_not == "no GPU is visible"
+    assert (one.why_not, one.remedy) == ("no GPU is visible", "look at nvidia-smi")
+
+
+def test_a_driver_that_is_too_old_for_the_package_is_told_before_it_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    give_gpu(monkeypatch, Gpu("Test GPU", "SM89", "12.8"))
+    monkeypatch.setattr(
+        "rtbci.backends.tensorrt_api._is_installed", lambda name: name.endswith("cu13_bindings")
+    )
+    one = found()["tensorrt"]
+    assert (one.can_run, one.can_build) == (False, True)
+    assert "for CUDA 13 is installed, the NVIDIA driver brings CUDA 12.8" in one.why_not
+    assert one.remedy.startswith("update the driver, or for CUDA 12: pip install")
 
 
 def test_a_missing_package_comes_with_its_install_line(monkeypatch: pytest.MonkeyPatch) -> None:

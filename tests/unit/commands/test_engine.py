@@ -95,6 +95,14 @@ def test_build_on_a_gpu(call: Call, tiny: Path, gpu: dict[str, FakeCompiler], tm
     assert fits(said.partition("cache:")[0]), said
 
 
+def test_a_version_compatible_engine_may_run_its_own_code(
+    call: Call, tiny: Path, gpu: dict[str, FakeCompiler]
+) -> None:
+    for flags in ((), ("--version-compatible",)):
+        assert call("build", tiny, *flags)[0] == 0
+    assert gpu["tensorrt"].host_code == [False, True]
+
+
 def test_build_for_other_gpus(call: Call, no_gpu: dict[str, FakeCompiler]) -> None:
     status, said, told = call(
         "build", "dare_nano", "--backend", "tensorrt_rtx", "--precision", "fp16", "--target", "sm120,SM89"
@@ -207,12 +215,22 @@ def test_check_takes_patterns() -> None:
     assert "specmoe_mini" in engine_check._named([])
 
 
-def test_check_of_a_back_end_that_is_named_and_not_there(call: Call, tiny: Path, no_gpu: object) -> None:
+def test_check_of_a_back_end_that_is_named_and_not_there(
+    call: Call, tiny: Path, no_gpu: dict[str, FakeCompiler]
+) -> None:
     status, said, _ = call("check", tiny)
     assert status == 0
     assert "not checked: tensorrt: no GPU is visible" in said
     assert "not checked: torch: tiny has no weights for it" in said
-    assert call("check", tiny, "--backend", "tensorrt")[0] == 6
+    status, said, _ = call("check", tiny, "--backend", "tensorrt")
+    said = " ".join(said.split())
+    assert (status, said) == (
+        6,
+        "FAILED tiny on tensorrt in fp32, fp16: no GPU is visible; look at nvidia-smi",
+    )
+    no_gpu["tensorrt"].missing = True
+    said = " ".join(call("check", tiny, "--backend", "tensorrt")[1].split())
+    assert said == "FAILED tiny on tensorrt in fp32, fp16: is not installed; pip install 'rtbci[tensorrt]'"
     status, _, told = call("check", tiny, "--backend", "theano")
     assert (status, "no back end theano" in told) == (2, True)
     status, _, told = call("check", tiny, "--precision", "int8")
@@ -298,6 +316,9 @@ def test_bench(call: Call, tiny: Path, gpu: dict[str, FakeCompiler], tmp_path: P
     assert [row["name"] for row in result["rows"]] == ["onnxruntime", "tensorrt fp32", "tensorrt fp16"]
     assert all(row["patch"]["p50_ms"] > 0 for row in result["rows"])
     assert page.read_text().startswith("| engine | back end |")
+    assert "| tiny | tensorrt fp16 | " in page.read_text().partition("than torch.compile")[2]
+    assert (result["gpu"]["name"], "Test GPU, SM89, driver for CUDA 13.0" in said) == ("Test GPU", True)
+    assert "than torch" in said
     data = json.loads(call("bench", tiny, *quick, "--precision", "fp16", "--json")[1])
     assert [row["name"] for row in data[0]["rows"]] == ["onnxruntime", "tensorrt fp16"]
 
