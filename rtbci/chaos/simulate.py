@@ -18,7 +18,8 @@ from rtbci.record.recorder import SessionRecorder
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import Changes
 from rtbci.runtime.journal import Journal
-from rtbci.runtime.live import LiveRun, Report
+from rtbci.runtime.live import LiveRun
+from rtbci.runtime.telemetry import Report
 from rtbci.stream import acquire
 from rtbci.stream.acquire import Ahead
 from rtbci.stream.source import Source, StreamInfo

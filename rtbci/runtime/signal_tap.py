@@ -10,6 +10,7 @@ from rtbci.clock import Clock, now
 from rtbci.publish.messages import VERSION, Event, Message, Prediction, Status
 from rtbci.publish.signal_bins import Bins, SignalBins, samples_per_bin
 from rtbci.publish.signal_message import Signal, encode_signal
+from rtbci.publish.sink import Sink
 from rtbci.runtime.build import stream_gains_uv
 from rtbci.stream.labels import canonical_label, is_eeg
 from rtbci.stream.layout import ChannelMap
@@ -38,7 +39,7 @@ class SignalPublisher(Protocol):
         ...
 
 
-class SignalOffer:
+class SignalOffer(Sink):
     """Offers the signal of a run on the topic `signal`; a `Sink`, which hears of gaps and bad channels.
 
     Parameters
@@ -95,13 +96,6 @@ class SignalOffer:
                 self._bad = {label: self._bad.get(label, "") for label in labels}
         elif isinstance(message, Event) and message.kind in BREAKS and self.is_wanted:
             self._gaps.append(message.t_lsl)
-
-    def poll(self) -> bool:
-        """Nobody here needs a hello."""
-        return False
-
-    def close(self) -> None:
-        """Nothing to let go of."""
 
     @property
     def is_wanted(self) -> bool:

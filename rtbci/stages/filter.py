@@ -128,7 +128,7 @@ class SosFilter:
         check_chunk(self.name, chunk, self.n_channels_in)
         if not chunk.shape[0]:
             return np.empty((0, self.n_channels_out))
-        state = self._step * chunk[0] if self._state is None else self._state
+        state: FloatArray = self._step * chunk[0] if self._state is None else self._state
         n = chunk.shape[0]
         if n <= N_BLOCK:
             out = self._block(n) @ np.concatenate((state, chunk))

@@ -11,12 +11,11 @@ from pylsl.util import TimeoutError as LslTimeoutError
 from rtbci.clock import Clock, now
 from rtbci.errors import StreamError, StreamLostError
 from rtbci.stream.lsl_info import stream_info
-from rtbci.stream.lsl_list import StreamSummary, list_streams
 from rtbci.stream.lsl_markers import MarkerInlet
 from rtbci.stream.lsl_resolve import StreamQuery, resolve_one
 from rtbci.stream.source import Chunk, Marker, StreamInfo
 
-__all__ = ["LslSource", "MarkerInlet", "StreamQuery", "StreamSummary", "list_streams"]
+__all__ = ["LslSource"]
 
 BUFFER_S = 60
 """What liblsl keeps while nobody pulls; the acquisition thread pulls all the time."""

@@ -7,7 +7,17 @@ from typing import NamedTuple, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["UNSEEN", "Channel", "Chunk", "FloatArray", "Marker", "Source", "StreamInfo", "is_checking"]
+__all__ = [
+    "UNSEEN",
+    "Channel",
+    "Chunk",
+    "FloatArray",
+    "Marker",
+    "MarkerSink",
+    "Source",
+    "StreamInfo",
+    "is_checking",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -90,6 +100,14 @@ class Marker(NamedTuple):
 
     t_lsl: float
     value: str
+
+
+class MarkerSink(Protocol):
+    """Takes markers with stamps of the LSL clock."""
+
+    def push(self, text: str, t_lsl: float) -> None:
+        """Send one."""
+        ...
 
 
 class Source(Protocol):

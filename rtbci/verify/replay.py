@@ -13,9 +13,10 @@ from rtbci.publish.control import Handler
 from rtbci.publish.control_messages import Mark, Pause, Resume
 from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.publish.outbox import Outbox
-from rtbci.runtime.decoder import Decoder, Prepared
+from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.journal import Journal, Taken
 from rtbci.runtime.live import LiveRun
+from rtbci.runtime.successor import Successor
 from rtbci.runtime.telemetry import hello_of
 from rtbci.stream.acquire import Ahead, Sink
 from rtbci.stream.source import Chunk, Marker, StreamInfo
@@ -124,7 +125,7 @@ class _Player:
         self._outbox: Outbox | None = None
         self._handler: Handler | None = None
         self._next: Take | None = next(self._takes, None)
-        self._prepared: Prepared | None = None
+        self._prepared: Successor | None = None
         self._paused = False
         self._said: list[Prediction] = []
         self._windows: tuple[str, ...] = ()

@@ -12,7 +12,8 @@ from rtbci.errors import ChannelError, StreamError, StreamLostError, StreamNotFo
 from rtbci.stream.acquire import Acquisition
 from rtbci.stream.health import GapDetector
 from rtbci.stream.layout import match_channels
-from rtbci.stream.lsl import LslSource, list_streams
+from rtbci.stream.lsl import LslSource
+from rtbci.stream.lsl_list import list_streams
 from rtbci.stream.source import Marker
 from rtbci.stream.streams_table import streams_table
 from tests.integration.lsl_outlets import IndexOutlet, marker_outlet, unique
