@@ -1,6 +1,6 @@
 """The standard judgement of a decoder of flashes: streamed through the running decoder, in chronological folds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,7 +102,6 @@ def evaluate_flashes(
     recipe: ParadigmRecipe,
     subjects: Sequence[str] = (),
     profile: Profile | None = None,
-    report: Callable[[int, int], None] | None = None,
     *,
     allow_seen: bool = False,
 ) -> FlashEvaluation:
@@ -115,8 +114,6 @@ def evaluate_flashes(
     subjects : sequence of str
         Only these; empty: all.
     profile : Profile, optional
-    report : callable, optional
-        Called with the number of subjects done and of all.
     allow_seen : bool
         Judge the profile on people that it was fitted on, too.
 
@@ -129,14 +126,10 @@ def evaluate_flashes(
     """
     need_pyriemann()
     names, judged = list(subjects) or reader.subjects(), list[FlashSubject]()
-    for i, name in enumerate(names):
-        if report is not None:
-            report(i, len(names))
+    for name in names:
         seen = profile is not None and f"{reader.name}/{name}" in profile.trained_on
         used = None if seen and not allow_seen else profile
         judged.append(_judge(name, reader.read(name), recipe, used))
-    if report is not None:
-        report(len(names), len(names))
     return FlashEvaluation(
         created=utc_now().isoformat(timespec="seconds"),
         paradigm=recipe.name,

@@ -83,7 +83,6 @@ STAGES = [
     Case("decimate 4", lambda: Decimate(4, 1000.0, N_CHANNELS), exact=True),
     Case("decimate 1", lambda: Decimate(1, 1000.0, N_CHANNELS), exact=True),
     Case("average reference", lambda: AverageReference(N_CHANNELS, 256.0)),
-    Case("average reference, bad", lambda: AverageReference(N_CHANNELS, 256.0, exclude=[1])),
     Case("named reference", lambda: NamedReference(["C3", "CZ", "C4", "M1", "M2"], ["M1", "M2"], 256.0)),
     Case("align", lambda: RunningAlign(N_CHANNELS, 256.0)),
     Case("align forgetting", lambda: RunningAlign(N_CHANNELS, 256.0, block_s=0.05, time_constant_s=0.5)),
