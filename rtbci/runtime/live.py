@@ -154,7 +154,7 @@ class LiveRun:
             while not self._is_over(stop):
                 source = self._make_source(self._info)
                 acquisition = self._acquire(
-                    source, clock=self._clock, sink=self._receive, ahead=self._rehearsal
+                    source, clock=self._clock, receive=self._receive, ahead=self._rehearsal
                 )
                 self._acquisition, self._is_connected = acquisition, False
                 try:
