@@ -1,8 +1,8 @@
 """The signal as it passes, offered to whoever subscribes to it: a source around the source."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, Self
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from rtbci.publish.sink import Sink
 from rtbci.runtime.build import stream_gains_uv
 from rtbci.stream.labels import canonical_label, is_eeg
 from rtbci.stream.layout import ChannelMap
-from rtbci.stream.source import Chunk, Marker, Source, StreamInfo, is_checking
+from rtbci.stream.source import Chunk, Source, SourceAround, StreamInfo
 
 __all__ = ["SignalOffer", "TappedSource"]
 
@@ -158,7 +158,7 @@ class _Layout:
             self.is_read = tuple(label in read for label in self._own_labels)
 
 
-class TappedSource:
+class TappedSource(SourceAround):
     """A `Source` that gives what another one gives; in between it sends what has passed.
 
     Notes
@@ -168,34 +168,21 @@ class TappedSource:
     """
 
     def __init__(self, source: Source, offer: SignalOffer) -> None:
-        self._source, self._offer = source, offer
+        super().__init__(source)
+        self._offer = offer
         self._layout: _Layout | None = None
         self._chunks: list[Chunk] = []
         self._n_held, self._n_frame = 0, 1
         self._follows = False
 
-    @property
-    def info(self) -> StreamInfo:
-        """Metadata of the stream."""
-        return self._source.info
-
     def open(self) -> None:
         """Open the source; see `Source.open`."""
-        self._source.open()
+        super().open()
         info = self._source.info
         self._layout = layout = _Layout(info, self._offer.unit)
         self._bins = SignalBins(layout.columns, layout.gains_uv, samples_per_bin(info.rate_hz))
         self._n_frame = max(1, int(FRAME_S * info.rate_hz))
         self._chunks, self._n_held, self._follows = [], 0, False
-
-    def close(self) -> None:
-        """Close the source; may be called more than once."""
-        self._source.close()
-
-    @property
-    def is_checking(self) -> bool:
-        """As of the source."""
-        return is_checking(self._source)
 
     def pull(self, timeout_s: float) -> Chunk:
         """Return what the source returns; see `Source.pull`."""
@@ -209,10 +196,6 @@ class TappedSource:
         elif self._follows or self._chunks:
             self._stop()
         return chunk
-
-    def pull_markers(self) -> Sequence[Marker]:
-        """Return the source's markers; see `Source.pull_markers`."""
-        return self._source.pull_markers()
 
     def _stop(self) -> None:
         self._chunks, self._n_held, self._follows = [], 0, False
@@ -236,10 +219,3 @@ class TappedSource:
                 if bins is not None:
                     self._offer.offer(bins, self._layout, self._bins.n_per_bin, self._follows)
                     self._follows = True
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
