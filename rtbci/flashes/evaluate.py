@@ -27,13 +27,7 @@ from rtbci.runtime.decoder import Decoder
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.source import Marker
 
-__all__ = [
-    "FlashEvaluation",
-    "FlashSubject",
-    "drawn_selections",
-    "evaluate_flashes",
-    "write_flash_evaluation",
-]
+__all__ = ["FlashEvaluation", "FlashSubject", "evaluate_flashes", "write_flash_evaluation"]
 
 N_DRAWS = 20
 """Items and orders of groups that are drawn for each selection that is emulated."""
@@ -154,7 +148,7 @@ def _judge(
         crossed[folds == fold] = _streamed_by(found, folds != fold, folds == fold, runs, recipe)
         if fold:
             earlier[folds == fold] = _streamed_by(found, folds < fold, folds == fold, runs, recipe)
-    selections, blocks = drawn_selections(found, crossed, recipe)
+    selections, blocks = _drawn_selections(found, crossed, recipe)
     empty = unattended(found, crossed, recipe, flashes_of(recipe).max_repetitions)
     whole = None if profile is None else _streamed(profile, runs, recipe, found.flashes)
     return FlashSubject(
@@ -177,7 +171,7 @@ def _judge(
     )
 
 
-def drawn_selections(
+def _drawn_selections(
     found: FlashEpochs, evidence: FloatArray, recipe: ParadigmRecipe, n_draws: int = N_DRAWS
 ) -> tuple[list[Selection], npt.NDArray[np.intp]]:
     """Selections, and the block of the recording that each begins in: cued ones, or emulated from each repetition on.
@@ -209,7 +203,7 @@ def drawn_selections(
 
 def fit_any(found: FlashEpochs, recipe: ParadigmRecipe) -> FlashFit:
     """`fit_flashes`, its temperature on cued selections, or on emulated ones where there are no cues."""
-    return fit_flashes(found, recipe, lambda evidence: drawn_selections(found, evidence, recipe, 4)[0])
+    return fit_flashes(found, recipe, lambda evidence: _drawn_selections(found, evidence, recipe, 4)[0])
 
 
 def _streamed_by(

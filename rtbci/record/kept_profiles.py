@@ -17,7 +17,7 @@ from rtbci.record.session_json import KeptProfile
 from rtbci.record.tap import Takes
 from rtbci.runtime.decoder import Decoder
 
-__all__ = ["PROFILES", "ProfileKeeper", "keep_profile", "read_kept_profile", "remove_profiles"]
+__all__ = ["ProfileKeeper", "keep_profile", "read_kept_profile", "remove_profiles"]
 
 PROFILES = "profiles"
 """Folder in a session's folder; each profile is in a folder named by the beginning of its sha256."""

@@ -12,7 +12,7 @@ from rtbci.stream.labels import canonical_label
 from rtbci.stream.layout import electrode_columns, electrodes_of
 from rtbci.stream.source import FloatArray, Marker, StreamInfo
 
-__all__ = ["GAP_STEPS", "Recording", "join_recordings", "source_id_of"]
+__all__ = ["Recording", "join_recordings", "source_id_of"]
 
 GAP_STEPS = 1.5
 """Two neighbouring samples further apart than this many sampling intervals have a gap between them."""

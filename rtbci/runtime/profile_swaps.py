@@ -20,7 +20,7 @@ from rtbci.runtime.profiles import find_profile, profiles_root
 from rtbci.runtime.successor import Successor
 from rtbci.runtime.telemetry import hello_of, profile_ref
 
-__all__ = ["PREVIOUS", "ProfileSwaps", "Told"]
+__all__ = ["ProfileSwaps", "Told"]
 
 PREVIOUS = "previous"
 """Means the profile that decoded before the one in use."""
