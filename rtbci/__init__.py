@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from rtbci.publish.control_client import ControlClient
     from rtbci.recipes import read_engine, read_paradigm
     from rtbci.replay.read import read_recordings
-    from rtbci.runtime.decoder import Decoder, Verdict
+    from rtbci.runtime.decoder import Decoder
+    from rtbci.runtime.verdict import Verdict
 
 __all__ = [
     "Client",

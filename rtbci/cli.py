@@ -278,8 +278,9 @@ def calibrate(
         },
     )
     from rtbci.commands import calibrate as command
+    from rtbci.commands.calibrate_base import Request
 
-    request = command.Request(
+    request = Request(
         files=from_ or [],
         cues=cues,
         maps=map or [],

@@ -23,9 +23,10 @@ from rtbci.backends.session import Float32Array
 from rtbci.backends.timing import Timing, take_turns
 from rtbci.encoder.checkpoint import describe
 from rtbci.encoder.dare import DareEncoder, channel_ids
-from rtbci.encoder.features import StreamingEncoder
+from rtbci.encoder.features import FeatureRing
 from rtbci.encoder.sizes import SIZES
 from rtbci.recipes import list_recipes, read_engine
+from rtbci.stages.patches import PatchSlicer
 
 LABELS = ["FP1", "FP2", "F7", "F3", "FZ", "F4", "F8", "T7", "C3", "CZ", "C4", "T8", "P7", "P3", "PZ", "P4"]
 LABELS += ["P8", "O1", "O2"]
@@ -82,13 +83,22 @@ def engine_times(names: Sequence[str], n_rounds: int) -> dict[str, tuple[float, 
 def core_share(name: str, seconds: float) -> None:
     """Make a window of features every hop in real time; print the share of a core that this took."""
     session, _ = open_both(name)
-    stream = StreamingEncoder(session, hop_samples=HOP_SAMPLES, n_patches=N_PATCHES)
+    slicer = PatchSlicer(64, HOP_SAMPLES, n_channels=len(LABELS))
+    ring = FeatureRing(int(np.prod(session.output_shape[1:])), N_PATCHES, 64 // HOP_SAMPLES)
     hop = np.random.default_rng(0).standard_normal((HOP_SAMPLES, len(LABELS)))
+
+    def window() -> Float32Array:
+        for patch in slicer.push(hop):
+            ring.push(session.run(patch[np.newaxis]).ravel())
+        return ring.window().copy()
+
+    slicer.push(np.zeros((64, len(LABELS))))
     for _ in range(4 * N_PATCHES):
-        stream.push(hop)
+        window()
     n_windows, t_start, cpu_start = 0, time.perf_counter(), time.process_time()
     while (t_now := time.perf_counter() - t_start) < seconds:
-        n_windows += len(stream.push(hop))
+        window()
+        n_windows += 1
         time.sleep(max(0.0, n_windows * HOP_SAMPLES / RATE_HZ - t_now))
     share = (time.process_time() - cpu_start) / (time.perf_counter() - t_start)
     print(

@@ -19,7 +19,6 @@ from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.reference import AverageReference
 from rtbci.stages.resample import Decimate, Resample
 from rtbci.stages.stage import FloatArray, Stage
-from rtbci.stages.windows import SlidingWindows
 
 CHANNELS = (22, 64)
 CHUNKS = (1, 8, 32)
@@ -60,7 +59,6 @@ def _stages(n_channels: int) -> dict[str, Push]:
             mix, 256.0, rng.normal(size=(21, 15))
         ).push,
         "PatchSlicer 64 / 16": PatchSlicer(64, 16, n_channels=n_channels).push,
-        "SlidingWindows 768 / 16": SlidingWindows(768, 16, n_channels).push,
     }
 
 

@@ -23,7 +23,8 @@ import numpy as np
 from rtbci.clock import utc_now
 from rtbci.evaluate.data import SubjectReader, open_data
 from rtbci.evaluate.decode import decode_run
-from rtbci.evaluate.evaluate import Plan, evaluate
+from rtbci.evaluate.evaluate import evaluate
+from rtbci.evaluate.plan import Plan
 from rtbci.evaluate.record import Evaluation
 from rtbci.evaluate.statistics import paired, summarize
 from rtbci.files import write_whole

@@ -21,7 +21,8 @@ import numpy as np
 
 from rtbci.branch_settings import BranchSettings
 from rtbci.clock import utc_now
-from rtbci.evaluate.evaluate import Plan, evaluate
+from rtbci.evaluate.evaluate import evaluate
+from rtbci.evaluate.plan import Plan
 from rtbci.evaluate.statistics import summarize
 from rtbci.files import write_whole
 from rtbci.probe.band_power import profile_of_recipe

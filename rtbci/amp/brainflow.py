@@ -5,13 +5,13 @@ import importlib
 import time
 import warnings
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from rtbci.clock import Clock, now, utc_now
 from rtbci.errors import ConfigError, MissingPackageError, StreamError, StreamLostError
-from rtbci.stream.source import Channel, Chunk, Marker, StreamInfo
+from rtbci.stream.source import Channel, Chunk, Marker, Source, StreamInfo
 
 __all__ = ["BrainFlowAmp", "board_names"]
 
@@ -32,7 +32,7 @@ def board_names() -> list[str]:
     return sorted(_spoken(name) for name in _shim().BoardIds.__members__ if name != "NO_BOARD")
 
 
-class BrainFlowAmp:
+class BrainFlowAmp(Source):
     """A BrainFlow board (a `rtbci.stream.source.Source`): its EEG channels, in microvolts.
 
     Stamps are the board's own (the host's time when BrainFlow received the packet), moved to the LSL
@@ -75,7 +75,7 @@ class BrainFlowAmp:
             raise ConfigError(
                 f"BrainFlow board {board!r}: has no EEG channels, need a board that measures EEG"
             )
-        self.info = self._describe()
+        self._info = self._describe()
 
     def _describe(self) -> StreamInfo:
         rows, name = self._description["eeg_channels"], str(self._description["name"])
@@ -92,6 +92,11 @@ class BrainFlowAmp:
             channels=tuple(Channel(label, "microvolts", "EEG") for label in labels),
             manufacturer=f"{name} (BrainFlow)",
         )
+
+    @property
+    def info(self) -> StreamInfo:
+        """Metadata of the board's stream."""
+        return self._info
 
     def open(self) -> None:
         """Connect to the board and start it.
@@ -171,13 +176,6 @@ class BrainFlowAmp:
         """Return the markers that came since the last call."""
         markers, self._markers = self._markers, []
         return markers
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 def _shim() -> Any:

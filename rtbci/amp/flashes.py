@@ -10,7 +10,8 @@ import numpy as np
 from rtbci.amp.cues import Cue
 from rtbci.amp.head import Dipole, dipole_at
 from rtbci.errors import ConfigError
-from rtbci.speller.markers import BEGIN, CUE, END, FLASH, cue_of, flash_of
+from rtbci.flash_settings import BEGIN, CUE, END, FLASH
+from rtbci.speller.markers import cue_of, flash_of
 from rtbci.speller.order import FlashOrder
 from rtbci.stream.source import FloatArray
 
@@ -31,8 +32,8 @@ RECOVERY_S = 0.35
 """Two attended flashes that follow each other closely: the second evokes less (Martens et al. 2009, doi
 10.1088/1741-2560/6/2/026003)."""
 LASTS_S = 1.0
-LEAD_S, REST_S = 1.0, 2.0
-"""From a cue to its first flash, and from the end of a trial to the next cue."""
+FIRST_S, LEAD_S, REST_S = 3.0, 1.0, 2.0
+"""Time of the first cue, from a cue to its first flash, and from the end of a trial to the next cue."""
 
 
 @dataclass(frozen=True)
@@ -167,8 +168,6 @@ class FlashCues:
     rate_hz : float
     rng : Generator
         Of its own.
-    first_s, lead_s, rest_s : float
-        Time of the first cue, from a cue to its first flash, and from the end of a trial to the next cue.
 
     Raises
     ------
@@ -181,21 +180,16 @@ class FlashCues:
         attention: Attention,
         rate_hz: float,
         rng: np.random.Generator,
-        *,
-        first_s: float = 3.0,
-        lead_s: float = LEAD_S,
-        rest_s: float = REST_S,
     ) -> None:
         if unknown := sorted(set(attention.wanted) - set(attention.items)):
             raise ConfigError(
                 f"FlashCues: {', '.join(unknown)} asked for, need items of {' '.join(attention.items)}"
             )
         self._attention, self._rate_hz, self._rng = attention, rate_hz, rng
-        self._lead_s, self._rest_s = lead_s, rest_s
         self._order = FlashOrder(attention.groups, rng)
         self._n_asked = 0
         self._ends = False
-        self._planned = self._trial(first_s)
+        self._planned = self._trial(FIRST_S)
 
     def until(self, i_stop: int) -> list[Cue]:
         """Take the markers before sample `i_stop` that were not taken yet."""
@@ -206,7 +200,7 @@ class FlashCues:
         while self._planned[0].i_sample < i_stop:
             due.append(self._planned.pop(0))
             if not self._planned:
-                self._planned = self._trial(due[-1].i_sample / self._rate_hz + self._rest_s)
+                self._planned = self._trial(due[-1].i_sample / self._rate_hz + REST_S)
         return due
 
     def end_trial(self) -> None:
@@ -218,7 +212,7 @@ class FlashCues:
         items = attention.wanted or attention.items
         i = self._n_asked % len(items) if attention.wanted else int(self._rng.integers(len(items)))
         self._n_asked += 1
-        begin_s = t_s + self._lead_s
+        begin_s = t_s + LEAD_S
         flashes = self._order.repetitions(attention.repetitions)
         last_s = begin_s + attention.soa_s * len(flashes)
         return [

@@ -42,8 +42,8 @@ class Dipole:
     axis: FloatArray
 
 
-def dipole_at(label: str, depth: float = 0.8, axis: Sequence[float] | None = None) -> Dipole:
-    """Put a dipole under an electrode, pointing at it unless told otherwise.
+def dipole_at(label: str, depth: float = 0.8) -> Dipole:
+    """Put a dipole under an electrode, pointing at it.
 
     Parameters
     ----------
@@ -51,11 +51,9 @@ def dipole_at(label: str, depth: float = 0.8, axis: Sequence[float] | None = Non
         A place of the 10-05 system.
     depth : float
         Distance from the centre, in radii of the head.
-    axis : sequence of 3 floats, optional
-        Direction of the positive end.
     """
     outwards = positions([canonical_label(label)])[0]
-    return Dipole(outwards * depth, outwards if axis is None else np.asarray(axis, np.float64))
+    return Dipole(outwards * depth, outwards)
 
 
 def scalp_gains(

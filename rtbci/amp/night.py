@@ -34,7 +34,7 @@ class Course(NamedTuple):
         return EPOCH_S * len(self.stages)
 
 
-def draw_night(rng: np.random.Generator, n_cycles: int = 5, pace: float = 1.0) -> Course:
+def draw_night(rng: np.random.Generator, n_cycles: int = 5) -> Course:
     """Draw a night: falling asleep, cycles of N2, N3, N2 and REM with awakenings in between, waking up.
 
     Parameters
@@ -42,8 +42,6 @@ def draw_night(rng: np.random.Generator, n_cycles: int = 5, pace: float = 1.0) -
     rng : Generator
     n_cycles : int
         At most 6; five make a night of about 8 h.
-    pace : float
-        Above 1: everything is over so many times sooner; no night of a person is like that.
 
     Notes
     -----
@@ -53,7 +51,7 @@ def draw_night(rng: np.random.Generator, n_cycles: int = 5, pace: float = 1.0) -
     """
 
     def epochs(minutes: float, spread: float = 0.25) -> int:
-        return round(minutes * 2.0 / pace * float(np.exp(rng.normal(0.0, spread))))
+        return round(minutes * 2.0 * float(np.exp(rng.normal(0.0, spread))))
 
     stages: list[str] = ["W"] * max(2, epochs(10.0, 0.5)) + ["N1"] * max(1, epochs(2.5, 0.4))
     for cycle in range(n_cycles):

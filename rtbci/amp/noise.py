@@ -11,6 +11,7 @@ from rtbci.stream.source import FloatArray
 __all__ = ["BandNoise", "Mains", "PinkNoise", "SlowNoise"]
 
 LOWEST_HZ = 0.25
+SLOPE = 1.2
 
 
 class SlowNoise:
@@ -39,16 +40,16 @@ class SlowNoise:
 
 
 class PinkNoise:
-    """Noise of unit variance with a power spectrum close to ``1 / f**slope`` from 0.25 Hz on.
+    """Noise of unit variance with a power spectrum close to ``1 / f**1.2`` from 0.25 Hz on.
 
     A sum of Ornstein-Uhlenbeck processes whose corners are an octave apart, which is scale-free
     whatever the sampling rate.
     """
 
-    def __init__(self, n_signals: int, rate_hz: float, rng: np.random.Generator, slope: float = 1.2) -> None:
+    def __init__(self, n_signals: int, rate_hz: float, rng: np.random.Generator) -> None:
         n_octaves = max(1, math.floor(math.log2(rate_hz / 2 / LOWEST_HZ)))
         corners_hz = LOWEST_HZ * 2.0 ** np.arange(n_octaves)
-        weights = corners_hz ** ((1.0 - slope) / 2)
+        weights = corners_hz ** ((1.0 - SLOPE) / 2)
         self._weights = weights / np.sqrt((weights**2).sum())
         self._parts = [SlowNoise(n_signals, float(corner_hz), rate_hz, rng) for corner_hz in corners_hz]
 

@@ -20,8 +20,6 @@ class AmpOutlet:
     ----------
     source : Source
         Opened by `run` and closed at its end.
-    chunk : int
-        Samples that travel together; 0: as the source gives them.
     source_id : str
         Of the stream, in place of the source's own; empty: that.
     duration_s : float, optional
@@ -32,10 +30,8 @@ class AmpOutlet:
     `run` works in the calling thread; another thread may only set its event.
     """
 
-    def __init__(
-        self, source: Source, chunk: int = 0, source_id: str = "", duration_s: float | None = None
-    ) -> None:
-        self._source, self._chunk, self._source_id, self._duration_s = source, chunk, source_id, duration_s
+    def __init__(self, source: Source, source_id: str = "", duration_s: float | None = None) -> None:
+        self._source, self._source_id, self._duration_s = source, source_id, duration_s
 
     @property
     def stream(self) -> StreamInfo:
@@ -58,7 +54,7 @@ class AmpOutlet:
         StreamError
             When the source cannot be opened, or is lost.
         """
-        with self._source as source, Outlet(self.stream, self._chunk) as outlet:
+        with self._source as source, Outlet(self.stream) as outlet:
             n_sent = 0
             n_all = math.inf if self._duration_s is None else self._duration_s * source.info.rate_hz
             while not stop.is_set() and n_sent < n_all:

@@ -11,7 +11,7 @@ from rtbci.amp.noise import BandNoise, Mains, PinkNoise, SlowNoise
 from rtbci.errors import ConfigError
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
 
-__all__ = ["LEVELS_UV", "Sleeper", "SleepingAmp"]
+__all__ = ["Sleeper", "SleepingAmp"]
 
 BLOCK_S = 10.0
 """Made in blocks of so long; a stage begins with one."""

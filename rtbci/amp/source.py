@@ -1,14 +1,14 @@
 """The synthetic amplifier as a source in this process, paced like a real one; no LSL needed."""
 
 import threading
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 
 from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError, StreamLostError
 from rtbci.replay.pace import Pace
-from rtbci.stream.source import Chunk, FloatArray, Marker, StreamInfo
+from rtbci.stream.source import Chunk, FloatArray, Marker, Source, StreamInfo
 
 __all__ = ["Amp", "AmpSource"]
 
@@ -42,7 +42,7 @@ class Amp(Protocol):
         ...
 
 
-class AmpSource:
+class AmpSource(Source):
     """A synthetic amplifier whose samples become available at its rate (a `rtbci.stream.source.Source`).
 
     Parameters
@@ -125,10 +125,3 @@ class AmpSource:
         """Return the cues that came since the last call."""
         markers, self._markers = self._markers, []
         return markers
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()

@@ -14,7 +14,7 @@ from rtbci.backends.session import Precision, Session
 from rtbci.errors import EngineError, MissingPackageError
 from rtbci.stream.caps import CAPS
 
-__all__ = ["TORCH_COMPILE", "Contender", "contenders", "torch_on_gpu", "write_random_engine"]
+__all__ = ["Contender", "contenders", "torch_on_gpu", "write_random_engine"]
 
 TORCH_COMPILE = "torch.compile"
 Device = Literal["cpu", "cuda"]

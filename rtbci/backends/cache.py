@@ -30,7 +30,7 @@ from rtbci.backends.cache_entry import (
 from rtbci.clock import now, utc_now
 from rtbci.files import sync_folder, write_synced
 
-__all__ = ["LIMIT_BYTES", "EngineCache", "KeptEngine", "engines_root"]
+__all__ = ["EngineCache", "KeptEngine", "engines_root"]
 
 LIMIT_BYTES = 2_000_000_000
 USED_FILE = "used"

@@ -16,7 +16,7 @@ from rtbci.errors import MissingPackageError
 from rtbci.files import write_whole
 from rtbci.versions import cpu_name
 
-__all__ = ["CANDIDATES", "Fastest", "fastest_backend"]
+__all__ = ["Fastest", "fastest_backend"]
 
 CANDIDATES = ("onnxruntime", "openvino")
 """Back ends of the CPU that run an ONNX file as it is. torch, the reference, is never the fastest."""

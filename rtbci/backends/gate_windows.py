@@ -19,10 +19,8 @@ RAIL = 50.0
 BURSTS_HZ = ((8.0, 13.0), (15.0, 25.0))
 
 
-def gate_windows(
-    recipe: EngineRecipe, input_shape: tuple[int, ...], seed: int = SEED
-) -> dict[str, Float32Array]:
-    """Make the windows that engines are compared on.
+def gate_windows(recipe: EngineRecipe, input_shape: tuple[int, ...]) -> dict[str, Float32Array]:
+    """Make the windows that engines are compared on, the same each time.
 
     Parameters
     ----------
@@ -30,8 +28,6 @@ def gate_windows(
         Its unit and rate.
     input_shape : tuple of int
         Of the engine's session: (1, n_channels, n_samples).
-    seed : int
-        Same seed, same windows.
 
     Returns
     -------
@@ -41,7 +37,7 @@ def gate_windows(
         channels that stand at either end of the range and jump.
     """
     _, n_channels, n_samples = input_shape
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     rate_hz, spread = recipe.input.rate_hz, SPREAD[recipe.input.unit]
     shape = (N_OF_EACH, n_samples, n_channels)
     pink = PinkNoise(n_channels + 1, rate_hz, rng).generate(N_OF_EACH * n_samples)

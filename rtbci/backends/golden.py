@@ -17,15 +17,13 @@ MAX_ABS = 1e-5
 """Where a recipe says nothing of fp32."""
 
 
-def golden_difference(recipe: EngineRecipe, backend: str = "onnxruntime") -> tuple[float, float, float]:
-    """Run an engine on its golden input.
+def golden_difference(recipe: EngineRecipe) -> tuple[float, float, float]:
+    """Run an engine on its golden input, by ONNX Runtime; a plug-in runs as itself.
 
     Parameters
     ----------
     recipe : EngineRecipe
         Must name golden numbers.
-    backend : str
-        See `rtbci.backends.registry.open_session`; a plug-in runs as itself.
 
     Returns
     -------
@@ -44,7 +42,7 @@ def golden_difference(recipe: EngineRecipe, backend: str = "onnxruntime") -> tup
     golden = _load(recipe)
     if golden is None:
         raise EngineError(f"{recipe.folder}: names no golden numbers, need them for a check; export it again")
-    session = open_plugin(recipe) if recipe.plugin else open_session(recipe.onnx_path, backend)
+    session = open_plugin(recipe) if recipe.plugin else open_session(recipe.onnx_path, "onnxruntime")
     try:
         difference = _difference(session, *golden)
         took_ms = [_timed_ms(session.run, golden[0][:1]) for _ in range(N_TIMED)]

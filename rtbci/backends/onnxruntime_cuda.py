@@ -26,8 +26,6 @@ class OrtCudaSession(OrtSession):
     ----------
     source, n_threads
         See `OrtSession`.
-    i_device : int
-        Which GPU.
 
     Attributes
     ----------
@@ -49,11 +47,10 @@ class OrtCudaSession(OrtSession):
 
     backend = "onnxruntime-cuda"
     _provider = "CUDAExecutionProvider"
-    _memory = "cuda"
+    _memory, _i_device = "cuda", 0
+    device = f"cuda:{_i_device}"
 
-    def __init__(self, source: Path | str | bytes, n_threads: int = 1, i_device: int = 0) -> None:
-        self._i_device = i_device
-        self.device = f"cuda:{i_device}"
+    def __init__(self, source: Path | str | bytes, n_threads: int = 1) -> None:
         self._bound_shape: tuple[int, ...] = ()
         self._binding: Any = None
         self._given: Any = None

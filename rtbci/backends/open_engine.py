@@ -24,7 +24,7 @@ from rtbci.backends.words import words_of
 from rtbci.errors import ConfigError, EngineError, MissingPackageError, RtbciError
 from rtbci.recipes import EngineRecipe, ParadigmRecipe
 
-__all__ = ["FALLBACK", "EngineRequest", "open_engine", "what_is_there"]
+__all__ = ["EngineRequest", "open_engine"]
 
 AUTO = "auto"
 FALLBACK = ("tensorrt", "tensorrt_rtx", "onnxruntime-cuda", "onnxruntime", "torch")

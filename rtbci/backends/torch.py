@@ -1,7 +1,9 @@
 """Eager torch on the CPU: slow, and the reference for all other back ends."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,7 +13,13 @@ from rtbci.encoder.checkpoint import read_checkpoint
 from rtbci.encoder.sizes import PATCH_SAMPLES
 from rtbci.errors import EngineError
 
-__all__ = ["TorchSession"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Network", "TorchSession"]
+
+Network = Callable[["Tensor"], "Tensor"]
+"""From a batch of inputs to one of outputs, both float32."""
 
 
 class TorchSession:
@@ -30,8 +38,6 @@ class TorchSession:
     ----------
     backend, network_id, engine_id, precision, device, input_shape, output_shape
         See `Session`.
-    info : CheckpointInfo
-        What the checkpoint says of itself.
 
     Raises
     ------
@@ -46,34 +52,29 @@ class TorchSession:
     def __init__(self, path: Path | str, engine_id: str | None = None, n_threads: int | None = None) -> None:
         import torch
 
-        from rtbci.encoder.dare import channel_ids
-
-        self._where = str(path)
-        self._torch = torch
-        encoder, self.info = read_checkpoint(Path(path))
+        self._where, self._torch = str(path), torch
+        self._network: Network
+        self.input_shape: tuple[int, ...]
+        self.output_shape: tuple[int, ...]
+        self._network, self.input_shape, self.output_shape = self._read(Path(path))
         if n_threads is not None:
             torch.set_num_threads(n_threads)
-        self._encoder = encoder
-        self._ids = channel_ids(self.info.channels)
         self._closed = False
         self.network_id = self.engine_id = engine_id or sha256(Path(path).read_bytes()).hexdigest()
-        self.input_shape: tuple[int, ...] = (1, len(self.info.channels), PATCH_SAMPLES)
-        self.output_shape: tuple[int, ...] = (1, self.info.size.n_summary, self.info.size.n_features)
 
     def run(self, x: Float32Array) -> Float32Array:
-        """Run the encoder; see `Session.run`. The batch is free; the result is a fresh array.
+        """Run the network; see `Session.run`. The batch is free; the result is a fresh array.
 
         Raises
         ------
         EngineError
-            When shape or dtype is not what the encoder takes, or the session is closed.
+            When shape or dtype is not what the network takes, or the session is closed.
         """
         self._check(x)
         with self._torch.inference_mode():
             # A copy, because torch warns of arrays that it may not write to.
-            patches = self._torch.from_numpy(np.array(x, order="C"))
-            features: Float32Array = self._encoder.encode_patches(patches, self._ids).numpy()
-        return features
+            y: Float32Array = self._network(self._torch.from_numpy(np.array(x, order="C"))).numpy()
+        return y
 
     def close(self) -> None:
         """Refuse further calls; may be called more than once."""
@@ -83,3 +84,15 @@ class TorchSession:
         if self._closed:
             raise EngineError(f"{self._where}: session is closed, need an open one; open it again")
         check_input(self._where, x, self.input_shape, free_batch=True)
+
+    def _read(self, path: Path) -> tuple[Network, tuple[int, ...], tuple[int, ...]]:
+        """What computes, and the shapes of its input and output at batch 1."""
+        from rtbci.encoder.dare import channel_ids
+
+        encoder, info = read_checkpoint(path)
+        self._encoder, self._ids = encoder, channel_ids(info.channels)
+        shape = (1, info.size.n_summary, info.size.n_features)
+        return self._encode, (1, len(info.channels), PATCH_SAMPLES), shape
+
+    def _encode(self, patches: "Tensor") -> "Tensor":
+        return self._encoder.encode_patches(patches, self._ids)

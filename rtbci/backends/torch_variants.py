@@ -62,7 +62,7 @@ class TorchVariant(TorchSession):
             self._torch.compiler.reset()
         mode = "reduce-overhead" if device == "cuda" else "default"
         encode: Callable[..., Any] = self._encoder.encode_patches
-        self._encode = self._torch.compile(encode, mode=mode) if is_compiled else encode
+        self._compiled = self._torch.compile(encode, mode=mode) if is_compiled else encode
 
     def run(self, x: Float32Array) -> Float32Array:
         """Run the encoder; see `TorchSession.run`."""
@@ -70,7 +70,7 @@ class TorchVariant(TorchSession):
         torch = self._torch
         with torch.inference_mode(), self._autocast():
             patches = torch.from_numpy(np.array(x, order="C")).to(self.device)
-            features: Float32Array = self._encode(patches, self._ids).float().cpu().numpy()
+            features: Float32Array = self._compiled(patches, self._ids).float().cpu().numpy()
         return features
 
     def _autocast(self) -> Any:

@@ -1,15 +1,46 @@
-"""Recipe and card of an engine that was imported, as text."""
+"""What came of an import, and recipe and card of the engine as text."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from rtbci.braindecode.models import ModelSettings
 from rtbci.recipes import EngineRecipe
 
-if TYPE_CHECKING:
-    from rtbci.braindecode.importing import Imported
+__all__ = ["Imported", "card_of", "recipe_of"]
 
-__all__ = ["card_of", "recipe_of"]
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of an import.
+
+    Parameters
+    ----------
+    folder : Path
+    n_parameters : int
+    is_onnx : bool
+    why_not_onnx : str
+        Empty when it is.
+    max_abs : float or None
+        Largest difference of ONNX Runtime from torch; None where there is no ONNX file.
+    torch_ms : float
+    onnx_ms : float or None
+        Median time of one window, one thread.
+    random : tuple of str
+        Tensors with random weights; all of them where no weights were given.
+    output_shape : tuple of int
+    """
+
+    folder: Path
+    n_parameters: int
+    is_onnx: bool
+    why_not_onnx: str
+    max_abs: float | None
+    torch_ms: float
+    onnx_ms: float | None
+    random: tuple[str, ...]
+    output_shape: tuple[int, ...]
 
 
 def recipe_of(recipe: EngineRecipe) -> str:
@@ -23,7 +54,7 @@ def recipe_of(recipe: EngineRecipe) -> str:
 
 
 def card_of(
-    recipe: EngineRecipe, settings: ModelSettings, imported: "Imported", version: str, weights: str
+    recipe: EngineRecipe, settings: ModelSettings, imported: Imported, version: str, weights: str
 ) -> str:
     """What was imported, for people."""
     span_s = recipe.input.n_samples / recipe.input.rate_hz
@@ -48,7 +79,7 @@ def card_of(
     return "\n".join(line for line in lines if line is not None)
 
 
-def _random_words(imported: "Imported") -> str:
+def _random_words(imported: Imported) -> str:
     if not imported.random:
         return "All weights are those of the file."
     return (

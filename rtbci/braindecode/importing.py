@@ -18,7 +18,7 @@ from rtbci.backends.gate_windows import gate_windows
 from rtbci.backends.golden import run_each
 from rtbci.backends.onnxruntime import OrtSession
 from rtbci.backends.session import Float32Array
-from rtbci.braindecode.card import card_of, recipe_of
+from rtbci.braindecode.card import Imported, card_of, recipe_of
 from rtbci.braindecode.models import ModelSettings, build_model, load_state, put_weights, scaled_model
 from rtbci.clock import now
 from rtbci.errors import EngineError, RtbciError
@@ -28,7 +28,7 @@ from rtbci.recipes import EngineInput, EngineOutput, EngineRecipe, Tolerance
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Imported", "ModelRequest", "import_model"]
+__all__ = ["ModelRequest", "import_model"]
 
 PARITY = 1e-4
 """Largest difference between ONNX Runtime and torch, divided by the window's largest output where that is above 1."""
@@ -70,37 +70,6 @@ class ModelRequest:
     source: str = ""
     onnx: bool = True
     new_head: bool = False
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What came of it.
-
-    Parameters
-    ----------
-    folder : Path
-    n_parameters : int
-    is_onnx : bool
-    why_not_onnx : str
-        Empty when it is.
-    max_abs : float or None
-        Largest difference of ONNX Runtime from torch; None where there is no ONNX file.
-    torch_ms, onnx_ms : float or None
-        Median time of one window, one thread.
-    random : tuple of str
-        Tensors with random weights; all of them where no weights were given.
-    output_shape : tuple of int
-    """
-
-    folder: Path
-    n_parameters: int
-    is_onnx: bool
-    why_not_onnx: str
-    max_abs: float | None
-    torch_ms: float
-    onnx_ms: float | None
-    random: tuple[str, ...]
-    output_shape: tuple[int, ...]
 
 
 def import_model(request: ModelRequest, folder: Path, told: Callable[[str], None]) -> Imported:

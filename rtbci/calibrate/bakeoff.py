@@ -13,7 +13,7 @@ from rtbci.calibrate.features import TrialFeatures
 from rtbci.clock import now
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["BakeOff", "Outcome", "choose", "crossed_logits", "losses", "run_bakeoff"]
+__all__ = ["BakeOff", "Outcome", "choose", "losses", "run_bakeoff"]
 
 MIN_TRIALS = 2
 """Of each class: with fewer nothing can be judged by trials that were left out."""
@@ -83,7 +83,7 @@ def run_bakeoff(candidates: Sequence[Candidate], trials: Sequence[TrialFeatures]
     return BakeOff(labels, outcomes, _best(outcomes, labels), _nested(outcomes, trials, labels))
 
 
-def crossed_logits(candidate: Candidate, trials: Sequence[TrialFeatures]) -> FloatArray:
+def _crossed_logits(candidate: Candidate, trials: Sequence[TrialFeatures]) -> FloatArray:
     """Logits of each trial by a fit on the other folds; see `Outcome.logits`."""
     if isinstance(candidate, Population):
         return _judged(candidate, trials)
@@ -146,7 +146,7 @@ def _best(outcomes: Sequence[Outcome], labels: Labels) -> int:
 def _outcome(candidate: Candidate, trials: Sequence[TrialFeatures]) -> Outcome:
     t_start = now()
     try:
-        logits = crossed_logits(candidate, trials)
+        logits = _crossed_logits(candidate, trials)
     except ValueError as error:  # LinAlgError too: one that cannot be fitted leaves the race, not the run
         failed = np.full((len(trials), trials[0].logits.shape[1]), np.nan)
         return Outcome(candidate, failed, now() - t_start, f"could not be fitted: {error}")
@@ -163,7 +163,7 @@ def _nested(outcomes: Sequence[Outcome], trials: Sequence[TrialFeatures], labels
             continue
         inside = [trial for trial, is_left_out in zip(trials, rows, strict=True) if not is_left_out]
         best = _best([_outcome(one.candidate, inside) for one in outcomes], labels[~rows])
-        # The chosen one's fit without this fold is the one that `crossed_logits` has judged it by.
+        # The chosen one's fit without this fold is the one that `_crossed_logits` has judged it by.
         found[rows] = outcomes[best].logits[rows]
     return found
 

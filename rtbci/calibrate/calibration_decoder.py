@@ -10,7 +10,8 @@ from rtbci.calibrate.cutter import TrialCutter, check_sliding, timing_of
 from rtbci.calibrate.memory import KEEP_S, StreamMemory, StreamShape
 from rtbci.errors import ConfigError, RtbciError
 from rtbci.probe.listened import ListenedBranch
-from rtbci.runtime.decoder import Decoder, Verdict
+from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.verdict import Verdict
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import Marker, StreamInfo

@@ -199,16 +199,16 @@ def _decoded(
     clock: FlickerClock,
 ) -> Iterator[FloatArray]:
     """Fused logits at each hop, as the running decoder gives them; NaN until a window is full."""
-    prepared, centring = decoder.prepare(profile), decoder.new_centring()
+    successor, centring = decoder.prepare(profile), decoder.new_centring()
     nothing = np.full(len(decoder.classes), np.nan)
-    follow_flicker(prepared.branches, clock)
+    follow_flicker(successor.branches, clock)
     for hop, t_hop in zip(hops, t_newest.tolist(), strict=True):
         clock.hop(t_hop)
-        for branch in prepared.branches:
+        for branch in successor.branches:
             branch.push(hop.astype(np.float64))
-        said = [branch.logits() for branch in prepared.branches]
+        said = [branch.logits() for branch in successor.branches]
         ready = [one for one in said if one is not None]
-        fused = prepared.fusion.centred(ready, centring) if len(ready) == len(said) else None
+        fused = successor.fusion.centred(ready, centring) if len(ready) == len(said) else None
         yield nothing if fused is None else fused
 
 

@@ -37,7 +37,7 @@ NOT_SEEN = "not seen"
 MOST_UNKNOWN = 10
 
 
-class _Losses:
+class _Losses(Sink):
     """A sink that gives up pending trials when the stream is lost, and remembers that it is."""
 
     def __init__(self, cutter: TrialCutter, say: Callable[[str, bool], None]) -> None:
@@ -55,13 +55,6 @@ class _Losses:
         elif message.kind == "stream_recovered":
             self.is_lost = False
             self._say("The stream is back.", True)
-
-    def poll(self) -> bool:
-        """Nobody listens."""
-        return False
-
-    def close(self) -> None:
-        """Nothing to let go of."""
 
 
 class LiveStream:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["bake_off_svg", "coverage_svg", "curve_svg", "reliability_svg", "timeline_svg"]
 
 SIZE_IN = (3.9, 2.9)
-MANY_TRIALS = 30
 SHORT = 22
 """Longer labels would leave no room for what they label."""
 

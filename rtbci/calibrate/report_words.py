@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from rtbci.calibrate.enough import judge_counts
 from rtbci.calibrate.record import CalibrationRecord, CandidateScore
 from rtbci.calibrate.report_plots import outcome
 from rtbci.calibrate.report_signals import ChannelLook, common_hum
+from rtbci.evaluate.statistics import wilson
 
 __all__ = ["chance_percent", "confusion_table", "headline", "share_interval", "trial_counts", "words_of"]
 
@@ -24,11 +24,11 @@ def chance_percent(record: CalibrationRecord) -> float:
 
 
 def share_interval(n_right: int, n: int) -> tuple[float, float, float]:
-    """A share with its 95 % interval (Wilson 1927, doi:10.1080/01621459.1927.10502953), in percent; NaN when n is 0."""
+    """A share with its 95 % interval (see `rtbci.evaluate.statistics.wilson`), in percent; NaN when n is 0."""
     if not n:
         return math.nan, math.nan, math.nan
-    interval = binomtest(n_right, n).proportion_ci(0.95, method="wilson")
-    return 100.0 * n_right / n, 100.0 * float(interval.low), 100.0 * float(interval.high)
+    low, high = wilson(n_right, n)
+    return 100.0 * n_right / n, 100.0 * low, 100.0 * high
 
 
 def headline(record: CalibrationRecord) -> tuple[str, str]:

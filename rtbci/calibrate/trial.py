@@ -9,7 +9,7 @@ import numpy.typing as npt
 from rtbci.errors import ShapeError
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["CONTEXT_S", "FIRST_START_S", "CalibrationTrial", "TrialTiming", "accepted_trials"]
+__all__ = ["CONTEXT_S", "FIRST_START_S", "CalibrationTrial", "TrialTiming"]
 
 CONTEXT_S = 1.0
 """Before the earliest window, for filters inside the branches to settle."""
@@ -131,6 +131,6 @@ class CalibrationTrial:
         return self.signal[: len(self.signal) - (n - 1 - i) * hop_samples]
 
 
-def accepted_trials(trials: Sequence[CalibrationTrial]) -> list[CalibrationTrial]:
+def _accepted_trials(trials: Sequence[CalibrationTrial]) -> list[CalibrationTrial]:
     """Those that are used, in order."""
     return [trial for trial in trials if trial.accepted]

@@ -18,9 +18,9 @@ from rtbci.record.recorder import SessionRecorder
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import Changes
 from rtbci.runtime.journal import Journal
-from rtbci.runtime.live import LiveRun, Report
-from rtbci.stream import acquire
-from rtbci.stream.acquire import Ahead
+from rtbci.runtime.live import LiveRun
+from rtbci.runtime.telemetry import Report
+from rtbci.stream.acquire import Ahead, Receive
 from rtbci.stream.source import Source, StreamInfo
 
 __all__ = ["Outcome", "SimulatedClock", "SteppedAcquisition", "simulate"]
@@ -69,10 +69,10 @@ class SteppedAcquisition:
         source: Source,
         *,
         clock: Clock,
-        sink: acquire.Sink,
+        receive: Receive,
         ahead: Ahead | None = None,  # noqa: ARG002
     ) -> None:
-        self._source, self._clock, self._sink = source, clock, sink
+        self._source, self._clock, self._receive = source, clock, receive
         self._is_open = False
         self.t_last_received: float | None = None
 
@@ -84,7 +84,7 @@ class SteppedAcquisition:
     def start(self) -> None:
         """Nothing: the source is opened by the first `wait`."""
 
-    def wait(self, timeout_s: float, n_samples: int = 1) -> bool:  # noqa: ARG002
+    def wait(self, timeout_s: float) -> None:
         """Hand over what comes in the next `timeout_s` seconds; what the source raises is raised here."""
         t_end = self._clock() + timeout_s
         if not self._is_open:
@@ -96,8 +96,7 @@ class SteppedAcquisition:
             if len(chunk.t_lsl):
                 self.t_last_received = self._clock()
             if len(chunk.t_lsl) or markers:
-                self._sink(chunk, markers)
-        return False
+                self._receive(chunk, markers)
 
     def stop(self, timeout_s: float | None = None) -> None:  # noqa: ARG002
         """Close the source."""

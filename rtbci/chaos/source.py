@@ -136,7 +136,7 @@ class FaultyStreams:
         self._source.close()
 
 
-class FaultySource:
+class FaultySource(Source):
     """One connection to one of the streams of `FaultyStreams`; a `Source`.
 
     Parameters
@@ -253,10 +253,3 @@ class FaultySource:
         return {
             life: info for life, info in there.items() if not self._wanted or info.source_id == self._wanted
         }
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()

@@ -3,7 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.runtime.decoder import Decoder, Verdict
+from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.verdict import Verdict
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo

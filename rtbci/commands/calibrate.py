@@ -20,7 +20,7 @@ from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.replay.read import read_recordings
 from rtbci.report.page import need_packages
 
-__all__ = ["Request", "calibrate"]
+__all__ = ["calibrate"]
 
 CUES = ("page", "terminal", "markers")
 

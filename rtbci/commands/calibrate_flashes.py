@@ -15,11 +15,11 @@ from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError
 from rtbci.evaluate.data import subject_of
+from rtbci.evaluate.statistics import wilson
 from rtbci.flashes.collect import FlashCollector
 from rtbci.flashes.contest import Contest, hold_contest
 from rtbci.flashes.epochs import FlashEpochs, cut_epochs
 from rtbci.flashes.fit import need_pyriemann
-from rtbci.flashes.judge import wilson
 from rtbci.probe.profile import Profile, read_profile
 from rtbci.recipes import ParadigmRecipe
 from rtbci.replay.read import read_recordings

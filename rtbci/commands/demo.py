@@ -20,9 +20,10 @@ from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import read_paradigm
 from rtbci.runtime.decoder import Decoder
-from rtbci.runtime.live import LiveRun, Report
+from rtbci.runtime.live import LiveRun
 from rtbci.runtime.score import Score
 from rtbci.runtime.signal_tap import SignalOffer
+from rtbci.runtime.telemetry import Report
 from rtbci.runtime.value_score import ValueScore
 from rtbci.speller.score import SpellingScore
 from rtbci.stream.source import Chunk, Source

@@ -11,8 +11,8 @@ from rich.text import Text
 from rtbci.clock import Clock, now
 from rtbci.commands.screen import Screen
 from rtbci.publish.messages import Event, Latency, Message, Prediction, Status
-from rtbci.runtime.live import Report
 from rtbci.runtime.score import SETTLED_S, Score
+from rtbci.runtime.telemetry import Report
 from rtbci.stream.source import FloatArray
 
 __all__ = ["DemoBoard", "Trace", "say_run"]

@@ -15,6 +15,7 @@ from rtbci.commands.demo_speller_board import SpellerBoard
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.errors import ConfigError
+from rtbci.flash_settings import END
 from rtbci.flashes.contest import Contest, hold_contest
 from rtbci.flashes.epochs import cut_epochs
 from rtbci.flashes.fit import need_pyriemann
@@ -23,10 +24,10 @@ from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import ParadigmRecipe
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
-from rtbci.runtime.live import LiveRun, Report
+from rtbci.runtime.live import LiveRun
 from rtbci.runtime.signal_tap import SignalOffer
+from rtbci.runtime.telemetry import Report
 from rtbci.speller.grid import letters_for, rows_of
-from rtbci.speller.markers import END
 from rtbci.speller.score import Letter, SpellingScore
 from rtbci.speller.text import items_of_text
 from rtbci.stream.source import Marker, Source

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rtbci.braindecode.importing import Imported, ModelRequest, import_model
+from rtbci.braindecode.card import Imported
+from rtbci.braindecode.importing import ModelRequest, import_model
 from rtbci.braindecode.models import ModelSettings, scaling_of
 from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output

@@ -14,6 +14,7 @@ from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError, ProfileError
 from rtbci.probe.profile import write_generation
 from rtbci.publish.messages import Message, Status
+from rtbci.publish.sink import Sink
 from rtbci.recipes import read_paradigm
 from rtbci.runtime.configured import decoder_of
 from rtbci.runtime.decoder import Decoder
@@ -27,7 +28,7 @@ PATIENCE = 3.0
 TOLD_S = 10.0
 
 
-class _Until:
+class _Until(Sink):
     """Stops a run when its baseline is known; a `Sink` that sends nothing."""
 
     def __init__(self, stop: threading.Event, console: Console) -> None:
@@ -44,13 +45,6 @@ class _Until:
         elif usual.learnt_s >= self._told_s + TOLD_S:
             self._told_s = usual.learnt_s
             self._tell(f"{usual.learnt_s:.0f} of {usual.length_s:.0f} s")
-
-    def poll(self) -> bool:
-        """There is no newcomer to greet."""
-        return False
-
-    def close(self) -> None:
-        """There is nothing to close."""
 
 
 def measure(config: RunConfig, console: Console) -> None:

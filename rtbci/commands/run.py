@@ -24,13 +24,13 @@ from rtbci.runtime.configured import decoder_of
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
 from rtbci.runtime.engine_opener import FIRST_BACKEND
-from rtbci.runtime.live import LiveRun, Report, SourceFactory
+from rtbci.runtime.live import LiveRun, SourceFactory
 from rtbci.runtime.parts import POPULATION
 from rtbci.runtime.plugin_watch import plugin_of, watch_plugins
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.profiles import find_profile, profiles_root
 from rtbci.runtime.signal_tap import SignalOffer
-from rtbci.runtime.telemetry import hello_of
+from rtbci.runtime.telemetry import Report, hello_of
 from rtbci.stream.lsl import LslSource
 from rtbci.stream.source import Source, StreamInfo
 
@@ -201,9 +201,7 @@ def _introduce(console: Console, config: RunConfig, decoder: Decoder, address: s
         _say_what_to_expect(console, decoder, profile)
     wished = config.engine.backend
     until = "" if wished in (FIRST_BACKEND, engine.backend) else f", until it is ready on {wished}"
-    used = (
-        f"{engine.name} {engine.engine_id[:12]} on {engine.backend}{until}" if engine.name else "none needed"
-    )
+    used = f"{engine.name} {engine.id[:12]} on {engine.backend}{until}" if engine.name else "none needed"
     console.print(f"engine:  {used}", highlight=False)
     for branch, session in decoder.sessions.items():
         if plugin := plugin_of(session):

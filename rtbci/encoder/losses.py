@@ -1,6 +1,5 @@
 """Losses of pretraining, each a function of tensors (DARE-EEG, arXiv 2605.18298), and one of our own."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -85,9 +84,7 @@ def projection_penalty(z1: Tensor, z2: Tensor) -> Tensor:
     return 0.5 * (z1.float().square().mean() + z2.float().square().mean())
 
 
-def log_band_powers(
-    patches: Tensor, mean_square: float = 1.0, bands_hz: Sequence[tuple[float, float]] = POWER_BANDS_HZ
-) -> Tensor:
+def log_band_powers(patches: Tensor, mean_square: float = 1.0) -> Tensor:
     """Logarithm of each patch's power in bands.
 
     Parameters
@@ -96,8 +93,6 @@ def log_band_powers(
         At 256 Hz.
     mean_square : float
         Of the recordings, in the signal's unit squared: the power that counts as 1.
-    bands_hz : sequence of (float, float)
-        Lower edge included, upper not.
 
     Returns
     -------
@@ -107,7 +102,7 @@ def log_band_powers(
     spectrum = torch.fft.rfft(patches.float() * window).abs().square()
     spectrum = spectrum * (2.0 / (PATCH_SAMPLES * window.square().sum() * mean_square))
     f_hz = torch.fft.rfftfreq(PATCH_SAMPLES, 1.0 / RATE_HZ, device=patches.device)
-    powers = [spectrum[..., (f_hz >= low) & (f_hz < high)].sum(dim=-1) for low, high in bands_hz]
+    powers = [spectrum[..., (f_hz >= low) & (f_hz < high)].sum(dim=-1) for low, high in POWER_BANDS_HZ]
     return torch.log(torch.stack(powers, dim=-1) + POWER_FLOOR)
 
 

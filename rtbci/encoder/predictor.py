@@ -15,7 +15,7 @@ from rtbci.encoder.dare import INIT_STD, LAYER_NORM_EPS
 from rtbci.encoder.sizes import MLP_RATIO, PATCH_SAMPLES, EncoderSize
 from rtbci.encoder.vocabulary import CHANNELS
 
-__all__ = ["ROPE_THETA", "Predictor", "Reconstructor", "RotaryBlock", "draw_linear_weights", "rotate"]
+__all__ = ["ROPE_THETA", "Predictor", "Reconstructor", "RotaryBlock", "rotate"]
 
 ROPE_THETA = 1e4
 
@@ -144,7 +144,7 @@ class Predictor(nn.Module):
         self.blocks = nn.ModuleList(RotaryBlock(d, size.n_heads) for _ in range(size.depth_predictor))
         self.norm = nn.LayerNorm(d, eps=LAYER_NORM_EPS)
         self.out = nn.Linear(d, d)
-        draw_linear_weights(self)
+        _draw_linear_weights(self)
         nn.init.trunc_normal_(self.mask_token, std=INIT_STD)
 
     def forward(self, features: Tensor, kept: Tensor) -> Tensor:
@@ -203,7 +203,7 @@ class Reconstructor(nn.Module):
         self.norm = nn.LayerNorm(d, eps=LAYER_NORM_EPS)
         self.samples = nn.Linear(d, PATCH_SAMPLES)
         self.powers = nn.Linear(d, n_powers) if n_powers else None
-        draw_linear_weights(self)
+        _draw_linear_weights(self)
         nn.init.trunc_normal_(self.channel_embedding.weight, std=embedding_std)
         nn.init.trunc_normal_(self.channel_gains.weight, std=1.0)
 
@@ -248,7 +248,7 @@ def _seats(i_window: Tensor, target: Tensor) -> tuple[Tensor, Tensor, int]:
     return i_window, slot, int(counts.max())
 
 
-def draw_linear_weights(network: Predictor | Reconstructor) -> None:
+def _draw_linear_weights(network: Predictor | Reconstructor) -> None:
     """Draw linear maps as the encoder's: truncated normal 0.02, residual outputs of layer l over sqrt(2 l)."""
     for module in network.modules():
         if isinstance(module, nn.Linear):

@@ -1,4 +1,4 @@
-"""From a user's first trials to that user's profile: the protocol, and a first method that holds back.
+"""From a user's first trials to that user's profile: the protocol, and methods that hold back.
 
 A calibrator is named on the command line: one of `CALIBRATORS`, or ``package.module:attribute``, something that
 gives a `Calibrator` when called without arguments.
@@ -16,7 +16,9 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from rtbci.errors import ConfigError
+from rtbci.probe.head_features import window_features
 from rtbci.probe.profile import Profile
+from rtbci.probe.refit import PRECISION, SCALE_NAME, feature_scale, refit_profile
 from rtbci.recipes import idle_class
 from rtbci.stages.stage import FloatArray
 
@@ -24,10 +26,13 @@ __all__ = [
     "CALIBRATORS",
     "CalibrationTrials",
     "Calibrator",
+    "RefitHeads",
     "ScaleBias",
     "find_calibrator",
     "rescored",
 ]
+
+REFITTED = ("power", "tangent")
 
 
 @dataclass(frozen=True)
@@ -147,13 +152,47 @@ class ScaleBias:
         return float(found.x[0]), np.asarray(found.x[1:], dtype=np.float64)
 
 
-def _refit_heads() -> Calibrator:
-    from rtbci.evaluate.refit_calibrator import RefitHeads
+class RefitHeads:
+    """Heads of the power and tangent branches, a logistic MAP around the population's, features fixed; see `rtbci.probe.refit`.
 
-    return RefitHeads()
+    Branches that the fusion does not use, and an encoder's probe, keep their heads. Where the profile lacks the
+    population's spread of a feature, that of the calibration trials stands in.
+
+    Parameters
+    ----------
+    precision : float
+        Inverse variance of the prior on the heads, in standardised features.
+    """
+
+    needs_signals = True
+
+    def __init__(self, precision: float = PRECISION) -> None:
+        self.precision = precision
+        self.name = f"refit(precision={precision:g})"
+
+    def fit(self, profile: Profile, trials: CalibrationTrials) -> Profile:
+        """Return the profile with refitted heads; see `Calibrator.fit`.
+
+        Raises
+        ------
+        ConfigError
+            When the trials come without signals.
+        """
+        if trials.signals is None:
+            raise ConfigError("RefitHeads: trials have no signals, need them; decode with a HopDecoder")
+        features, scales = {}, {}
+        for entry in profile.branches:
+            if entry.kind not in REFITTED or entry.weight == 0.0:
+                continue
+            features[entry.name] = np.stack(
+                [window_features(profile, entry, signal) for signal in trials.signals]
+            )
+            if f"{entry.name}.{SCALE_NAME}" not in profile.weights:
+                scales[entry.name] = feature_scale(features[entry.name])
+        return refit_profile(profile, features, trials.labels, precision=self.precision, scales=scales)
 
 
-CALIBRATORS: dict[str, Callable[[], Calibrator]] = {"scale_bias": ScaleBias, "refit": _refit_heads}
+CALIBRATORS: dict[str, Callable[[], Calibrator]] = {"scale_bias": ScaleBias, "refit": RefitHeads}
 """Calibrators by the name that the command line takes."""
 
 

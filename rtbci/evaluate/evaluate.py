@@ -20,7 +20,7 @@ from rtbci.evaluate.summary import baseline_tests, summarize_condition
 from rtbci.evaluate.trials import Track, active_classes, check_track, find_trials
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 
-__all__ = ["Plan", "evaluate"]
+__all__ = ["evaluate"]
 
 Report = Callable[[int, int], None]
 

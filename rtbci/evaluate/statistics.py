@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-__all__ = ["Difference", "Summary", "paired", "summarize"]
+__all__ = ["Difference", "Summary", "paired", "summarize", "wilson"]
 
 CONFIDENCE = 0.95
 
@@ -105,3 +105,17 @@ def paired(
         p_t=p_t,
         p_wilcoxon=p_wilcoxon,
     )
+
+
+def wilson(n_right: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953); 0 to 1 where `n` is 0.
+
+    Examples
+    --------
+    >>> [round(x, 3) for x in wilson(81, 263)]
+    [0.255, 0.366]
+    """
+    if not n:
+        return 0.0, 1.0
+    found = stats.binomtest(n_right, n).proportion_ci(CONFIDENCE, method="wilson")
+    return float(found.low), float(found.high)

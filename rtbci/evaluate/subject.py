@@ -114,7 +114,7 @@ def judge_subject(task: Task) -> Judged:
         decoded, listened = _decode(decoder, worn, trials, recipe, task)
         decoding_s = now() - t_decoding
         channel_map = decoder.channel_map
-        engine = (decoder.engine_ref.name, decoder.engine_ref.engine_id)
+        engine = (decoder.engine_ref.name, decoder.engine_ref.id)
     subject = _Subject(task, recipe, worn, trials, decoded, profile, calibrator, listened)
     subject.judge()
     frontal = tuple(

@@ -1,16 +1,16 @@
 """Bake-off of decoders of flashes: the population's as it is, the user's own, and both together; all on the same flashes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from rtbci.decide.items import ItemPolicy
+from rtbci.evaluate.statistics import wilson
 from rtbci.flashes.epochs import FlashEpochs
 from rtbci.flashes.evaluate import fit_any
 from rtbci.flashes.fit import fit_evidence
-from rtbci.flashes.judge import Area, Selection, area_under_curve, fit_temperature, play, wilson
+from rtbci.flashes.judge import Area, Selection, area_under_curve, fit_temperature, play
 from rtbci.flashes.profile import erp_branch_name, flash_profile
 from rtbci.flashes.user_fit import selections_of
 from rtbci.probe.erp import ErpProbe
@@ -78,7 +78,6 @@ def hold_contest(
     recipe: ParadigmRecipe,
     user: str,
     population: Profile | None,
-    trained_on: Sequence[str] = (),
 ) -> Contest:
     """Fit and compare.
 
@@ -89,7 +88,6 @@ def hold_contest(
     user : str
     population : Profile or None
         Takes part where there is one; one of the branches of kind erp alone.
-    trained_on : sequence of str
 
     Raises
     ------
@@ -128,7 +126,6 @@ def hold_contest(
         user,
         temperature=temperatures[keys[best]],
         n_trials=fit.n_selections,
-        trained_on=trained_on,
         montage=found.found,
         accuracy=_accuracy(contenders[best], len(recipe.classes)),
         covariance=_fitted_with(population) if keys[best] == "population" else fit.covariance,

@@ -1,6 +1,6 @@
 """The standard judgement of a decoder of flashes: streamed through the running decoder, in chronological folds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,13 +27,7 @@ from rtbci.runtime.decoder import Decoder
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.source import Marker
 
-__all__ = [
-    "FlashEvaluation",
-    "FlashSubject",
-    "drawn_selections",
-    "evaluate_flashes",
-    "write_flash_evaluation",
-]
+__all__ = ["FlashEvaluation", "FlashSubject", "evaluate_flashes", "write_flash_evaluation"]
 
 N_DRAWS = 20
 """Items and orders of groups that are drawn for each selection that is emulated."""
@@ -102,7 +96,6 @@ def evaluate_flashes(
     recipe: ParadigmRecipe,
     subjects: Sequence[str] = (),
     profile: Profile | None = None,
-    report: Callable[[int, int], None] | None = None,
     *,
     allow_seen: bool = False,
 ) -> FlashEvaluation:
@@ -115,8 +108,6 @@ def evaluate_flashes(
     subjects : sequence of str
         Only these; empty: all.
     profile : Profile, optional
-    report : callable, optional
-        Called with the number of subjects done and of all.
     allow_seen : bool
         Judge the profile on people that it was fitted on, too.
 
@@ -129,14 +120,10 @@ def evaluate_flashes(
     """
     need_pyriemann()
     names, judged = list(subjects) or reader.subjects(), list[FlashSubject]()
-    for i, name in enumerate(names):
-        if report is not None:
-            report(i, len(names))
+    for name in names:
         seen = profile is not None and f"{reader.name}/{name}" in profile.trained_on
         used = None if seen and not allow_seen else profile
         judged.append(_judge(name, reader.read(name), recipe, used))
-    if report is not None:
-        report(len(names), len(names))
     return FlashEvaluation(
         created=utc_now().isoformat(timespec="seconds"),
         paradigm=recipe.name,
@@ -161,7 +148,7 @@ def _judge(
         crossed[folds == fold] = _streamed_by(found, folds != fold, folds == fold, runs, recipe)
         if fold:
             earlier[folds == fold] = _streamed_by(found, folds < fold, folds == fold, runs, recipe)
-    selections, blocks = drawn_selections(found, crossed, recipe)
+    selections, blocks = _drawn_selections(found, crossed, recipe)
     empty = unattended(found, crossed, recipe, flashes_of(recipe).max_repetitions)
     whole = None if profile is None else _streamed(profile, runs, recipe, found.flashes)
     return FlashSubject(
@@ -184,7 +171,7 @@ def _judge(
     )
 
 
-def drawn_selections(
+def _drawn_selections(
     found: FlashEpochs, evidence: FloatArray, recipe: ParadigmRecipe, n_draws: int = N_DRAWS
 ) -> tuple[list[Selection], npt.NDArray[np.intp]]:
     """Selections, and the block of the recording that each begins in: cued ones, or emulated from each repetition on.
@@ -216,7 +203,7 @@ def drawn_selections(
 
 def fit_any(found: FlashEpochs, recipe: ParadigmRecipe) -> FlashFit:
     """`fit_flashes`, its temperature on cued selections, or on emulated ones where there are no cues."""
-    return fit_flashes(found, recipe, lambda evidence: drawn_selections(found, evidence, recipe, 4)[0])
+    return fit_flashes(found, recipe, lambda evidence: _drawn_selections(found, evidence, recipe, 4)[0])
 
 
 def _streamed_by(

@@ -65,8 +65,6 @@ def fit_probe(
     is_target: Labels,
     *,
     n_filters: int = N_FILTERS,
-    shrinkage: float = SHRINKAGE,
-    inverse_penalty: float = INVERSE_PENALTY,
 ) -> ErpProbe:
     """Fit filters (xDAWN), template, Riemannian mean and logistic regression.
 
@@ -76,10 +74,6 @@ def fit_probe(
     is_target : ndarray of bool, shape (n,)
     n_filters : int
         For each of target and nontarget.
-    shrinkage : float
-        See `ErpProbe`.
-    inverse_penalty : float
-        Of the logistic regression: scikit-learn's C.
 
     Raises
     ------
@@ -99,11 +93,11 @@ def fit_probe(
         epochs.transpose(0, 2, 1), is_target.astype(int)
     )
     filters, template = np.asarray(xdawn.filters_), np.asarray(xdawn.evokeds_)
-    covariances = np.stack([augmented(template, filters @ one.T, shrinkage) for one in epochs])
+    covariances = np.stack([augmented(template, filters @ one.T, SHRINKAGE) for one in epochs])
     reference = np.asarray(mean_riemann(covariances))
     vectors = tangent_vectors(covariances, reference)
-    model = LogisticRegression(C=inverse_penalty, max_iter=2000).fit(vectors, is_target)
-    return ErpProbe(filters, template, reference, model.coef_[0], float(model.intercept_[0]), shrinkage)
+    model = LogisticRegression(C=INVERSE_PENALTY, max_iter=2000).fit(vectors, is_target)
+    return ErpProbe(filters, template, reference, model.coef_[0], float(model.intercept_[0]), SHRINKAGE)
 
 
 def score_by_probe(epochs: FloatArray, is_target: Labels, others: FloatArray) -> FloatArray:
@@ -133,8 +127,6 @@ def crossed_scores(
     is_target: Labels,
     folds: npt.NDArray[np.intp],
     scorer: Scorer = score_by_probe,
-    *,
-    only_earlier: bool = False,
 ) -> FloatArray:
     """Scores of each fold by what is fitted on the others.
 
@@ -144,19 +136,14 @@ def crossed_scores(
         As for `fit_probe`.
     folds : ndarray of int, shape (n,)
     scorer : callable
-    only_earlier : bool
-        Fit on the folds before alone, as one who begins to use it could; the first fold has no scores then.
 
     Returns
     -------
     ndarray of float64, shape (n,)
-        NaN where there is none.
     """
     scores = np.full(len(epochs), np.nan)
     for fold in np.unique(folds):
-        used = folds < fold if only_earlier else folds != fold
-        if not used.any():
-            continue
+        used = folds != fold
         scores[folds == fold] = scorer(epochs[used], is_target[used], epochs[folds == fold])
     return scores
 

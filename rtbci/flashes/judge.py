@@ -1,6 +1,6 @@
 """How well flashes tell items: discrimination of flashes, items decided, how many flashes that takes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,10 +20,10 @@ __all__ = [
     "fit_temperature",
     "play",
     "posteriors",
-    "wilson",
 ]
 
 Z95 = 1.959963984540054
+PRECISION = 2.0
 
 
 @dataclass(frozen=True)
@@ -126,14 +126,12 @@ def posteriors(selection: Selection, policy: ItemPolicy) -> FloatArray:
     return np.asarray(np.cumsum(np.array(steps, dtype=np.float64), axis=0), dtype=np.float64)
 
 
-def fit_temperature(
-    selections: Sequence[Selection], policy: ItemPolicy, every: int, precision: float = 2.0
-) -> float:
+def fit_temperature(selections: Sequence[Selection], policy: ItemPolicy, every: int) -> float:
     """What evidence is to be divided by so that posteriors are true, above 0.
 
     Flashes that follow each other closely share noise, so together they say less than their sum. Minimises the mean
     cross entropy of the items at every `every`-th flash, times the number of selections, with a prior at 1 that weighs
-    as much as about `precision` selections.
+    as much as about `PRECISION` selections.
 
     Parameters
     ----------
@@ -142,7 +140,6 @@ def fit_temperature(
     policy : ItemPolicy
         Knows items and groups.
     every : int
-    precision : float
     """
     sums = [posteriors(one, policy)[every - 1 :: every] for one in selections]
     items = [policy.items.index(one.item) for one in selections]
@@ -153,20 +150,6 @@ def fit_temperature(
             for z, i in zip(sums, items, strict=True)
             if len(z)
         ]
-        return float(np.sum(entropy)) + 0.5 * precision * log_t**2
+        return float(np.sum(entropy)) + 0.5 * PRECISION * log_t**2
 
     return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
-
-
-def wilson(n_right: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927); 0 to 1 where `n` is 0."""
-    if not n:
-        return 0.0, 1.0
-    share, z2 = n_right / n, Z95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 / (1 + z2 / n) * float(np.sqrt(share * (1 - share) / n + z2 / (4 * n**2)))
-    return max(centre - half, 0.0), min(centre + half, 1.0)
-
-
-PolicyMaker = Callable[[float], ItemPolicy]
-"""Makes a policy for a threshold."""

@@ -17,7 +17,7 @@ from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.deciding import item_policy
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["LEAST_SELECTIONS", "MAX_FOLDS", "FlashFit", "crossed_evidence", "fit_flashes", "selections_of"]
+__all__ = ["MAX_FOLDS", "FlashFit", "fit_flashes", "selections_of"]
 
 MAX_FOLDS = 8
 LEAST_SELECTIONS = 2
@@ -103,7 +103,7 @@ def selections_of(found: FlashEpochs, evidence: FloatArray) -> list[Selection]:
     return selections
 
 
-def crossed_evidence(
+def _crossed_evidence(
     scores: FloatArray, is_target: npt.NDArray[np.bool_], folds: npt.NDArray[np.intp]
 ) -> FloatArray:
     """Log-likelihood ratios of out-of-fold scores, their scale fitted on the other folds' scores as well."""
@@ -144,7 +144,7 @@ def fit_flashes(
     scores = crossed_scores(found.epochs, is_target, folds)
     probe = fit_probe(found.epochs, is_target)
     evidence = fit_evidence(scores, is_target)
-    crossed = crossed_evidence(scores, is_target, folds)
+    crossed = _crossed_evidence(scores, is_target, folds)
     policy = item_policy(recipe, recipe.decision)
     cued = selections_of(found, crossed) if selected is None else selected(crossed)
     temperature = fit_temperature(cued, policy, policy.n_groups) if cued else 1.0

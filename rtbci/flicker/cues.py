@@ -8,8 +8,9 @@ from typing import Protocol
 from rtbci.calibrate.presenter import Feedback, Step
 from rtbci.calibrate.schedule import Schedule, ScheduledTrial
 from rtbci.clock import Clock, now, wait_on
-from rtbci.flicker.session import MarkerSink, Page, mark_phase
+from rtbci.flicker.session import Page, mark_phase
 from rtbci.probe.flicker_clock import FLICKER_ON
+from rtbci.stream.source import MarkerSink
 
 __all__ = ["CuedPage", "FlickerCues"]
 

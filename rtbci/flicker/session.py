@@ -9,9 +9,9 @@ import numpy as np
 
 from rtbci.clock import Clock, now, wait_on
 from rtbci.probe.flicker_clock import FLICKER_AT, FLICKER_ON
-from rtbci.stream.source import UNSEEN
+from rtbci.stream.source import UNSEEN, MarkerSink
 
-__all__ = ["MarkerSink", "Page", "mark_phase", "order_of", "run_session"]
+__all__ = ["Page", "mark_phase", "order_of", "run_session"]
 
 REST_S = 2.5
 TRIAL_S = 4.0
@@ -36,14 +36,6 @@ class Page(Protocol):
 
     def show(self, step: str, target: str | None = None) -> float:
         """Show something; when it was seen, NaN when it was not."""
-        ...
-
-
-class MarkerSink(Protocol):
-    """Takes markers with stamps of the LSL clock."""
-
-    def push(self, text: str, t_lsl: float) -> None:
-        """Send one."""
         ...
 
 

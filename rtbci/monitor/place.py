@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from rtbci.errors import ConfigError
 
-__all__ = ["PAGE_ADDRESS", "WHAT", "Place", "place_of"]
+__all__ = ["WHAT", "Place", "place_of"]
 
 WHAT = "live page"
 PAGE_ADDRESS = "127.0.0.1:5580"

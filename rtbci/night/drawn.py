@@ -24,12 +24,12 @@ WIDTH = 96
 COLORS = {"W": "#d98e04", "REM": "#b3261e", "N1": "#7fb3d5", "N2": "#3b7dd8", "N3": "#1f3a7a"}
 
 
-def text_hypnogram(hypnogram: Hypnogram, width: int = WIDTH) -> list[str]:
+def text_hypnogram(hypnogram: Hypnogram) -> list[str]:
     """Lines of text, one for each stage: a block where the stage is the most frequent one of a column's time."""
     n = len(hypnogram.stages)
     if not n:
         return ["nothing was scored yet"]
-    edges = np.linspace(0, n, min(width, n) + 1).astype(int)
+    edges = np.linspace(0, n, min(WIDTH, n) + 1).astype(int)
     most = [_most(hypnogram.stages[i:j]) for i, j in itertools.pairwise(edges)]
     lines = [
         f"{stage:>4} " + "".join("█" if one == stage else "·" if one is None else " " for one in most)

@@ -15,6 +15,9 @@ from rtbci.stages.stage import FloatArray
 
 __all__ = ["FittedStages", "fit_stages", "transitions"]
 
+PENALTY = 3e-3
+"""Of the squared weights of scaled features."""
+
 PRIOR_COUNT = 1.0
 """Times that every stage is taken to have followed every other, for each thousand that were seen."""
 
@@ -35,7 +38,7 @@ class FittedStages(NamedTuple):
 
 
 def fit_stages(
-    nights: Sequence[tuple[FloatArray, Sequence[str | None]]], classes: Sequence[str], penalty: float = 3e-3
+    nights: Sequence[tuple[FloatArray, Sequence[str | None]]], classes: Sequence[str]
 ) -> FittedStages:
     """Fit by maximum likelihood with every stage weighing the same, and count what follows what.
 
@@ -45,8 +48,6 @@ def fit_stages(
         Epochs with a NaN, or without a stage, are left out.
     classes : sequence of str
         Order of the logits.
-    penalty : float
-        Of the squared weights of scaled features.
 
     Raises
     ------
@@ -69,7 +70,7 @@ def fit_stages(
             f"training: {len(nights)} nights have no epoch of {', '.join(lacking)}, need all of {', '.join(classes)}; add nights"
         )
     mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
-    weight, bias = _logistic((x - mean) / scale, y, len(classes), penalty)
+    weight, bias = _logistic((x - mean) / scale, y, len(classes))
     tensors: dict[str, FloatArray] = {
         "mean": mean,
         "scale": scale,
@@ -92,9 +93,7 @@ def transitions(nights: Sequence[Sequence[str | None]], classes: Sequence[str]) 
     return np.asarray(counts / counts.sum(axis=1, keepdims=True))
 
 
-def _logistic(
-    z: FloatArray, y: npt.NDArray[np.intp], n_classes: int, penalty: float
-) -> tuple[FloatArray, FloatArray]:
+def _logistic(z: FloatArray, y: npt.NDArray[np.intp], n_classes: int) -> tuple[FloatArray, FloatArray]:
     n, n_features = z.shape
     share = 1.0 / (n_classes * np.bincount(y, minlength=n_classes))[y]
     target = np.eye(n_classes)[y]
@@ -102,9 +101,9 @@ def _logistic(
     def loss(flat: FloatArray) -> tuple[float, FloatArray]:
         matrix = flat.reshape(n_classes, n_features + 1)
         logp = log_softmax(z @ matrix[:, :-1].T + matrix[:, -1], axis=1)
-        value = -float(share @ logp[np.arange(n), y]) + 0.5 * penalty * float((matrix[:, :-1] ** 2).sum())
+        value = -float(share @ logp[np.arange(n), y]) + 0.5 * PENALTY * float((matrix[:, :-1] ** 2).sum())
         error = share[:, None] * (np.exp(logp) - target)
-        gradient = np.column_stack((error.T @ z + penalty * matrix[:, :-1], error.sum(axis=0)))
+        gradient = np.column_stack((error.T @ z + PENALTY * matrix[:, :-1], error.sum(axis=0)))
         return value, gradient.ravel()
 
     start = np.zeros(n_classes * (n_features + 1))

@@ -1,7 +1,7 @@
 """How well a decoder stages nights that people have scored."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,17 +84,14 @@ def judge_nights(
     recipe: ParadigmRecipe,
     profile: Profile | str | Path | None,
     nights: Sequence[NightFile],
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> list[NightScore]:
     """Decode each night from its begin, as live, and compare it with what people said."""
     found = []
-    for i, file in enumerate(nights):
-        progress(i, len(nights))
+    for file in nights:
         night = read_night(file, recipe)
         decoded = decode_night(recipe, profile, night.recording)
         scores = agreement(night.hypnogram.stages, decoded.stages)
         found.append(NightScore(file.name, night.hypnogram, decoded, scores))
-    progress(len(nights), len(nights))
     return found
 
 

@@ -1,21 +1,20 @@
 """A night in simulated time: hours of a sleeper's signal as fast as they can be decoded."""
 
 import threading
-from typing import Self
 
 import numpy as np
 
 from rtbci.amp.sleeper import SleepingAmp
 from rtbci.chaos.simulate import SimulatedClock
 from rtbci.errors import StreamLostError
-from rtbci.stream.source import Chunk, Marker, StreamInfo
+from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
 
 __all__ = ["NightSource"]
 
 CHUNK_S = 0.5
 
 
-class NightSource:
+class NightSource(Source):
     """A sleeper's stream whose samples are there when the simulated clock says so (a `rtbci.stream.source.Source`).
 
     Parameters
@@ -71,13 +70,6 @@ class NightSource:
         self._n_pulled += self._n_chunk
         self._markers += [Marker(self._t0_lsl + one.t_lsl, one.value) for one in markers]
         return Chunk(data, t_lsl)
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def pull_markers(self) -> list[Marker]:
         """Return the stages that began since the last call."""

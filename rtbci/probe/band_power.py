@@ -13,7 +13,7 @@ from rtbci.recipes import ParadigmRecipe, ResampleSettings
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import canonical_label
 
-__all__ = ["band_filter", "band_probe", "profile_of_recipe"]
+__all__ = ["band_filter", "profile_of_recipe"]
 
 FILTER_S = 1.0
 """Length of a band's filter: its edges are about 3 Hz wide."""
@@ -47,7 +47,7 @@ def profile_of_recipe(recipe: ParadigmRecipe) -> Profile | None:
             f"{where}: weights in [[branches]] are for the class of [value] of; add that section"
         )
     i_class = recipe.classes.index(recipe.value.of)
-    probes = {one.name: band_probe(one, recipe, i_class, rates[-1]) for one in recipe.branches}
+    probes = {one.name: _band_probe(one, recipe, i_class, rates[-1]) for one in recipe.branches}
     return Profile(
         **recipe_fields(recipe, rates[-1]),
         user="population",
@@ -59,7 +59,7 @@ def profile_of_recipe(recipe: ParadigmRecipe) -> Profile | None:
     )
 
 
-def band_probe(branch: BranchSettings, recipe: ParadigmRecipe, i_class: int, rate_hz: float) -> PowerProbe:
+def _band_probe(branch: BranchSettings, recipe: ParadigmRecipe, i_class: int, rate_hz: float) -> PowerProbe:
     """Filters and weights of a branch.
 
     The logit of class `i_class` is the sum over the bands of the weight times the mean, over electrodes and pieces of

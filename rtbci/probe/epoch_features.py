@@ -8,7 +8,7 @@ import numpy as np
 from rtbci.probe.epoch_shape import higuchi, hjorth, n_crossings, permutation_entropy, petrosian
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["BANDS_HZ", "FEATURES", "N_CLASSIC", "describe", "relative_powers", "welch"]
+__all__ = ["BANDS_HZ", "FEATURES", "N_CLASSIC", "describe", "welch"]
 
 BANDS_HZ = ((0.4, 1.0), (1.0, 4.0), (4.0, 8.0), (8.0, 12.0), (12.0, 16.0), (16.0, 30.0))
 """Slow and fast delta, theta, alpha, sigma, beta (Vallat, Walker 2021, doi 10.7554/eLife.70092)."""
@@ -54,7 +54,7 @@ def describe(x: FloatArray, rate_hz: float) -> FloatArray:
     low, high = np.quantile(x, (0.25, 0.75))
     mobility, complexity = hjorth(x)
     freqs_hz, psd = welch(x, rate_hz)
-    shares, total = relative_powers(freqs_hz, psd)
+    shares, total = _relative_powers(freqs_hz, psd)
     delta = shares[0] + shares[1]
     return np.array(
         [
@@ -99,7 +99,7 @@ def welch(x: FloatArray, rate_hz: float) -> tuple[FloatArray, FloatArray]:
     return freqs_hz, np.asarray(np.median(power, axis=0) / _median_bias(len(segments)))
 
 
-def relative_powers(freqs_hz: FloatArray, psd: FloatArray) -> tuple[list[float], float]:
+def _relative_powers(freqs_hz: FloatArray, psd: FloatArray) -> tuple[list[float], float]:
     """Share of each of `BANDS_HZ` in 0.4 to 30 Hz (Simpson's rule), and the power there (trapezoids)."""
     lowest, highest = BANDS_HZ[0][0], BANDS_HZ[-1][1]
     step = float(freqs_hz[1] - freqs_hz[0])

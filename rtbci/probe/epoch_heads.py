@@ -12,7 +12,6 @@ from rtbci.stages.stage import FloatArray
 
 __all__ = ["EpochHead", "LinearHead", "TreesHead", "head_from_tensors", "log_softmax", "scaled_features"]
 
-Indices = npt.NDArray[np.int32]
 Tensors = Mapping[str, npt.NDArray[Any]]
 
 LOGARITHMS = frozenset(

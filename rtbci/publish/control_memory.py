@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rtbci.publish.control_messages import Reply, Request
 
-__all__ = ["MAX_REPLIES", "RequestMemory", "Seen"]
+__all__ = ["RequestMemory", "Seen"]
 
 MAX_REPLIES = 1024
 """Replies remembered; with 100 requests a second, the most that are carried out, those of ten seconds."""

@@ -5,6 +5,7 @@ import math
 import pylsl
 
 from rtbci.publish.messages import Event, HelloContent, Message, Prediction
+from rtbci.publish.sink import Sink
 
 __all__ = ["LslOutlet"]
 
@@ -13,8 +14,8 @@ NO_DECISION = -1.0
 UNITS = {"decision": "index", "value": "0 to 1"}
 
 
-class LslOutlet:
-    """Predictions as an LSL outlet of irregular rate, and decisions as one of markers; a `Sink`.
+class LslOutlet(Sink):
+    """Predictions as an LSL outlet of irregular rate, and decisions as one of markers; a `Sink`. LSL describes the streams to newcomers by itself.
 
     The channels are the probability of each class and then ``decision``: the index of the class decided for,
     or -1; where the paradigm has a continuous output, then ``value``, NaN while there is none. Samples are stamped with the end of their window, so that they line up with the EEG that they are
@@ -64,10 +65,6 @@ class LslOutlet:
             self._predictions.push_sample(sample, message.t_window[1])
         elif isinstance(message, Event) and message.kind == "decision" and self._decisions is not None:
             self._decisions.push_sample([message.value], message.t_lsl)
-
-    def poll(self) -> bool:
-        """Return False: LSL describes a stream to newcomers by itself."""
-        return False
 
     def close(self) -> None:
         """Take the streams off the network; may be called more than once."""

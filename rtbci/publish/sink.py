@@ -8,7 +8,10 @@ __all__ = ["Rehearses", "Sink"]
 
 
 class Sink(Protocol):
-    """Takes messages, all from one thread, and never keeps that thread waiting."""
+    """Takes messages, all from one thread, and never keeps that thread waiting.
+
+    Who derives from it need only say what `send` does: there is then nobody to greet and nothing to let go of.
+    """
 
     def send(self, message: Message) -> None:
         """Take a message; drop it where it cannot be passed on at once.
@@ -22,11 +25,11 @@ class Sink(Protocol):
 
     def poll(self) -> bool:
         """Look after the listeners; True when somebody new needs a `Hello`. Never waits."""
-        ...
+        return False
 
     def close(self) -> None:
         """Let go of everything; may be called more than once."""
-        ...
+        return
 
 
 @runtime_checkable

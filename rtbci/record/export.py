@@ -19,7 +19,7 @@ from rtbci.record.streams import PROBS_NAME
 from rtbci.record.xdf_read import StreamData, read_xdf_file
 from rtbci.runtime.build import stream_gains_uv
 
-__all__ = ["FORMAT_NAMES", "export_session"]
+__all__ = ["export_session"]
 
 FORMAT_NAMES = ("bids", "edf", "bdf", "csv")
 UV_PER_V = 1e6

@@ -11,19 +11,20 @@ import numpy as np
 from rtbci.errors import ProfileError
 from rtbci.probe.profile import Profile, read_profile, write_profile
 from rtbci.publish.messages import Hello, Message, ProfileRef
+from rtbci.publish.sink import Sink
 from rtbci.record.items import UsedProfile
 from rtbci.record.session_json import KeptProfile
 from rtbci.record.tap import Takes
 from rtbci.runtime.decoder import Decoder
 
-__all__ = ["PROFILES", "ProfileKeeper", "keep_profile", "read_kept_profile", "remove_profiles"]
+__all__ = ["ProfileKeeper", "keep_profile", "read_kept_profile", "remove_profiles"]
 
 PROFILES = "profiles"
 """Folder in a session's folder; each profile is in a folder named by the beginning of its sha256."""
 N_DIGITS = 16
 
 
-class ProfileKeeper:
+class ProfileKeeper(Sink):
     """A `Sink` that hands each profile to a recorder when a hello names it first.
 
     Parameters
@@ -44,13 +45,6 @@ class ProfileKeeper:
         self._kept.add(message.profile)
         if self._decoder.profile is not None:
             self._recorder.take(UsedProfile(self._decoder.profile))
-
-    def poll(self) -> bool:
-        """Return False: nobody here needs a hello."""
-        return False
-
-    def close(self) -> None:
-        """Nothing to let go of."""
 
 
 def keep_profile(session: Path, profile: Profile) -> KeptProfile:

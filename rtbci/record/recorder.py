@@ -14,6 +14,7 @@ from rtbci.clock import Clock, now, utc_now
 from rtbci.probe.profile import Profile
 from rtbci.publish.control_messages import MARK_SOURCE
 from rtbci.publish.messages import Event, Message, Prediction
+from rtbci.publish.sink import Sink
 from rtbci.record.disk import Disk, OpenDisk, SyncedFile
 from rtbci.record.items import Item, Left, Opened, UsedProfile, bytes_of
 from rtbci.record.kept_profiles import keep_profile, remove_profiles
@@ -51,7 +52,7 @@ class Written(NamedTuple):
     problem: str
 
 
-class SessionRecorder:
+class SessionRecorder(Sink):
     """Records one run into a folder of its own; a `Sink` for the messages, and a tap for the stream.
 
     Parameters
@@ -174,10 +175,6 @@ class SessionRecorder:
             self.take(Marker(message.t_lsl, message.value))
         if isinstance(message, Prediction) and self._clock() - self._t_written >= WRITE_S:
             self._wake.set()
-
-    def poll(self) -> bool:
-        """Return False: nobody here needs a hello."""
-        return False
 
     def news(self) -> Sequence[News]:
         """Take what there is to tell since the last call."""

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from typing import Protocol, Self
+from typing import Protocol
 
 from rtbci.record.items import ClockOffset, Item, Opened
-from rtbci.stream.source import Chunk, Marker, Source, StreamInfo, is_checking
+from rtbci.stream.source import Chunk, Marker, Source, SourceAround
 
 __all__ = ["RecordedSource", "Takes"]
 
@@ -18,7 +18,7 @@ class Takes(Protocol):
         ...
 
 
-class RecordedSource:
+class RecordedSource(SourceAround):
     """A `Source` that gives what another one gives, and hands all of it to a recorder.
 
     Parameters
@@ -31,27 +31,14 @@ class RecordedSource:
     """
 
     def __init__(self, source: Source, recorder: Takes) -> None:
-        self._source, self._recorder = source, recorder
+        super().__init__(source)
+        self._recorder = recorder
         self._offset_s: float | None = None
-
-    @property
-    def info(self) -> StreamInfo:
-        """Metadata of the stream."""
-        return self._source.info
 
     def open(self) -> None:
         """Open the source; see `Source.open`."""
-        self._source.open()
+        super().open()
         self._recorder.take(Opened(self._source.info, str(getattr(self._source, "xml", ""))))
-
-    def close(self) -> None:
-        """Close the source; may be called more than once."""
-        self._source.close()
-
-    @property
-    def is_checking(self) -> bool:
-        """As of the source."""
-        return is_checking(self._source)
 
     def pull(self, timeout_s: float) -> Chunk:
         """Return what the source returns; see `Source.pull`."""
@@ -74,10 +61,3 @@ class RecordedSource:
             if math.isfinite(marker.t_lsl):
                 self._recorder.take(marker)
         return markers
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()

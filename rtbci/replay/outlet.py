@@ -8,12 +8,12 @@ from typing import Any, Self
 from rtbci.errors import StreamError
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
 
-__all__ = ["Outlet", "marker_info"]
+__all__ = ["Outlet"]
 
 BUFFER_S = 360
 
 
-def marker_info(info: StreamInfo) -> StreamInfo:
+def _marker_info(info: StreamInfo) -> StreamInfo:
     """Metadata of the string marker stream beside `info`; its rate of 0 says that it is irregular."""
     return replace(
         info,
@@ -51,7 +51,7 @@ class Outlet:
         import pylsl
 
         self.info = info
-        self.marker_info = marker_info(info)
+        self.marker_info = _marker_info(info)
         try:
             described = pylsl.StreamInfo(
                 info.name, info.type, info.n_channels, info.rate_hz, pylsl.cf_float32, info.source_id

@@ -12,7 +12,7 @@ from rtbci.stream.labels import canonical_label
 from rtbci.stream.layout import electrode_columns, electrodes_of
 from rtbci.stream.source import FloatArray, Marker, StreamInfo
 
-__all__ = ["GAP_STEPS", "Recording", "join_recordings", "source_id_of"]
+__all__ = ["Recording", "join_recordings", "source_id_of"]
 
 GAP_STEPS = 1.5
 """Two neighbouring samples further apart than this many sampling intervals have a gap between them."""
@@ -181,26 +181,6 @@ class Recording:
             t_s=None if self.t_s is None else self.t_s[first:last] - zero_s,
             t0_s=self.t0_s + zero_s,
         )
-
-    def shorten_gaps(self, longest_s: float) -> "Recording":
-        """Return the recording with every gap cut down to at most `longest_s` seconds.
-
-        Markers inside a shortened gap move to its end at the latest. A regular recording has no gaps.
-        """
-        gaps = self.gaps()
-        cut = gaps[gaps[:, 1] > longest_s] if gaps.size else gaps
-        if self.t_s is None or cut.size == 0:
-            return self
-        before_s, removed_s = cut[:, 0], cut[:, 1] - longest_s
-
-        def moved(t_s: FloatArray) -> FloatArray:
-            into: FloatArray = np.clip(t_s[:, None] - (before_s + longest_s), 0.0, removed_s)
-            return np.asarray(t_s - into.sum(axis=1))
-
-        times = moved(np.array([marker.t_lsl for marker in self.markers], float))
-        markers = tuple(Marker(float(t), m.value) for t, m in zip(times, self.markers, strict=True))
-        note = f"{len(cut)} gaps shortened to {longest_s:g} s, {removed_s.sum():.1f} s taken out"
-        return replace(self, t_s=moved(self.t_s), markers=markers, notes=(*self.notes, note))
 
 
 def join_recordings(parts: Sequence[Recording], pause_s: float = 5.0) -> Recording:

@@ -41,7 +41,6 @@ STATE_COLORS = {
     "waiting": MUTED,
     "stopped": INK,
 }
-N_TEXTS = 14
 
 
 class _Axis:

@@ -2,8 +2,8 @@
 
 import math
 
-from rtbci.runtime.decoder import Verdict
 from rtbci.runtime.intake import Break
+from rtbci.runtime.verdict import Verdict
 
 __all__ = ["OVERFLOW_S", "Backlog"]
 

@@ -14,6 +14,7 @@ from rtbci.errors import RtbciError
 from rtbci.probe.adapt import Adaptation
 from rtbci.probe.fusion import Centring
 from rtbci.probe.profile import Profile
+from rtbci.publish.messages import EngineRef
 from rtbci.recipes import AdaptSettings, DecisionSettings, EngineRecipe, ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.build import known_covariance
@@ -22,8 +23,9 @@ from rtbci.runtime.decision_settings import DecisionSource, decision_settings
 from rtbci.runtime.engine_opener import Opener, open_checked
 from rtbci.runtime.fitting import check_montage, check_same_signal, check_same_windows
 from rtbci.runtime.opening import open_stream
-from rtbci.runtime.parts import EngineInUse, Parts, Prepared
+from rtbci.runtime.parts import Parts
 from rtbci.runtime.pipeline import Pipeline
+from rtbci.runtime.successor import Successor
 from rtbci.runtime.unit_check import UnitCheck
 from rtbci.runtime.valuing import Valuing
 from rtbci.runtime.verdict import Verdict
@@ -34,7 +36,7 @@ from rtbci.stream.health import unbroken
 from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import Marker, StreamInfo
 
-__all__ = ["Decoder", "Prepared", "Verdict"]
+__all__ = ["Decoder"]
 
 
 class Decoder:
@@ -135,7 +137,7 @@ class Decoder:
         return self._parts.profile
 
     @property
-    def engine_ref(self) -> EngineInUse:
+    def engine_ref(self) -> EngineRef:
         """The first engine in use; empty strings when no branch has one."""
         return self._parts.engine_ref
 
@@ -152,7 +154,7 @@ class Decoder:
         """
         return self._parts.sessions
 
-    def engine_of(self, branch: str) -> EngineInUse:
+    def engine_of(self, branch: str) -> EngineRef:
         """The engine of a branch that has one."""
         return self._parts.engine_of(branch)
 
@@ -320,7 +322,7 @@ class Decoder:
         """
         self.use(self.prepare(profile))
 
-    def prepare(self, profile: Profile | str | Path | None) -> Prepared:
+    def prepare(self, profile: Profile | str | Path | None) -> Successor:
         """Read, check and build another profile, for `use`; changes nothing.
 
         Raises
@@ -332,15 +334,15 @@ class Decoder:
         -----
         The one method that another thread may call.
         """
-        prepared = self._parts.prepare(profile)
-        self._check_fit(prepared)
-        return prepared
+        successor = self._parts.prepare(profile)
+        self._check_fit(successor)
+        return successor
 
-    def warm(self, prepared: Prepared, n_hops: int) -> bool:
+    def warm(self, successor: Successor, n_hops: int) -> bool:
         """Let a prepared profile see up to `n_hops` of the recent hops; whether it has now seen all of them."""
-        return self._pipeline is None or self._pipeline.warm(prepared.successor, n_hops)
+        return self._pipeline is None or self._pipeline.warm(successor, n_hops)
 
-    def use(self, prepared: Prepared) -> None:
+    def use(self, successor: Successor) -> None:
         """Use a prepared profile from the next window on.
 
         Raises
@@ -348,12 +350,12 @@ class Decoder:
         ProfileError
             When it does not fit the stream that is open now; the old one stays in use.
         """
-        self._check_fit(prepared)
-        self._parts.use(prepared)
+        self._check_fit(successor)
+        self._parts.use(successor)
         if self._pipeline is not None:
-            self._pipeline.exchange(prepared.successor)
+            self._pipeline.exchange(successor)
             if self.electrodes is not None and self.channel_map is not None:
-                self.electrodes.expect(known_covariance(self.recipe, prepared.profile, self.channel_map))
+                self.electrodes.expect(known_covariance(self.recipe, successor.profile, self.channel_map))
         earlier, self._policy = self._policy, self._make_policy()
         self._policy.succeed(earlier)
 
@@ -368,13 +370,13 @@ class Decoder:
             raise RtbciError("Decoder: no stream is open, need its metadata first; call open(info)")
         return self._pipeline
 
-    def _check_fit(self, prepared: Prepared) -> None:
-        profile, pipeline, channel_map = prepared.profile, self._pipeline, self.channel_map
+    def _check_fit(self, successor: Successor) -> None:
+        profile, pipeline, channel_map = successor.profile, self._pipeline, self.channel_map
         if pipeline is None or channel_map is None:
             return
         check_montage(profile, channel_map)
         check_same_signal(profile, self._opened_with)
-        lengths = [branch.window_samples for branch in prepared.branches]
+        lengths = [branch.window_samples for branch in successor.branches]
         check_same_windows(profile, lengths, pipeline.grid.length, pipeline.rate_out_hz)
 
     def _note_lost(self) -> None:

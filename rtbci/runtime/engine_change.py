@@ -257,7 +257,7 @@ class EngineChange:
         engine = self._decoder.engine_of(branch)
         now_in_use: dict[str, Scalar] = {
             "branch": branch,
-            "id": engine.engine_id,
+            "id": engine.id,
             "backend": engine.backend,
             "precision": engine.precision,
             "device": engine.device,

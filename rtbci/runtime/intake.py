@@ -12,7 +12,7 @@ from rtbci.runtime.stamp_clock import StampClock
 from rtbci.stream.health import GapDetector, RateMeter
 from rtbci.stream.source import Chunk, FloatArray, StreamInfo
 
-__all__ = ["MAX_RATE_ERROR", "RATE_SETTLED_S", "Break", "Intake"]
+__all__ = ["RATE_SETTLED_S", "Break", "Intake"]
 
 RATE_SETTLED_S = 10.0
 MAX_RATE_ERROR = 0.02
@@ -57,6 +57,8 @@ class Intake:
 
     Attributes
     ----------
+    info : StreamInfo
+        Of the stream.
     n_duplicates : int
         Samples left out because they came twice.
     stamp_clock : StampClock
@@ -70,7 +72,7 @@ class Intake:
     def __init__(
         self, info: StreamInfo, read: npt.NDArray[np.bool_], t_now: float, *, tolerates: bool = False
     ) -> None:
-        self._info, self._read, self._t_metered = info, read, t_now
+        self.info, self._read, self._t_metered = info, read, t_now
         self._gaps, self._meter = GapDetector(info.rate_hz), RateMeter(info.rate_hz)
         self._long_meter = RateMeter(info.rate_hz, LONG_S)
         self._dead = DeadChannels(read, info.rate_hz) if tolerates else None
@@ -82,11 +84,6 @@ class Intake:
         self._stamps_packets = False
         self.n_duplicates = 0
         self._i_unbroken = 0  # in the newest chunk, the first sample behind its last gap
-
-    @property
-    def rate_hz(self) -> float:
-        """Rate that the stream states, in Hz."""
-        return self._info.rate_hz
 
     @property
     def measured_hz(self) -> float | None:
@@ -138,10 +135,10 @@ class Intake:
         """
         if t_now - self._t_metered < RATE_SETTLED_S:
             return
-        measured_hz, nominal_hz = self._meter.rate_hz, self._info.rate_hz
+        measured_hz, nominal_hz = self._meter.rate_hz, self.info.rate_hz
         if measured_hz is not None and abs(measured_hz / nominal_hz - 1.0) > MAX_RATE_ERROR:
             raise RateError(
-                f"stream '{self._info.name}': states {nominal_hz:g} Hz but its stamps show {measured_hz:.2f} Hz, need "
+                f"stream '{self.info.name}': states {nominal_hz:g} Hz but its stamps show {measured_hz:.2f} Hz, need "
                 f"agreement within {100 * MAX_RATE_ERROR:g} %; correct the rate in the program that sends it"
             )
 

@@ -8,7 +8,7 @@ from rtbci.publish.outbox import Numbers
 from rtbci.runtime.decoder import Decoder
 from rtbci.stream.source import Chunk, Marker
 
-__all__ = ["TOPICS", "Journal", "Taken", "numbers_of"]
+__all__ = ["TOPICS", "Journal", "Taken"]
 
 TOPICS = ("prediction", "event", "status")
 """Order of `Taken.n_sent`."""
@@ -107,8 +107,3 @@ class Journal:
         failing = {name for name, session in sessions if session.failure}
         new, self._failed = failing - self._failed, failing
         return tuple(sorted(new))
-
-
-def numbers_of(journal: Journal | None) -> Numbers | None:
-    """Where a run's messages begin; None: it is a new session."""
-    return None if journal is None else journal.numbers

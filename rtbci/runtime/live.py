@@ -20,7 +20,7 @@ from rtbci.runtime.backlog import Backlog
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import Changes
 from rtbci.runtime.intake import Break, Intake
-from rtbci.runtime.journal import Journal, numbers_of
+from rtbci.runtime.journal import Journal
 from rtbci.runtime.marker_stamps import MarkerStamps
 from rtbci.runtime.profile_swaps import ProfileSwaps
 from rtbci.runtime.profile_watch import ProfileWatch
@@ -34,7 +34,7 @@ from rtbci.runtime.watch import StreamWatch
 from rtbci.stream.acquire import Acquiring, Acquisition, AcquisitionFactory
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo, is_checking
 
-__all__ = ["LiveRun", "Report", "SourceFactory"]
+__all__ = ["LiveRun", "SourceFactory"]
 
 SourceFactory = Callable[[StreamInfo | None], Source]
 """Makes the source; is given the metadata of the stream that was lost, None at the start."""
@@ -105,7 +105,9 @@ class LiveRun:
         self._t_start = clock()
         self._watch = StreamWatch(config.watch.stale_s, config.watch.lost_s)
         self._telemetry = Telemetry(self._t_start)
-        self._outbox = Outbox(hello_of(decoder), sinks, clock=clock, numbers=numbers_of(journal))
+        self._outbox = Outbox(
+            hello_of(decoder), sinks, clock=clock, numbers=None if journal is None else journal.numbers
+        )
         self._swaps = ProfileSwaps(decoder, self._outbox, clock, watch)
         self._requests = RequestHandler(decoder, self._outbox, self._swaps, self._send_status, clock)
         self._use = UseWatch(decoder, self._outbox)
@@ -152,7 +154,7 @@ class LiveRun:
             while not self._is_over(stop):
                 source = self._make_source(self._info)
                 acquisition = self._acquire(
-                    source, clock=self._clock, sink=self._receive, ahead=self._rehearsal
+                    source, clock=self._clock, receive=self._receive, ahead=self._rehearsal
                 )
                 self._acquisition, self._is_connected = acquisition, False
                 try:
@@ -234,7 +236,7 @@ class LiveRun:
         self._quality = SignalQuality(self._decoder)
         self._use.reset()
         self._backlog = Backlog(self._config.watch.max_backlog_s)
-        self._teller.opened(info, self._intake, self._quality)
+        self._teller.opened(self._intake, self._quality)
         self._watch.opened(t_now)
         self._outbox.announce(hello_of(self._decoder))
         if came_back:
@@ -295,7 +297,7 @@ class LiveRun:
             return
         telemetry.n_gaps += 1
         if self._backlog.lost(at, t_taken):
-            telemetry.n_overflow += round(at.gap_s * self._intake.rate_hz)
+            telemetry.n_overflow += round(at.gap_s * self._intake.info.rate_hz)
             self._start_anew("overflow", at.t_lsl, {"gap_s": at.gap_s, "n_samples": telemetry.n_overflow})
         else:
             self._start_anew("gap", at.t_lsl, {"gap_s": at.gap_s})

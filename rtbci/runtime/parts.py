@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from rtbci.probe.fusion import Fusion
 from rtbci.probe.open_branches import open_branches
 from rtbci.probe.profile import Profile, read_profile
 from rtbci.probe.recentre import Recentre
+from rtbci.publish.messages import EngineRef
 from rtbci.recipes import (
     AdaptSettings,
     BranchSettings,
@@ -36,49 +36,9 @@ from rtbci.stages.stage import Chain, Stage
 from rtbci.stream.source import StreamInfo
 from rtbci.value_settings import ValueSettings
 
-__all__ = ["EngineInUse", "Parts", "Prepared"]
+__all__ = ["Parts"]
 
 POPULATION = "population"
-
-
-class EngineInUse(NamedTuple):
-    """Which engine computes, and on what; empty strings where there is none.
-
-    Parameters
-    ----------
-    name : str
-        Of its recipe.
-    engine_id, network_id, backend, precision, device : str
-        See `rtbci.backends.session.Session`.
-    """
-
-    name: str = ""
-    engine_id: str = ""
-    network_id: str = ""
-    backend: str = ""
-    precision: str = ""
-    device: str = ""
-
-
-class Prepared(NamedTuple):
-    """Another profile, read, checked and built; see `rtbci.runtime.decoder.Decoder.prepare`.
-
-    Parameters
-    ----------
-    profile : Profile or None
-        None when the engine itself gives probabilities.
-    branches : list of Branch
-        New ones, that have seen nothing.
-    fusion : Fusion
-        Of their logits.
-    successor : Successor
-        The same branches on their way into the pipeline.
-    """
-
-    profile: Profile | None
-    branches: list[Branch]
-    fusion: Fusion
-    successor: Successor
 
 
 class Parts:
@@ -125,15 +85,16 @@ class Parts:
                     self._open(branch, backend, engine, n_threads)
             if profile == BLANK:
                 self.profile = blank_profile(recipe, self._engines, self._sessions)
+            self.branches: Sequence[Branch]
             self.branches, self.fusion = self._make(self.profile)
         except BaseException:
             self.close()
             raise
 
     @property
-    def engine_ref(self) -> EngineInUse:
+    def engine_ref(self) -> EngineRef:
         """The first engine; empty strings when there is none."""
-        return next((self.engine_of(name) for name in self._sessions), EngineInUse())
+        return next((self.engine_of(name) for name in self._sessions), EngineRef(name="", id=""))
 
     @property
     def engines(self) -> Mapping[str, EngineRecipe]:
@@ -145,16 +106,16 @@ class Parts:
         """Open sessions, by branch."""
         return self._sessions
 
-    def engine_of(self, branch: str) -> EngineInUse:
+    def engine_of(self, branch: str) -> EngineRef:
         """The engine of a branch."""
         session = self._sessions[branch]
-        return EngineInUse(
-            self._engines[branch].name,
-            session.engine_id,
-            session.network_id,
-            session.backend,
-            session.precision,
-            session.device,
+        return EngineRef(
+            name=self._engines[branch].name,
+            id=session.engine_id,
+            network_id=session.network_id,
+            backend=session.backend,
+            precision=session.precision,
+            device=session.device,
         )
 
     def pipeline(self, stages: Sequence[Stage] | Chain, info: StreamInfo, clock: Clock) -> Pipeline:
@@ -176,7 +137,7 @@ class Parts:
         )
         return Pipeline(stages, self.branches, self.fusion, grid, clock, self.new_centring())
 
-    def prepare(self, profile: Profile | str | Path | None) -> Prepared:
+    def prepare(self, profile: Profile | str | Path | None) -> Successor:
         """Read another profile and make its branches; changes nothing, any thread may call it.
 
         Raises
@@ -185,13 +146,11 @@ class Parts:
             When it cannot be read or does not fit.
         """
         found = self._read(profile)
-        branches, fusion = self._make(found)
-        usual = None if found is None else found.baseline
-        return Prepared(found, branches, fusion, Successor(branches, fusion, usual))
+        return Successor(*self._make(found), found)
 
-    def use(self, prepared: Prepared) -> None:
+    def use(self, successor: Successor) -> None:
         """Decode with it from now on."""
-        self.profile, self.branches, self.fusion = prepared[:3]
+        self.profile, self.branches, self.fusion = successor.profile, successor.branches, successor.fusion
 
     def close(self) -> None:
         """Close the sessions; may be called more than once."""

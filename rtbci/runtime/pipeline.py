@@ -28,7 +28,7 @@ from rtbci.stages.stage import Chain, FloatArray, Stage
 from rtbci.stream.ring import Ring
 from rtbci.stream.source import Marker
 
-__all__ = ["Estimate", "Pipeline", "Successor", "WindowGrid"]
+__all__ = ["Pipeline"]
 
 MAX_PUSH_S = 1.0  # longer chunks are cut, so that the ring of stamps need not hold a whole recording
 LATE_MARKER_S = 10.0
@@ -252,7 +252,8 @@ class Pipeline:
         return successor.see(self._recent, self.grid.hop, self._stretch, n_hops)
 
     def exchange(self, successor: Successor) -> None:
-        """Use a successor from the next hop on, so that no decision is lost; what it has not seen it is given first.
+        """Use a successor from the next hop on, so that no decision is lost; what it has not seen it is given first,
+        at once: all of it is a burst of one window's hops, about 20 ms for motor imagery.
 
         Recentring forgets: other weights lean another way. What a night has said so far stays known.
         """
@@ -263,13 +264,9 @@ class Pipeline:
         self.branches, self._fusion = tuple(successor.branches), successor.fusion
         follow_flicker(self.branches, self._flicker)
         if isinstance(self._recentre, Baseline):
-            self._recentre.begin(successor.baseline)
+            self._recentre.begin(None if successor.profile is None else successor.profile.baseline)
         elif self._recentre is not None:
             self._recentre.reset()
-
-    def swap(self, branches: Sequence[Branch], fusion: Fusion) -> None:
-        """`exchange` at once: a burst of one window's hops, about 20 ms for motor imagery."""
-        self.exchange(Successor(branches, fusion))
 
     def _marker_windows(self) -> MarkerWindows:
         t_min_s, n_channels = self.grid.t_min_s, self._chain.n_channels_out

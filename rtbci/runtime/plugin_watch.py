@@ -11,7 +11,7 @@ from rtbci.publish.outbox import Outbox
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import Changes
 
-__all__ = ["PluginWatch", "plugin_of", "plugin_sessions", "tolerate_plugins", "watch_plugins"]
+__all__ = ["PluginWatch", "plugin_of", "tolerate_plugins", "watch_plugins"]
 
 AGAIN_S = 10.0
 """A plug-in that goes on failing is told of so often."""
@@ -23,7 +23,7 @@ def plugin_of(session: ChangeableSession) -> str:
     return str(first.plugin) if isinstance(first, PluginSession) else ""
 
 
-def plugin_sessions(decoder: Decoder) -> Mapping[str, PluginSession]:
+def _plugin_sessions(decoder: Decoder) -> Mapping[str, PluginSession]:
     """Sessions of plug-ins, by branch."""
     firsts = {branch: session.first for branch, session in decoder.sessions.items()}
     return {branch: first for branch, first in firsts.items() if isinstance(first, PluginSession)}
@@ -31,13 +31,13 @@ def plugin_sessions(decoder: Decoder) -> Mapping[str, PluginSession]:
 
 def tolerate_plugins(decoder: Decoder) -> None:
     """From now on an error of a plug-in costs predictions, and nothing else."""
-    for session in plugin_sessions(decoder).values():
+    for session in _plugin_sessions(decoder).values():
         session.tolerant = True
 
 
 def watch_plugins(decoder: Decoder, change: Changes | None, clock: Clock = now) -> Changes | None:
     """Tolerate errors of a decoder's plug-ins and tell of them; what is returned takes the place of `change`."""
-    sessions = plugin_sessions(decoder)
+    sessions = _plugin_sessions(decoder)
     if not sessions:
         return change
     tolerate_plugins(decoder)

@@ -14,12 +14,13 @@ from rtbci.errors import ProfileError, RtbciError
 from rtbci.probe.profile import Profile, generations
 from rtbci.publish.messages import ProfileRef, Scalar
 from rtbci.publish.outbox import Outbox
-from rtbci.runtime.decoder import Decoder, Prepared
+from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.profiles import find_profile, profiles_root
-from rtbci.runtime.telemetry import hello_of, profile_ref, profile_ref_of
+from rtbci.runtime.successor import Successor
+from rtbci.runtime.telemetry import hello_of, profile_ref
 
-__all__ = ["PREVIOUS", "ProfileSwaps", "Told"]
+__all__ = ["ProfileSwaps", "Told"]
 
 PREVIOUS = "previous"
 """Means the profile that decoded before the one in use."""
@@ -47,7 +48,7 @@ class _Ready(NamedTuple):
     """What came of it so far: a profile to put in use, or the reason why not."""
 
     asked: _Asked
-    prepared: Prepared | RtbciError
+    prepared: Successor | RtbciError
 
 
 class ProfileSwaps:
@@ -124,7 +125,7 @@ class ProfileSwaps:
         except RtbciError as error:
             asked.tell(error)
         else:
-            asked.tell(msgspec.to_builtins(profile_ref(self._decoder)))
+            asked.tell(msgspec.to_builtins(profile_ref(self._decoder.profile)))
         self._ready.popleft()
 
     def _find(self, name: str) -> Profile | Path | None:
@@ -150,23 +151,23 @@ class ProfileSwaps:
 
         return _Asked(lambda: folder, tell, math.inf)
 
-    def _warm(self, prepared: Prepared) -> bool:
-        t_stop, n_begun = self._clock() + BUDGET_S, prepared.successor.n_begun
+    def _warm(self, prepared: Successor) -> bool:
+        t_stop, n_begun = self._clock() + BUDGET_S, prepared.n_begun
         is_warm = False
         for n_hops in count(1):
             is_warm = self._decoder.warm(prepared, 1)
             if is_warm or (n_hops >= MIN_HOPS and self._clock() >= t_stop):
                 break
-        if prepared.successor.n_begun > n_begun:
-            self._event("profile_warming", profile_ref_of(prepared.profile))
+        if prepared.n_begun > n_begun:
+            self._event("profile_warming", profile_ref(prepared.profile))
         return is_warm
 
-    def _use(self, prepared: Prepared) -> None:
+    def _use(self, prepared: Successor) -> None:
         before = self._decoder.profile
         self._decoder.use(prepared)
         self._before = [before]
         self._outbox.announce(hello_of(self._decoder))
-        self._event("profile_swapped", profile_ref(self._decoder))
+        self._event("profile_swapped", profile_ref(self._decoder.profile))
 
     def _event(self, kind: str, profile: ProfileRef) -> None:
         data: dict[str, Scalar] = {"id": profile.id, "generation": profile.generation}

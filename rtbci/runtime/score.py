@@ -9,6 +9,7 @@ import numpy as np
 
 from rtbci.publish.control_messages import MARK_SOURCE
 from rtbci.publish.messages import Event, Message, Prediction
+from rtbci.publish.sink import Sink
 from rtbci.recipes import idle_class
 from rtbci.stream.source import UNSEEN
 
@@ -54,7 +55,7 @@ class Trial:
     is_selection: bool = False
 
 
-class Score:
+class Score(Sink):
     """Compares predictions with cues; a `Sink` that sends nothing.
 
     A trial's label is the class of the highest mean probability over its windows, an idle class left out as in
@@ -82,13 +83,6 @@ class Score:
         elif isinstance(message, Prediction):
             self._classes = message.classes
             self._judge(message)
-
-    def poll(self) -> bool:
-        """Nobody here needs a hello."""
-        return False
-
-    def close(self) -> None:
-        """Nothing to let go of."""
 
     @property
     def cue(self) -> str | None:

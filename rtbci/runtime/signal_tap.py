@@ -1,8 +1,8 @@
 """The signal as it passes, offered to whoever subscribes to it: a source around the source."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, Self
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import numpy as np
 
@@ -10,10 +10,11 @@ from rtbci.clock import Clock, now
 from rtbci.publish.messages import VERSION, Event, Message, Prediction, Status
 from rtbci.publish.signal_bins import Bins, SignalBins, samples_per_bin
 from rtbci.publish.signal_message import Signal, encode_signal
+from rtbci.publish.sink import Sink
 from rtbci.runtime.build import stream_gains_uv
 from rtbci.stream.labels import canonical_label, is_eeg
 from rtbci.stream.layout import ChannelMap
-from rtbci.stream.source import Chunk, Marker, Source, StreamInfo, is_checking
+from rtbci.stream.source import Chunk, Source, SourceAround, StreamInfo
 
 __all__ = ["SignalOffer", "TappedSource"]
 
@@ -38,7 +39,7 @@ class SignalPublisher(Protocol):
         ...
 
 
-class SignalOffer:
+class SignalOffer(Sink):
     """Offers the signal of a run on the topic `signal`; a `Sink`, which hears of gaps and bad channels.
 
     Parameters
@@ -95,13 +96,6 @@ class SignalOffer:
                 self._bad = {label: self._bad.get(label, "") for label in labels}
         elif isinstance(message, Event) and message.kind in BREAKS and self.is_wanted:
             self._gaps.append(message.t_lsl)
-
-    def poll(self) -> bool:
-        """Nobody here needs a hello."""
-        return False
-
-    def close(self) -> None:
-        """Nothing to let go of."""
 
     @property
     def is_wanted(self) -> bool:
@@ -164,7 +158,7 @@ class _Layout:
             self.is_read = tuple(label in read for label in self._own_labels)
 
 
-class TappedSource:
+class TappedSource(SourceAround):
     """A `Source` that gives what another one gives; in between it sends what has passed.
 
     Notes
@@ -174,34 +168,21 @@ class TappedSource:
     """
 
     def __init__(self, source: Source, offer: SignalOffer) -> None:
-        self._source, self._offer = source, offer
+        super().__init__(source)
+        self._offer = offer
         self._layout: _Layout | None = None
         self._chunks: list[Chunk] = []
         self._n_held, self._n_frame = 0, 1
         self._follows = False
 
-    @property
-    def info(self) -> StreamInfo:
-        """Metadata of the stream."""
-        return self._source.info
-
     def open(self) -> None:
         """Open the source; see `Source.open`."""
-        self._source.open()
+        super().open()
         info = self._source.info
         self._layout = layout = _Layout(info, self._offer.unit)
         self._bins = SignalBins(layout.columns, layout.gains_uv, samples_per_bin(info.rate_hz))
         self._n_frame = max(1, int(FRAME_S * info.rate_hz))
         self._chunks, self._n_held, self._follows = [], 0, False
-
-    def close(self) -> None:
-        """Close the source; may be called more than once."""
-        self._source.close()
-
-    @property
-    def is_checking(self) -> bool:
-        """As of the source."""
-        return is_checking(self._source)
 
     def pull(self, timeout_s: float) -> Chunk:
         """Return what the source returns; see `Source.pull`."""
@@ -215,10 +196,6 @@ class TappedSource:
         elif self._follows or self._chunks:
             self._stop()
         return chunk
-
-    def pull_markers(self) -> Sequence[Marker]:
-        """Return the source's markers; see `Source.pull_markers`."""
-        return self._source.pull_markers()
 
     def _stop(self) -> None:
         self._chunks, self._n_held, self._follows = [], 0, False
@@ -242,10 +219,3 @@ class TappedSource:
                 if bins is not None:
                     self._offer.offer(bins, self._layout, self._bins.n_per_bin, self._follows)
                     self._follows = True
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()

@@ -1,11 +1,11 @@
-"""What a pipeline is to use next."""
+"""Another profile on its way into use: read, checked, built, and shown the recent signal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rtbci.probe.branches import Branch
 from rtbci.probe.fusion import Fusion
-from rtbci.probe.profile_record import BaselineEntry
+from rtbci.probe.profile import Profile
 from rtbci.stream.ring import Ring
 
 __all__ = ["Successor"]
@@ -13,7 +13,7 @@ __all__ = ["Successor"]
 
 @dataclass(slots=True, eq=False)
 class Successor:
-    """Branches and fusion that a pipeline is to use next, and how much of its signal they have seen.
+    """A profile's branches and fusion, that a decoder is to use next, and how much of its signal they have seen.
 
     Parameters
     ----------
@@ -21,13 +21,13 @@ class Successor:
         New ones, that have seen nothing.
     fusion : Fusion
         Of their logits.
-    baseline : BaselineEntry, optional
-        What their profile knows of the user.
+    profile : Profile, optional
+        That they are of; None when the engine itself gives probabilities.
     """
 
     branches: Sequence[Branch]
     fusion: Fusion
-    baseline: BaselineEntry | None = None
+    profile: Profile | None = None
     i_next: int = 0  # the first recent sample that they have not seen
     stretch: object = None  # of signal without a break, in which `i_next` counts
     n_begun: int = 0  # how often they began with the oldest of the recent samples

@@ -1,6 +1,5 @@
-"""What a run says of itself: hello, status, counters."""
+"""What a run says of itself: hello, parts of status and events, counters."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import NamedTuple
@@ -10,16 +9,10 @@ from rtbci.probe.profile import Profile
 from rtbci.publish.messages import (
     BaselineRef,
     DecisionSettings,
-    DriftRef,
-    EngineRef,
     HelloContent,
     ProfileRef,
-    Rate,
     Rates,
     Scalar,
-    State,
-    StatusContent,
-    StreamRef,
     ValueRef,
 )
 from rtbci.recipes import ParadigmRecipe
@@ -27,7 +20,6 @@ from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.latency import RecentLatency
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.layout import ChannelMap
-from rtbci.stream.source import StreamInfo
 from rtbci.value_settings import ValueSettings
 
 __all__ = [
@@ -38,11 +30,8 @@ __all__ = [
     "hello_of",
     "marker_data",
     "profile_ref",
-    "profile_ref_of",
     "stand_ins",
 ]
-
-_NONE_BAD: Mapping[str, str] = {}
 
 
 def hello_of(decoder: Decoder) -> HelloContent:
@@ -60,8 +49,8 @@ def hello_of(decoder: Decoder) -> HelloContent:
         window_s=recipe.window.length_s,
         hop_s=recipe.window.hop_s,
         delay_s=decoder.delay_s if info else 0.0,
-        engine=_engine_ref(decoder),
-        profile=profile_ref(decoder),
+        engine=decoder.engine_ref,
+        profile=profile_ref(decoder.profile),
         decision=DecisionSettings(
             threshold=decision.threshold,
             dwell_s=decision.dwell_s,
@@ -114,26 +103,8 @@ def marker_data(recipe: ParadigmRecipe, text: str) -> dict[str, Scalar]:
     return data
 
 
-def _engine_ref(decoder: Decoder) -> EngineRef:
-    """Which engine computes, the first of several; empty when no branch has one."""
-    engine = decoder.engine_ref
-    return EngineRef(
-        name=engine.name,
-        id=engine.engine_id,
-        network_id=engine.network_id,
-        backend=engine.backend,
-        precision=engine.precision,
-        device=engine.device,
-    )
-
-
-def profile_ref(decoder: Decoder) -> ProfileRef:
-    """Which profile decodes; empty when the engine itself gives probabilities."""
-    return profile_ref_of(decoder.profile)
-
-
-def profile_ref_of(profile: Profile | None) -> ProfileRef:
-    """How messages name a profile; empty for None."""
+def profile_ref(profile: Profile | None) -> ProfileRef:
+    """How messages name a profile; empty for None, when the engine itself gives probabilities."""
     if profile is None:
         return ProfileRef(user="", id="", generation=0)
     return ProfileRef(user=profile.user, id=profile.weights_sha256, generation=profile.generation)
@@ -152,7 +123,7 @@ class Report(NamedTuple):
 
 @dataclass(slots=True)
 class Telemetry:
-    """Counters of a run, and the status made from them.
+    """Counters of a run.
 
     Parameters
     ----------
@@ -170,45 +141,6 @@ class Telemetry:
     _cpu_s: float = field(default_factory=cpu_s)
     _t_cpu: float | None = None
 
-    def status(
-        self,
-        t_now: float,
-        state: State,
-        paused: bool,
-        info: StreamInfo | None,
-        measured_hz: float | None,
-        profile: ProfileRef | None = None,
-        drift: DriftRef | None = None,
-        *,
-        ppm: float | None = None,
-        bad_channels: Mapping[str, str] = _NONE_BAD,
-        clock_offset_s: float | None = None,
-        baseline: BaselineRef | None = None,
-    ) -> StatusContent:
-        """Status at this moment."""
-        stream = rate = None
-        if info is not None:
-            stream = StreamRef(name=info.name, source_id=info.source_id)
-            rate = Rate(nominal=info.rate_hz, measured=measured_hz, ppm=ppm)
-        return StatusContent(
-            state=state,
-            paused=paused,
-            stream=stream,
-            rate_hz=rate,
-            latency_ms=self.age_ms.percentiles(),
-            cpu_percent=self._cpu_percent(t_now),
-            uptime_s=t_now - self.t_start,
-            n_predictions=self.n_predictions,
-            n_gaps=self.n_gaps,
-            n_skipped=self.n_skipped,
-            n_overflow=self.n_overflow,
-            profile=profile,
-            drift=drift,
-            bad_channels=bad_channels,
-            clock_offset_s=clock_offset_s,
-            baseline=baseline,
-        )
-
     def report(self, t_now: float) -> Report:
         """What the run did until this moment."""
         return Report(
@@ -220,7 +152,7 @@ class Telemetry:
             self.n_not_finite,
         )
 
-    def _cpu_percent(self, t_now: float) -> float:
+    def cpu_percent(self, t_now: float) -> float:
         """CPU time since the last status, in percent of one core."""
         used_s = cpu_s()
         t_before = self.t_start if self._t_cpu is None else self._t_cpu

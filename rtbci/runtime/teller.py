@@ -3,17 +3,17 @@
 from collections.abc import Callable, Sequence
 
 from rtbci.clock import Clock
-from rtbci.publish.messages import Quality, Status, Why
+from rtbci.publish.messages import Quality, Rate, Status, StatusContent, StreamRef, Why
 from rtbci.publish.outbox import Decoded, Outbox
-from rtbci.runtime.decoder import Decoder, Verdict
+from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.intake import Intake
 from rtbci.runtime.quality import SignalQuality
 from rtbci.runtime.telemetry import Telemetry, baseline_ref, profile_ref
 from rtbci.runtime.use_watch import MIN_QUALITY, UseWatch
+from rtbci.runtime.verdict import Verdict
 from rtbci.runtime.watch import StreamWatch
-from rtbci.stream.source import StreamInfo
 
-__all__ = ["MIN_QUALITY", "Teller"]
+__all__ = ["Teller"]
 
 
 class Teller:
@@ -58,16 +58,15 @@ class Teller:
     ) -> None:
         self._decoder, self._outbox, self._telemetry = decoder, outbox, telemetry
         self._watch, self._use, self._is_paused, self._clock = watch, use, is_paused, clock
-        self._info: StreamInfo | None = None
         self._intake: Intake | None = None
         self.quality: SignalQuality | None = None
         self._t_window: tuple[float, float] | None = None
         self._n_duplicates_told = 0
         self._is_foreign = False
 
-    def opened(self, info: StreamInfo, intake: Intake, quality: SignalQuality) -> None:
+    def opened(self, intake: Intake, quality: SignalQuality) -> None:
         """Another stream, or this one after it was lost."""
-        self._info, self._intake, self.quality = info, intake, quality
+        self._intake, self.quality = intake, quality
         self._n_duplicates_told = 0
 
     @property
@@ -155,20 +154,31 @@ class Teller:
 
     def status(self, t_now: float) -> Status:
         """Publish how the run is."""
-        intake = self._intake
+        intake, counted = self._intake, self._telemetry
+        stream = rate = offset_s = usual = None
+        if intake is not None:
+            info = intake.info
+            stream = StreamRef(name=info.name, source_id=info.source_id)
+            rate = Rate(nominal=info.rate_hz, measured=intake.measured_hz, ppm=intake.ppm)
+            offset_s, usual = intake.stamp_clock.offset_s, baseline_ref(self._decoder)
         return self._outbox.status(
-            self._telemetry.status(
-                t_now,
-                self._watch.state,
-                self._is_paused(),
-                self._info,
-                None if intake is None else intake.measured_hz,
-                profile_ref(self._decoder),
-                self._use.drift,
-                ppm=None if intake is None else intake.ppm,
+            StatusContent(
+                state=self._watch.state,
+                paused=self._is_paused(),
+                stream=stream,
+                rate_hz=rate,
+                latency_ms=counted.age_ms.percentiles(),
+                cpu_percent=counted.cpu_percent(t_now),
+                uptime_s=t_now - counted.t_start,
+                n_predictions=counted.n_predictions,
+                n_gaps=counted.n_gaps,
+                n_skipped=counted.n_skipped,
+                n_overflow=counted.n_overflow,
+                profile=profile_ref(self._decoder.profile),
+                drift=self._use.drift,
                 bad_channels={} if self.quality is None else self.quality.bad,
-                clock_offset_s=None if intake is None else intake.stamp_clock.offset_s,
-                baseline=None if intake is None else baseline_ref(self._decoder),
+                clock_offset_s=offset_s,
+                baseline=usual,
             )
         )
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rtbci.publish.messages import Event, Message, Prediction
+from rtbci.publish.sink import Sink
 
 __all__ = ["ValueNumbers", "ValueScore"]
 
@@ -36,7 +37,7 @@ class ValueNumbers(NamedTuple):
 
 
 @dataclass(slots=True)
-class ValueScore:
+class ValueScore(Sink):
     """Compares values with cues; a `Sink` that sends nothing.
 
     Parameters
@@ -58,13 +59,6 @@ class ValueScore:
             self._values.append((message.t_window[1], message.value))
         elif isinstance(message, Event) and message.kind == "marker" and message.data.get("class"):
             self._cues.append((message.t_lsl, str(message.data["class"])))
-
-    def poll(self) -> bool:
-        """There is no newcomer to greet."""
-        return False
-
-    def close(self) -> None:
-        """There is nothing to close."""
 
     def numbers(self) -> ValueNumbers | None:
         """What was found; None until both kinds of window have been seen."""

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rtbci.flash_settings import BEGIN
 from rtbci.publish.messages import Event, Message, Prediction
-from rtbci.speller.markers import BEGIN, cue_of, flash_of
+from rtbci.publish.sink import Sink
+from rtbci.speller.markers import cue_of, flash_of
 from rtbci.speller.score import Letter
 
 __all__ = ["LetterFollower"]
@@ -18,7 +20,7 @@ class _Open:
     flashes: list[float] = field(default_factory=list)
 
 
-class LetterFollower:
+class LetterFollower(Sink):
     """Tells each selection as soon as it is decided, or once the next begins; a `Sink` that sends nothing.
 
     Parameters
@@ -50,10 +52,6 @@ class LetterFollower:
             self._mark(message.value, message.t_lsl)
         elif isinstance(message, Prediction) and message.decision is not None and self._open is not None:
             self._end(message.decision, message.t_window[1])
-
-    def poll(self) -> bool:
-        """Nobody here needs a hello."""
-        return False
 
     def close(self) -> None:
         """A selection that is open has no decision."""

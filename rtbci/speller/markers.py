@@ -1,8 +1,8 @@
 """Texts of the markers of a speller."""
 
-from rtbci.flash_settings import BEGIN, CUE, END, FLASH
+from rtbci.flash_settings import CUE, FLASH
 
-__all__ = ["BEGIN", "CUE", "END", "FLASH", "cue_of", "flash_of"]
+__all__ = ["cue_of", "flash_of"]
 
 
 def cue_of(text: str) -> str | None:

@@ -9,15 +9,15 @@ from typing import Protocol
 import numpy as np
 
 from rtbci.clock import Clock, now, wait_on
-from rtbci.speller.markers import BEGIN, CUE, END, FLASH
+from rtbci.flash_settings import BEGIN, CUE, END, FLASH
 from rtbci.speller.order import FlashOrder
 from rtbci.speller.score import Letter, SpellingScore
 from rtbci.speller.shown import Shown
 from rtbci.speller.text import written
-from rtbci.stream.source import UNSEEN
+from rtbci.stream.source import UNSEEN, MarkerSink
 from rtbci.web.page_messages import Pause
 
-__all__ = ["Decisions", "MarkerSink", "Page", "Plan", "Session"]
+__all__ = ["Decisions", "Page", "Plan", "Session"]
 
 POLL_S = 0.02
 AFTER_S = 1e-3
@@ -40,14 +40,6 @@ class Page(Protocol):
     def flash(self, sequence: Sequence[str]) -> bool: ...  # noqa: D102
     def next_event(self, timeout_s: float) -> Shown | Pause | None: ...  # noqa: D102
     def write(self, text: str, wanted: str, note: str = "") -> None: ...  # noqa: D102
-
-
-class MarkerSink(Protocol):
-    """Takes markers with stamps of the LSL clock."""
-
-    def push(self, text: str, t_lsl: float) -> None:
-        """Send one."""
-        ...
 
 
 class Decisions(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rtbci.errors import ConfigError
 
-__all__ = ["BACKSPACES", "SPACES", "items_of_text", "shown_as", "written"]
+__all__ = ["items_of_text", "shown_as", "written"]
 
 SPACES = ("space", "_", " ")
 BACKSPACES = ("backspace", "delete", "del", "<")

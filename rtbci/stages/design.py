@@ -1,4 +1,4 @@
-"""Filter design with numpy alone: Butterworth sections, a notch, a Kaiser low-pass.
+"""Filter design with numpy alone: a Butterworth band-pass, a notch, a Kaiser low-pass.
 
 A run designs its filters when it has seen the stream's rate. scipy.signal would do, but loading it takes half of
 all the memory and of the start-up time of `rtbci run` (docs/adr/0008-filters-without-scipy.md); the tests hold every
@@ -6,51 +6,43 @@ design here against scipy's.
 """
 
 import math
-from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["Kind", "butterworth", "kaiser_lowpass", "kaiser_order", "notch", "state_space", "steady_state"]
-
-Kind = Literal["lowpass", "highpass", "bandpass"]
-
-_NUMERATORS = {"lowpass": (1.0, 2.0, 1.0), "highpass": (1.0, -2.0, 1.0), "bandpass": (1.0, 0.0, -1.0)}
+__all__ = ["butterworth_bandpass", "kaiser_lowpass", "kaiser_order", "notch", "state_space", "steady_state"]
 
 
-def butterworth(order: int, edges_hz: Sequence[float], kind: Kind, rate_hz: float) -> FloatArray:
-    """Digital Butterworth filter by the bilinear transform with prewarped edges.
+def butterworth_bandpass(order: int, low_hz: float, high_hz: float, rate_hz: float) -> FloatArray:
+    """Digital Butterworth band-pass by the bilinear transform with prewarped edges.
 
     Parameters
     ----------
     order : int
-        Of the low-pass prototype, at least 1; a band-pass has ``2 * order`` poles.
-    edges_hz : sequence of float
-        One edge, or the two of a band-pass, each above 0 and below half of the rate. There the gain is -3 dB.
-    kind : {"lowpass", "highpass", "bandpass"}
+        Of the low-pass prototype, at least 1; the band-pass has ``2 * order`` poles.
+    low_hz, high_hz : float
+        Edges, above 0 and below half of the rate. There the gain is -3 dB.
     rate_hz : float
 
     Returns
     -------
-    ndarray of float64, shape (n_sections, 6)
+    ndarray of float64, shape (order, 6)
         Rows ``b0 b1 b2 1 a1 a2``, the least resonant first; each has gain 1 where the whole filter has its
         maximum, which is 1.
 
     Notes
     -----
-    The same transfer function as `scipy.signal.butter` gives; the sections differ, because here each one of a band-pass
+    The same transfer function as `scipy.signal.butter` gives; the sections differ, because here each one
     has one zero at DC and one at the Nyquist frequency (Oppenheim and Schafer 2010, Discrete-time signal processing, 7.1).
     """
-    edges = [
-        math.tan(math.pi * edge_hz / rate_hz) for edge_hz in edges_hz
-    ]  # s = j w maps to z = (1 + s) / (1 - s)
-    pairs = [_digital(pair) for pair in _analog_pairs(order, edges, kind)]
+    # s = j w maps to z = (1 + s) / (1 - s)
+    low, high = (math.tan(math.pi * edge_hz / rate_hz) for edge_hz in (low_hz, high_hz))
+    pairs = [_digital(pair) for pair in _analog_pairs(order, low, high)]
     pairs.sort(key=lambda pair: max(abs(pole) for pole in pair))
-    top = math.sqrt(edges[0] * edges[-1])
-    at = {"lowpass": 1.0 + 0j, "highpass": -1.0 + 0j, "bandpass": (1 + 1j * top) / (1 - 1j * top)}[kind]
-    return np.array([_section(pair, kind, at) for pair in pairs])
+    top = math.sqrt(low * high)
+    at = (1 + 1j * top) / (1 - 1j * top)
+    return np.array([_section(pair, at) for pair in pairs])
 
 
 def notch(freq_hz: float, quality: float, rate_hz: float) -> FloatArray:
@@ -134,18 +126,15 @@ def kaiser_lowpass(n_taps: int, cutoff: float, beta: float) -> FloatArray:
     return np.asarray(taps / taps.sum())
 
 
-def _analog_pairs(order: int, edges: Sequence[float], kind: Kind) -> list[tuple[complex, ...]]:
-    """Poles of the analog filter: conjugate or real pairs, and a single real one where the order is odd."""
+def _analog_pairs(order: int, low: float, high: float) -> list[tuple[complex, complex]]:
+    """Poles of the analog filter: conjugate pairs, and where the order is odd the two of its real one."""
     upper = [np.exp(0.5j * np.pi * (2 * k + order + 1) / order) for k in range(order // 2)]
     real = [-1.0 + 0j] if order % 2 else []  # exactly: rounding would give it an imaginary part
-    if kind == "bandpass":
-        width, centre_squared = edges[1] - edges[0], edges[0] * edges[1]
-        pairs: list[tuple[complex, ...]] = []
-        for pole in upper:
-            pairs += [(one, one.conjugate()) for one in _split(pole * width / 2.0, centre_squared)]
-        return pairs + [_split(pole * width / 2.0, centre_squared) for pole in real]
-    scaled = [edges[0] * pole if kind == "lowpass" else edges[0] / pole for pole in (*upper, *real)]
-    return [(pole,) if i >= len(upper) else (pole, pole.conjugate()) for i, pole in enumerate(scaled)]
+    width, centre_squared = high - low, low * high
+    pairs: list[tuple[complex, complex]] = []
+    for pole in upper:
+        pairs += [(one, one.conjugate()) for one in _split(pole * width / 2.0, centre_squared)]
+    return pairs + [_split(pole * width / 2.0, centre_squared) for pole in real]
 
 
 def _split(half: complex, centre_squared: float) -> tuple[complex, complex]:
@@ -154,17 +143,14 @@ def _split(half: complex, centre_squared: float) -> tuple[complex, complex]:
     return half + root, half - root
 
 
-def _digital(pair: tuple[complex, ...]) -> tuple[complex, ...]:
-    return tuple(complex((1.0 + pole) / (1.0 - pole)) for pole in pair)
+def _digital(pair: tuple[complex, complex]) -> tuple[complex, complex]:
+    first, second = (complex((1.0 + pole) / (1.0 - pole)) for pole in pair)
+    return first, second
 
 
-def _section(pair: tuple[complex, ...], kind: Kind, at: complex) -> list[float]:
-    if len(pair) == 2:
-        b = _NUMERATORS[kind]
-        a = (1.0, -(pair[0] + pair[1]).real, (pair[0] * pair[1]).real)
-    else:
-        b = (1.0, 1.0 if kind == "lowpass" else -1.0, 0.0)
-        a = (1.0, -pair[0].real, 0.0)
+def _section(pair: tuple[complex, complex], at: complex) -> list[float]:
+    b = (1.0, 0.0, -1.0)
+    a = (1.0, -(pair[0] + pair[1]).real, (pair[0] * pair[1]).real)
     delays = (1.0, 1.0 / at, 1.0 / at**2)
     gain = abs(
         sum(x * z for x, z in zip(a, delays, strict=True))

@@ -10,7 +10,6 @@ from rtbci.stages.stage import FloatArray
 __all__ = [
     "CLIPPED_SHARE",
     "FLAT_UV",
-    "LEAST_LOG_SPREAD",
     "MAX_LINE_SHARE",
     "MAX_Z",
     "MIN_CORRELATION",

@@ -1,20 +1,18 @@
 """Causal filters made of second-order sections, started without a transient."""
 
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ConfigError
-from rtbci.stages.design import butterworth, notch, state_space, steady_state
+from rtbci.stages.design import butterworth_bandpass, notch, state_space, steady_state
 from rtbci.stages.stage import FloatArray, check_chunk
 
-__all__ = ["Initial", "SosFilter", "group_delay_s"]
+__all__ = ["SosFilter", "group_delay_s"]
 
 N_BLOCK = 32
 """Samples that go through one matrix product; longer chunks take several."""
-
-Initial = Literal["first_sample", "zero"]
 
 
 class SosFilter:
@@ -30,10 +28,6 @@ class SosFilter:
         Sampling rate.
     name : str
         Begins every error message.
-    initial : {"first_sample", "zero"}
-        State before the first sample: the steady state of a signal that always had the value of the
-        first sample, so that an electrode offset makes no transient, or zeros, as in most reference code.
-        Both give the same samples once the filter's own memory has run out.
     delay_at_hz : float
         Frequency that `delay_s` is stated for.
 
@@ -44,7 +38,8 @@ class SosFilter:
 
     Notes
     -----
-    Not thread-safe; one owner pushes. The state is float64, two numbers per section and channel.
+    Not thread-safe; one owner pushes. The state is float64, two numbers per section and channel. It starts as the steady
+    state of a signal that always had the value of the first sample: an electrode offset makes no transient.
     The recursion is linear, so samples and state go through one matrix, up to `N_BLOCK` samples at a time: a chunk of
     1 to 8 samples takes about a tenth of the 20 microseconds of scipy's `sosfilt` (``tools/bench_stages.py``). The
     samples are the same within rounding (1e-12).
@@ -57,7 +52,6 @@ class SosFilter:
         rate_hz: float,
         *,
         name: str = "SosFilter",
-        initial: Initial = "first_sample",
         delay_at_hz: float = 0.0,
     ) -> None:
         self._sos: FloatArray = np.array(sos, dtype=np.float64, order="C")
@@ -65,15 +59,11 @@ class SosFilter:
         _check_rate(name, rate_hz)
         if n_channels < 1:
             raise ConfigError(f"{name}: n_channels is {n_channels}, need at least 1")
-        if initial not in ("first_sample", "zero"):
-            raise ConfigError(f"{name}: initial is {initial!r}, need 'first_sample' or 'zero'")
         self.name = name
         self.n_channels_in = self.n_channels_out = n_channels
         self.rate_in_hz = self.rate_out_hz = rate_hz
         self.delay_s = group_delay_s(self._sos, rate_hz, delay_at_hz)
-        self._step: FloatArray | None = None
-        if initial == "first_sample":
-            self._step = steady_state(self._sos)[:, np.newaxis]
+        self._step: FloatArray = steady_state(self._sos)[:, np.newaxis]
         self._state: FloatArray | None = None  # (2 n_sections, n_channels) once started
         self._blocks: dict[int, FloatArray] = {}  # by chunk length
 
@@ -85,8 +75,6 @@ class SosFilter:
         rate_hz: float,
         n_channels: int,
         order: int = 4,
-        *,
-        initial: Initial = "first_sample",
     ) -> Self:
         """Butterworth band-pass; `order` as in `scipy.signal.butter`, so 2 * order poles.
 
@@ -103,56 +91,9 @@ class SosFilter:
             raise ConfigError(
                 f"{name}: low_hz is {low_hz:g} and high_hz is {high_hz:g}, need low_hz < high_hz"
             )
-        sos = butterworth(_order(name, order), [low_hz, high_hz], "bandpass", rate_hz)
+        sos = butterworth_bandpass(_order(name, order), low_hz, high_hz, rate_hz)
         centre_hz = float(np.sqrt(low_hz * high_hz))
-        return cls(sos, n_channels, rate_hz, name=name, initial=initial, delay_at_hz=centre_hz)
-
-    @classmethod
-    def highpass(
-        cls,
-        low_hz: float,
-        rate_hz: float,
-        n_channels: int,
-        order: int = 4,
-        *,
-        initial: Initial = "first_sample",
-    ) -> Self:
-        """Butterworth high-pass; `delay_s` is that at the geometric mean of `low_hz` and Nyquist.
-
-        Raises
-        ------
-        ConfigError
-            Unless 0 < low_hz < rate_hz / 2.
-        """
-        name = "SosFilter.highpass"
-        _check_rate(name, rate_hz)
-        _check_edge(name, "low_hz", low_hz, rate_hz)
-        sos = butterworth(_order(name, order), [low_hz], "highpass", rate_hz)
-        centre_hz = float(np.sqrt(low_hz * rate_hz / 2.0))
-        return cls(sos, n_channels, rate_hz, name=name, initial=initial, delay_at_hz=centre_hz)
-
-    @classmethod
-    def lowpass(
-        cls,
-        high_hz: float,
-        rate_hz: float,
-        n_channels: int,
-        order: int = 4,
-        *,
-        initial: Initial = "first_sample",
-    ) -> Self:
-        """Butterworth low-pass; `delay_s` is that at DC.
-
-        Raises
-        ------
-        ConfigError
-            Unless 0 < high_hz < rate_hz / 2.
-        """
-        name = "SosFilter.lowpass"
-        _check_rate(name, rate_hz)
-        _check_edge(name, "high_hz", high_hz, rate_hz)
-        sos = butterworth(_order(name, order), [high_hz], "lowpass", rate_hz)
-        return cls(sos, n_channels, rate_hz, name=name, initial=initial)
+        return cls(sos, n_channels, rate_hz, name=name, delay_at_hz=centre_hz)
 
     @classmethod
     def notch(
@@ -161,8 +102,6 @@ class SosFilter:
         rate_hz: float,
         n_channels: int,
         quality: float = 30.0,
-        *,
-        initial: Initial = "first_sample",
     ) -> Self:
         """Second-order notch of width ``freq_hz / quality``; `delay_s` is that at half of `freq_hz`.
 
@@ -177,7 +116,7 @@ class SosFilter:
         if not (np.isfinite(quality) and quality > 0):
             raise ConfigError(f"{name}: quality is {quality:g}, need a number above 0")
         sos = notch(freq_hz, quality, rate_hz)
-        return cls(sos, n_channels, rate_hz, name=name, initial=initial, delay_at_hz=freq_hz / 2.0)
+        return cls(sos, n_channels, rate_hz, name=name, delay_at_hz=freq_hz / 2.0)
 
     @property
     def sos(self) -> FloatArray:
@@ -189,7 +128,7 @@ class SosFilter:
         check_chunk(self.name, chunk, self.n_channels_in)
         if not chunk.shape[0]:
             return np.empty((0, self.n_channels_out))
-        state = self._start(chunk[0]) if self._state is None else self._state
+        state: FloatArray = self._step * chunk[0] if self._state is None else self._state
         n = chunk.shape[0]
         if n <= N_BLOCK:
             out = self._block(n) @ np.concatenate((state, chunk))
@@ -216,11 +155,6 @@ class SosFilter:
         if block is None:
             block = self._blocks[n] = _block_form(self._sos, n)
         return block
-
-    def _start(self, first: FloatArray) -> FloatArray:
-        if self._step is None:
-            return np.zeros((2 * self._sos.shape[0], self.n_channels_in))
-        return self._step * first
 
 
 def _block_form(sos: FloatArray, n: int) -> FloatArray:

@@ -9,7 +9,7 @@ from rtbci.errors import ChannelError, ShapeError
 from rtbci.stages.align import inverse_root
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["MIN_SHARE", "Filled", "fill_matrix", "infer_matrix", "measured_covariance", "whitener"]
+__all__ = ["Filled", "fill_matrix", "infer_matrix", "measured_covariance", "whitener"]
 
 MIN_SHARE = 1e-9
 """Least share of the layout's power that must be left in what is measured; one electrode less its own mean has 0."""

@@ -16,6 +16,8 @@ from rtbci.stages.stage import FloatArray
 
 __all__ = ["METHODS", "Potato", "combined_p", "p_of_z"]
 
+N_ROUNDS = 20
+
 NORMAL = NormalDist()
 METHODS = ("fisher", "liptak")
 MIN_P = 1e-10
@@ -40,7 +42,7 @@ class Potato:
         self._whitener = inverse_roots(centre)
 
     @classmethod
-    def fit(cls, covariances: FloatArray, z_limit: float = 3.0, n_rounds: int = 20) -> "Potato":
+    def fit(cls, covariances: FloatArray, z_limit: float = 3.0) -> "Potato":
         """Learn from covariances, of which those too far off are left out, round by round.
 
         Parameters
@@ -49,8 +51,6 @@ class Potato:
             Positive definite.
         z_limit : float
             z-score from which on one is left out.
-        n_rounds : int
-            At most so many, at least one.
 
         Raises
         ------
@@ -58,7 +58,7 @@ class Potato:
             When none is left.
         """
         kept, found = np.ones(len(covariances), bool), None
-        for _ in range(max(1, n_rounds)):
+        for _ in range(N_ROUNDS):
             if not kept.any():
                 break
             centre = riemannian_mean(covariances[kept], tolerance=1e-7)

@@ -1,7 +1,7 @@
 """Re-referencing: to the average of all electrodes, or to named ones."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -59,13 +59,6 @@ class AverageReference(_MeanReference):
         Columns of every chunk.
     rate_hz : float
         Sampling rate.
-    exclude : iterable of int
-        Columns that do not count in the mean (bad electrodes); it is subtracted from them too.
-
-    Raises
-    ------
-    ConfigError
-        When `exclude` names a column that is not there, or leaves none.
 
     Notes
     -----
@@ -73,20 +66,8 @@ class AverageReference(_MeanReference):
     inverted.
     """
 
-    def __init__(self, n_channels: int, rate_hz: float, exclude: Iterable[int] = ()) -> None:
-        excluded = set(exclude)
-        wrong = sorted(column for column in excluded if not 0 <= column < n_channels)
-        if wrong:
-            raise ConfigError(
-                f"AverageReference: exclude has {wrong}, need columns from 0 to {n_channels - 1}"
-            )
-        columns = np.array([column for column in range(n_channels) if column not in excluded], dtype=np.intp)
-        if not columns.size:
-            raise ConfigError(
-                f"AverageReference: exclude leaves none of {n_channels} channels, need at least 1; "
-                f"exclude fewer"
-            )
-        super().__init__("AverageReference", columns, n_channels, rate_hz)
+    def __init__(self, n_channels: int, rate_hz: float) -> None:
+        super().__init__("AverageReference", np.arange(n_channels), n_channels, rate_hz)
 
 
 class NamedReference(_MeanReference):

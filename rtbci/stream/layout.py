@@ -12,7 +12,7 @@ from rtbci.stream.labels import EAR_REFERENCES, canonical_label, is_eeg
 from rtbci.stream.montage import angles_deg, has_position, positions, spline_weights
 from rtbci.stream.source import FloatArray, StreamInfo
 
-__all__ = ["MAX_ANGLE_DEG", "ChannelMap", "canonical_label", "electrode_columns", "electrodes_of"]
+__all__ = ["MAX_ANGLE_DEG", "ChannelMap", "electrode_columns", "electrodes_of"]
 __all__ += ["match_channels", "positions"]
 
 MAX_ANGLE_DEG = 35.0

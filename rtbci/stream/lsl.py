@@ -1,7 +1,7 @@
 """A stream of EEG from the Lab Streaming Layer."""
 
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pylsl
@@ -11,12 +11,11 @@ from pylsl.util import TimeoutError as LslTimeoutError
 from rtbci.clock import Clock, now
 from rtbci.errors import StreamError, StreamLostError
 from rtbci.stream.lsl_info import stream_info
-from rtbci.stream.lsl_list import StreamSummary, list_streams
 from rtbci.stream.lsl_markers import MarkerInlet
 from rtbci.stream.lsl_resolve import StreamQuery, resolve_one
-from rtbci.stream.source import Chunk, Marker, StreamInfo
+from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
 
-__all__ = ["LslSource", "MarkerInlet", "StreamQuery", "StreamSummary", "list_streams"]
+__all__ = ["LslSource"]
 
 BUFFER_S = 60
 """What liblsl keeps while nobody pulls; the acquisition thread pulls all the time."""
@@ -26,7 +25,7 @@ CONNECT_S = 5.0
 """A stream that has answered to its name should answer to a connection within this."""
 
 
-class LslSource:
+class LslSource(Source):
     """A stream of EEG from the Lab Streaming Layer; a `Source`.
 
     Parameters
@@ -208,10 +207,3 @@ class LslSource:
         except LslTimeoutError:
             return  # not measured again since the stream came back: the old one holds, asked again next time
         self._t_corrected = t_lsl
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()

@@ -62,11 +62,6 @@ class MarkerInlet:
         self._resolver: Any = None
         self._t_poll = self._t_resolve = -float("inf")
 
-    @property
-    def n_streams(self) -> int:
-        """Marker streams connected now."""
-        return len(self._streams)
-
     def open(self) -> None:
         """Begin to look for marker streams; returns at once."""
         wanted = f"name={quoted(self._name)}" if self._name else "(type='Markers' or type='markers')"

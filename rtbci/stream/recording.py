@@ -1,19 +1,18 @@
 """A recording in memory as a source."""
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 
 from rtbci.clock import Clock, now, sleep_until
 from rtbci.errors import ShapeError, StreamError
 from rtbci.stream.pacing import ChunkPace, SleepUntil
-from rtbci.stream.source import Chunk, FloatArray, Marker, StreamInfo
+from rtbci.stream.source import Chunk, FloatArray, Marker, Source, StreamInfo
 
 __all__ = ["RecordingSource"]
 
 
-class RecordingSource:
+class RecordingSource(Source):
     """A recording in memory, given out in chunks; a `Source` that ends.
 
     Parameters
@@ -117,10 +116,3 @@ class RecordingSource:
             stop += 1
         self._i_marker = stop
         return [Marker(m.t_lsl + self._moved_s, m.value) for m in self._all_markers[start:stop]]
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()

@@ -7,7 +7,18 @@ from typing import NamedTuple, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["UNSEEN", "Channel", "Chunk", "FloatArray", "Marker", "Source", "StreamInfo", "is_checking"]
+__all__ = [
+    "UNSEEN",
+    "Channel",
+    "Chunk",
+    "FloatArray",
+    "Marker",
+    "MarkerSink",
+    "Source",
+    "SourceAround",
+    "StreamInfo",
+    "is_checking",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -92,10 +103,19 @@ class Marker(NamedTuple):
     value: str
 
 
+class MarkerSink(Protocol):
+    """Takes markers with stamps of the LSL clock."""
+
+    def push(self, text: str, t_lsl: float) -> None:
+        """Send one."""
+        ...
+
+
 class Source(Protocol):
     """A stream of EEG that can be opened, drained and closed by one thread.
 
-    Every source is a context manager; `open` may block up to its own timeout, `pull` up to `timeout_s`.
+    Every source is a context manager, which opens and closes it; who derives from this is one. `open` may block up to its
+    own timeout, `pull` up to `timeout_s`.
     """
 
     @property
@@ -138,9 +158,51 @@ class Source(Protocol):
         """Return the markers that came since the last call, oldest first; never waits."""
         ...
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        self.open()
+        return self
 
-    def __exit__(self, *exc: object) -> None: ...
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class SourceAround(Source):
+    """A `Source` that hands everything on from another one; for those that look at some of it.
+
+    Parameters
+    ----------
+    source : Source
+        Opened and closed with this one.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    @property
+    def info(self) -> StreamInfo:
+        """Metadata of the stream."""
+        return self._source.info
+
+    def open(self) -> None:
+        """Open the source; see `Source.open`."""
+        self._source.open()
+
+    def close(self) -> None:
+        """Close the source; may be called more than once."""
+        self._source.close()
+
+    @property
+    def is_checking(self) -> bool:
+        """As of the source; see `is_checking`."""
+        return is_checking(self._source)
+
+    def pull(self, timeout_s: float) -> Chunk:
+        """Return what the source returns; see `Source.pull`."""
+        return self._source.pull(timeout_s)
+
+    def pull_markers(self) -> Sequence[Marker]:
+        """Return the source's markers; see `Source.pull_markers`."""
+        return self._source.pull_markers()
 
 
 def is_checking(source: object) -> bool:

@@ -5,7 +5,6 @@ alpha rhythm.
 """
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 from scipy.signal import lfilter
@@ -13,7 +12,7 @@ from scipy.signal import lfilter
 from rtbci.clock import Clock, now, sleep_until
 from rtbci.errors import StreamError
 from rtbci.stream.pacing import ChunkPace, SleepUntil
-from rtbci.stream.source import Channel, Chunk, FloatArray, Marker, StreamInfo
+from rtbci.stream.source import Channel, Chunk, FloatArray, Marker, Source, StreamInfo
 
 __all__ = ["INDEX_LABEL", "SyntheticSource"]
 
@@ -24,7 +23,7 @@ _CORNERS_HZ = (0.5, 2.0, 8.0, 32.0)
 _BLOCK = 256
 
 
-class SyntheticSource:
+class SyntheticSource(Source):
     """1/f noise and alpha in microvolts, the same for the same seed; a `Source`.
 
     Parameters
@@ -149,10 +148,3 @@ class SyntheticSource:
         block[:, self._n_eeg :] = i[:, None]
         self._n_made += _BLOCK
         return block
-
-    def __enter__(self) -> Self:
-        self.open()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from rtbci.errors import ShapeError, SignalError, UnitError
 from rtbci.stream.source import FloatArray
 
-__all__ = ["MAX_SPREAD_UV", "MIN_SPREAD_UV", "check_spread", "gain_to_uv", "spread_uv"]
+__all__ = ["check_spread", "gain_to_uv", "spread_uv"]
 
 MIN_SPREAD_UV = 0.3
 MAX_SPREAD_UV = 1000.0

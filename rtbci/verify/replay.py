@@ -13,11 +13,12 @@ from rtbci.publish.control import Handler
 from rtbci.publish.control_messages import Mark, Pause, Resume
 from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.publish.outbox import Outbox
-from rtbci.runtime.decoder import Decoder, Prepared
+from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.journal import Journal, Taken
 from rtbci.runtime.live import LiveRun
+from rtbci.runtime.successor import Successor
 from rtbci.runtime.telemetry import hello_of
-from rtbci.stream.acquire import Ahead, Sink
+from rtbci.stream.acquire import Ahead, Receive
 from rtbci.stream.source import Chunk, Marker, StreamInfo
 from rtbci.verify.script import Run, Take
 
@@ -124,13 +125,13 @@ class _Player:
         self._outbox: Outbox | None = None
         self._handler: Handler | None = None
         self._next: Take | None = next(self._takes, None)
-        self._prepared: Prepared | None = None
+        self._prepared: Successor | None = None
         self._paused = False
         self._said: list[Prediction] = []
         self._windows: tuple[str, ...] = ()
         self.info: StreamInfo | None = None
         self.t_last_received: float | None = None
-        self._sink: Sink | None = None
+        self._receive: Receive | None = None
         self._is_connected = False
         self._begun: Take | None = None  # whose earlier chunks have been decoded
 
@@ -140,9 +141,9 @@ class _Player:
         """Stand for the source of the next connection."""
         return self
 
-    def acquire(self, source: object, *, clock: Clock, sink: Sink, ahead: Ahead | None) -> Any:  # noqa: ARG002
+    def acquire(self, source: object, *, clock: Clock, receive: Receive, ahead: Ahead | None) -> Any:  # noqa: ARG002
         """Stand for the acquisition of the next connection."""
-        self._sink, self._is_connected = sink, False
+        self._receive, self._is_connected = receive, False
         return self
 
     def start(self) -> None:
@@ -151,7 +152,7 @@ class _Player:
     def stop(self, timeout_s: float | None = None) -> None:
         """Nothing."""
 
-    def wait(self, timeout_s: float, n_samples: int = 1) -> bool:  # noqa: ARG002
+    def wait(self, timeout_s: float) -> None:  # noqa: ARG002
         """Let the run decode until a connection ends.
 
         Raises
@@ -162,7 +163,7 @@ class _Player:
             At the end of the run.
         """
         if self._handler is None:
-            return False  # first let the run ask what clients want
+            return  # first let the run ask what clients want
         while (take := self._next) is not None:
             if self.info is None and take.info is None:
                 unknown = take._replace(unsure="the file does not say how the stream was opened")
@@ -180,7 +181,7 @@ class _Player:
 
     def _decode_earlier(self, take: Take) -> None:
         """What came since the take before, once."""
-        if take is self._begun or self._sink is None:
+        if take is self._begun or self._receive is None:
             return
         self._begun, self._windows = take, ()
         self.clock.t_lsl = self.t_last_received = take.t_taken
@@ -202,11 +203,11 @@ class _Player:
         When it looks whether the stream has the rate that it states hangs on the moment, and nothing that was decoded
         hangs on it: a session that ended by that is compared to its end.
         """
-        if self._sink is None:
+        if self._receive is None:
             return
         was_connected, self._is_connected = self._is_connected, True
         try:
-            self._sink(chunk, markers)
+            self._receive(chunk, markers)
         except RateError:
             if not was_connected:  # the decoder cannot open the stream
                 raise

@@ -20,7 +20,7 @@ from rtbci.record.xdf_read import XdfFile, read_xdf_file
 from rtbci.runtime.journal import Taken
 from rtbci.stream.source import Chunk, Marker, StreamInfo
 
-__all__ = ["CONNECTED", "Run", "Script", "Take", "read_script"]
+__all__ = ["Run", "Script", "Take", "read_script"]
 
 CONNECTED = ("stream_found", "stream_recovered")
 MOST_LOST = 10**6

@@ -42,7 +42,7 @@ from rtbci.verify.engines import (
 from rtbci.verify.replay import replay
 from rtbci.verify.script import Run, Script, read_script
 
-__all__ = ["EXACT_ON", "Verified", "verify"]
+__all__ = ["Verified", "verify"]
 
 EXACT_ON = ("cpu", "cpu_make", "libc", "python", "numpy", "scipy", "onnxruntime")
 """Where these are as they were, every bit has to be; elsewhere the last bits of libraries may differ."""

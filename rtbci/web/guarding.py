@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import Message, Scope, Send
 
-__all__ = ["HEADERS", "LOOPBACK", "headers_of", "is_loopback", "origin_of", "refuse", "with_headers"]
+__all__ = ["LOOPBACK", "headers_of", "is_loopback", "origin_of", "refuse", "with_headers"]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 HEADERS = {

@@ -20,7 +20,6 @@ from rtbci.stages.patches import PatchSlicer
 from rtbci.stages.reference import AverageReference, NamedReference
 from rtbci.stages.resample import Decimate, Resample
 from rtbci.stages.stage import Chain, FloatArray, Stage
-from rtbci.stages.windows import SlidingWindows
 
 N_CHANNELS = 5
 N_SAMPLES = 700
@@ -74,9 +73,7 @@ def _masked() -> Stage:
 
 STAGES = [
     Case("bandpass", lambda: SosFilter.bandpass(8.0, 30.0, 250.0, N_CHANNELS)),
-    Case("bandpass zero", lambda: SosFilter.bandpass(4, 40, 250.0, N_CHANNELS, initial="zero")),
-    Case("highpass", lambda: SosFilter.highpass(0.5, 250.0, N_CHANNELS)),
-    Case("lowpass", lambda: SosFilter.lowpass(40.0, 250.0, N_CHANNELS)),
+    Case("bandpass wide", lambda: SosFilter.bandpass(0.5, 40.0, 250.0, N_CHANNELS)),
     Case("notch", lambda: SosFilter.notch(50.0, 250.0, N_CHANNELS)),
     Case("resample 250", lambda: Resample(250.0, 256.0, N_CHANNELS)),
     Case("resample 160", lambda: Resample(160.0, 256.0, N_CHANNELS)),
@@ -86,7 +83,6 @@ STAGES = [
     Case("decimate 4", lambda: Decimate(4, 1000.0, N_CHANNELS), exact=True),
     Case("decimate 1", lambda: Decimate(1, 1000.0, N_CHANNELS), exact=True),
     Case("average reference", lambda: AverageReference(N_CHANNELS, 256.0)),
-    Case("average reference, bad", lambda: AverageReference(N_CHANNELS, 256.0, exclude=[1])),
     Case("named reference", lambda: NamedReference(["C3", "CZ", "C4", "M1", "M2"], ["M1", "M2"], 256.0)),
     Case("align", lambda: RunningAlign(N_CHANNELS, 256.0)),
     Case("align forgetting", lambda: RunningAlign(N_CHANNELS, 256.0, block_s=0.05, time_constant_s=0.5)),
@@ -104,8 +100,8 @@ STAGES = [
 
 SLICERS = {
     "patches": lambda: PatchSlicer(patch_samples=64, hop_samples=16, n_channels=N_CHANNELS),
-    "windows": lambda: SlidingWindows(150, 12, N_CHANNELS, np.float64),
-    "windows apart": lambda: SlidingWindows(20, 33, N_CHANNELS),
+    "patches of no grid": lambda: PatchSlicer(150, 12, n_channels=N_CHANNELS),
+    "patches apart": lambda: PatchSlicer(20, 33, n_channels=N_CHANNELS),
 }
 
 every_stage = pytest.mark.parametrize("case", STAGES, ids=lambda case: case.name)
@@ -234,7 +230,7 @@ def test_output_is_float64_and_finite_at_the_stated_rate(case: Case) -> None:
 @every_slicer
 @settings(max_examples=20, deadline=None)
 @given(at=cuts)
-def test_slices_do_not_depend_on_the_chunks(make: Callable[[], SlidingWindows], at: list[int]) -> None:
+def test_slices_do_not_depend_on_the_chunks(make: Callable[[], PatchSlicer], at: list[int]) -> None:
     signal = _signal()
     slicer = make()
     pieces = np.concatenate([slicer.push(chunk) for chunk in _cut(signal, at)])
@@ -242,34 +238,34 @@ def test_slices_do_not_depend_on_the_chunks(make: Callable[[], SlidingWindows], 
 
 
 @every_slicer
-def test_slices_are_the_stated_samples(make: Callable[[], SlidingWindows]) -> None:
+def test_slices_are_the_stated_samples(make: Callable[[], PatchSlicer]) -> None:
     signal = _signal()
     slicer = make()
     slices = slicer.push(signal)
     assert slices.flags.c_contiguous
-    n_slices = (N_SAMPLES - slicer.window_samples) // slicer.hop_samples + 1
-    assert slices.shape == (n_slices, N_CHANNELS, slicer.window_samples)
+    n_slices = (N_SAMPLES - slicer.patch_samples) // slicer.hop_samples + 1
+    assert slices.shape == (n_slices, N_CHANNELS, slicer.patch_samples)
     for k, window in enumerate(slices):
-        stop = slicer.i_newest(k) + 1
+        stop = slicer.patch_samples + k * slicer.hop_samples
         np.testing.assert_array_equal(
-            window, signal[stop - slicer.window_samples : stop].T.astype(slices.dtype)
+            window, signal[stop - slicer.patch_samples : stop].T.astype(slices.dtype)
         )
 
 
 @every_slicer
-def test_a_slice_leaves_with_its_newest_sample(make: Callable[[], SlidingWindows]) -> None:
+def test_a_slice_leaves_with_its_newest_sample(make: Callable[[], PatchSlicer]) -> None:
     signal = _signal()
     slicer = make()
     k = 0
     for i in range(N_SAMPLES):
         for _ in slicer.push(signal[i : i + 1]):
-            assert slicer.i_newest(k) == i
+            assert slicer.patch_samples + k * slicer.hop_samples == i + 1
             k += 1
-    assert slicer.i_newest(k) >= N_SAMPLES
+    assert slicer.patch_samples + k * slicer.hop_samples > N_SAMPLES
 
 
 @every_slicer
-def test_slicer_reset_equals_new_and_slices_are_owned(make: Callable[[], SlidingWindows]) -> None:
+def test_slicer_reset_equals_new_and_slices_are_owned(make: Callable[[], PatchSlicer]) -> None:
     signal = _signal()
     slicer = make()
     slicer.push(signal[::-1])[:] = np.nan
@@ -282,6 +278,6 @@ def test_slicer_reset_equals_new_and_slices_are_owned(make: Callable[[], Sliding
 
 
 @every_slicer
-def test_slicer_wrong_shape_says_got_and_need(make: Callable[[], SlidingWindows]) -> None:
+def test_slicer_wrong_shape_says_got_and_need(make: Callable[[], PatchSlicer]) -> None:
     with pytest.raises(ShapeError, match=rf"chunk has shape \(5, 2\), need \(n_samples, {N_CHANNELS}\)"):
         make().push(np.zeros((5, 2)))

@@ -20,8 +20,9 @@ from rtbci.publish.control import Control
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.runtime.decoder import Decoder
-from rtbci.runtime.live import LiveRun, Report
+from rtbci.runtime.live import LiveRun
 from rtbci.runtime.profile_watch import ProfileWatch
+from rtbci.runtime.telemetry import Report
 from rtbci.stream.source import FloatArray
 from tests.integration.lsl_outlets import unique
 from tests.tiny import LABELS, Kept, eeg

@@ -19,7 +19,8 @@ from rich.console import Console
 from rtbci.calibrate.finish import Result
 from rtbci.calibrate.store import newest_folder, read_trials
 from rtbci.commands import calibrate_live
-from rtbci.commands.calibrate import Request, calibrate
+from rtbci.commands.calibrate import calibrate
+from rtbci.commands.calibrate_base import Request
 from rtbci.config import RunConfig
 from rtbci.loopback.child import RtbciProcess
 from rtbci.probe.profile import newest_profile, read_profile, write_profile

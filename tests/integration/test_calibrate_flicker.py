@@ -26,7 +26,8 @@ from rtbci.calibrate.store import newest_folder, read_trials
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.clock import now
 from rtbci.commands import calibrate_live, flicker_verbs
-from rtbci.commands.calibrate import Request, calibrate
+from rtbci.commands.calibrate import calibrate
+from rtbci.commands.calibrate_base import Request
 from rtbci.commands.run import lsl_factory
 from rtbci.config import RunConfig
 from rtbci.errors import ConfigError

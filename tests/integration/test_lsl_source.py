@@ -2,6 +2,7 @@
 
 import io
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pylsl
@@ -12,33 +13,49 @@ from rtbci.errors import ChannelError, StreamError, StreamLostError, StreamNotFo
 from rtbci.stream.acquire import Acquisition
 from rtbci.stream.health import GapDetector
 from rtbci.stream.layout import match_channels
-from rtbci.stream.lsl import LslSource, list_streams
-from rtbci.stream.source import Marker
+from rtbci.stream.lsl import LslSource
+from rtbci.stream.lsl_list import list_streams
+from rtbci.stream.source import Chunk, Marker
 from rtbci.stream.streams_table import streams_table
 from tests.integration.lsl_outlets import IndexOutlet, marker_outlet, unique
 
 pytestmark = pytest.mark.net
 
 
-def test_no_sample_is_lost_while_the_consumer_pauses() -> None:
-    name = unique("pause")
+class Kept:
+    """Keeps what an acquisition receives; the first chunk can be made to take long."""
+
+    def __init__(self, first_takes_s: float = 0.0) -> None:
+        self._first_takes_s = first_takes_s
+        self._chunks: list[Chunk] = []
+
+    def __call__(self, chunk: Chunk, _markers: Sequence[Marker]) -> None:
+        if not self._chunks:
+            time.sleep(self._first_takes_s)
+        self._chunks.append(chunk)
+
+    def until(self, n_samples: int, acquisition: Acquisition, timeout_s: float = 10.0) -> Chunk:
+        """All so far, once there are so many."""
+        t_end = time.perf_counter() + timeout_s
+        while sum(len(chunk.t_lsl) for chunk in self._chunks) < n_samples:
+            assert time.perf_counter() < t_end
+            acquisition.wait(0.05)
+        data, t_lsl = zip(*self._chunks, strict=True)
+        return Chunk(np.concatenate(data), np.concatenate(t_lsl))
+
+
+def test_no_sample_is_lost_while_a_decision_takes_long() -> None:
+    name, kept = unique("pause"), Kept(first_takes_s=1.0)  # longer than any scheduling hiccup
     with (
         IndexOutlet(name, name, rate_hz=1000.0, chunk=1) as sender,
-        Acquisition(LslSource(name), capacity_s=10) as acquisition,
+        Acquisition(LslSource(name), kept) as acquisition,
     ):
-        assert acquisition.wait(5, 200)
-        chunks = [acquisition.read()]
-        time.sleep(1.0)  # longer than any scheduling hiccup: the pause is what is tested
-        for _ in range(20):
-            assert acquisition.wait(5, 25)
-            chunks.append(acquisition.read())
-        index = np.concatenate([chunk.data[:, 0] for chunk in chunks])
-        stamps = np.concatenate([chunk.t_lsl for chunk in chunks])
+        got = kept.until(2000, acquisition)
+        index = got.data[:, 0]
         assert np.array_equal(index, index[0] + np.arange(len(index)))
-        assert acquisition.n_overflow == 0
         # The stamps are the sender's; on one computer the correction is far below a millisecond.
-        assert stamps == pytest.approx(sender.t0 + index / 1000.0, abs=1e-3)
-        assert GapDetector(1000.0).push(stamps) == []
+        assert got.t_lsl == pytest.approx(sender.t0 + index / 1000.0, abs=1e-3)
+        assert GapDetector(1000.0).push(got.t_lsl) == []
 
 
 def test_description_is_read_in_full() -> None:
@@ -136,35 +153,25 @@ def test_quotes_in_names_are_legal() -> None:
 
 def test_stream_without_source_id_is_lost_for_good() -> None:
     name = unique("lost")
-    sender = IndexOutlet(name)
-    with sender, Acquisition(LslSource(name)) as acquisition:
-        assert acquisition.wait(5, 50)
-        acquisition.read()
+    sender, kept = IndexOutlet(name), Kept()
+    with sender, Acquisition(LslSource(name), kept) as acquisition:
+        kept.until(50, acquisition)
         sender.__exit__(None, None, None)
         del sender.outlet
         with pytest.raises(StreamLostError, match=f"'{name}' has gone and has no source id"):
-            read_for_ever(acquisition)
-
-
-def read_for_ever(acquisition: Acquisition) -> None:
-    while True:
-        acquisition.wait(10)
-        acquisition.read()
+            acquisition.wait(60)
 
 
 @pytest.mark.slow
 def test_stream_with_source_id_comes_back() -> None:
-    name = unique("back")
+    name, kept = unique("back"), Kept()
     first = IndexOutlet(name, name)
-    with first, Acquisition(LslSource(name)) as acquisition:
-        assert acquisition.wait(5, 50)
+    with first, Acquisition(LslSource(name), kept) as acquisition:
+        n = len(kept.until(50, acquisition).t_lsl)
         first.__exit__(None, None, None)
         del first.outlet
-        acquisition.read()
         with IndexOutlet(name, name) as second:
-            assert acquisition.wait(60, 50)
-            chunk = acquisition.read()
-            assert chunk.t_lsl[-1] > second.t0
+            assert kept.until(n + 500, acquisition, 60.0).t_lsl[-1] > second.t0
 
 
 def test_clock_offset_is_measured_and_small_on_one_computer() -> None:

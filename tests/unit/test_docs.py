@@ -1,12 +1,17 @@
-"""Links between the pages: the files are there, and so are the headings."""
+"""The pages: what links lead to is there, and what is told of settings holds."""
 
+import json
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+import typer
 
 from rtbci.branch_settings import BranchSettings
+from rtbci.cli import app
+from rtbci.config import RunConfig
+from rtbci.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("docs", "paradigms", "engines", "examples", "clients")
@@ -46,3 +51,31 @@ def test_the_figure_has_every_kind_of_branch() -> None:
     )
     shown = {one for title in titles for one in title.split(", ")}
     assert set(get_args(BranchSettings.model_fields["kind"].annotation)) <= shown
+
+
+def test_the_page_of_a_configuration_has_every_key_with_its_default() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `([\w.]+)` \| (.+?) \|", text, re.MULTILINE))
+    there: dict[str, str] = {}
+    for name, field in RunConfig.model_fields.items():
+        if isinstance(field.default, Settings):
+            for key, one in type(field.default).model_fields.items():
+                there[f"{name}.{key}"] = _as_toml(one.default)
+        else:
+            there[name] = _as_toml(field.default)
+    assert told == there
+
+
+def test_the_page_of_a_configuration_names_options_that_there_are() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `[\w.]+` \| .+? \| `(--[\w-]+)` \|", text, re.MULTILINE)
+    group: Any = typer.main.get_command(app)
+    options = {name for param in group.commands["run"].params for name in param.opts}
+    assert options - set(told) == {"--config", "--publish", "--resume"}
+    assert set(told) <= options
+
+
+def _as_toml(value: object) -> str:
+    if value is None:
+        return "none"
+    return f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"

@@ -20,9 +20,11 @@ import numpy as np
 from rtbci.amp.flashes import Attention, FlashCues
 from rtbci.amp.synthetic import BLOCK_S, SyntheticAmp
 from rtbci.commands.demo_speller import calibrated
+from rtbci.evaluate.statistics import wilson
 from rtbci.evaluate.tables import Grid, markdown
+from rtbci.flash_settings import BEGIN, END
 from rtbci.flashes.epochs import flashes_of
-from rtbci.flashes.judge import Selection, play, wilson
+from rtbci.flashes.judge import Selection, play
 from rtbci.flashes.nobody import NobodyRow, try_nobody
 from rtbci.probe.profile import Profile
 from rtbci.recipes import ParadigmRecipe, read_paradigm
@@ -30,7 +32,7 @@ from rtbci.replay.recording import Recording
 from rtbci.runtime.deciding import evidence_of, item_policy
 from rtbci.runtime.decoder import Decoder
 from rtbci.speller.grid import letters_for
-from rtbci.speller.markers import BEGIN, END, cue_of, flash_of
+from rtbci.speller.markers import cue_of, flash_of
 from rtbci.stream.source import Marker
 
 N_LETTERS = 10

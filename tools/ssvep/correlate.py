@@ -14,7 +14,8 @@ from rtbci.probe.reference_products import WindowProducts
 from rtbci.recipes import ParadigmRecipe
 from rtbci.replay.recording import Recording
 from rtbci.runtime.build import build_stages, stream_gains_uv
-from rtbci.runtime.pipeline import Pipeline, WindowGrid
+from rtbci.runtime.estimate import WindowGrid
+from rtbci.runtime.pipeline import Pipeline
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.layout import match_channels
 

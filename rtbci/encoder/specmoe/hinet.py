@@ -14,7 +14,7 @@ from rtbci.encoder.predictor import RotaryBlock
 from rtbci.encoder.specmoe.sizes import N_DOWN, SpecSize, find_spec_size
 from rtbci.errors import ShapeError
 
-__all__ = ["KERNELS", "DownStage", "Reconstructions", "SpecEncoder", "SpecHiNet"]
+__all__ = ["DownStage", "Reconstructions", "SpecEncoder", "SpecHiNet"]
 
 SMALL_KERNEL = 4
 KERNELS = ((65, 4), (16, 2), (8, 2))

@@ -10,8 +10,6 @@ from rtbci.encoder.specmoe.hinet import Reconstructions, SpecHiNet
 from rtbci.encoder.specmoe.masks import apply_mask, spectrogram
 
 __all__ = [
-    "AUXILIARY_WEIGHTS",
-    "SPECTRUM_WEIGHT",
     "SpecLosses",
     "SpecPretraining",
     "TrivialErrors",

@@ -9,9 +9,9 @@ import onnx
 import pytest
 import torch
 
-from rtbci.backends.export import export_checkpoint, export_onnx, onnx_bytes, onnx_metadata
+from rtbci.backends.export import export_checkpoint, onnx_bytes, onnx_metadata
 from rtbci.backends.onnxruntime import OrtSession
-from rtbci.encoder.checkpoint import describe, write_checkpoint
+from rtbci.encoder.checkpoint import Unit, describe, write_checkpoint
 from rtbci.encoder.dare import DareEncoder, channel_ids
 from rtbci.errors import ChannelError, EngineError, MissingPackageError
 
@@ -24,19 +24,29 @@ def encoder() -> DareEncoder:
     return DareEncoder("nano", embedding_std=0.5).eval()
 
 
+def export(encoder: DareEncoder, path: Path, unit: Unit = "uV") -> str:
+    """Write it as a checkpoint, and that as an ONNX file."""
+    checkpoint = path.with_suffix(".safetensors")
+    write_checkpoint(checkpoint, encoder, LABELS, unit)
+    return export_checkpoint(checkpoint, path)
+
+
 def test_same_weights_give_the_same_file(encoder: DareEncoder, tmp_path: Path) -> None:
-    first = export_onnx(encoder, LABELS, tmp_path / "a.onnx", unit="uV")
-    second = export_onnx(encoder, LABELS, tmp_path / "b.onnx", unit="uV")
+    first = export(encoder, tmp_path / "a.onnx")
+    second = export(encoder, tmp_path / "b.onnx")
     assert first == second == sha256((tmp_path / "b.onnx").read_bytes()).hexdigest()
-    write_checkpoint(tmp_path / "c.safetensors", encoder, LABELS, "uV")
-    assert export_checkpoint(tmp_path / "c.safetensors", tmp_path / "c.onnx") == first
     encoder.summary.data[0, 0] += 1e-3
-    assert export_onnx(encoder, LABELS, tmp_path / "a.onnx", unit="uV") != first
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".onnx", ".onnx", ".onnx", ".safetensors"]
+    assert export(encoder, tmp_path / "a.onnx") != first
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [
+        ".onnx",
+        ".onnx",
+        ".safetensors",
+        ".safetensors",
+    ]
 
 
 def test_header_says_what_it_is(encoder: DareEncoder, tmp_path: Path) -> None:
-    export_onnx(encoder, LABELS, tmp_path / "a.onnx", unit="whitened")
+    export(encoder, tmp_path / "a.onnx", unit="whitened")
     header = onnx_metadata(tmp_path / "a.onnx")
     assert json.loads(header.pop("channels")) == LABELS
     assert header == {
@@ -75,12 +85,12 @@ def test_batch_may_be_fixed(encoder: DareEncoder, batch: int) -> None:
 
 def test_what_cannot_be_exported_is_refused(encoder: DareEncoder, tmp_path: Path) -> None:
     with pytest.raises(ChannelError, match="got electrode 'AFZ'"):
-        export_onnx(encoder, ["AFZ"], tmp_path / "a.onnx", unit="uV")
+        describe(encoder, ["AFZ"], "uV")
     with pytest.raises(EngineError, match="got a batch of 0, need at least 1"):
-        export_onnx(encoder, LABELS, tmp_path / "a.onnx", unit="uV", batch=0)
+        onnx_bytes(*describe(encoder, LABELS, "uV"), 0)
     encoder.norm.bias.data[0] = torch.nan
     with pytest.raises(EngineError, match=r"norm\.bias is not finite"):
-        export_onnx(encoder, LABELS, tmp_path / "a.onnx", unit="uV")
+        export(encoder, tmp_path / "a.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"no protobuf at all")
     with pytest.raises(EngineError, match=r"bad\.onnx: cannot be read"):
         onnx_metadata(tmp_path / "bad.onnx")

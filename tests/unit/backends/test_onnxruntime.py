@@ -26,8 +26,9 @@ def test_runs_without_torch_and_onnx(data: bytes, tmp_path: Path) -> None:
     code = (
         "import sys, numpy as np; from rtbci.backends.registry import open_session; "
         f"s = open_session({str(tmp_path / 'e.onnx')!r}); "
-        "from rtbci.encoder.features import StreamingEncoder; "
-        "assert StreamingEncoder(s, n_patches=1).push(np.ones((64, 3))); "
+        "from rtbci.probe.branches import EncoderBranch; from rtbci.probe.conv_probe import ConvProbe; "
+        "n = s.output_shape[-1]; branch = EncoderBranch(s, ConvProbe(np.eye(n), np.zeros(n), np.eye(2, n), [0, 0]), 64); "
+        "branch.push(np.ones((64, 3))); assert branch.logits() is not None; "
         "print(sorted({'torch', 'onnx', 'mne', 'pandas', 'braindecode'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

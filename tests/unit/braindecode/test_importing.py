@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from rtbci.backends.golden import check_golden
-from rtbci.braindecode.importing import Imported, ModelRequest, import_model
+from rtbci.braindecode.card import Imported
+from rtbci.braindecode.importing import ModelRequest, import_model
 from rtbci.braindecode.models import ModelSettings, build_model, load_state, put_weights, scaling_of
 from rtbci.errors import EngineError, MissingPackageError
 from rtbci.recipes import read_engine

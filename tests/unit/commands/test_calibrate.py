@@ -20,8 +20,8 @@ from rtbci.calibrate.record import read_record
 from rtbci.calibrate.store import TrialStore, newest_folder
 from rtbci.commands import calibrate as module
 from rtbci.commands import calibrate_live
-from rtbci.commands.calibrate import Request, calibrate
-from rtbci.commands.calibrate_base import Calibration
+from rtbci.commands.calibrate import calibrate
+from rtbci.commands.calibrate_base import Calibration, Request
 from rtbci.commands.calibrate_live import LiveCalibration
 from rtbci.commands.calibrate_output import say_next
 from rtbci.config import RunConfig

@@ -1,20 +1,18 @@
 import re
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from rtbci.backends.export import onnx_bytes
 from rtbci.backends.onnxruntime import OrtSession
 from rtbci.encoder.checkpoint import describe
 from rtbci.encoder.dare import DareEncoder, channel_ids
-from rtbci.encoder.features import FeatureRing, StreamingEncoder
+from rtbci.encoder.features import FeatureRing
 from rtbci.encoder.sizes import SIZES
 from rtbci.errors import EngineError, ShapeError
+from rtbci.stages.patches import PatchSlicer
 
 LABELS = ["FC3", "FC4", "C3", "CZ", "C4", "CP3", "CP4"]
 N_PATCHES = 4
@@ -37,56 +35,32 @@ def eeg_like(n_samples: int, seed: int = 0) -> npt.NDArray[np.float64]:
     return np.ascontiguousarray(smooth + rng.normal(size=len(LABELS)))
 
 
-def full_windows(
-    encoder: DareEncoder, x: npt.NDArray[np.float64], hop: int
-) -> list[tuple[int, npt.NDArray[Any]]]:
+def full_windows(encoder: DareEncoder, x: npt.NDArray[np.float64], hop: int) -> npt.NDArray[np.float32]:
     """Every window of the recording, each encoded whole by torch."""
     n, ids = 64 * N_PATCHES, channel_ids(LABELS)
     ends = [end for end in range(n, len(x) + 1) if (end - 64) % hop == 0]
     with torch.inference_mode():
         windows = np.stack([x[end - n : end].reshape(N_PATCHES, 64, -1).transpose(0, 2, 1) for end in ends])
-        features = encoder(torch.from_numpy(windows.astype(np.float32)), ids).flatten(2).numpy()
-    return [(end - 1, one) for end, one in zip(ends, features, strict=True)]
+        return np.asarray(encoder(torch.from_numpy(windows.astype(np.float32)), ids).flatten(2).numpy())
 
 
 @pytest.mark.parametrize("hop", [16, 32, 64])
 @pytest.mark.parametrize("name", SIZE_PARAMS)
-def test_stream_equals_full_windows_whatever_the_chunks(name: str, hop: int) -> None:
+def test_features_of_a_stream_are_those_of_full_windows(name: str, hop: int) -> None:
     encoder, session = make(name)
     x = eeg_like(64 * N_PATCHES + 151)
-    want = full_windows(encoder, x, hop)
-    rng = np.random.default_rng(hop)
-    stream = StreamingEncoder(session, 64, hop, n_patches=N_PATCHES)
+    n_features = int(np.prod(session.output_shape[1:]))
+    ring = FeatureRing(n_features, N_PATCHES, 64 // hop)
+    slicer = PatchSlicer(64, hop, n_channels=len(LABELS))
     for _ in range(2):
-        cuts = np.sort(rng.integers(0, len(x) + 1, 25))
-        got = [window for chunk in np.split(x, cuts) for window in stream.push(chunk)]
-        assert [window.i_newest for window in got] == [i for i, _ in want]
-        for window, (_, features) in zip(got, want, strict=True):
-            np.testing.assert_allclose(window.features, features, atol=1e-5, rtol=0)
-        stream.reset()
-
-
-@settings(max_examples=15, deadline=None)
-@given(cuts=st.lists(st.integers(0, 500), max_size=12), hop=st.sampled_from([16, 32, 64]))
-def test_any_chunking_gives_the_same_bits(cuts: list[int], hop: int) -> None:
-    x = eeg_like(500, seed=1)
-    one_pass = StreamingEncoder(NANO, hop_samples=hop, n_patches=N_PATCHES).push(x)
-    stream = StreamingEncoder(NANO, hop_samples=hop, n_patches=N_PATCHES)
-    chunked = [window for chunk in np.split(x, sorted(cuts)) for window in stream.push(chunk)]
-    assert [w.i_newest for w in chunked] == [w.i_newest for w in one_pass]
-    assert all(np.array_equal(a.features, b.features) for a, b in zip(chunked, one_pass, strict=True))
-
-
-NANO = make("nano")[1]
-
-
-def test_windows_are_copies() -> None:
-    stream = StreamingEncoder(NANO, n_patches=1)
-    x = eeg_like(64 + 16 * 9)
-    first = stream.push(x[:64])[0].features
-    before = first.copy()
-    stream.push(x[64:])
-    assert np.array_equal(first, before)
+        got = []
+        for patch in slicer.push(x):
+            ring.push(session.run(patch[np.newaxis]).ravel())
+            if ring.filled:
+                got.append(ring.window().copy())
+        np.testing.assert_allclose(got, full_windows(encoder, x, hop), atol=1e-5, rtol=0)
+        slicer.reset()
+        ring.reset()
 
 
 @pytest.mark.parametrize("n_phases", [1, 2, 4])
@@ -112,9 +86,3 @@ def test_wrong_use_says_got_and_need() -> None:
         FeatureRing(2, 3, 4).push(np.zeros(3))
     with pytest.raises(ShapeError, match="holds no features"):
         FeatureRing(2, 3, 4).window()
-    with pytest.raises(EngineError, match=re.escape("engine takes (1, 7, 64), need (1, n_channels, 32)")):
-        StreamingEncoder(NANO, 32, 16, n_patches=4)
-    with pytest.raises(EngineError, match="got a hop of 24 samples, need one that divides the patch of 64"):
-        StreamingEncoder(NANO, 64, 24, n_patches=4)
-    with pytest.raises(ShapeError, match=re.escape("chunk has shape (5, 2), need (n_samples, 7)")):
-        StreamingEncoder(NANO, n_patches=4).push(np.zeros((5, 2)))

@@ -4,8 +4,14 @@ import pytest
 from scipy.special import softmax
 
 from rtbci.errors import ConfigError
-from rtbci.evaluate.calibrators import CALIBRATORS, CalibrationTrials, ScaleBias, find_calibrator, rescored
-from rtbci.evaluate.refit_calibrator import RefitHeads
+from rtbci.evaluate.calibrators import (
+    CALIBRATORS,
+    CalibrationTrials,
+    RefitHeads,
+    ScaleBias,
+    find_calibrator,
+    rescored,
+)
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.profile import Profile
 from tests.probe_samples import N_CHANNELS, WINDOW, make_profile

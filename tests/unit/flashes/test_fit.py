@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from rtbci.errors import CalibrationError, FileFormatError
+from rtbci.evaluate.statistics import wilson
 from rtbci.flashes.contest import hold_contest
 from rtbci.flashes.emulate import emulated, find_repetitions
 from rtbci.flashes.epochs import cut_epochs, find_flashes
 from rtbci.flashes.evaluate import fit_any
 from rtbci.flashes.fit import block_folds, fit_evidence
-from rtbci.flashes.judge import Selection, area_under_curve, fit_temperature, wilson
+from rtbci.flashes.judge import Selection, area_under_curve, fit_temperature
 from rtbci.flashes.nobody import try_nobody, unattended
 from rtbci.flashes.profile import electrode_covariance
 from rtbci.flashes.trying import try_selections

@@ -58,14 +58,8 @@ def test_crop_outside_says_how_long_it_is() -> None:
         recording().crop(11.0)
 
 
-def test_gaps_are_found_and_shortened() -> None:
+def test_gaps_are_found() -> None:
     np.testing.assert_allclose(gappy().gaps(), [[4.9, 100.0]])
-    short = gappy().shorten_gaps(2.0)
-    np.testing.assert_allclose(short.gaps(), [[4.9, 2.0]])
-    assert short.duration_s == pytest.approx(12.0)
-    assert [m.t_lsl for m in short.markers] == pytest.approx([4.0, 6.9, 8.0])
-    assert "1 gaps shortened to 2 s, 98.0 s taken out" in short.notes
-    assert recording().shorten_gaps(0.0).t_s is None
 
 
 def test_joined_recordings_have_a_gap_between() -> None:

@@ -1,9 +1,9 @@
 import pytest
 
 from rtbci.runtime.backlog import OVERFLOW_S, Backlog
-from rtbci.runtime.decoder import Verdict
+from rtbci.runtime.estimate import Estimate
 from rtbci.runtime.intake import Break
-from rtbci.runtime.pipeline import Estimate
+from rtbci.runtime.verdict import Verdict
 
 MAX_S = 0.25
 

@@ -128,8 +128,8 @@ def test_other_channels_are_not_read(paradigm: Path) -> None:
 def test_what_it_says_of_itself(paradigm: Path) -> None:
     with Decoder(str(paradigm)) as decoder:
         assert decoder.profile is None
-        assert decoder.engine_ref[0] == "tiny"
-        assert len(decoder.engine_ref[1]) == 64
+        assert decoder.engine_ref.name == "tiny"
+        assert len(decoder.engine_ref.id) == 64
         channel_map = decoder.open(stream_info())
         assert channel_map.interpolated == ()
         assert decoder.rate_hz == 128.0

@@ -12,7 +12,8 @@ from rtbci.errors import ConfigError
 from rtbci.recipes import DecisionSettings, read_paradigm
 from rtbci.record.session_json import recipe_sha256
 from rtbci.runtime.decoder import Decoder
-from rtbci.runtime.teller import MIN_QUALITY, Teller
+from rtbci.runtime.teller import Teller
+from rtbci.runtime.use_watch import MIN_QUALITY
 from rtbci.stages.guard import Guard
 from rtbci.stages.stage import FloatArray
 from tests.tiny import LABELS, RATE_HZ, check_same, stream_info, write_paradigm

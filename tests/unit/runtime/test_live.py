@@ -26,9 +26,10 @@ from rtbci.recipes import read_paradigm
 from rtbci.record.tap import RecordedSource
 from rtbci.runtime import backlog, live
 from rtbci.runtime.decoder import Decoder
-from rtbci.runtime.live import LiveRun, Report
+from rtbci.runtime.live import LiveRun
 from rtbci.runtime.rehearsal import Rehearsal
 from rtbci.runtime.score import Score
+from rtbci.runtime.telemetry import Report
 from rtbci.stream.source import Chunk, FloatArray, Marker, StreamInfo
 from tests.tiny import Kept, MemorySource, chunks_of, eeg, stream_info, write_paradigm
 

@@ -10,7 +10,8 @@ from rtbci.errors import ChannelError
 from rtbci.recipes import read_paradigm
 from rtbci.replay.read import read_recordings
 from rtbci.replay.recording import Recording
-from rtbci.runtime.decoder import Decoder, Verdict
+from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.verdict import Verdict
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import canonical_label
 from tests.data_paths import data_dir, needs_data

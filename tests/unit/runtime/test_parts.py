@@ -146,7 +146,7 @@ def test_an_engine_for_other_channels(recipe: ParadigmRecipe) -> None:
 
 def test_another_engine_in_its_place(recipe: ParadigmRecipe, tmp_path: Path) -> None:
     one, other = parts(recipe), parts(recipe, engine=str(write_engine(tmp_path / "e", gain=2.0)))
-    assert one.engine_ref[1] != other.engine_ref[1]
+    assert one.engine_ref.id != other.engine_ref.id
     one.close()
     other.close()
 

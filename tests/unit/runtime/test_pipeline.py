@@ -10,7 +10,9 @@ from rtbci.errors import ConfigError
 from rtbci.probe.branches import Branch
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
-from rtbci.runtime.pipeline import Estimate, Pipeline, WindowGrid
+from rtbci.runtime.estimate import Estimate, WindowGrid
+from rtbci.runtime.pipeline import Pipeline
+from rtbci.runtime.successor import Successor
 from rtbci.stages.align import RunningAlign
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.resample import Decimate, Resample
@@ -226,7 +228,7 @@ def test_swapped_branches_are_primed(n_before: int) -> None:
     kept, swapped = make(), make()
     whole = kept.push(data, t_lsl)
     before = swapped.push(data[:n_before], t_lsl[:n_before])
-    swapped.swap([MeanBranch(sign=-1.0)], Fusion([1.0], np.zeros(2)))
+    swapped.exchange(Successor([MeanBranch(sign=-1.0)], Fusion([1.0], np.zeros(2))))
     after = swapped.push(data[n_before:], t_lsl[n_before:])
     assert [one.t_window for one in before + after] == [one.t_window for one in whole]
     for one, other in zip(after, whole[len(before) :], strict=True):
@@ -244,7 +246,7 @@ def test_swapped_branches_are_primed_with_long_hops_too() -> None:
 
     swapped = pipeline()
     swapped.push(data[:2000], t_lsl[:2000])
-    swapped.swap([MeanBranch(480)], Fusion([1.0], np.zeros(2)))
+    swapped.exchange(Successor([MeanBranch(480)], Fusion([1.0], np.zeros(2))))
     after, whole = swapped.push(data[2000:], t_lsl[2000:]), pipeline().push(data, t_lsl)
     assert after[0].probs is not None
     check_same(after[0].probs, whole[-len(after)].probs, 1e-12)
@@ -390,7 +392,7 @@ def test_a_swapped_profile_starts_recentring_anew() -> None:
     without, pipeline = plain(None), plain(recentre())
     for one in (without, pipeline):
         one.push(data[:512], t_lsl[:512])
-        one.swap([MeanBranch(sign=-1.0)], Fusion([1.0], BIAS))
+        one.exchange(Successor([MeanBranch(sign=-1.0)], Fusion([1.0], BIAS)))
     raw, after = (logits_of(one.push(data[512:], t_lsl[512:])) for one in (without, pipeline))
     np.testing.assert_array_equal(after, recentred(raw))
 

@@ -5,12 +5,17 @@ import pytest
 
 from rtbci.errors import MessageError, ProfileError, RtbciError
 from rtbci.publish.control_messages import Mark, Pause, Request, Resume, StatusRequest, Stop, SwapProfile
-from rtbci.publish.messages import Hello, Status
+from rtbci.publish.messages import Hello
 from rtbci.publish.outbox import Outbox
 from rtbci.runtime.decoder import Decoder
+from rtbci.runtime.intake import Intake
 from rtbci.runtime.profile_swaps import ProfileSwaps
+from rtbci.runtime.quality import SignalQuality
 from rtbci.runtime.requests import RequestHandler
 from rtbci.runtime.telemetry import Telemetry, hello_of
+from rtbci.runtime.teller import Teller
+from rtbci.runtime.use_watch import UseWatch
+from rtbci.runtime.watch import StreamWatch
 from tests.tiny import Kept, eeg, stream_info, write_paradigm, write_tiny_profile
 
 T_NOW = 123.0
@@ -23,13 +28,18 @@ class Asked:
         self.kept = Kept()
         self.decoder = Decoder(str(paradigm))
         self.outbox = Outbox(hello_of(self.decoder), [self.kept], clock=lambda: T_NOW)
-        self.telemetry = Telemetry(100.0)
         self.swaps = ProfileSwaps(self.decoder, self.outbox, lambda: T_NOW)
-        self.handler = RequestHandler(self.decoder, self.outbox, self.swaps, self.status, lambda: T_NOW)
-
-    def status(self) -> Status:
-        return self.outbox.status(
-            self.telemetry.status(T_NOW, "running", self.handler.paused, self.decoder.info, None)
+        self.teller = Teller(
+            self.decoder,
+            self.outbox,
+            Telemetry(100.0),
+            StreamWatch(1.0, 3.0),
+            UseWatch(self.decoder, self.outbox),
+            lambda: self.handler.paused,
+            lambda: T_NOW,
+        )
+        self.handler = RequestHandler(
+            self.decoder, self.outbox, self.swaps, lambda: self.teller.status(T_NOW), lambda: T_NOW
         )
 
     def ask(self, request: Request) -> dict[str, object]:
@@ -58,10 +68,11 @@ def asked(tmp_path: Path) -> Iterator[Asked]:
 
 def test_status(asked: Asked) -> None:
     reply = asked.ask(StatusRequest())
-    assert reply["state"] == "running"
+    assert reply["state"] == "waiting"
     assert reply["uptime_s"] == 23.0
     assert reply["stream"] is None
     asked.decoder.open(stream_info())
+    asked.teller.opened(Intake(stream_info(), asked.decoder.read, T_NOW), SignalQuality(asked.decoder))
     assert asked.ask(StatusRequest())["stream"] == {"name": "tiny", "source_id": "tiny-id"}
 
 

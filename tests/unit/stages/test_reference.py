@@ -12,17 +12,12 @@ def test_average() -> None:
     np.testing.assert_allclose(out, CHUNK - CHUNK.mean(axis=1, keepdims=True))
 
 
-def test_excluded_channels_do_not_count_even_when_they_are_not_numbers() -> None:
+def test_channels_outside_the_reference_do_not_count_even_when_they_are_not_numbers() -> None:
     chunk = CHUNK.copy()
     chunk[:, 2] = np.nan
-    out = AverageReference(3, 256.0, exclude=[2]).push(chunk)
+    out = NamedReference(["C3", "M1", "M2"], ["C3", "M1"], 256.0).push(chunk)
     np.testing.assert_allclose(out[:, :2], [[-0.5, 0.5], [-5.0, 5.0]])
     assert np.isnan(out[:, 2]).all()
-
-
-def test_excluded_channels_are_referenced_too() -> None:
-    out = AverageReference(3, 256.0, exclude=[2]).push(CHUNK)
-    np.testing.assert_allclose(out[:, 2], [4.5, 45.0])
 
 
 def test_named() -> None:
@@ -42,10 +37,6 @@ def test_unknown_label_is_named_with_the_nearest() -> None:
         NamedReference(["C3"], [], 256.0)
 
 
-def test_bad_exclusions() -> None:
-    with pytest.raises(ConfigError, match=r"exclude has \[-1, 3\], need columns from 0 to 2"):
-        AverageReference(3, 256.0, exclude=[-1, 0, 3])
-    with pytest.raises(ConfigError, match="exclude leaves none of 2 channels"):
-        AverageReference(2, 256.0, exclude=[0, 1])
+def test_bad_rate() -> None:
     with pytest.raises(ConfigError, match="rate_hz is 0"):
         AverageReference(2, 0.0)

@@ -79,132 +79,76 @@ def indices(chunk: Chunk) -> list[int]:
     return [int(i) for i in chunk.data[:, 0]]
 
 
+class Received:
+    """Keeps what it is given: indices of samples, texts of markers, and the thread that brought them."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[list[int], list[str]]] = []
+        self.threads: set[str] = set()
+
+    def __call__(self, chunk: Chunk, markers: Sequence[Marker]) -> None:
+        self.calls.append((indices(chunk), [marker.value for marker in markers]))
+        self.threads.add(threading.current_thread().name)
+
+
+def nobody(_chunk: Chunk, _markers: Sequence[Marker]) -> None:
+    """Take no notice."""
+
+
 def test_everything_arrives_in_order_and_the_source_is_opened_and_closed_by_the_thread() -> None:
-    done = threading.Event()
-    source = ScriptedSource(samples(0, 3), samples(3, 4), done)
-    with Acquisition(source) as acquisition:
+    done, received = threading.Event(), Received()
+    source = ScriptedSource(samples(0, 3), samples(3, 4), Marker(0.03, "a"), samples(4, 6), done)
+    with Acquisition(source, received) as acquisition:
         assert done.wait(5)
-        assert acquisition.wait(5)
-        assert indices(acquisition.read()) == [0, 1, 2, 3]
-        assert indices(acquisition.read()) == []
-        source.script.put(samples(4, 6))
-        assert acquisition.wait(5)
-        assert indices(acquisition.read()) == [4, 5]
-        assert acquisition.n_received == 6
-        assert acquisition.n_overflow == 0
+        acquisition.wait(0.0)  # it goes on: nothing to raise
         assert acquisition.info.name == "scripted"
+    assert received.calls == [([0, 1, 2], []), ([3], []), ([], ["a"]), ([4, 5], [])]
+    assert received.threads == {THREAD_NAME}
     assert source.calls == [f"open in {THREAD_NAME}", f"close in {THREAD_NAME}"]
-    assert not acquisition.is_running
+    assert not acquisition._thread.is_alive()
 
 
-@pytest.mark.parametrize("chunk", [1, 3, 7, 40])
-def test_overflow_is_exact_and_bounded_whatever_the_chunks(chunk: int) -> None:
-    done = threading.Event()
-    n = 20 * chunk
-    source = ScriptedSource(*(samples(i, i + chunk) for i in range(0, n, chunk)), done)
-    with Acquisition(source, capacity_s=0.1) as acquisition:
-        assert done.wait(5)
-        assert acquisition.wait(0.0, n_samples=10)  # a full queue is ready
-        left = indices(acquisition.read())
-        assert min(10, n) <= len(left) < 10 + chunk
-        assert left == list(range(acquisition.n_overflow, n))
-
-
-def test_wait_is_false_when_nothing_comes_and_looks_without_waiting() -> None:
-    with Acquisition(ScriptedSource()) as acquisition:
-        assert acquisition.wait(0.0) is False
-        assert acquisition.wait(0.01) is False
-        assert acquisition.t_last_received is None
-
-
-def test_wait_wakes_only_when_enough_has_come() -> None:
-    source = ScriptedSource()
-    with Acquisition(source) as acquisition:
-        for start in range(0, 8, 2):
-            done = threading.Event()
-            source.script.put(samples(start, start + 2))
-            source.script.put(done)
-            assert done.wait(5)
-            assert acquisition.wait(0.0, n_samples=5) is (start >= 4)
-        assert indices(acquisition.read()) == list(range(8))
-
-
-def test_sleeping_consumer_is_woken_by_the_sample_it_waits_for() -> None:
-    source = ScriptedSource()
-    with Acquisition(source) as acquisition:
-        for start in range(0, 50, 5):
-            for i in range(start, start + 5):
-                source.script.put(samples(i, i + 1))
-            assert acquisition.wait(5, n_samples=5)
-            assert indices(acquisition.read()) == list(range(start, start + 5))
-
-
-@pytest.mark.timeout(10)
-def test_waiting_for_more_than_the_ring_holds_ends_when_it_is_full() -> None:
-    with Acquisition(ScriptedSource(samples(0, 4)), capacity_s=0.04) as acquisition:
-        assert acquisition.wait(60, n_samples=1000)
-
-
-def test_overflow_drops_the_oldest_and_counts_them() -> None:
-    done = threading.Event()
-    source = ScriptedSource(*(samples(i, i + 5) for i in range(0, 25, 5)), done)
-    with Acquisition(source, capacity_s=0.1) as acquisition:
-        assert done.wait(5)
-        assert acquisition.n_overflow == 15  # known before anything is read
-        assert indices(acquisition.read()) == list(range(15, 25))
-        assert acquisition.n_overflow == 15
-        assert acquisition.n_received == 25
+def test_many_chunks_lose_nothing() -> None:
+    n, done, received = 5_000, threading.Event(), Received()
+    source = ScriptedSource(*(samples(i, i + 1) for i in range(n)), done)
+    with Acquisition(source, received):
+        assert done.wait(30)
+    assert received.calls == [([i], []) for i in range(n)]
 
 
 @pytest.mark.parametrize(
     "error", [StreamLostError("gone"), EOFError("ended"), ValueError("a bug"), SystemExit(1)]
 )
 def test_errors_surface_after_the_samples_and_stay(error: BaseException) -> None:
+    received = Received()
     source = ScriptedSource(samples(0, 4), error)
-    with Acquisition(source) as acquisition:
-        while acquisition.is_running:
-            acquisition.wait(0.01, n_samples=1000)
-        assert acquisition.wait(5, n_samples=1000)  # no more will come: what is left is worth reading
-        assert indices(acquisition.read()) == [0, 1, 2, 3]
-        for _ in range(2):
+    with Acquisition(source, received) as acquisition:
+        for timeout_s in (60.0, 0.0):
             with pytest.raises(type(error), match=str(error)):
-                acquisition.wait(0.0)
-            with pytest.raises(type(error), match=str(error)):
-                acquisition.read()
-        assert acquisition.error is error
+                acquisition.wait(timeout_s)
+    assert received.calls == [([0, 1, 2, 3], [])]
     assert source.calls[-1] == f"close in {THREAD_NAME}"
 
 
-def test_error_wakes_a_sleeping_consumer() -> None:
-    source = ScriptedSource()
-    with Acquisition(source) as acquisition:
-        source.script.put(StreamLostError("gone"))
-        with pytest.raises(StreamLostError, match="gone"):
-            acquisition.wait(60)
-
-
-def test_error_on_opening_is_raised_by_the_with_statement() -> None:
+def test_an_error_on_opening_is_raised_by_wait() -> None:
     def fail() -> None:
         raise StreamNotFoundError("no such stream")
 
-    acquisition = Acquisition(ScriptedSource(on_open=fail))
-    with pytest.raises(StreamNotFoundError, match="no such stream"), acquisition:
-        pass
-    assert not acquisition.is_running
-
-
-def test_opening_can_be_watched_without_blocking() -> None:
-    may_open = threading.Event()
-    acquisition = Acquisition(ScriptedSource(samples(0, 1), on_open=lambda: assert_set(may_open)))
+    acquisition = Acquisition(ScriptedSource(on_open=fail), nobody)
     acquisition.start()
-    assert acquisition.wait_open(0.0) is False
-    assert acquisition.wait(0.0) is False
-    with pytest.raises(StreamError, match="read before the source is open; call wait or wait_open first"):
-        acquisition.read()
-    may_open.set()
-    assert acquisition.wait_open(5) is True
-    assert acquisition.wait(5)
-    acquisition.stop()
+    with pytest.raises(StreamNotFoundError, match="no such stream"):
+        acquisition.wait(60)
+
+
+def test_start_does_not_wait_for_the_source_to_open() -> None:
+    may_open, done, received = threading.Event(), threading.Event(), Received()
+    source = ScriptedSource(samples(0, 1), done, on_open=lambda: assert_set(may_open))
+    with Acquisition(source, received) as acquisition:
+        acquisition.wait(0.0)
+        assert not source.calls
+        may_open.set()
+        assert done.wait(5)
+    assert received.calls == [([0], [])]
 
 
 def assert_set(event: threading.Event) -> None:
@@ -212,83 +156,36 @@ def assert_set(event: threading.Event) -> None:
 
 
 def test_stop_twice_and_start_twice() -> None:
-    acquisition = Acquisition(ScriptedSource())
+    acquisition = Acquisition(ScriptedSource(), nobody)
     acquisition.stop()
-    with Acquisition(ScriptedSource()) as acquisition:
+    with Acquisition(ScriptedSource(), nobody) as acquisition:
         with pytest.raises(StreamError, match="started a second time"):
             acquisition.start()
         acquisition.stop()
         acquisition.stop()
-    assert acquisition.wait(60) is False  # at once: nothing will come
+    acquisition.wait(60)  # at once: nothing will come
 
 
-def test_what_is_left_can_be_read_after_stop() -> None:
+def test_arrival_is_stamped_by_the_clock_before_it_is_handed_over() -> None:
+    stamps: list[float | None] = []
     done = threading.Event()
-    with Acquisition(ScriptedSource(samples(0, 3), done)) as acquisition:
+    source = ScriptedSource(samples(0, 1), done)
+    acquisition = Acquisition(
+        source, lambda _chunk, _markers: stamps.append(acquisition.t_last_received), clock=lambda: 42.0
+    )
+    assert acquisition.t_last_received is None
+    with acquisition:
         assert done.wait(5)
-    assert acquisition.wait(60)
-    assert indices(acquisition.read()) == [0, 1, 2]
-    assert indices(acquisition.read()) == []
+    assert stamps == [42.0]
 
 
-def test_markers_are_handed_over_once_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rtbci.stream.acquire.MAX_MARKERS", 2)
-    done = threading.Event()
-    source = ScriptedSource(Marker(1.0, "a"), Marker(2.0, "b"), Marker(3.0, "c"), done)
-    with Acquisition(source) as acquisition:
-        assert done.wait(5)
-        assert acquisition.markers() == [Marker(2.0, "b"), Marker(3.0, "c")]
-        assert acquisition.markers() == []
-        assert acquisition.n_markers_lost == 1
-
-
-def test_arrival_is_stamped_by_the_clock() -> None:
-    with Acquisition(ScriptedSource(samples(0, 1)), clock=lambda: 42.0) as acquisition:
-        assert acquisition.wait(5)
-        assert acquisition.t_last_received == 42.0
-
-
-def test_capacity_must_be_positive() -> None:
-    with pytest.raises(StreamError, match="capacity_s is 0, need more than 0"):
-        Acquisition(ScriptedSource(), capacity_s=0)
-
-
-def test_many_hand_overs_lose_nothing() -> None:
-    n = 20_000
-    source = ScriptedSource(*(samples(i, i + 1) for i in range(n)))
-    got: list[int] = []
-    with Acquisition(source, capacity_s=n / RATE_HZ) as acquisition:
-        n_wanted = 1
-        while len(got) < n:
-            assert acquisition.wait(5, min(n_wanted, n - len(got)))
-            got += indices(acquisition.read())
-            n_wanted = n_wanted % 7 + 1
-        assert acquisition.n_overflow == 0
-    assert got == list(range(n))
-
-
-def test_sink_is_called_in_the_thread_with_samples_and_markers() -> None:
-    seen: list[tuple[str, list[int], list[str]]] = []
-
-    def sink(chunk: Chunk, markers: Sequence[Marker]) -> None:
-        seen.append((threading.current_thread().name, indices(chunk), [marker.value for marker in markers]))
-
-    done = threading.Event()
-    source = ScriptedSource(samples(0, 2), Marker(0.01, "a"), samples(2, 3), done, EOFError("ended"))
-    with Acquisition(source, sink=sink) as acquisition:
-        with pytest.raises(EOFError, match="ended"):
-            acquisition.wait(60)
-        assert acquisition.n_received == 3
-    assert seen == [(THREAD_NAME, [0, 1], []), (THREAD_NAME, [], ["a"]), (THREAD_NAME, [2], [])]
-
-
-def test_error_in_the_sink_ends_the_thread_and_surfaces() -> None:
-    def sink(chunk: Chunk, markers: Sequence[Marker]) -> None:
+def test_an_error_of_who_receives_ends_the_thread_and_surfaces() -> None:
+    def fail(_chunk: Chunk, _markers: Sequence[Marker]) -> None:
         raise ZeroDivisionError("in the decoder")
 
     source = ScriptedSource(samples(0, 2))
     with (
-        Acquisition(source, sink=sink) as acquisition,
+        Acquisition(source, fail) as acquisition,
         pytest.raises(ZeroDivisionError, match="in the decoder"),
     ):
         acquisition.wait(60)
@@ -301,10 +198,10 @@ def test_last_markers_come_with_the_end() -> None:
             self.waiting_markers.append(Marker(1.0, "last"))
             raise EOFError("ended")
 
-    with Acquisition(EndsWithMarker()) as acquisition:
-        with pytest.raises(EOFError, match="ended"):
-            acquisition.wait(60)
-        assert acquisition.markers() == [Marker(1.0, "last")]
+    received = Received()
+    with Acquisition(EndsWithMarker(), received) as acquisition, pytest.raises(EOFError, match="ended"):
+        acquisition.wait(60)
+    assert received.calls == [([], ["last"])]
 
 
 class Due:
@@ -320,7 +217,7 @@ class Due:
 
 def test_what_is_due_is_done_by_the_thread_while_nothing_comes() -> None:
     ahead = Due(0.0)
-    with Acquisition(ScriptedSource(), clock=lambda: 1.0, ahead=ahead):
+    with Acquisition(ScriptedSource(), nobody, clock=lambda: 1.0, ahead=ahead):
         assert ahead.done.wait(5)
     assert ahead.thread == THREAD_NAME
 
@@ -330,11 +227,11 @@ def test_samples_that_come_first_are_taken_first() -> None:
     source = ScriptedSource(samples(0, 3))
     taken: list[bool] = []
 
-    def sink(chunk: Chunk, _: Sequence[Marker]) -> None:
+    def receive(_chunk: Chunk, _markers: Sequence[Marker]) -> None:
         taken.append(ahead.done.is_set())
         done.set()
 
-    with Acquisition(source, clock=lambda: 1.0, sink=sink, ahead=ahead):
+    with Acquisition(source, receive, clock=lambda: 1.0, ahead=ahead):
         assert done.wait(5)
         assert ahead.done.wait(5)
     assert taken == [False]
@@ -344,7 +241,7 @@ def test_what_is_due_much_later_or_never_is_not_done() -> None:
     for t_due in (None, 1e9):
         ahead, done = Due(t_due), threading.Event()
         source = ScriptedSource(done)
-        with Acquisition(source, clock=lambda: 1.0, ahead=ahead):
+        with Acquisition(source, nobody, clock=lambda: 1.0, ahead=ahead):
             assert done.wait(5)
             source.script.put(second := threading.Event())
             assert second.wait(5)
@@ -357,10 +254,11 @@ def test_an_error_in_what_is_due_ends_the_thread_and_is_raised_outside() -> None
         def rehearse(self) -> None:
             raise StreamError("rehearsal failed")
 
-    with Acquisition(ScriptedSource(), clock=lambda: 1.0, ahead=Fails(0.0)) as acquisition:
-        acquisition._thread.join(5)
-        with pytest.raises(StreamError, match="rehearsal failed"):
-            acquisition.wait(0.0)
+    with (
+        Acquisition(ScriptedSource(), nobody, clock=lambda: 1.0, ahead=Fails(0.0)) as acquisition,
+        pytest.raises(StreamError, match="rehearsal failed"),
+    ):
+        acquisition.wait(5)
 
 
 class Held:
@@ -382,7 +280,7 @@ def test_an_error_that_is_kept_does_not_keep_what_the_source_held() -> None:
     source = HoldingSource(StreamLostError("gone"))
     gc.disable()  # a collection would hide it
     try:
-        acquisition = Acquisition(source)
+        acquisition = Acquisition(source, nobody)
         acquisition.start()
         with pytest.raises(StreamLostError, match="gone") as kept:
             acquisition.wait(5.0)

@@ -10,7 +10,8 @@ import pytest
 from rtbci.errors import ConfigError
 from rtbci.evaluate.data import SubjectReader, open_data
 from rtbci.evaluate.decode import decode_run
-from rtbci.evaluate.evaluate import Plan, evaluate
+from rtbci.evaluate.evaluate import evaluate
+from rtbci.evaluate.plan import Plan
 from rtbci.evaluate.trials import find_track
 from rtbci.probe.profile import read_profile
 from rtbci.recipes import read_paradigm

@@ -3,14 +3,6 @@ import pytest
 
 from rtbci.errors import ConfigError
 from rtbci.stages.patches import PatchSlicer
-from rtbci.stages.windows import SlidingWindows
-
-
-def test_dtype_is_kept() -> None:
-    signal = np.random.default_rng(0).normal(size=(100, 2))
-    assert SlidingWindows(50, 10, 2).push(signal).dtype == np.float32
-    exact = SlidingWindows(50, 10, 2, np.float64).push(signal)
-    np.testing.assert_array_equal(exact[0], signal[:50].T)
 
 
 def test_patch_defaults_are_a_quarter_second_every_sixteenth() -> None:
@@ -29,9 +21,5 @@ def test_phase_grids_are_neighbouring_patches() -> None:
 
 
 def test_bad_settings() -> None:
-    with pytest.raises(ConfigError, match="SlidingWindows: got windows of 0 samples every 5 of 2 channels"):
-        SlidingWindows(0, 5, 2)
-    with pytest.raises(ConfigError, match="PatchSlicer: got windows of 64 samples every 0"):
+    with pytest.raises(ConfigError, match="PatchSlicer: got patches of 64 samples every 0 of 2 channels"):
         PatchSlicer(hop_samples=0, n_channels=2)
-    with pytest.raises(ConfigError, match="dtype is int64, need float32 or float64"):
-        SlidingWindows(10, 5, 2, np.int64)
