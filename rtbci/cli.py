@@ -312,6 +312,8 @@ def demo(
     seconds: Annotated[
         float | None,
         typer.Option(
+            "--seconds",
+            "--duration",
             min=1.0,
             help="How long (default: 60; 200 where a baseline is learnt first; until a word is spelled).",
         ),

@@ -19,7 +19,7 @@ from rtbci.errors import RtbciError
 
 __all__ = ["Finding", "examine"]
 
-Verdict = Literal["ok", "warning", "failure"]
+Verdict = Literal["ok", "absent", "warning", "failure"]
 MIN_FREE_GB = 1.0
 MAX_SLEEP_LATE_MS = 5.0
 OPTIONAL = {
@@ -37,7 +37,8 @@ class Finding:
     ----------
     what : str
         Name of the check.
-    verdict : {'ok', 'warning', 'failure'}
+    verdict : {'ok', 'absent', 'warning', 'failure'}
+        ``absent``: not there, and rtbci runs without it.
         `failure`: rtbci cannot do its main job.
     detail : str
         What was found.
@@ -170,7 +171,7 @@ def _backends() -> Iterator[Finding]:
             detail += f"; {one.version} builds engines for other computers"
         if one.remedy:
             detail += f": {one.remedy}"
-        yield Finding(f"back end {one.backend}", "ok", detail)
+        yield Finding(f"back end {one.backend}", "ok" if one.can_run else "absent", detail)
 
 
 def _engine_checks() -> list[Callable[[], Finding]]:
@@ -236,7 +237,7 @@ def _port(name: str, address: str) -> Finding:
 
 def _optional(package: str, purpose: str, remedy: str) -> Finding:
     if util.find_spec(package) is None:
-        return Finding(package, "ok", f"not installed (only for {purpose}: {remedy})")
+        return Finding(package, "absent", f"not installed (only for {purpose}: {remedy})")
     try:
         return Finding(package, "ok", f"{metadata.version(package)} ({purpose})")
     except metadata.PackageNotFoundError:

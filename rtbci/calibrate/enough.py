@@ -135,8 +135,29 @@ def sign_test(right: npt.NDArray[np.bool_], right_before: npt.NDArray[np.bool_])
     return float(binomtest(better, better + worse).pvalue) if better + worse else 1.0
 
 
-def advice_for(judgement: Judgement | None, n_rejected: int, bad: Sequence[str], target: float) -> list[str]:
-    """What the user may do next, in words; the most pressing first."""
+def advice_for(
+    judgement: Judgement | None,
+    n_rejected: int,
+    bad: Sequence[str],
+    target: float,
+    *,
+    follows_eyes: bool = False,
+) -> list[str]:
+    """What the user may do next, in words; the most pressing first.
+
+    Parameters
+    ----------
+    judgement : Judgement or None
+        None: too few trials.
+    n_rejected : int
+        Trials.
+    bad : sequence of str
+        Electrodes that were left out, with why.
+    target : float
+        Accuracy that is enough, percent.
+    follows_eyes : bool
+        What the decoder says moves with the eyes: no accuracy is enough then.
+    """
     if judgement is None:
         return ["Record at least two accepted trials of each class: nothing can be judged with fewer."]
     n = int(judgement.counts.sum())
@@ -146,6 +167,12 @@ def advice_for(judgement: Judgement | None, n_rejected: int, bad: Sequence[str],
             f"At {judgement.accuracy:.0f} % +- {judgement.half_width:.0f} this cannot be told from chance "
             f"({judgement.chance:.0f} %): imagine movements from inside (how they feel, not how they look), or look steadily at "
             "what flickers; keep eyes and face still, and record more trials."
+        )
+    elif follows_eyes:
+        found.append(
+            f"{judgement.accuracy:.0f} % +- {judgement.half_width:.0f}, but the eyes turn with the cue and the decoder's output "
+            "with them: this may be gaze, which is gone where there is no cue. Calibrate again with the eyes kept in the middle, "
+            "on cues that stand there."
         )
     elif judgement.accuracy < target:
         found.append(f"Usable. {describe(judgement)}.")

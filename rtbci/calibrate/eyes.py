@@ -8,11 +8,11 @@ from scipy.stats import pearsonr
 from rtbci.calibrate.enough import interval
 from rtbci.calibrate.record import EyeNote
 from rtbci.calibrate.trial import CalibrationTrial
-from rtbci.evaluate.frontal import BASELINE_S, SACCADE_S, eye_rule
+from rtbci.evaluate.frontal import BASELINE_S, SACCADE_S, eye_rule, side_classes
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import canonical_label
 
-__all__ = ["check_eyes", "lateral_uv"]
+__all__ = ["check_eyes", "follow_the_eyes", "lateral_uv"]
 
 SIDES = (("F7", "F8"), ("AF7", "AF8"), ("FP1", "FP2"))
 """Left and right electrode by how well they see the eyes turn; the first pair that the stream has is taken."""
@@ -42,15 +42,24 @@ def check_eyes(
     Returns
     -------
     EyeNote
-        With a note instead of numbers where the check cannot be made.
+        Of the trials that asked for the left or the right side: a rule that names a side is never right in others. With a
+        note instead of numbers where the check cannot be made.
     """
+    sides = side_classes(classes)
+    if sides is None:
+        return EyeNote(note="not checked: classes are not one left and one right")
+    asked = np.array([trial.i_class for trial in trials], dtype=np.intp)
     uv = np.array([lateral_uv(trial, labels) for trial in trials])
     guessed = eye_rule(uv, classes)
-    known = np.isfinite(uv)
+    known = np.isfinite(uv) & np.isin(asked, sides)
     if guessed is None or known.sum() < 4:
-        why = "classes are not one left and one right" if guessed is None else "no pair of frontal electrodes"
+        few = np.isfinite(uv).any() or not len(uv)
+        why = (
+            "fewer than four trials asked for the left or the right"
+            if few
+            else "no pair of frontal electrodes"
+        )
         return EyeNote(note=f"not checked: {why}")
-    asked = np.array([trial.i_class for trial in trials])
     share = float((guessed == asked)[known].mean())
     low, high = interval(share, int(known.sum()))
     r = p = None
@@ -62,12 +71,20 @@ def check_eyes(
 
 def _warning(low: float, r: float | None, p: float | None) -> str:
     """What to be warned of; low is the lower bound of the eye rule's share."""
-    follows = r is not None and p is not None and abs(r) > WARN_R and p < 0.01
-    if follows:
+    if _follows(r, p):
         return "the decoder's output follows the eyes: it may be gaze, not imagery; keep them in the middle"
     if low > 0.5:
         return "the eyes turn with the cue, though the decoder's output does not follow them closely; keep them in the middle"
     return ""
+
+
+def _follows(r: float | None, p: float | None) -> bool:
+    return r is not None and p is not None and abs(r) > WARN_R and p < 0.01
+
+
+def follow_the_eyes(note: EyeNote | None) -> bool:
+    """Whether what a decoder says moves with the eyes, so that its accuracy may be theirs."""
+    return note is not None and _follows(note.r, note.p)
 
 
 def lateral_uv(trial: CalibrationTrial, labels: Sequence[str]) -> float:

@@ -11,7 +11,7 @@ from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.collector import Collected
 from rtbci.calibrate.drift_reference import DriftReference, with_drift
 from rtbci.calibrate.enough import advice_for
-from rtbci.calibrate.eyes import check_eyes
+from rtbci.calibrate.eyes import check_eyes, follow_the_eyes
 from rtbci.calibrate.fit import UserFit, with_policy
 from rtbci.calibrate.hops import read_hops, spans_of
 from rtbci.calibrate.record import CalibrationRecord, EyeNote, StreamRecord, TrialNote
@@ -117,6 +117,7 @@ def _record(
 ) -> CalibrationRecord:
     judgement = fit.judgement
     # Without a signal it was the stream, or the page: nothing that the user could do better.
+    eyes = _eyes(collected, fit, decoder)
     n_rejected = sum(not one.accepted and len(one.raw_uv) > 0 for one in collected.trials)
     return CalibrationRecord(
         created=fit.profile.created,
@@ -132,9 +133,15 @@ def _record(
         confidence=fit.confidence,
         confusion=[] if judgement is None else judgement.counts.tolist(),
         usable=judgement is not None and judgement.usable,
-        advice=advice_for(judgement, n_rejected, [f"{label} ({why})" for label, why in bad.items()], target),
+        advice=advice_for(
+            judgement,
+            n_rejected,
+            [f"{label} ({why})" for label, why in bad.items()],
+            target,
+            follows_eyes=follow_the_eyes(eyes),
+        ),
         cues=cues,
-        eyes=_eyes(collected, fit, decoder),
+        eyes=eyes,
         versions=versions(),
     )
 

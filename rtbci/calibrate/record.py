@@ -186,7 +186,7 @@ class EyeNote(_Record, frozen=True, kw_only=True):
     Parameters
     ----------
     accuracy, low, high : float or None
-        How often an untrained rule on them names the class, percent, and its 95 % interval.
+        How often an untrained rule on them names the side, of trials that asked for one, percent, and its 95 % interval.
     r, p : float or None
         Correlation of the movement with the decoder's output, and its p value.
     note : str

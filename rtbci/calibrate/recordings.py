@@ -1,6 +1,7 @@
 """Calibration trials from recordings: the same decoder and cutter as live, as fast as they go."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty
 
@@ -8,13 +9,16 @@ from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.cutter import TrialCutter
 from rtbci.calibrate.trial import CalibrationTrial, TrialTiming
 from rtbci.errors import ChannelError, FileFormatError
+from rtbci.recipes import ParadigmRecipe
 from rtbci.replay.recording import Recording
 from rtbci.runtime.intake import Intake
 from rtbci.stream.source import UNSEEN, Chunk, Marker
 
-__all__ = ["trials_of_recordings"]
+__all__ = ["marker_lines", "trials_of_recordings"]
 
 PUSH_S = 1.0
+N_TOLD = 8
+"""Different markers that are told of a class."""
 BETWEEN_S = 10.0
 """Recordings lie behind each other in time, so that no two trials have the same."""
 
@@ -61,11 +65,7 @@ def trials_of_recordings(
     known = class_of or decoder.recipe.class_of
     cues = [_cues(one, known) for one in recordings]
     if not any(cues):
-        texts = sorted({marker.value for one in recordings for marker in one.markers})
-        raise FileFormatError(
-            f"calibration of '{decoder.recipe.name}': the recordings' markers are {', '.join(texts[:12]) or 'none'}, need "
-            "some that name a class; give --map TEXT=CLASS, or recordings with cues"
-        )
+        raise FileFormatError(_no_cues(decoder.recipe, recordings))
     _check_alike(recordings)
     cutter = TrialCutter(timing)
     decoder.attach(cutter)
@@ -77,6 +77,56 @@ def trials_of_recordings(
         n_before += len(found)
         yield from _played(decoder, recording, cutter, t_begin)
         t_begin += math.ceil(recording.duration_s + BETWEEN_S)
+
+
+def marker_lines(recipe: ParadigmRecipe, recordings: Sequence[Recording]) -> list[str]:
+    """Say which markers are taken for which class, and which for none, before anything is fitted on them.
+
+    Parameters
+    ----------
+    recipe : ParadigmRecipe
+        With all markers that were named.
+    recordings : sequence of Recording
+
+    Returns
+    -------
+    list of str
+        A line for each class, and one for what names none, as ``"left_hand: 'T1' (8)"``.
+
+    Raises
+    ------
+    FileFormatError
+        When no marker names a class, or all name the same.
+    """
+    taken: dict[str | None, Counter[str]] = {name: Counter() for name in (*recipe.classes, None)}
+    for text in (marker.value for one in recordings for marker in one.markers):
+        taken[recipe.class_of(text)][text] += 1
+    asked = [name for name in recipe.classes if taken[name]]
+    lines = [f"{name}: {_counted(taken[name])}" for name in recipe.classes]
+    if taken[None]:
+        lines.append(f"no cue: {_counted(taken[None])}")
+    if not asked:
+        raise FileFormatError(_no_cues(recipe, recordings))
+    if len(asked) < 2:
+        raise FileFormatError(
+            f"calibration of '{recipe.name}': all cues of the recordings are {asked[0]} ({'; '.join(lines)}), need cues of two "
+            "classes or more; give --map TEXT=CLASS for each of your markers, or more recordings"
+        )
+    return lines
+
+
+def _counted(texts: Counter[str]) -> str:
+    told = [f"{text[:60]!r} ({n})" for text, n in texts.most_common(N_TOLD)]
+    return ", ".join(told) + (f" and {len(texts) - N_TOLD} more" if len(texts) > N_TOLD else "") or "none"
+
+
+def _no_cues(recipe: ParadigmRecipe, recordings: Sequence[Recording]) -> str:
+    texts = Counter(marker.value for one in recordings for marker in one.markers)
+    example = f"'{next(iter(texts))[:60]}={recipe.classes[0]}'" if texts else "TEXT=CLASS"
+    return (
+        f"calibration of '{recipe.name}': the recordings' markers are {_counted(texts)}, need some that name a class "
+        f"({', '.join(recipe.classes)}); say which is which, as --map {example}, or give recordings with cues"
+    )
 
 
 def _check_alike(recordings: Sequence[Recording]) -> None:

@@ -172,8 +172,8 @@ def _eyes(record: CalibrationRecord) -> str:
     if one is None or one.accuracy is None:
         return "Not checked." if one is None or not one.note else f"{one.note.capitalize()}."
     text = (
-        f"A rule that knows nothing but which way the eyes turn after the cue names the class in {one.accuracy:.0f} % of the "
-        f"trials [{one.low:.0f}, {one.high:.0f}]; chance is 50 %."
+        f"A rule that knows nothing but which way the eyes turn after the cue names the side in {one.accuracy:.0f} % of the "
+        f"trials to the left or right [{one.low:.0f}, {one.high:.0f}]; chance is 50 %."
     )
     if one.r is not None:
         text += f" Its movement and the decoder's output correlate with r = {one.r:.2f} (p = {one.p:.2g})."

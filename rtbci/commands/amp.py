@@ -8,7 +8,7 @@ from rich.console import Console
 from rtbci.amp.outlet import AmpOutlet
 from rtbci.amp.source import Amp
 from rtbci.amp.synthetic import SyntheticAmp
-from rtbci.commands.amp_users import keys_of, user_of, which_keys
+from rtbci.commands.amp_users import Follower, keys_of, user_of, which_keys
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
 from rtbci.probe.flicker_clock import flicker_seconds
@@ -18,8 +18,6 @@ __all__ = ["brainflow_amp", "synthetic_amp"]
 
 STILL_ON = "imagery"
 """Marker of a calibration behind its arrow: the user goes on."""
-EITHER = {"hand": "right_hand"}
-"""Who is asked for one hand, whichever, takes this one."""
 
 
 def synthetic_amp(
@@ -41,7 +39,7 @@ def synthetic_amp(
 
     With `paradigm` the user does what that reads, on its electrodes, instead of imagining hands. With `keys` the keyboard
     says what the user does; with `follow` the markers of a stream of that name do, as the cues of a
-    calibration: the name of a hand or a target, anything else but "imagery" is rest. Those of a speller
+    calibration: the name of a hand or a target, or what the paradigm's `[markers]` call it; anything else but "imagery" is rest. Those of a speller
     say what flashes, too, those of a flicker when it began.
     """
     from rtbci.amp.source import AmpSource
@@ -58,6 +56,7 @@ def synthetic_amp(
             "--keys: flashes come from a speller's markers, need those; use --follow rtbci-speller"
         )
     source, states = AmpSource(amp, chunk), keys_of(amp.states)
+    follower = Follower(amp.states, paradigm, lambda line: console.print(line, markup=False, highlight=False))
     with _key_presses(keys) as pressed, _cues_of(follow, amp) as cues:
 
         def drive(_n_sent: int) -> None:
@@ -69,8 +68,7 @@ def synthetic_amp(
                 if isinstance(amp, SyntheticAmp) and (attends or flicker_seconds(marker.value) is not None):
                     amp.tell(marker.value, source.sample_at(marker.t_lsl))
                 elif marker.value != STILL_ON:
-                    state = EITHER.get(marker.value, marker.value)
-                    amp.set_state(state if state in amp.states else amp.states[0])
+                    amp.set_state(follower.state(marker.value))
 
         drives = "--follow NAME for the flashes of a speller" if attends else "--keys to drive it"
         hint = f"keys: {which_keys(amp.states)}" if keys else f"does it by itself; {drives}"

@@ -1,6 +1,6 @@
 """Who sits under the synthetic amplifier: a user who does what a paradigm reads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from rtbci.amp.sleeper import SleepingAmp
 from rtbci.amp.source import Amp
 from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
 from rtbci.errors import ConfigError
+from rtbci.stream.marker_texts import GDF_CUES, class_of_marker
 
 __all__ = [
+    "Follower",
     "attention_of",
     "flicker_of",
     "imagines_feet",
@@ -28,6 +30,10 @@ __all__ = [
 LONG_S = 20.0
 """A user whose rhythms follow does one thing at least so long."""
 HANDS = {*STATES[1:], "hand"}
+EITHER = {"hand": "right_hand"}
+"""Who is asked for one hand, whichever, takes this one."""
+N_STRANGE = 3
+"""So many different markers that ask for nothing, before any that does, are told."""
 FEET_KEYS = {"f": FEET, "B": FEET}
 KEYS = {"l": "left_hand", "D": "left_hand", "r": "right_hand", "C": "right_hand", " ": "rest", "0": "rest"}
 """Letters, space, and the last byte of the arrow keys (ESC [ D, ESC [ C; of feet, down, ESC [ B)."""
@@ -85,14 +91,68 @@ def imagines_hands(paradigm: str) -> bool:
     """Whether a paradigm's user is asked to imagine one of the hands; no name asks for nothing else."""
     from rtbci.recipes import read_paradigm
 
-    return not paradigm or bool(HANDS & set(read_paradigm(paradigm).classes))
+    return not paradigm or any(state_named(name, tuple(HANDS)) for name in read_paradigm(paradigm).classes)
 
 
 def imagines_feet(paradigm: str) -> bool:
     """Whether a paradigm's user is asked to imagine the feet; no name asks for nothing."""
     from rtbci.recipes import read_paradigm
 
-    return bool(paradigm) and FEET in read_paradigm(paradigm).classes
+    return bool(paradigm) and any(state_named(name, (FEET,)) for name in read_paradigm(paradigm).classes)
+
+
+def state_named(name: str, states: Sequence[str]) -> str | None:
+    """What a user does who is asked for a class, by its own name or another that it has (``left``: ``left_hand``)."""
+    name = EITHER.get(name, name) if name not in states else name
+    if name in states:
+        return name
+    groups = [group for group in GDF_CUES.values() if name.lower() in group]
+    return next((state for state in states if any(state in group for group in groups)), None)
+
+
+class Follower:
+    """Says what the user does when markers come, those of a paradigm's `[markers]` among them.
+
+    Parameters
+    ----------
+    states : sequence of str
+        What the user can do; the first is rest.
+    paradigm : str
+        Name or folder of the recipe whose markers are known; empty: the states' own names and what public formats agree on.
+    say : callable
+        Told once, when markers come that ask for nothing the user can do.
+    """
+
+    def __init__(self, states: Sequence[str], paradigm: str, say: Callable[[str], object]) -> None:
+        from rtbci.recipes import read_paradigm
+
+        self._states, self._say = tuple(states), say
+        self._recipe = read_paradigm(paradigm) if paradigm else None
+        self._strange: dict[str, None] = {}
+        self._listens = True
+
+    def state(self, marker: str) -> str:
+        """What to do from this marker on; rest, where it asks for nothing that the user can do."""
+        state = state_named(marker, self._states)
+        if state is None:
+            known = self._recipe
+            name = known.class_of(marker) if known else class_of_marker(marker, {}, self._states)
+            state = None if name is None else state_named(name, self._states)
+        if state is None:
+            self._wonder(marker)
+            return self._states[0]
+        self._listens = self._listens and state == self._states[0]
+        return state
+
+    def _wonder(self, marker: str) -> None:
+        self._strange[marker] = None
+        if self._listens and len(self._strange) >= N_STRANGE:
+            self._listens = False
+            told = ", ".join(f"'{one[:40]}'" for one in self._strange)
+            self._say(
+                f"no marker so far ({told}) asks for anything that this user does ({', '.join(self._states)}), so nothing is done; "
+                "--paradigm names the recipe whose [markers] has them"
+            )
 
 
 def attention_of(paradigm: str, wanted: Sequence[str] = ()) -> tuple[Attention | None, tuple[str, ...]]:

@@ -9,7 +9,7 @@ from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.finish import Result
 from rtbci.calibrate.markers import with_markers
 from rtbci.calibrate.protocol import ProtocolSettings, read_protocol
-from rtbci.calibrate.recordings import trials_of_recordings
+from rtbci.calibrate.recordings import marker_lines, trials_of_recordings
 from rtbci.calibrate.report import EXTRA
 from rtbci.commands.calibrate_base import Calibration, Request
 from rtbci.commands.calibrate_flashes import calibrate_flashes
@@ -105,6 +105,10 @@ def _protocol(recipe: ParadigmRecipe, request: Request) -> ProtocolSettings:
 def _from_files(one: Calibration) -> Result:
     """Calibrate from recordings, as fast as it goes."""
     recordings = [each for path in one.request.files for each in read_recordings(path)]
+    for note in dict.fromkeys(note for recording in recordings for note in recording.notes):
+        one.say(f"note: {note}")
+    for line in marker_lines(one.recipe, recordings):
+        one.say(f"markers of {line}" if not line.startswith("no cue") else line)
     with ExitStack() as stack:
         decoder = one.open_decoder(stack)
         folder = one.open_folder(stack)

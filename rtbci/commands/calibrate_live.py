@@ -180,8 +180,10 @@ class LiveCalibration(Calibration):
             known = {
                 one: dict.fromkeys((*self.recipe.markers.get(one, ()), one)) for one in self.recipe.classes
             }
-            texts = ", ".join(f"{'/'.join(texts)} = {name}" for name, texts in known.items())
-            self.say(f"following markers ({texts}); Ctrl-C when there are enough")
+            texts = ", ".join(f"{' or '.join(texts)} = {name}" for name, texts in known.items())
+            self.say(
+                f"following markers ({texts}); ends at {n_wanted} usable trials of each class (--trials), or with Ctrl-C"
+            )
             return follow_markers(stream, decoder, cutter, collector, n_wanted, stop, self.say)
         done = collector.collected
         schedule = Schedule(

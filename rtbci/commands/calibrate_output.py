@@ -46,7 +46,7 @@ def say_result(console: Console, result: Result, report: Path, option: str) -> N
     if record.eyes is not None and record.eyes.accuracy is not None:
         eyes = record.eyes
         console.print(
-            f"eyes         an untrained eye rule names the class in {eyes.accuracy:.0f} % [{eyes.low:.0f}, {eyes.high:.0f}]"
+            f"eyes         an untrained eye rule names the side in {eyes.accuracy:.0f} % [{eyes.low:.0f}, {eyes.high:.0f}]"
             + (f"; {eyes.note}" if eyes.note else ""),
             highlight=False,
         )

@@ -8,7 +8,12 @@ from rtbci.doctor import examine
 
 __all__ = ["doctor"]
 
-MARKS = {"ok": ("ok  ", "green"), "warning": ("WARN", "yellow"), "failure": ("FAIL", "bold red")}
+MARKS = {
+    "ok": ("ok  ", "green"),
+    "absent": ("-   ", "dim"),
+    "warning": ("WARN", "yellow"),
+    "failure": ("FAIL", "bold red"),
+}
 
 
 def doctor(config: RunConfig, console: Console, out: Output) -> bool:
@@ -28,5 +33,8 @@ def doctor(config: RunConfig, console: Console, out: Output) -> bool:
         n_failures += finding.verdict == "failure"
         n_warnings += finding.verdict == "warning"
     verdict = "rtbci can run here" if not n_failures else "rtbci cannot run here"
-    console.print(f"{verdict}: {n_failures} failures, {n_warnings} warnings", highlight=False)
+    console.print(
+        f"{verdict}: {n_failures} failures, {n_warnings} warnings; a dash: not there, and not needed",
+        highlight=False,
+    )
     return not n_failures

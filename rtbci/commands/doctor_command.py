@@ -18,7 +18,8 @@ def doctor(
     ] = False,
     paradigm: ParadigmName = None,
     seconds: Annotated[
-        float, typer.Option(min=5.0, help="With --timing: how long to count, seconds.")
+        float,
+        typer.Option("--seconds", "--duration", min=5.0, help="With --timing: how long to count, seconds."),
     ] = 120.0,
     rate: Annotated[float, typer.Option(min=64.0, help="With --timing: rate of the stream, Hz.")] = 250.0,
     channels: Annotated[

@@ -13,12 +13,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from rtbci.calibrate.markers import read_maps
 from rtbci.commands.eval_flashes import judge_flashes
 from rtbci.commands.eval_output import show_grid, write_results
 from rtbci.commands.options import names_of
 from rtbci.errors import ConfigError
 from rtbci.evaluate.compare import compare
-from rtbci.evaluate.data import MOABB_PREFIX, open_data
+from rtbci.evaluate.data import MOABB_PREFIX, MappedReader, open_data
 from rtbci.evaluate.evaluate import evaluate
 from rtbci.evaluate.plan import Plan
 from rtbci.evaluate.plots import need_matplotlib, write_plots
@@ -67,6 +68,8 @@ def plan_of(
     ray: str,
     backend: str,
     channels: str = "",
+    maps: Sequence[str] = (),
+    task: str = "",
 ) -> Plan:
     """Make a plan of what the command line says.
 
@@ -78,9 +81,13 @@ def plan_of(
     if remaining not in ("later", "all"):
         raise ConfigError(f"--remaining: got '{remaining}', need 'later' or 'all'")
     recipe = read_paradigm(paradigm)
+    reader = open_data(places, data_set, task)
+    if given := read_maps(recipe, maps):
+        markers = {name: tuple(text for text in given if given[text] == name) for name in given.values()}
+        reader = MappedReader(reader, markers)
     return Plan(
         paradigm=paradigm,
-        reader=open_data(places, data_set),
+        reader=reader,
         track=track,
         ks=numbers_of(ks),
         profile=find_profile(recipe.name, profile),

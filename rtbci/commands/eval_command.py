@@ -14,7 +14,8 @@ __all__ = ["evaluate"]
 def evaluate(
     paradigm: Annotated[str, typer.Option(help="Recipe by name or folder.")] = DEFAULT_PARADIGM,
     data: Annotated[
-        list[str] | None, typer.Option(help="Folder, file (repeat it for more), or moabb:NAME.")
+        list[str] | None,
+        typer.Option(help="Folder (a BIDS data set, too), file (repeat it for more), or moabb:NAME."),
     ] = None,
     files: Annotated[list[str] | None, typer.Argument(help="More files, after --data FILE.")] = None,
     track: Annotated[
@@ -35,6 +36,11 @@ def evaluate(
     ] = None,
     seen: Annotated[bool, typer.Option(help="Judge people that the profile was trained on too.")] = False,
     dataset: Annotated[str, typer.Option(help="Name of the data set, as in a profile's trained_on.")] = "",
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="Marker text to class, TEXT=CLASS; repeat it."),
+    ] = None,
+    task: Annotated[str, typer.Option(help="Of a BIDS data set: only this task (default: all).")] = "",
     subjects: Annotated[str, typer.Option(help="Only these, as S001,S002 (default: all).")] = "",
     channels: Annotated[
         str,
@@ -97,5 +103,7 @@ def evaluate(
         ray=ray,
         backend=engine,
         channels=channels,
+        maps=map_ or (),
+        task=task,
     )
     command.judge(plan, console_of(stderr=False), json=json, markdown_file=markdown, plots=plots)

@@ -186,7 +186,11 @@ def _introduce(console: Console, config: RunConfig, decoder: Decoder, address: s
     if profile is None:
         console.print("decoder: the engine's own classes", highlight=False)
     elif profile.user == POPULATION:
-        console.print(f"decoder: {decoder.recipe.name}, population decoder (no calibration)", highlight=False)
+        asked = config.user != RunConfig().user and not config.profile
+        nobody = f"; '{config.user}' has no profile of it yet" if asked else ""
+        console.print(
+            f"decoder: {decoder.recipe.name}, population decoder (no calibration{nobody})", highlight=False
+        )
     elif profile.generation == 0:  # one that is kept with no user's: of a file, made by whatever command
         fitted = f"fitted on {profile.n_trials} trials" if profile.n_trials else "no calibration"
         teller_of(console)(

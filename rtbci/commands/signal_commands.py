@@ -122,7 +122,9 @@ def chaos(
 
 
 def streams(
-    wait: Annotated[float, typer.Option(help="How long to look, in seconds.")] = 1.0,
+    wait: Annotated[
+        float, typer.Option("--wait", "--timeout", min=0.1, max=600.0, help="How long to look, in seconds.")
+    ] = 1.0,
 ) -> None:
     """List the LSL streams on the network: labels, rate, unit, age."""
     from rtbci.stream.lsl_list import list_streams

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,13 +13,18 @@ from rtbci.replay.read import read_recordings
 from rtbci.replay.recording import Recording
 from rtbci.replay.sniff import COMPANIONS, KINDS
 from rtbci.stream.labels import is_eeg
+from rtbci.stream.marker_texts import class_of_marker
+from rtbci.stream.source import Marker
 
-__all__ = ["MOABB_PREFIX", "FileReader", "SubjectReader", "open_data", "subject_of"]
+__all__ = ["MOABB_PREFIX", "FileReader", "MappedReader", "SubjectReader", "open_data", "subject_of"]
 
 RUN_SUFFIX = re.compile(r"(?<=[A-Za-z0-9])[_-]?(?:R|run-?)\d+(?:_eeg)?$", re.IGNORECASE)
 """What of a file's name says which run it is: S007R12, sub-03_run-02_eeg."""
+TASK = re.compile(r"_task-([A-Za-z0-9]+)")
 
 MOABB_PREFIX = "moabb:"
+BIDS_SUBJECT, BIDS_EEG = "sub-*", ("eeg", "ses-*/eeg")
+"""Where a BIDS data set has its recordings (Pernet et al. 2019, doi:10.1038/s41597-019-0104-8)."""
 
 
 class SubjectReader(Protocol):
@@ -78,16 +83,59 @@ class FileReader:
         return [run for path in self.files[subject] for run in _read_file(path)]
 
 
-def open_data(places: Sequence[str], name: str = "") -> SubjectReader:
+@dataclass(frozen=True)
+class MappedReader:
+    """Recordings whose markers are called by the classes that they stand for.
+
+    Parameters
+    ----------
+    reader : SubjectReader
+        Whose recordings.
+    markers : dict of str to tuple of str
+        Texts of each class; see `rtbci.stream.marker_texts.class_of_marker`.
+    """
+
+    reader: SubjectReader
+    markers: dict[str, tuple[str, ...]]
+
+    @property
+    def name(self) -> str:
+        """Name of the data set."""
+        return self.reader.name
+
+    @property
+    def source(self) -> str:
+        """Where it is, and what its markers are taken for."""
+        told = ", ".join(f"{text} = {name}" for name, texts in self.markers.items() for text in texts)
+        return f"{self.reader.source} ({told})"
+
+    def subjects(self) -> list[str]:
+        """Names of all subjects, sorted."""
+        return self.reader.subjects()
+
+    def read(self, subject: str) -> list[Recording]:
+        """All runs of a subject; see `SubjectReader.read`."""
+        return [
+            replace(run, markers=tuple(Marker(t, self._called(text)) for t, text in run.markers))
+            for run in self.reader.read(subject)
+        ]
+
+    def _called(self, text: str) -> str:
+        return class_of_marker(text, self.markers) or text
+
+
+def open_data(places: Sequence[str], name: str = "", task: str = "") -> SubjectReader:
     """Find the subjects of a folder, of files, or of a MOABB data set.
 
     Parameters
     ----------
     places : sequence of str
         One folder; one or more files; or ``moabb:NAME``. Where a folder holds no recording, each folder in it that does
-        is a subject.
+        is a subject; of a BIDS data set each ``sub-*``, with its sessions and runs in the order of their names.
     name : str
         Name of the data set; the folder's name otherwise.
+    task : str
+        Of a BIDS data set: only recordings of this task; empty: all.
 
     Raises
     ------
@@ -113,7 +161,11 @@ def open_data(places: Sequence[str], name: str = "") -> SubjectReader:
             f"(a public data set is named as {MOABB_PREFIX}NAME)"
         )
     home = paths[0] if paths[0].is_dir() else paths[0].parent
-    by_subject: dict[str, list[Path]] = _folders_of_subjects(home) if paths == [home] else {}
+    by_subject: dict[str, list[Path]] = {}
+    if paths == [home]:
+        by_subject = _bids_subjects(home, task) or _folders_of_subjects(home)
+    elif task:
+        raise ConfigError(f"--task: got '{task}' and {len(paths)} places, need one folder of a BIDS data set")
     if not by_subject:
         for file in [file for path in paths for file in (_recordings_in(path) if path.is_dir() else [path])]:
             by_subject.setdefault(subject_of(file), []).append(file)
@@ -130,6 +182,30 @@ def subject_of(path: Path) -> str:
     ['S007', 'S001', 'sub-03', 'R01']
     """
     return RUN_SUFFIX.sub("", path.stem) or path.stem
+
+
+def _bids_subjects(home: Path, task: str) -> dict[str, list[Path]]:
+    """Recordings of a BIDS data set, or of one subject's folder of it, by subject; none where it is not one."""
+    folders = [home] if home.match(BIDS_SUBJECT) else sorted(home.glob(BIDS_SUBJECT))
+    found = {
+        folder.name: [
+            path
+            for place in BIDS_EEG
+            for eeg in sorted(folder.glob(place))
+            for path in _look_for_recordings(eeg)
+        ]
+        for folder in folders
+    }
+    tasks = sorted({one for paths in found.values() for path in paths for one in TASK.findall(path.name)})
+    if task and task not in tasks:
+        raise ConfigError(
+            f"--task: got '{task}', {home} has {', '.join(tasks) or 'no recording of a BIDS data set'}; name one of these"
+        )
+    wanted = {
+        subject: [path for path in paths if not task or task in TASK.findall(path.name)]
+        for subject, paths in found.items()
+    }
+    return {subject: paths for subject, paths in wanted.items() if paths}
 
 
 def _folders_of_subjects(home: Path) -> dict[str, list[Path]]:

@@ -162,7 +162,7 @@ def find_trials(runs: Sequence[Recording], recipe: ParadigmRecipe, where: str) -
         )
         raise FileFormatError(
             f"{where}: no cues, its markers are {', '.join(texts[:12]) or 'none'}, need some of {', '.join(known)}; "
-            "add the markers' texts to [markers] in the paradigm's recipe.toml, or give recordings with cues"
+            "name them with --map TEXT=CLASS or in [markers] of the paradigm's recipe.toml, or give recordings with cues"
         )
     return trials
 

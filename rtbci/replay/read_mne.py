@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rtbci.errors import FileFormatError
-from rtbci.replay.events_file import read_events
+from rtbci.replay.events_file import read_bids_events, read_events
 from rtbci.replay.recording import Recording, source_id_of
 from rtbci.replay.sniff import Kind
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
@@ -136,7 +136,12 @@ def _convert(raw: Any, path: Path, start_s: float, stop_s: float | None) -> Reco
         kinds = ", ".join(sorted({channel.type for channel in channels}))
         raise FileFormatError(f"{path}: has no EEG channel, only {kinds}; need an EEG recording")
     data = _read_blocks(raw, path, start, stop, np.array([gain for _, gain in described]))
-    markers = _annotations(raw) or _events(data, channels, rate_hz, start / rate_hz) or read_events(path, raw)
+    told = read_bids_events(path)
+    markers = (
+        told[1]
+        if told is not None
+        else _annotations(raw) or _events(data, channels, rate_hz, start / rate_hz) or read_events(path, raw)
+    )
     t_from, t_to = start / rate_hz, stop / rate_hz
     info = StreamInfo(
         name=path.stem,
@@ -146,7 +151,8 @@ def _convert(raw: Any, path: Path, start_s: float, stop_s: float | None) -> Reco
         manufacturer=_manufacturer(raw, path),
     )
     inside = sorted(Marker(t - t_from, value) for t, value in markers if t_from <= t < t_to)
-    return Recording(info, data, tuple(inside), t0_s=t_from)
+    notes = () if told is None else (f"markers are those of {told[0].name}",)
+    return Recording(info, data, tuple(inside), t0_s=t_from, notes=notes)
 
 
 def _channel(raw: Any, i: int) -> tuple[Channel, float]:

@@ -64,6 +64,13 @@ class Recording:
                 "need one for each"
             )
 
+    def __repr__(self) -> str:
+        """In one line, however many samples there are."""
+        return (
+            f"Recording({self.name!r}, {self.info.n_channels} channels at {self.info.rate_hz:g} Hz, {self.duration_s:.1f} s, "
+            f"{len(self.markers)} markers)"
+        )
+
     @property
     def name(self) -> str:
         """Name of the stream."""

@@ -1,6 +1,7 @@
 """What a marker says: plain text, a number, or JSON, as the programs of this field write them."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,10 @@ codes; 0x0301 to 0x0304)."""
 
 _KEYS = ("event", "marker", "label", "class", "cue", "name", "value", "type", "code", "trial_type")
 """Where a JSON marker has its text."""
+_BRAIN_VISION = re.compile(r"(?:(?:Stimulus|Response|Comment)/)?(.+)", re.DOTALL)
+"""MNE and pybv write a BrainVision marker's type before its description."""
+_CODE = re.compile(r"([SR]) *(\d+)")
+"""Description of a stimulus or response in BrainVision: a letter and a number, padded to three places (``S  1``)."""
 _LONGEST = 4096
 """A longer marker is no cue: it is not parsed."""
 
@@ -33,12 +38,16 @@ def marker_texts(marker: str) -> Iterator[str]:
     ------
     str
         The text without spaces around it; as an integer, where it is a number without a fraction (``769.0``); of a
-        JSON object the values under its usual keys, of a JSON text or number itself, and these as integers.
+        BrainVision marker its description without the type, and with one space or none in place of the padding
+        (``Stimulus/S  1``: ``S  1``, ``S 1``, ``S1``); of a JSON object the values under its usual keys, of a JSON text or
+        number itself, and these as integers.
 
     Examples
     --------
     >>> list(marker_texts(" 769.0 "))
     ['769.0', '769']
+    >>> list(marker_texts("Stimulus/S  1"))
+    ['Stimulus/S  1', 'S  1', 'S 1', 'S1']
     >>> list(marker_texts('{"event": "left_hand"}'))[1:]
     ['left_hand']
     """
@@ -100,3 +109,12 @@ def _written(text: str) -> Iterator[str]:
     head, point, zeros = text.partition(".")
     if point and head.removeprefix("-").isdecimal() and not zeros.strip("0"):
         yield head
+    described = _BRAIN_VISION.fullmatch(text) if len(text) <= _LONGEST else None
+    if described is None:
+        return
+    if described[1] != text:
+        yield described[1]
+    if code := _CODE.fullmatch(described[1]):
+        yield from (
+            spelled for spelled in (f"{code[1]} {code[2]}", code[1] + code[2]) if spelled != described[1]
+        )

@@ -101,6 +101,20 @@ def test_help_shows_all_of_every_text() -> None:
     assert {"rtbci run stream", "rtbci engine cache clear yes", "rtbci session list root"} <= set(paths)
 
 
+@pytest.mark.parametrize("seconds", ["-1", "0", "inf"])
+def test_streams_are_not_looked_for_without_an_end(
+    seconds: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "streams", "--timeout", seconds) == 2
+    assert "Invalid value for '--wait' / '--timeout'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["demo", "doctor", "run", "amp", "listen", "chaos", "osc"])
+def test_how_long_is_asked_by_one_word(command: str) -> None:
+    group: Any = typer.main.get_command(cli.app)
+    assert any("--duration" in one.opts for one in group.commands[command].params)
+
+
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--version") == 0
     assert capsys.readouterr().out.strip() == metadata.version("rtbci")

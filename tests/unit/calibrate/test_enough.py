@@ -52,6 +52,9 @@ def test_advice() -> None:
     assert "cannot be told from chance" in at_chance[0]
     assert "what flickers" in at_chance[0]  # not everybody imagines movements
     assert "Good enough" in advice_for(judge(*logits_of(38, 40)), 0, [], 85.0)[0]
+    gaze = advice_for(judge(*logits_of(38, 40)), 0, [], 85.0, follows_eyes=True)
+    assert "may be gaze" in gaze[0]
+    assert not any("Good enough" in one for one in gaze)
     many = advice_for(judge(*logits_of(16, 20)), 15, ["C5 (flat)"], 85.0)
     assert any("15 trials were rejected" in line for line in many)
     assert any("C5 (flat)" in line for line in many)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rtbci.calibrate.eyes import check_eyes, lateral_uv
+from rtbci.calibrate.eyes import check_eyes, follow_the_eyes, lateral_uv
 from rtbci.calibrate.trial import CalibrationTrial
 
 LABELS = ("F7", "C3", "f8.")
@@ -44,6 +44,21 @@ def test_eyes_that_do_not_are_no_reason_to_worry() -> None:
     found = check_eyes(trials, LABELS, CLASSES, rng.standard_normal(20))
     assert found.accuracy == 50.0
     assert found.note == ""
+
+
+def test_trials_that_ask_for_no_side_do_not_hide_the_eyes() -> None:
+    classes = np.arange(40) % 4
+    four = ("left_hand", "right_hand", "feet", "rest")
+    trials = [trial(int(i), (-40.0, 40.0, 5.0, -5.0)[i]) for i in classes]
+    margins = np.where(classes == 1, 1.0, -1.0)
+    margins[classes > 1] = np.random.default_rng(0).standard_normal(20) * 5
+    found = check_eyes(trials, LABELS, four, margins)
+    assert found.accuracy == 100.0
+    assert found.r == pytest.approx(1.0)
+    assert follow_the_eyes(found)
+    assert not follow_the_eyes(None)
+    feet = check_eyes([one for one in trials if one.i_class > 1], LABELS, four, np.zeros(20))
+    assert feet.note == "not checked: fewer than four trials asked for the left or the right"
 
 
 @pytest.mark.parametrize(

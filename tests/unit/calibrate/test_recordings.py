@@ -9,7 +9,7 @@ from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.markers import with_markers
 from rtbci.calibrate.quality import RejectSettings, judge_trial
-from rtbci.calibrate.recordings import trials_of_recordings
+from rtbci.calibrate.recordings import marker_lines, trials_of_recordings
 from rtbci.errors import ChannelError, FileFormatError
 from rtbci.evaluate.npz_runs import read_npz_runs
 from rtbci.recipes import read_paradigm
@@ -96,7 +96,9 @@ def test_recordings_without_cues(tmp_path: Path) -> None:
     recipe = read_paradigm(str(write_paradigm(tmp_path)))
     with CalibrationDecoder(recipe) as decoder:
         with pytest.raises(
-            FileFormatError, match="markers are arrow_L, rest, need some that name a class; give --map"
+            FileFormatError,
+            match=r"markers are 'arrow_L' \(1\), 'rest' \(1\), need some that name a class .left_hand, right_hand.; "
+            "say which is which, as --map 'arrow_L=left_hand', or",
         ):
             list(
                 trials_of_recordings(
@@ -108,6 +110,27 @@ def test_recordings_without_cues(tmp_path: Path) -> None:
             decoder, [recording((2.0, "arrow_L"))], timing_of(recipe, 1.5), mapped.class_of
         )
         assert [one.accepted for one in found] == [True]
+
+
+def test_which_markers_are_taken_for_which_class_is_told(tmp_path: Path) -> None:
+    recipe = read_paradigm(str(write_paradigm(tmp_path)))
+    first = recording((1.0, "left"), (2.0, "rest"), (3.0, "T2"), (4.0, "rest"))
+    second = recording((1.0, "Stimulus/S  7"), (3.0, "T1"))
+    assert marker_lines(recipe, [first, second]) == [
+        "left_hand: 'left' (1), 'T1' (1)",
+        "right_hand: 'T2' (1)",
+        "no cue: 'rest' (2), 'Stimulus/S  7' (1)",
+    ]
+    mapped = with_markers(recipe, ["S 7=right_hand"])
+    assert "right_hand: 'T2' (1), 'Stimulus/S  7' (1)" in marker_lines(mapped, [first, second])
+    many = recording(*((float(i), f"{i}") for i in range(9)), (9.0, "T1"), (9.5, "T2"))
+    assert marker_lines(recipe, [many])[-1].endswith("'7' (1) and 1 more")
+    with pytest.raises(
+        FileFormatError, match=r"all cues of the recordings are left_hand .*'T1' \(1\).*right_hand: none"
+    ):
+        marker_lines(recipe, [second])
+    with pytest.raises(FileFormatError, match=r"markers are none, need .* as --map TEXT=CLASS"):
+        marker_lines(recipe, [recording()])
 
 
 def test_recordings_of_two_caps_are_refused(tmp_path: Path) -> None:

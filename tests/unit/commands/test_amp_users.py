@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rtbci.amp.cues import STATES
-from rtbci.commands.amp_users import user_of
+from rtbci.commands.amp_users import Follower, user_of
 from rtbci.errors import ConfigError
 from rtbci.recipes import list_recipes
 
@@ -17,6 +17,51 @@ def test_every_paradigm_has_a_user(name: str) -> None:
     assert samples.shape == (250, amp.info.n_channels)
     if name == "" or (name.startswith("motor_imagery") and name != "motor_imagery_4"):
         assert tuple(amp.states) == STATES
+
+
+def own_recipe(tmp_path: Path) -> str:
+    text = (EXAMPLES / "hands_rest" / "recipe.toml").read_text(encoding="utf-8")
+    text = text.replace('["hands", "rest"]', '["left", "right", "foot"]')
+    text = text.replace('hands = ["11"]', 'left = ["cue/left"]').replace('rest = ["10"]', 'foot = ["30"]')
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "recipe.toml").write_text(text.replace('"hands_rest"', '"own"'), encoding="utf-8")
+    return str(tmp_path / "own")
+
+
+def test_a_user_follows_the_markers_of_an_experiment_of_ones_own(tmp_path: Path) -> None:
+    paradigm = own_recipe(tmp_path)
+    amp = user_of(paradigm, (), 250.0, 0, line_hz=50.0, name="user", cues=False)
+    said: list[str] = []
+    follower = Follower(amp.states, paradigm, said.append)
+    asked = ("fixation", "cue/left", "blank", "right", "30", "hand", "769", "feet", "rest", "end", "over")
+    assert [follower.state(one) for one in asked] == [
+        "rest",
+        "left_hand",
+        "rest",
+        "right_hand",
+        "feet",
+        "right_hand",
+        "left_hand",
+        "feet",
+        "rest",
+        "rest",
+        "rest",
+    ]
+    assert not said
+
+
+def test_markers_that_ask_for_nothing_are_told_once() -> None:
+    said: list[str] = []
+    follower = Follower(STATES, "", said.append)
+    assert {follower.state(one) for one in ("fixation", "cue/left", "fixation", "blank", "cue/right")} == {
+        "rest"
+    }
+    assert len(said) == 1
+    assert (
+        "no marker so far ('fixation', 'cue/left', 'blank') asks for anything that this user does (rest, left"
+        in said[0]
+    )
+    assert "--paradigm names the recipe whose [markers] has them" in said[0]
 
 
 def test_what_nobody_can_do_is_told() -> None:

@@ -5,6 +5,7 @@ import sys
 import threading
 import webbrowser
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +205,15 @@ def test_a_whole_calibration_from_recordings(home: Path, monkeypatch: pytest.Mon
 
 
 def test_too_few_trials_of_a_recording(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "read_recordings", lambda _path: [recording(16.0)])
+    one_class = recording(16.0)
+    monkeypatch.setattr(module, "read_recordings", lambda _path: [one_class])
+    with pytest.raises(
+        FileFormatError, match=r"all cues of the recordings are right_hand .left_hand: none; right"
+    ):
+        calibrate(config(), Request(files=[Path("a.edf")]), console()[0])
+    first, *others = (marker for marker in one_class.markers if marker.value == "right_hand")
+    two = replace(one_class, markers=(Marker(first.t_lsl, "left_hand"), *others))
+    monkeypatch.setattr(module, "read_recordings", lambda _path: [two])
     with pytest.raises(CalibrationError, match=r"usable trials, too few to judge.*give more recordings"):
         calibrate(config(), Request(files=[Path("a.edf")]), console()[0])
     assert newest_profile(profiles_root("motor_imagery"), "ada") is None

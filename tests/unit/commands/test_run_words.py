@@ -33,6 +33,18 @@ def test_it_says_what_to_expect(paradigm: str, expected: str) -> None:
     assert f"limits:  {recipe.folder / 'CARD.md'}\n" in lines
 
 
+def test_a_user_without_a_profile_is_told() -> None:
+    said = io.StringIO()
+    with Decoder("sleep") as decoder:
+        config = RunConfig.model_validate({"paradigm": "sleep", "user": "adda"})
+        _introduce(Console(file=said, width=300), config, decoder, "tcp://a", "tcp://b")
+        asked = config.model_copy(update={"profile": "population"})
+        _introduce(Console(file=said, width=300), asked, decoder, "tcp://a", "tcp://b")
+    first, second = (line for line in said.getvalue().splitlines() if line.startswith("decoder:"))
+    assert first == "decoder: sleep, population decoder (no calibration; 'adda' has no profile of it yet)"
+    assert second == "decoder: sleep, population decoder (no calibration)"
+
+
 @pytest.mark.parametrize(("n_trials", "fitted"), [(0, "no calibration"), (24, "fitted on 24 trials")])
 def test_a_profile_by_its_path_is_whose_it_is(tmp_path: Path, n_trials: int, fitted: str) -> None:
     shipped = read_paradigm("sleep").population_folder

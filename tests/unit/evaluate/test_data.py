@@ -7,10 +7,13 @@ import mne
 import numpy as np
 import pytest
 
+from rtbci.commands.eval import plan_of
 from rtbci.errors import ConfigError, FileFormatError, MissingPackageError
 from rtbci.evaluate.data import open_data, subject_of
 from rtbci.evaluate.npz_runs import read_npz_runs
+from rtbci.evaluate.plan import Plan
 from rtbci.evaluate.read_moabb import open_moabb, raw_recording
+from rtbci.replay.read import read_recordings
 from tests.data_paths import data_dir, needs_data
 from tests.unit.evaluate.samples import LABELS, REST_S, TRIAL_S, imagery_signal, write_folder, write_subject
 
@@ -86,6 +89,91 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         read_npz_runs(tmp_path / "bad.npz")
     with pytest.raises(ConfigError, match="got 2 places, need a MOABB data set on its own"):
         open_data(["moabb:A", "moabb:B"])
+
+
+# -- BIDS ----------------------------------------------------------------------------------------------
+
+
+def write_bids(root: Path, name: str, events: str | None) -> Path:
+    """A recording of a BIDS data set whose own annotations are codes, and the table that says what they are."""
+    subject, session = name.split("_")[:2]
+    folder = root / subject / (session if session.startswith("ses-") else "") / "eeg"
+    folder.mkdir(parents=True, exist_ok=True)
+    info = mne.create_info(["C3", "C4"], 100.0, "eeg", verbose="ERROR")
+    found = mne.io.RawArray(np.random.default_rng(0).normal(0, 1e-5, (2, 1000)), info, verbose="ERROR")
+    found.set_annotations(mne.Annotations([1.0, 5.0], [0.0, 0.0], ["1", "2"]))
+    found.export(folder / f"{name}_eeg.edf", verbose="ERROR")
+    if events is not None:
+        (folder / f"{name}_events.tsv").write_text(events, encoding="utf-8")
+    return folder / f"{name}_eeg.edf"
+
+
+EVENTS = "onset\tduration\ttrial_type\tvalue\n5.0\t4\tleft_fist\t2\n1.0\t4\tright_fist\t1\nn/a\t0\tlost\t9\n9.0\t0\tn/a\t3\n"
+
+
+def test_a_bids_data_set(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    for name in ("sub-01_ses-b_task-mi_run-1", "sub-01_ses-a_task-mi_run-2", "sub-01_ses-a_task-mi_run-1"):
+        write_bids(root, name, EVENTS)
+    write_bids(root, "sub-02_task-rest", None)
+    write_bids(root / "derivatives" / "clean", "sub-03_task-mi", EVENTS)
+    reader = open_data([str(root)])
+    assert reader.subjects() == ["sub-01", "sub-02"]
+    runs = reader.read("sub-01")
+    assert [run.name for run in runs] == [
+        "sub-01_ses-a_task-mi_run-1_eeg",
+        "sub-01_ses-a_task-mi_run-2_eeg",
+        "sub-01_ses-b_task-mi_run-1_eeg",
+    ]
+    assert [tuple(one) for one in runs[0].markers] == [(1.0, "right_fist"), (5.0, "left_fist"), (9.0, "3")]
+    assert "markers are those of sub-01_ses-a_task-mi_run-1_events.tsv" in runs[0].notes
+    assert [one.value for one in reader.read("sub-02")[0].markers] == ["1", "2"]
+    assert open_data([str(root)], task="mi").subjects() == ["sub-01"]
+    assert open_data([str(root / "sub-02")]).subjects() == ["sub-02"]
+    with pytest.raises(ConfigError, match=r"--task: got 'p300', .*set has mi, rest; name one of these"):
+        open_data([str(root)], task="p300")
+    with pytest.raises(
+        ConfigError, match="--task: got 'mi' and 2 places, need one folder of a BIDS data set"
+    ):
+        open_data([str(root), str(root)], task="mi")
+
+
+def test_a_table_of_events_that_is_broken_is_told(tmp_path: Path) -> None:
+    path = write_bids(tmp_path, "sub-01_task-mi", "onset\ttrial_type\nsoon\tleft\n")
+    with pytest.raises(
+        FileFormatError, match=r"sub-01_task-mi_events.tsv: cannot be read .ValueError.*mend it, or move"
+    ):
+        read_recordings(path)
+
+
+def test_markers_are_named_for_an_evaluation(tmp_path: Path) -> None:
+    write_bids(tmp_path / "set", "sub-01_task-mi", EVENTS)
+    plan = plan_for(tmp_path / "set", maps=["left_fist=left_hand", "right_fist=right_hand"])
+    assert [one.value for one in plan.reader.read("sub-01")[0].markers] == ["right_hand", "left_hand", "3"]
+    assert plan.reader.source.endswith("set (left_fist = left_hand, right_fist = right_hand)")
+    assert (plan.reader.name, plan.reader.subjects()) == ("set", ["sub-01"])
+    with pytest.raises(ConfigError, match="--map: 'a=b' names class 'b'"):
+        plan_for(tmp_path / "set", maps=["a=b"])
+
+
+def plan_for(folder: Path, maps: list[str]) -> Plan:
+    return plan_of(
+        paradigm="motor_imagery",
+        places=[str(folder)],
+        track="B",
+        ks="0",
+        profile="population",
+        folds=None,
+        allow_seen=False,
+        data_set="",
+        subjects="",
+        calibrator="scale_bias",
+        remaining="later",
+        n_jobs=1,
+        ray="",
+        backend="onnxruntime",
+        maps=maps,
+    )
 
 
 # -- MOABB, with a data set of its form ----------------------------------------------------------------

@@ -33,6 +33,10 @@ def test_duration_counts_the_last_interval() -> None:
     assert gappy().duration_s == pytest.approx(110.0)
 
 
+def test_it_is_shown_in_one_line() -> None:
+    assert repr(gappy()) == "Recording('rec', 2 channels at 10 Hz, 110.0 s, 3 markers)"
+
+
 def test_shapes_must_fit() -> None:
     with pytest.raises(ShapeError, match=r"data has shape \(3, 3\), need \(n_samples, 2\)"):
         Recording(recording().info, np.zeros((3, 3)))

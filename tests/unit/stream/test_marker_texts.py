@@ -20,6 +20,10 @@ MARKERS = {"left_hand": ("left", "T1", "1"), "right_hand": ("right", "T2", "2")}
         ('{"event": true}', ['{"event": true}']),
         ('{"event": {"a": 1}}', ['{"event": {"a": 1}}']),
         ("{left", ["{left"]),
+        ("Stimulus/S 12", ["Stimulus/S 12", "S 12", "S12"]),
+        ("R  3", ["R  3", "R 3", "R3"]),
+        ("Comment/left", ["Comment/left", "left"]),
+        ("cue/left", ["cue/left"]),
         ("", [""]),
     ],
 )
