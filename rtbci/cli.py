@@ -114,7 +114,11 @@ def run(
     stream: StreamName = None,
     source_id: SourceId = None,
     markers: Annotated[
-        str | None, typer.Option(help="Name of a marker stream, 'auto' or 'none' (default: auto).")
+        str | None,
+        typer.Option(
+            help="Name or source id of a marker stream; 'auto', those of the EEG stream, its computer and this one; "
+            "or 'none' (default: auto)."
+        ),
     ] = None,
     unit: Unit = None,
     ignore: Ignore = None,

@@ -32,7 +32,7 @@ class StreamSettings(Settings):
     name: str = ""
     source_id: str = ""
     type: str = "EEG"
-    markers: str = Field(default="auto", description="name of a marker stream, 'auto' or 'none'")
+    markers: str = Field(default="auto", description="name or source id of a marker stream, 'auto' or 'none'")
     unit: Unit = Field(default="", description="overrides the unit that the stream states")
     ignore: tuple[str, ...] = Field(default=(), description="electrodes that are treated as missing")
     timeout_s: Positive = 10.0

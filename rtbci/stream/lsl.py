@@ -1,5 +1,6 @@
 """A stream of EEG from the Lab Streaming Layer."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from rtbci.stream.lsl_info import stream_info
 from rtbci.stream.lsl_list import StreamSummary, list_streams
 from rtbci.stream.lsl_markers import MarkerInlet
 from rtbci.stream.lsl_resolve import StreamQuery, resolve_one
+from rtbci.stream.marker_choice import SeenMarkers
 from rtbci.stream.source import Chunk, Marker, StreamInfo
 
 __all__ = ["LslSource", "MarkerInlet", "StreamQuery", "StreamSummary", "list_streams"]
@@ -36,12 +38,14 @@ class LslSource:
     timeout_s : float, default 10
         How long `open` looks for it, seconds.
     markers : str or None, default ""
-        Name of the marker stream; empty for all that belong to the EEG stream (see `MarkerInlet`), None for
-        no markers.
+        Name or source id of the marker stream; empty for all that belong to the EEG stream (see `MarkerInlet`), None
+        for no markers.
     clock : Clock
         For the pace of looking for markers.
     known_host : str, optional
         Computer of a stream that was lost and is looked for again; see `resolve_one`.
+    tell_markers : callable, optional
+        Is told of each marker stream that is taken, left out or has ended, in the thread that pulls.
 
     Attributes
     ----------
@@ -72,11 +76,13 @@ class LslSource:
         markers: str | None = "",
         clock: Clock = now,
         known_host: str = "",
+        tell_markers: Callable[[SeenMarkers], None] | None = None,
     ) -> None:
         self._known_host = known_host
         self._query = StreamQuery(name, type, source_id, predicate)
         self._timeout_s = timeout_s
         self._marker_name = markers
+        self._tell_markers = tell_markers
         self._clock = clock
         self._inlet: Any = None
         self._info: StreamInfo | None = None
@@ -127,7 +133,7 @@ class LslSource:
         self._t_corrected = 0.0
         self._nothing = Chunk(np.empty((0, self._info.n_channels)), np.empty(0))
         if self._marker_name is not None:
-            self._markers = MarkerInlet(self._info, self._marker_name, self._clock)
+            self._markers = MarkerInlet(self._info, self._marker_name, self._clock, self._tell_markers)
             self._markers.open()
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from rtbci.stream.acquire import Acquisition
 from rtbci.stream.health import GapDetector
 from rtbci.stream.layout import match_channels
 from rtbci.stream.lsl import LslSource, list_streams
+from rtbci.stream.marker_choice import DECISIONS_ID, SeenMarkers
 from rtbci.stream.source import Marker
 from rtbci.stream.streams_table import streams_table
 from tests.integration.lsl_outlets import IndexOutlet, marker_outlet, unique
@@ -245,6 +246,48 @@ def test_marker_stream_by_name_and_none_at_all() -> None:
             assert [marker.value for marker in pull_until(source, 1)] == ["cue"]
         with LslSource(name, markers=None) as source:
             assert pull_until(source, 1, timeout_s=0.7) == []
+
+
+def test_a_marker_stream_may_be_named_by_its_source_id() -> None:
+    name, cues = unique("named"), unique("cues")
+    mine, twin = marker_outlet(unique("id"), cues), marker_outlet(unique("id"), cues)
+    with IndexOutlet(name, name), LslSource(name, markers=mine.get_info().source_id()) as source:
+        until_connected(source, mine)
+        mine.push_sample(["cue"])
+        assert [marker.value for marker in pull_until(source, 1)] == ["cue"]
+        assert not twin.have_consumers()
+
+
+def test_what_is_read_what_is_not_and_what_has_ended_is_told() -> None:
+    name, other = unique("mine"), unique("other")
+    first, second = marker_outlet(f"{name}-markers"), marker_outlet(f"{name}-stim")
+    theirs, decisions = marker_outlet(f"{other}-markers"), marker_outlet(DECISIONS_ID)
+    told: list[SeenMarkers] = []
+    with IndexOutlet(name, name), LslSource(name, tell_markers=told.append) as source:
+        until_connected(source, first)
+        until_connected(source, second)
+        del second
+        t_end = time.perf_counter() + 10.0
+        while not any(one.kind == "markers_lost" for one in told) and time.perf_counter() < t_end:
+            source.pull(0.02)
+            source.pull_markers()
+    mine = [one for one in told if one.stream.name.startswith((name, other))]
+    kinds = {(one.kind, one.stream.name) for one in mine}
+    assert kinds == {
+        ("markers_found", f"{name}-markers"),
+        ("markers_found", f"{name}-stim"),
+        ("markers_lost", f"{name}-stim"),
+        ("markers_left", f"{other}-markers"),
+    }
+    later = [one for one in mine if one.kind == "markers_found"][-1]
+    assert f"{later.n_streams} marker streams are read now: " in later.reason
+    assert f"--markers {later.stream.name} reads this one alone" in later.reason
+    (left,) = (one for one in mine if one.kind == "markers_left")
+    assert left.reason == f"they belong to the stream '{other}'; --markers {other}-markers reads it"
+    assert not theirs.have_consumers()
+    assert (
+        not decisions.have_consumers()
+    )  # else a run with --lsl-outlet would take its own decisions for cues
 
 
 def test_numbers_as_markers_become_text() -> None:
