@@ -65,7 +65,7 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
         stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(SWITCH_S)
         stop = stack.enter_context(stop_on_signals())
-        unfinished = None if resume is None else take_up(resume, stack)
+        unfinished = None if resume is None else take_up(resume, stack, console)
         # Addresses first: a port that is taken is told before anything slow is loaded.
         publish = config.publish
         sockets = open_sockets(config.publish, stack)
