@@ -85,8 +85,8 @@ def teller_of(console: Any) -> Callable[[str], None]:
     return tell
 
 
-def output_of(json: bool, *, fit: bool = False) -> Any:
+def output_of(json: bool) -> Any:
     """Where a command with ``--json`` shows its result; see `rtbci.commands.profile_output.Output`."""
     from rtbci.commands.profile_output import Output
 
-    return Output(json, fit)
+    return Output(json)
