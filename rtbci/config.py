@@ -35,6 +35,10 @@ class StreamSettings(Settings):
     markers: str = Field(default="auto", description="name or source id of a marker stream, 'auto' or 'none'")
     unit: Unit = Field(default="", description="overrides the unit that the stream states")
     ignore: tuple[str, ...] = Field(default=(), description="electrodes that are treated as missing")
+    labels: tuple[str, ...] = Field(
+        default=(),
+        description="names of the stream's channels in their order, where it states none or wrong ones",
+    )
     timeout_s: Positive = 10.0
     wait: bool = False
 

@@ -13,6 +13,7 @@ __all__ = [
     "Ignore",
     "Json",
     "Key",
+    "Labels",
     "Monitor",
     "MonitorAt",
     "ParadigmName",
@@ -41,6 +42,12 @@ StreamName = Annotated[
 SourceId = Annotated[str | None, typer.Option(help="source_id of the LSL stream.")]
 Unit = Annotated[str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")]
 Ignore = Annotated[str | None, typer.Option(help="Electrodes to treat as missing, as C5,T7 (default: none).")]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        help="Names of all the stream's channels in their order, where it states none or wrong ones."
+    ),
+]
 Key = Annotated[
     str | None, typer.Option(help="Key pair of your own by name (default, with --server-key: default).")
 ]

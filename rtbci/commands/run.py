@@ -179,6 +179,7 @@ def lsl_factory(
                 markers=markers,
                 known_host=lost.hostname,
                 tell_markers=tell_markers,
+                labels=stream.labels,
             )
         return LslSource(
             name=stream.name,
@@ -187,6 +188,7 @@ def lsl_factory(
             timeout_s=RETRY_TIMEOUT_S if stream.wait else stream.timeout_s,
             markers=markers,
             tell_markers=tell_markers,
+            labels=stream.labels,
         )
 
     return make

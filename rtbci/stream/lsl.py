@@ -1,6 +1,6 @@
 """A stream of EEG from the Lab Streaming Layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -10,8 +10,8 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtbci.clock import Clock, now
-from rtbci.errors import StreamError, StreamLostError
-from rtbci.stream.lsl_info import stream_info
+from rtbci.errors import ChannelError, StreamError, StreamLostError
+from rtbci.stream.lsl_info import stream_info, with_labels
 from rtbci.stream.lsl_list import StreamSummary, list_streams
 from rtbci.stream.lsl_markers import MarkerInlet
 from rtbci.stream.lsl_resolve import StreamQuery, resolve_one
@@ -46,6 +46,8 @@ class LslSource:
         Computer of a stream that was lost and is looked for again; see `resolve_one`.
     tell_markers : callable, optional
         Is told of each marker stream that is taken, left out or has ended, in the thread that pulls.
+    labels : sequence of str, optional
+        Names of the stream's channels in their order, instead of those that it states.
 
     Attributes
     ----------
@@ -53,7 +55,7 @@ class LslSource:
         Seconds that are added to the stream's stamps to have them in the local LSL clock; read again every
         5 s of stream.
     xml : str
-        The stream's own description, as it came; empty until open.
+        The stream's own description, as it came; empty until open, and where `labels` are given.
     is_checking : bool
         Whether the stream is back and its description is being read again; see `rtbci.stream.source.is_checking`.
 
@@ -77,7 +79,9 @@ class LslSource:
         clock: Clock = now,
         known_host: str = "",
         tell_markers: Callable[[SeenMarkers], None] | None = None,
+        labels: Sequence[str] = (),
     ) -> None:
+        self._labels = tuple(labels)
         self._known_host = known_host
         self._query = StreamQuery(name, type, source_id, predicate)
         self._timeout_s = timeout_s
@@ -112,6 +116,8 @@ class LslSource:
         ------
         StreamNotFoundError
             When there is none, or more than one.
+        ChannelError
+            When there are not as many labels as channels.
         StreamError
             When it is no signal, or is seen but does not answer.
         """
@@ -120,7 +126,8 @@ class LslSource:
         try:
             inlet.open_stream(CONNECT_S)
             described = inlet.info(CONNECT_S)
-            self._info, self.xml = stream_info(described), described.as_xml()
+            self._info = with_labels(stream_info(described), self._labels)
+            self.xml = "" if self._labels else described.as_xml()
             self.clock_offset_s = inlet.time_correction(CONNECT_S)
         except (LslTimeoutError, LostError) as error:
             raise StreamError(
@@ -201,7 +208,8 @@ class LslSource:
         try:
             found = pylsl.resolve_bypred(query.xpath, 1, CONNECT_S)
             again = stream_info(pylsl.StreamInlet(found[0], recover=False).info(CONNECT_S)) if found else None
-        except (LslTimeoutError, LostError):
+            again = None if again is None else with_labels(again, self._labels)
+        except (ChannelError, LslTimeoutError, LostError):
             again = None
         if again is None or replace(again, hostname=known.hostname) != known:
             raise StreamLostError(

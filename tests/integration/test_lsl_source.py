@@ -67,6 +67,22 @@ def test_stream_without_labels_opens_and_the_layout_refuses_it() -> None:
     assert outlet.outlet is not None
 
 
+def test_labels_of_ones_own_name_the_channels() -> None:
+    name = unique("cyton")
+    outlet = IndexOutlet(name, name, labels=("", "", ""))
+    with LslSource(name, labels=("C3", "CZ", "C4")) as source:
+        assert source.info.labels == ("C3", "CZ", "C4")
+        assert [channel.type for channel in source.info.channels] == ["EEG", "EEG", "EEG"]
+        assert match_channels(source.info, ["CZ", "C4"]).picks == (1, 2)
+        assert source.xml == ""  # what a recording says of the stream has these names
+    wrong = (
+        r"got 2 \(C3, CZ\), stream '.*' has 3 channels \(no label, no label, no label\), need a name for each"
+    )
+    with pytest.raises(ChannelError, match=wrong):
+        LslSource(name, labels=("C3", "CZ")).open()
+    assert outlet.outlet is not None
+
+
 @pytest.mark.parametrize("dtype", [pylsl.cf_float32, pylsl.cf_int16, pylsl.cf_double64])
 def test_every_number_format_comes_as_float64(dtype: int) -> None:
     name = unique(f"format{dtype}")
