@@ -24,6 +24,7 @@ from rtbci.commands.options import (
     Address,
     Config,
     Ignore,
+    Labels,
     Monitor,
     MonitorAt,
     ParadigmName,
@@ -114,10 +115,15 @@ def run(
     stream: StreamName = None,
     source_id: SourceId = None,
     markers: Annotated[
-        str | None, typer.Option(help="Name of a marker stream, 'auto' or 'none' (default: auto).")
+        str | None,
+        typer.Option(
+            help="Name or source id of a marker stream; 'auto', those of the EEG stream, its computer and this one; "
+            "or 'none' (default: auto)."
+        ),
     ] = None,
     unit: Unit = None,
     ignore: Ignore = None,
+    labels: Labels = None,
     wait: Annotated[bool | None, typer.Option(help="Wait for the stream instead of giving up.")] = None,
     timeout: Annotated[
         float | None, typer.Option(help="Look for the stream this long, in seconds (default: 10).")
@@ -189,6 +195,7 @@ def run(
         "stream.markers": markers,
         "stream.unit": unit,
         "stream.ignore": None if ignore is None else names_of(ignore),
+        "stream.labels": None if labels is None else names_of(labels),
         "stream.wait": wait,
         "stream.timeout_s": timeout,
         "engine.backend": engine,
@@ -248,6 +255,7 @@ def calibrate(
     source_id: SourceId = None,
     unit: Unit = None,
     ignore: Ignore = None,
+    labels: Labels = None,
     browser: Annotated[bool, typer.Option(help="Open the cue page in the browser.")] = True,
     cue_stream: Annotated[
         str, typer.Option(help="Name of the LSL stream that the cues are sent as.")
@@ -275,6 +283,7 @@ def calibrate(
             "stream.markers": markers,
             "stream.unit": unit,
             "stream.ignore": None if ignore is None else names_of(ignore),
+            "stream.labels": None if labels is None else names_of(labels),
         },
     )
     from rtbci.commands import calibrate as command

@@ -247,9 +247,14 @@ class Client:
 
     def _nothing_received(self, limit_s: float) -> StreamError:
         if self.session is None:
+            keys = (
+                ", and does it trust this key"
+                if self._is_encrypted
+                else ", and without encryption (else its server key is needed)"
+            )
             return StreamNotFoundError(
                 f"Client: nothing received from {self.address} in {limit_s:g} s; is `rtbci run` running, and "
-                f"does it publish there{', and does it trust this key' if self._is_encrypted else ''}?"
+                f"does it publish there{keys}?"
             )
         return StreamLostError(
             f"Client: nothing more received from {self.address} in {limit_s:g} s (topics "

@@ -32,9 +32,13 @@ class StreamSettings(Settings):
     name: str = ""
     source_id: str = ""
     type: str = "EEG"
-    markers: str = Field(default="auto", description="name of a marker stream, 'auto' or 'none'")
+    markers: str = Field(default="auto", description="name or source id of a marker stream, 'auto' or 'none'")
     unit: Unit = Field(default="", description="overrides the unit that the stream states")
     ignore: tuple[str, ...] = Field(default=(), description="electrodes that are treated as missing")
+    labels: tuple[str, ...] = Field(
+        default=(),
+        description="names of the stream's channels in their order, where it states none or wrong ones",
+    )
     timeout_s: Positive = 10.0
     wait: bool = False
 
@@ -102,11 +106,20 @@ class EngineSettings(Settings):
 
     @model_validator(mode="after")
     def _computed_there(self) -> "EngineSettings":
-        own = ("auto", "fp32", "bf16") if self.backend == "openvino" else ("auto", "fp32")
-        if self.precision not in own and not self.backend.startswith("tensorrt"):
+        from rtbci.backends.registry import BACKENDS
+
+        known = BACKENDS.get(self.backend)
+        own = ("auto", *(("fp32",) if known is None else known.precisions))
+        if self.precision not in own and not (known and known.compiles):
+            others = [
+                name
+                for name, one in BACKENDS.items()
+                if not one.compiles and self.precision in one.precisions
+            ]
+            too = f", {' and '.join(others)} in {self.precision} too" if others else ""
             raise ValueError(
                 f"precision is {self.precision}, need {', '.join(own[:-1])} or {own[-1]} on {self.backend}; only "
-                "tensorrt and tensorrt_rtx compute in any, openvino in bf16 too"
+                f"tensorrt and tensorrt_rtx compute in any{too}"
             )
         return self
 

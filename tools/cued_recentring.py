@@ -23,8 +23,8 @@ from rtbci.stages.stage import FloatArray
 from tools.training.fusing import nested_fusion
 from tools.training.judge import compare, markdown_table, score, subject_accuracies
 from tools.training.results import BRANCHES, OutOfFold, read_folds
-from tools.training.signals import RATE_HZ, Run, read_runs
-from tools.training.trials import CONTEXT, END_TRACK_B, ENDS_SLIDING, LAST_END
+from tools.training.signals import RATE_HZ, Run, read_runs, resampled_cues
+from tools.training.trials import END_TRACK_B, ENDS_SLIDING, usable_cues
 
 __all__ = ["carried", "drawn", "main", "own", "shifted", "summed", "tossed"]
 
@@ -204,9 +204,8 @@ def _runs_of(out: OutOfFold, data: Path) -> Rows:
 
 
 def _n_usable(run: Run) -> int:
-    """Trials of a run that `rtbci`'s own training cuts; see `tools.training.trials.usable`."""
-    i_cue = np.ceil(run.i_cue * RATE_HZ / run.rate_hz)
-    return int(((i_cue >= CONTEXT) & (i_cue + LAST_END <= _n_out(len(run.data_uv), run.rate_hz))).sum())
+    """Trials of a run that `rtbci`'s own training cuts."""
+    return int(usable_cues(resampled_cues(run), _n_out(len(run.data_uv), run.rate_hz)).sum())
 
 
 @cache

@@ -1,20 +1,25 @@
 """Networks that the CPU runs in 16 bits: lowered beside a run, and kept, so that the run only has to open them."""
 
+from typing import TYPE_CHECKING
+
 from rtbci.backends.cache import EngineCache
 from rtbci.backends.cache_entry import EngineKey
-from rtbci.backends.compiled import lowered, read_network
 from rtbci.backends.session import Session
 from rtbci.backends.usable import version_of
 from rtbci.recipes import EngineRecipe
 from rtbci.versions import cpu_name
 
+if TYPE_CHECKING:
+    from rtbci.backends.openvino import OpenVinoSession
+
 __all__ = ["keep_lowered", "open_lowered"]
 
 
-def keep_lowered(session: Session, recipe: EngineRecipe, cache: EngineCache) -> EngineKey:
+def keep_lowered(session: "OpenVinoSession", recipe: EngineRecipe, cache: EngineCache) -> EngineKey:
     """Keep the file that a session runs in the cache of engines; returns what it is found by.
 
-    Lowering takes 0.02 s (dare_nano) to 1 s (deep) during which nothing else of Python runs: too long beside decisions.
+    Lowering, which the session has done, takes 0.02 s (dare_nano) to 1 s (deep) during which nothing else of Python runs:
+    too long beside decisions.
     """
     key = EngineKey(
         network_id=session.network_id,
@@ -28,7 +33,7 @@ def keep_lowered(session: Session, recipe: EngineRecipe, cache: EngineCache) -> 
         targets=(),
         driver="",
     )
-    cache.build(key, lambda: lowered(read_network(recipe), session.precision), recipe.name)
+    cache.build(key, lambda: session.network, recipe.name)
     return key
 
 

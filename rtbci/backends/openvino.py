@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -117,16 +117,23 @@ class OpenVinoSession:
         results = self._any_batch.infer([np.ascontiguousarray(x)], share_inputs=True)
         return np.array(results[0])
 
+    @property
+    def network(self) -> bytes:
+        """The ONNX file that it runs, lowered where that was asked for."""
+        return self._data
+
     def _lowered(self, data: bytes) -> bytes:
-        if self.precision != "bf16":
+        from rtbci.backends.registry import BACKENDS
+
+        if self.precision not in (own := BACKENDS[self.backend].precisions):
             raise EngineError(
-                f"{self._where}: openvino computes in fp32 or bf16, got {self.precision}; take fp32"
+                f"{self._where}: openvino computes in {' or '.join(own)}, got {self.precision}; take fp32"
             )
         if why := why_no_bf16():
             raise EngineError(f"{self._where}: {why}; take fp32")
-        from rtbci.backends.precision import lower_precision
+        from rtbci.backends.precision import LowPrecision, lower_precision
 
-        return lower_precision(data, "bf16")
+        return lower_precision(data, cast(LowPrecision, self.precision))
 
     def _read(self) -> Any:
         import openvino

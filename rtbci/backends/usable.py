@@ -79,7 +79,7 @@ def version_of(backend: str) -> str:
 
 def why_not(backend: str, precision: Precision) -> str:
     """Why a back end that can be used here cannot in this precision; empty when it can, or when only trying tells."""
-    if backend == "openvino" and precision == "bf16":
+    if backend == "openvino" and precision != "fp32":
         from rtbci.backends.openvino import why_no_bf16
 
         return why_no_bf16()

@@ -9,6 +9,7 @@ from rtbci.amp.outlet import AmpOutlet
 from rtbci.amp.source import Amp
 from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.commands.amp_users import Follower, keys_of, user_of, which_keys
+from rtbci.commands.options import teller_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
 from rtbci.probe.flicker_clock import flicker_seconds
@@ -56,8 +57,8 @@ def synthetic_amp(
             "--keys: flashes come from a speller's markers, need those; use --follow rtbci-speller"
         )
     source, states = AmpSource(amp, chunk), keys_of(amp.states)
-    follower = Follower(amp.states, paradigm, lambda line: console.print(line, markup=False, highlight=False))
-    with _key_presses(keys) as pressed, _cues_of(follow, amp) as cues:
+    follower = Follower(amp.states, paradigm, teller_of(console))
+    with _key_presses(keys) as pressed, _cues_of(follow, amp, console) as cues:
 
         def drive(_n_sent: int) -> None:
             for key in pressed():
@@ -78,14 +79,15 @@ def synthetic_amp(
 
 
 @contextlib.contextmanager
-def _cues_of(follow: str, amp: Amp) -> Iterator[Callable[[], list[Marker]]]:
+def _cues_of(follow: str, amp: Amp, console: Console) -> Iterator[Callable[[], list[Marker]]]:
     """Yield a function that returns the markers that came since its last call, without waiting."""
     if not follow:
         yield list
         return
+    from rtbci.commands.marker_news import line_of
     from rtbci.stream.lsl_markers import MarkerInlet
 
-    inlet = MarkerInlet(amp.info, follow)
+    inlet = MarkerInlet(amp.info, follow, tell=lambda seen: teller_of(console)(line_of(seen)))
     inlet.open()
     try:
         yield lambda: inlet.pull(0.0)

@@ -10,7 +10,10 @@ from rich.table import Table
 from rtbci.calibrate.store import lock_user
 from rtbci.commands.calibrate_base import Request
 from rtbci.commands.calibrate_output import say_next
+from rtbci.commands.marker_news import line_of
+from rtbci.commands.options import teller_of
 from rtbci.commands.run import lsl_factory
+from rtbci.commands.status_line import StreamWords
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError
@@ -26,6 +29,7 @@ from rtbci.replay.read import read_recordings
 from rtbci.runtime.live import LiveRun
 from rtbci.runtime.profile_list import add_generation
 from rtbci.runtime.profiles import find_profile
+from rtbci.stream.marker_choice import SeenMarkers
 
 __all__ = ["calibrate_flashes"]
 
@@ -118,6 +122,9 @@ def _follow(config: RunConfig, request: Request, recipe: ParadigmRecipe, console
     def say(line: str) -> None:
         console.print(line, highlight=False)
 
+    def say_markers(seen: SeenMarkers) -> None:
+        teller_of(console)(line_of(seen))
+
     n_wanted, shows = request.n_trials or N_ITEMS, request.cues == "page"
     profile = find_profile(recipe.name, config.profile)
     if shows:
@@ -134,7 +141,8 @@ def _follow(config: RunConfig, request: Request, recipe: ParadigmRecipe, console
             stack.enter_context(LettersOnPage(*asked, stop, say, browser=request.browser))
         else:
             say(f"following markers cue/ITEM and flash/GROUP; {n_wanted} items, Ctrl-C when there are enough")
-        LiveRun(config, collector, lsl_factory(config)).run(stop)
+        make_source = lsl_factory(config, None if shows else say_markers)
+        LiveRun(config, collector, make_source, [StreamWords(teller_of(console))]).run(stop)
         return collector.collected()
 
 

@@ -26,12 +26,14 @@ from rtbci.calibrate.presenter import Feedback, Presenter
 from rtbci.calibrate.schedule import Schedule
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.commands.calibrate_base import Calibration
+from rtbci.commands.marker_news import line_of
 from rtbci.commands.recording import recorded, say_recorded, say_recording, start_recorder
 from rtbci.commands.run import lsl_factory
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError
 from rtbci.record.recorder import SessionRecorder
+from rtbci.stream.marker_choice import SeenMarkers
 from rtbci.stream.source import Source
 
 __all__ = ["LiveCalibration"]
@@ -142,7 +144,8 @@ class LiveCalibration(Calibration):
     def _stream(self, decoder: CalibrationDecoder, cutter: TrialCutter, collector: Collector) -> bool:
         """Decode the stream and collect trials; False when stopped. Whatever ends it, the terminal is given back."""
         config = self._stream_config()
-        make_source, recorder = lsl_factory(config), None
+        tell = self._say_markers if self.request.cues == "markers" else None
+        make_source, recorder = lsl_factory(config, tell), None
         with ExitStack() as recording, stop_on_signals() as stop, ExitStack() as shown:
             if self.request.record:
                 recorder = start_recorder(config, decoder)
@@ -235,6 +238,10 @@ class LiveCalibration(Calibration):
         self.console.print(f"{what}: {url}", highlight=False, soft_wrap=True)
         if self.request.browser:
             _open_browser(url)
+
+    def _say_markers(self, seen: SeenMarkers) -> None:
+        """Whose cues are followed, and whose are not."""
+        self.say(line_of(seen))
 
     def _say_of_stream(self, line: str, is_there: bool) -> None:
         """Loss and return of the stream, in its thread: for the terminal, and for whoever looks at the cues."""

@@ -27,7 +27,7 @@ def list_(json: Json = False) -> None:
     """List engines, back ends that can be used here, and compiled engines."""
     from rtbci.commands import engine_list as verbs
 
-    verbs.list_engines(output_of(json, fit=True))
+    verbs.list_engines(output_of(json))
 
 
 @app.command()
@@ -62,7 +62,7 @@ def build(
         version_compatible=version_compatible,
         out=out,
     )
-    verbs.build(name, request, output_of(json, fit=True))
+    verbs.build(name, request, output_of(json))
 
 
 @app.command("import")
@@ -133,7 +133,7 @@ def import_(
         name=name,
         out=out,
     )
-    verbs.import_engine(flags, output_of(json, fit=True))
+    verbs.import_engine(flags, output_of(json))
 
 
 @app.command()
@@ -148,7 +148,7 @@ def check(
     """Compare engines with the reference, and show by how much they differ."""
     from rtbci.commands import engine_check as verbs
 
-    if not verbs.check(names or [], names_of(backend), names_of(precision), output_of(json, fit=True)):
+    if not verbs.check(names or [], names_of(backend), names_of(precision), output_of(json)):
         raise typer.Exit(6)
 
 
@@ -178,7 +178,7 @@ def bench(
 
     plan = BenchPlan(n_rounds=rounds, batches=_numbers(batches), n_threads=threads, memory=memory)
     request = verbs.BenchRequest(names or [], names_of(backend), names_of(precision), plan, out, markdown)
-    verbs.bench(request, output_of(json, fit=True))
+    verbs.bench(request, output_of(json))
 
 
 @cache_app.command("show")
@@ -186,7 +186,7 @@ def cache_show(json: Json = False) -> None:
     """Show compiled engines, each read and verified."""
     from rtbci.commands import engine_list as verbs
 
-    verbs.show_cache(output_of(json, fit=True))
+    verbs.show_cache(output_of(json))
 
 
 @cache_app.command("clear")
@@ -196,7 +196,7 @@ def cache_clear(
     """Remove all compiled engines and what is remembered of them; they are built again when needed."""
     from rtbci.commands import engine_list as verbs
 
-    verbs.clear_cache(output_of(json, fit=True), sure=yes)
+    verbs.clear_cache(output_of(json), sure=yes)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

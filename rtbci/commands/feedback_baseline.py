@@ -9,6 +9,7 @@ from rich.console import Console
 from rtbci.clock import utc_now
 from rtbci.commands.options import teller_of
 from rtbci.commands.run import lsl_factory
+from rtbci.commands.status_line import StreamWords
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError, ProfileError
@@ -72,7 +73,8 @@ def measure(config: RunConfig, console: Console) -> None:
         teller_of(console)(
             f"rest for {length_s:.0f} s: eyes open, sit still, let your thoughts go; Ctrl-C gives up"
         )
-        LiveRun(config, decoder, lsl_factory(config), [_Until(stop, console)]).run(stop)
+        sinks: list[Sink] = [_Until(stop, console), StreamWords(teller_of(console))]
+        LiveRun(config, decoder, lsl_factory(config), sinks).run(stop)
         usual = None if decoder.info is None else decoder.pipeline.baseline
         profile = decoder.profile
     if usual is None or usual.entry is None or profile is None:

@@ -13,6 +13,7 @@ __all__ = [
     "Ignore",
     "Json",
     "Key",
+    "Labels",
     "Monitor",
     "MonitorAt",
     "ParadigmName",
@@ -41,6 +42,12 @@ StreamName = Annotated[
 SourceId = Annotated[str | None, typer.Option(help="source_id of the LSL stream.")]
 Unit = Annotated[str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")]
 Ignore = Annotated[str | None, typer.Option(help="Electrodes to treat as missing, as C5,T7 (default: none).")]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        help="Names of all the stream's channels in their order, where it states none or wrong ones."
+    ),
+]
 Key = Annotated[
     str | None, typer.Option(help="Key pair of your own by name (default, with --server-key: default).")
 ]
@@ -85,8 +92,8 @@ def teller_of(console: Any) -> Callable[[str], None]:
     return tell
 
 
-def output_of(json: bool, *, fit: bool = False) -> Any:
+def output_of(json: bool) -> Any:
     """Where a command with ``--json`` shows its result; see `rtbci.commands.profile_output.Output`."""
     from rtbci.commands.profile_output import Output
 
-    return Output(json, fit)
+    return Output(json)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +15,10 @@ from rtbci.files import write_whole
 
 __all__ = ["Output", "table_of", "write_result"]
 
+UNBOUNDED = 10_000
+LEAST_FOLDED = 16
+"""Columns of characters: prose in fewer is not read."""
+
 
 class Output:
     """Shows either of two forms of the same result.
@@ -22,13 +27,17 @@ class Output:
     ----------
     json : bool
         One JSON value on standard output, and nothing else there.
-    fit : bool
-        Fold tables to the terminal's width, instead of leaving that to the terminal.
+    console : Console, optional
+        Where to show it (default: standard output).
+
+    Notes
+    -----
+    A table that a terminal is too narrow for is shown row by row; through a pipe each row is one line, however long.
     """
 
-    def __init__(self, json: bool, fit: bool = False) -> None:
-        self._json, self._fit = json, fit
-        self._console = Console(soft_wrap=True)
+    def __init__(self, json: bool, console: Console | None = None) -> None:
+        self._json = json
+        self._console = console or Console(soft_wrap=True)
 
     @property
     def json(self) -> bool:
@@ -44,7 +53,39 @@ class Output:
             if isinstance(one, str):
                 self._console.print(one, markup=False, highlight=False)
             else:
-                self._console.print(one, soft_wrap=not self._fit)
+                self._show(one)
+
+    def _show(self, table: Table) -> None:
+        wanted = table.__rich_measure__(self._console, self._console.options.update(width=UNBOUNDED)).maximum
+        if not self._console.is_terminal:
+            Console(file=self._console.file, width=wanted).print(table)
+        elif wanted <= self._console.width or _folds_well(table, wanted - self._console.width):
+            self._console.print(table, soft_wrap=False)
+        else:
+            self._console.print(_row_by_row(table), soft_wrap=False)
+
+
+def _folds_well(table: Table, n_too_wide: int) -> bool:
+    """Whether what is too wide can come off the last column, at blanks."""
+    cells = [str(cell) for cell in (*table.columns[-1].cells, table.columns[-1].header)]
+    n_left = max(map(cell_len, cells)) - n_too_wide
+    words = [word for cell in cells for word in cell.split()]
+    return n_left >= max([LEAST_FOLDED, *map(cell_len, words)])
+
+
+def _row_by_row(table: Table) -> Table:
+    """What a table says, one cell below the other: names and numbers stay whole as far as the terminal allows."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column()
+    grid.add_column(overflow="fold")
+    titles = [str(column.header) for column in table.columns]
+    for i, cells in enumerate(zip(*(column.cells for column in table.columns), strict=True)):
+        if i:
+            grid.add_row("", "")
+        for title, cell in zip(titles, cells, strict=True):
+            if str(cell):
+                grid.add_row(Text(title, "bold"), cell)
+    return grid
 
 
 def write_result(path: Path, content: bytes) -> None:

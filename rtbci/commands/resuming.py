@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from rtbci.clock import now
+from rtbci.commands.long_work import LongWork
 from rtbci.config import RunConfig
 from rtbci.errors import ConfigError
 from rtbci.probe.profile import Profile
@@ -58,9 +59,10 @@ def config_to_go_on(name: str, flags: Mapping[str, Any]) -> tuple[Path, RunConfi
     return folder, check_settings(RunConfig, values, str(folder / JSON_NAME))
 
 
-def take_up(folder: Path, stack: ExitStack) -> Unfinished:
-    """Lock a session until `stack` is closed; see `open_unfinished`."""
-    unfinished = open_unfinished(folder, now())
+def take_up(folder: Path, stack: ExitStack, console: Console) -> Unfinished:
+    """Lock a session until `stack` is closed, and show how far it has been read; see `open_unfinished`."""
+    with LongWork(console) as work:
+        unfinished = open_unfinished(folder, now(), lambda share: work("reading what was recorded", share))
     stack.callback(unfinished.disk.close)
     return unfinished
 

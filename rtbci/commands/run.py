@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from rtbci.commands.marker_news import MarkerNews
 from rtbci.commands.options import teller_of
 from rtbci.commands.recording import begin_recording, say_recorded, say_recording
 from rtbci.commands.resuming import profile_to_go_on, say_resumed, take_up
@@ -32,6 +34,7 @@ from rtbci.runtime.profiles import find_profile, profiles_root
 from rtbci.runtime.signal_tap import SignalOffer
 from rtbci.runtime.telemetry import Report, hello_of
 from rtbci.stream.lsl import LslSource
+from rtbci.stream.marker_choice import SeenMarkers
 from rtbci.stream.source import Source, StreamInfo
 
 if TYPE_CHECKING:
@@ -62,7 +65,7 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
         stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(SWITCH_S)
         stop = stack.enter_context(stop_on_signals())
-        unfinished = None if resume is None else take_up(resume, stack)
+        unfinished = None if resume is None else take_up(resume, stack, console)
         # Addresses first: a port that is taken is told before anything slow is loaded.
         publish = config.publish
         sockets = open_sockets(config.publish, stack)
@@ -94,15 +97,17 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
         say_recording(console, recording.recorder)
         if unfinished is not None:
             say_resumed(console, unfinished)
+        markers = MarkerNews()
+        others = () if page is None else (page.news,)
         live = LiveRun(
             config,
             decoder,
-            offer.factory(recording.tapped(lsl_factory(config))),
+            offer.factory(recording.tapped(lsl_factory(config, markers.tell))),
             [*sinks, *recording.sinks],
             control,
             watch=watch,
             change=watch_plugins(decoder, change),
-            news=sockets.news_beside(recording.news, *(() if page is None else (page.news,))),
+            news=sockets.news_beside(recording.news, markers.news, *others),
             journal=recording.journal,
         )
         report = live.run(stop)
@@ -154,8 +159,13 @@ def _wait_for(change: EngineChange, console: Console, stop: threading.Event) -> 
                 console.print(f"engine:  {said}", markup=False, highlight=False)
 
 
-def lsl_factory(config: RunConfig) -> SourceFactory:
-    """Make the function that makes the LSL source: by configuration first, by `source_id` after a loss."""
+def lsl_factory(
+    config: RunConfig, tell_markers: Callable[[SeenMarkers], None] | None = None
+) -> SourceFactory:
+    """Make the function that makes the LSL source: by configuration first, by `source_id` after a loss.
+
+    `tell_markers` is told which marker streams are read and which are not, see `rtbci.stream.lsl.LslSource`.
+    """
     stream = config.stream
     markers = {"auto": "", "none": None}.get(stream.markers, stream.markers)
 
@@ -168,6 +178,8 @@ def lsl_factory(config: RunConfig) -> SourceFactory:
                 timeout_s=RETRY_TIMEOUT_S,
                 markers=markers,
                 known_host=lost.hostname,
+                tell_markers=tell_markers,
+                labels=stream.labels,
             )
         return LslSource(
             name=stream.name,
@@ -175,6 +187,8 @@ def lsl_factory(config: RunConfig) -> SourceFactory:
             source_id=stream.source_id,
             timeout_s=RETRY_TIMEOUT_S if stream.wait else stream.timeout_s,
             markers=markers,
+            tell_markers=tell_markers,
+            labels=stream.labels,
         )
 
     return make

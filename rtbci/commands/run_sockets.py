@@ -86,7 +86,8 @@ class RunSockets(NamedTuple):
             console.print(f"key:     {self.public}  (encrypts {both})", markup=False, highlight=False)
             if not TrustedKeys().n_users:
                 console.print(
-                    "warning: no key is trusted yet, nobody can connect; `rtbci keys trust NAME KEY` lets somebody in, also now",
+                    "warning: no key is trusted yet, only programs with this run's own key pair can connect; `rtbci keys trust NAME KEY` lets "
+                    "somebody else in, also now",
                     markup=False,
                     highlight=False,
                     style="yellow",

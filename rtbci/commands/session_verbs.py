@@ -16,7 +16,8 @@ from rtbci.record.xdf_read import StreamData, read_xdf_file
 
 __all__ = ["export", "info", "list_all", "repair"]
 
-LIST_TITLES = ("user", "paradigm", "samples", "MB", "state", "session")
+LIST_TITLES = ("session", "samples", "MB", "state")
+"""A name says start, paradigm and user."""
 STREAM_TITLES = ("stream", "type", "channels", "Hz", "samples", "chunks", "gaps", "seconds")
 
 
@@ -107,12 +108,10 @@ def _row(one: KeptSession) -> tuple[str, ...]:
     record = one.record
     ended = record.ended if record is not None else None
     return (
-        record.user if record else "",
-        record.paradigm if record else "",
+        one.folder.name,
         str(ended.n_samples) if ended else "",
         f"{one.n_bytes / 1e6:.1f}",
         _state(one.folder, record),
-        one.folder.name,
     )
 
 

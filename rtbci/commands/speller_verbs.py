@@ -100,7 +100,7 @@ def page(
         if browser:
             webbrowser.open(shown.url)
         if decisions is not None:
-            _look_for(decisions, recipe, tell, stop)
+            _look_for(decisions, recipe, tell, stop, heard.server_key is not None)
         plan = Plan(
             wanted,
             asked.repetitions or flashes.max_repetitions,
@@ -154,15 +154,21 @@ def measured_words(numbers: dict[str, float], frames: FlashFrames | None) -> str
 
 
 def _look_for(
-    decisions: HeardDecisions, recipe: ParadigmRecipe, tell: Callable[[str], None], stop: Event
+    decisions: HeardDecisions,
+    recipe: ParadigmRecipe,
+    tell: Callable[[str], None],
+    stop: Event,
+    is_encrypted: bool,
 ) -> None:
     t_due = now() + HELLO_S
     while not decisions.is_there and now() < t_due and not stop.wait(0.05):
         pass
     if not decisions.is_there and not stop.is_set():
+        keys = " and trusts this key" if is_encrypted else "; one that is encrypted needs --server-key"
         tell(
             f"no run is heard at {decisions.address} yet: nothing will be decided until "
-            f"`rtbci run --paradigm {recipe.option}` publishes there (--run names another address)"
+            f"`rtbci run --paradigm {recipe.option}` publishes there{keys} (--run names "
+            "another address)"
         )
 
 

@@ -1,13 +1,16 @@
 """One quiet line in the terminal for `rtbci run`: a sink that draws itself."""
 
+from collections.abc import Callable
+
 from rich.console import Console
 from rich.text import Text
 
 from rtbci.clock import Clock, now
+from rtbci.commands.marker_news import SAID as MARKERS_SAID
 from rtbci.commands.screen import Screen
 from rtbci.publish.messages import Event, Message, Prediction, Status
 
-__all__ = ["StatusLine"]
+__all__ = ["STREAM_SAID", "StatusLine", "StreamWords"]
 
 REDRAW_S = 0.25
 STYLES = {
@@ -19,10 +22,11 @@ STYLES = {
     "recovering": "yellow",
     "stopped": "dim",
 }
+STREAM_SAID = {"stream_lost": "stream lost, looking for it", "stream_recovered": "stream is back"}
+"""For commands that tell nothing else of their run, too."""
 SAID = {
     "stream_found": "stream found",
-    "stream_lost": "stream lost, looking for it",
-    "stream_recovered": "stream is back",
+    **STREAM_SAID,
     "gap": "gap in the stream, starting anew",
     "overflow": "decoder was late, samples dropped, starting anew",
     "not_finite": "samples that are not finite (NaN or Inf), left out",
@@ -50,6 +54,7 @@ SAID = {
     "refused": "refused",
     "page_failed": "live page",
     "page_restarted": "the live page is there again",
+    **MARKERS_SAID,
 }
 LOST = {
     "gap": "the stream has a gap there",
@@ -191,6 +196,25 @@ class StatusLine:
             )
         line.append(f"  {status.n_predictions} sent, {status.cpu_percent:.0f} % CPU", "dim")
         return line
+
+
+class StreamWords:
+    """Says that the stream is lost or back, for commands that tell nothing else of their run; a `Sink`."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def send(self, message: Message) -> None:
+        """Take a message; see `Sink.send`."""
+        if isinstance(message, Event) and (said := STREAM_SAID.get(message.kind)):
+            self._say(f"{said}: {message.value}")
+
+    def poll(self) -> bool:
+        """There is no newcomer to greet."""
+        return False
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 def _engine(event: Event) -> str:

@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.console import Console
+
+from rtbci.commands.long_work import LongWork
 from rtbci.commands.profile_output import Output
 from rtbci.errors import FileFormatError
 from rtbci.record.sessions import find_session, sessions_root
@@ -42,7 +45,10 @@ def verify_session(request: Request, out: Output) -> bool:
         raise FileFormatError(
             f"{folder}: is a file, need the session's folder, which says what decoded it; give that"
         )
-    found = verify(folder, paradigm=request.paradigm, backend=request.backend, exact=request.exact)
+    with LongWork(Console(stderr=True)) as work:
+        found = verify(
+            folder, paradigm=request.paradigm, backend=request.backend, exact=request.exact, tell=work
+        )
     lines = [f"{what:<14}{text}" for what, text in _rows(found)]
     out.result(found, *lines, *_divergence(found), f"{'verdict':<14}{VERDICTS[found.verdict]}")
     return found.verdict != "differs"

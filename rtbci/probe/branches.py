@@ -156,11 +156,12 @@ class Following(Protocol):
         ...
 
 
-def follow_flicker(branches: Sequence[Branch], clock: FlickerClock) -> None:
-    """Give branches that read the flicker's phase a clock that is told of every hop and marker."""
-    for branch in branches:
-        if isinstance(branch, Following):
-            branch.follow(clock)
+def follow_flicker(branches: Sequence[Branch], clock: FlickerClock) -> bool:
+    """Give branches that read the flicker's phase a clock, to be told of every hop and marker; returns whether any does."""
+    following = [branch for branch in branches if isinstance(branch, Following)]
+    for branch in following:
+        branch.follow(clock)
+    return bool(following)
 
 
 def begin_again(branches: Sequence[Branch], *, is_gap: bool) -> None:

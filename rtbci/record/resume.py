@@ -22,8 +22,8 @@ from rtbci.record.signal import stream_info_of
 from rtbci.record.streams import PROBS_NAME, SoFar, signal_key, topic_stream
 from rtbci.record.xdf_format import Tag
 from rtbci.record.xdf_headers import Footer
-from rtbci.record.xdf_read import StreamData, XdfFile, mapped, read_xdf_file
-from rtbci.record.xdf_scan import Buffer, Survey, survey
+from rtbci.record.xdf_read import StreamData, XdfFile, mapped, part_of, surveyed_file
+from rtbci.record.xdf_scan import Buffer, Survey, Tell, survey
 from rtbci.runtime.journal import TOPICS, Taken
 
 __all__ = ["Unfinished", "find_unfinished", "open_unfinished"]
@@ -75,7 +75,7 @@ def find_unfinished(root: Path) -> Path:
     return unfinished[-1]
 
 
-def open_unfinished(folder: Path, t_now: float) -> Unfinished:
+def open_unfinished(folder: Path, t_now: float, tell: Tell | None = None) -> Unfinished:
     """Lock a session's file and find out where to go on.
 
     A tail that was cut is left out; with other damage the file is repaired first, and the damaged one kept.
@@ -86,6 +86,8 @@ def open_unfinished(folder: Path, t_now: float) -> Unfinished:
         The session's.
     t_now : float
         Seconds of the local LSL clock.
+    tell : callable, optional
+        Is told which share of the work is done: the whole file is looked at twice.
 
     Raises
     ------
@@ -101,38 +103,40 @@ def open_unfinished(folder: Path, t_now: float) -> Unfinished:
     path = xdf_of(folder)
     disk = ResumedFile(path)
     try:
-        if _has_inner_damage(path):
+        n_bytes = _end_of_sound(path, part_of(tell, 0.0, 0.4))
+        if n_bytes is None:
             disk.close()
             repair_xdf(path)
             disk = ResumedFile(path)
-        n_bytes = _end_of_sound(path)
-        disk.cut(n_bytes)
-        return _unfinished(folder, record, disk, t_now)
+            n_bytes = _end_of_sound(path)
+        disk.cut(n_bytes or 0)
+        return _unfinished(folder, record, disk, t_now, part_of(tell, 0.4, 1.0))
     except BaseException:
         disk.close()
         raise
 
 
-def _has_inner_damage(path: Path) -> bool:
-    """Whether anything but the very end is damaged."""
+def _end_of_sound(path: Path, tell: Tell | None = None) -> int | None:
+    """Where to go on: behind the last sound chunk that is no footer; None where anything but the very end is damaged."""
     with mapped(path) as data:
-        return any(one.stop < len(data) for one in survey(data, str(path), any_magic=True).damages)
-
-
-def _end_of_sound(path: Path) -> int:
-    """Where to go on: behind the last sound chunk that is no footer."""
-    with mapped(path) as data:
+        found = survey(data, str(path), any_magic=True, tell=tell)
+        if any(one.stop < len(data) for one in found.damages):
+            return None
         stop = 0
-        for piece in survey(data, str(path)).pieces:
+        for piece in found.pieces:
             if piece.tag == Tag.STREAM_FOOTER:
                 break
             stop = piece.stop
         return stop
 
 
-def _unfinished(folder: Path, record: SessionRecord, disk: ResumedFile, t_now: float) -> Unfinished:
+def _unfinished(
+    folder: Path, record: SessionRecord, disk: ResumedFile, t_now: float, tell: Tell | None
+) -> Unfinished:
     path = xdf_of(folder)
-    file = read_xdf_file(path)
+    with mapped(path) as data:
+        found = survey(data, str(path), tell=part_of(tell, 0.0, 0.6))
+        file = surveyed_file(data, found, found.damages, part_of(tell, 0.6, 1.0))
     rows = _rows(file, folder)
     opened = _opened_streams(file, rows)
     if not any(len(one.t_s) for one in opened):
@@ -153,7 +157,7 @@ def _unfinished(folder: Path, record: SessionRecord, disk: ResumedFile, t_now: f
     skip = int(gap_s / hello.hop_s) + 1
     numbers = {topic: n + skip for topic, n in _next_numbers(file, rows).items()}
     with mapped(path) as data:
-        so_far = _so_far(data, survey(data, str(path)), file, opened, hello, numbers)
+        so_far = _so_far(data, found, file, opened, hello, numbers)
     return Unfinished(folder, record, disk, so_far, Numbers(hello.session, numbers), hello.profile, gap_s)
 
 

@@ -1,6 +1,6 @@
 """Read what is sound of an XDF file: every stream with its samples, stamps and chunks as they were written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
@@ -13,10 +13,12 @@ import numpy.typing as npt
 from rtbci.errors import FileFormatError
 from rtbci.record.xdf_format import FORMATS, Tag, XdfStream
 from rtbci.record.xdf_headers import labels_of
-from rtbci.record.xdf_scan import Buffer, Damage, Piece, Survey, numbers_of, survey, texts_of
+from rtbci.record.xdf_scan import Buffer, Damage, Piece, Survey, Tell, numbers_of, survey, texts_of
 from rtbci.stream.source import Channel
 
-__all__ = ["StreamData", "XdfFile", "mapped", "read_xdf_file"]
+__all__ = ["StreamData", "XdfFile", "mapped", "part_of", "read_xdf_file", "surveyed_file"]
+
+TOLD_PIECES = 5000
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class XdfFile:
         return next((one for one in self.streams if one.stream.name == name), None)
 
 
-def read_xdf_file(path: Path, *, until_damage: bool = False) -> XdfFile:
+def read_xdf_file(path: Path, *, until_damage: bool = False, tell: Tell | None = None) -> XdfFile:
     """Read all streams of a file.
 
     Parameters
@@ -77,6 +79,8 @@ def read_xdf_file(path: Path, *, until_damage: bool = False) -> XdfFile:
     path : Path
     until_damage : bool
         Read nothing behind the first damage, so that nothing is missing between two things that were read.
+    tell : callable, optional
+        Is told which share has been read.
 
     Raises
     ------
@@ -84,11 +88,23 @@ def read_xdf_file(path: Path, *, until_damage: bool = False) -> XdfFile:
         When it cannot be opened or is no XDF file. A damaged file is read as far as it is sound.
     """
     with mapped(path) as data:
-        found = survey(data, str(path))
+        found = survey(data, str(path), tell=part_of(tell, 0.0, 0.7))
         damages = tuple(found.damages)
         if until_damage and damages:
             found = survey(data[: damages[0].start], str(path))
-        return XdfFile(_streams(data, found), damages)
+        return surveyed_file(data, found, damages, part_of(tell, 0.7, 1.0))
+
+
+def surveyed_file(
+    data: Buffer, found: Survey, damages: Sequence[Damage], tell: Tell | None = None
+) -> XdfFile:
+    """The streams of a file that was surveyed already."""
+    return XdfFile(_streams(data, found, tell), tuple(damages))
+
+
+def part_of(tell: Tell | None, start: float, stop: float) -> Tell | None:
+    """What is told of a part of the work."""
+    return None if tell is None else lambda share: tell(start + (stop - start) * share)
 
 
 @contextmanager
@@ -139,11 +155,15 @@ class _Growing:
             self.t_s.append(t_s)
 
 
-def _streams(data: Buffer, found: Survey) -> tuple[StreamData, ...]:
+def _streams(data: Buffer, found: Survey, tell: Tell | None) -> tuple[StreamData, ...]:
     growing = {stream_id: _Growing() for stream_id in found.streams}
-    for piece in found.pieces:
+    for i, piece in enumerate(found.pieces):
+        if tell is not None and i % TOLD_PIECES == 0:
+            tell(i / len(found.pieces))
         if piece.tag in (Tag.SAMPLES, Tag.CLOCK_OFFSET):
             growing[piece.stream_id].take(data, piece, found.streams[piece.stream_id])
+    if tell is not None:
+        tell(1.0)
     return tuple(
         _stream_data(stream, found.headers[stream_id], growing[stream_id])
         for stream_id, stream in found.streams.items()

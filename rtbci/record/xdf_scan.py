@@ -4,7 +4,7 @@ import struct
 import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from mmap import mmap
 from typing import NamedTuple
@@ -24,12 +24,16 @@ __all__ = [
     "Piece",
     "Pieces",
     "Survey",
+    "Tell",
     "numbers_of",
     "survey",
     "texts_of",
 ]
 
 Buffer = bytes | mmap
+Tell = Callable[[float], None]
+"""Is told which share of the work is done, from 0 to 1, every few megabytes."""
+TOLD_BYTES = 2**21
 
 CHECKSUM_NAME = "rtbci-checksum"
 """String stream of our own files: ``start stop crc32`` of the bytes since the one before, in decimals."""
@@ -105,7 +109,7 @@ class _Bad(Exception):
         self.stop = stop
 
 
-def survey(data: Buffer, where: str, *, any_magic: bool = False) -> Survey:
+def survey(data: Buffer, where: str, *, any_magic: bool = False, tell: Tell | None = None) -> Survey:
     """Find all sound chunks of a file.
 
     Parameters
@@ -116,6 +120,8 @@ def survey(data: Buffer, where: str, *, any_magic: bool = False) -> Survey:
         Its name, for errors.
     any_magic : bool
         Whether its first bytes may be wrong, where a boundary shows that it is an XDF file all the same.
+    tell : callable, optional
+        Is told which share has been looked at.
 
     Raises
     ------
@@ -134,7 +140,11 @@ def survey(data: Buffer, where: str, *, any_magic: bool = False) -> Survey:
     elif data[: len(MAGIC)] != MAGIC:
         raise FileFormatError(f"{where}: does not begin with {MAGIC.decode()}, it is no XDF file")
     at = len(MAGIC)
+    at_next = TOLD_BYTES
     while at < len(data):
+        if tell is not None and at >= at_next:
+            tell(at / len(data))
+            at_next = at + TOLD_BYTES
         try:
             piece = _piece(data, at, found.streams)
             _check(data, piece, found, where)

@@ -113,10 +113,11 @@ def _key_of(session: "Session", recipe: "EngineRecipe", tell: Callable[[str], No
     from rtbci.backends.compiled import plan_of
     from rtbci.backends.compilers import COMPILERS
     from rtbci.backends.lowered import keep_lowered
+    from rtbci.backends.openvino import OpenVinoSession
 
     if session.backend in COMPILERS:
         return plan_of(recipe, session.backend, session.precision).key
-    if recipe.plugin or session.precision == "fp32":
+    if session.precision == "fp32" or not isinstance(session, OpenVinoSession):
         return None
     return keep_lowered(session, recipe, EngineCache(told=tell))
 

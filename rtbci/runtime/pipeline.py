@@ -98,7 +98,7 @@ class Pipeline:
         self._stretch = object()  # another one after every break
         self._marked = self._marker_windows() if grid.marker_policy else None
         self._flicker = FlickerClock(grid.length // grid.hop, grid.hop / self.rate_out_hz)
-        follow_flicker(self.branches, self._flicker)
+        self._flickers = follow_flicker(self.branches, self._flicker)
         self._n_hop = 0  # samples in self._hop
         self._n_out = 0  # samples at the decoder's rate since the last reset
         self._spent = [0.0, 0.0, 0.0]
@@ -138,7 +138,8 @@ class Pipeline:
 
     def mark(self, marker: Marker) -> None:
         """Take a marker; with the marker policy a window is locked to it. Some say when a flicker began."""
-        self._flicker.mark(marker)
+        if self._flickers:
+            self._flicker.mark(marker)
         if self._marked is not None:
             self._marked.mark(marker.t_lsl, marker.value)
 
@@ -262,7 +263,7 @@ class Pipeline:
             if isinstance(branch, Succeeding):
                 branch.succeed(earlier)
         self.branches, self._fusion = tuple(successor.branches), successor.fusion
-        follow_flicker(self.branches, self._flicker)
+        self._flickers = follow_flicker(self.branches, self._flicker)
         if isinstance(self._recentre, Baseline):
             self._recentre.begin(None if successor.profile is None else successor.profile.baseline)
         elif self._recentre is not None:
@@ -309,7 +310,8 @@ class Pipeline:
     def _decode_hop(self) -> Estimate:
         clock, spent = self._clock, self._spent
         t_start = clock()
-        self._flicker.hop(self._stamp(self._chain.i_newest(self._n_out - 1)))
+        if self._flickers:
+            self._flicker.hop(self._stamp(self._chain.i_newest(self._n_out - 1)))
         for branch in self.branches:
             branch.push(self._hop)
         t_encoded = clock()

@@ -182,7 +182,7 @@ def _columns(info: StreamInfo, where: str) -> dict[str, list[int]]:
     if not any(info.labels):
         raise ChannelError(
             f"{where} has {info.n_channels} channels without labels, need the electrode names; "
-            "switch on channel labels in the program that sends the stream"
+            "switch on channel labels in the program that sends the stream, or name all channels in its order: --labels C3,C4,..."
         )
     columns: dict[str, list[int]] = {}
     for i, channel in enumerate(info.channels):
@@ -248,7 +248,7 @@ def _refuse_required(
     if lacking := [label for label in required if label not in columns]:
         raise ChannelError(
             f"{where} lacks {', '.join(lacking)}, need {', '.join(required)} whatever else is missing; "
-            f"use a montage that has them (labels in the stream: {_listed(info.labels)})\n"
+            f"use a montage that has them, or name the channels with --labels (labels in the stream: {_listed(info.labels)})\n"
             f"{_table(info, columns, needed)}"
         )
 

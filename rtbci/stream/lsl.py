@@ -1,5 +1,6 @@
 """A stream of EEG from the Lab Streaming Layer."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +10,11 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtbci.clock import Clock, now
-from rtbci.errors import StreamError, StreamLostError
-from rtbci.stream.lsl_info import stream_info
+from rtbci.errors import ChannelError, StreamError, StreamLostError
+from rtbci.stream.lsl_info import stream_info, with_labels
 from rtbci.stream.lsl_markers import MarkerInlet
 from rtbci.stream.lsl_resolve import StreamQuery, resolve_one
+from rtbci.stream.marker_choice import SeenMarkers
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
 
 __all__ = ["LslSource"]
@@ -35,12 +37,16 @@ class LslSource(Source):
     timeout_s : float, default 10
         How long `open` looks for it, seconds.
     markers : str or None, default ""
-        Name of the marker stream; empty for all that belong to the EEG stream (see `MarkerInlet`), None for
-        no markers.
+        Name or source id of the marker stream; empty for all that belong to the EEG stream (see `MarkerInlet`), None
+        for no markers.
     clock : Clock
         For the pace of looking for markers.
     known_host : str, optional
         Computer of a stream that was lost and is looked for again; see `resolve_one`.
+    tell_markers : callable, optional
+        Is told of each marker stream that is taken, left out or has ended, in the thread that pulls.
+    labels : sequence of str, optional
+        Names of the stream's channels in their order, instead of those that it states.
 
     Attributes
     ----------
@@ -48,7 +54,7 @@ class LslSource(Source):
         Seconds that are added to the stream's stamps to have them in the local LSL clock; read again every
         5 s of stream.
     xml : str
-        The stream's own description, as it came; empty until open.
+        The stream's own description, as it came; empty until open, and where `labels` are given.
     is_checking : bool
         Whether the stream is back and its description is being read again; see `rtbci.stream.source.is_checking`.
 
@@ -71,11 +77,15 @@ class LslSource(Source):
         markers: str | None = "",
         clock: Clock = now,
         known_host: str = "",
+        tell_markers: Callable[[SeenMarkers], None] | None = None,
+        labels: Sequence[str] = (),
     ) -> None:
+        self._labels = tuple(labels)
         self._known_host = known_host
         self._query = StreamQuery(name, type, source_id, predicate)
         self._timeout_s = timeout_s
         self._marker_name = markers
+        self._tell_markers = tell_markers
         self._clock = clock
         self._inlet: Any = None
         self._info: StreamInfo | None = None
@@ -105,6 +115,8 @@ class LslSource(Source):
         ------
         StreamNotFoundError
             When there is none, or more than one.
+        ChannelError
+            When there are not as many labels as channels.
         StreamError
             When it is no signal, or is seen but does not answer.
         """
@@ -113,7 +125,8 @@ class LslSource(Source):
         try:
             inlet.open_stream(CONNECT_S)
             described = inlet.info(CONNECT_S)
-            self._info, self.xml = stream_info(described), described.as_xml()
+            self._info = with_labels(stream_info(described), self._labels)
+            self.xml = "" if self._labels else described.as_xml()
             self.clock_offset_s = inlet.time_correction(CONNECT_S)
         except (LslTimeoutError, LostError) as error:
             raise StreamError(
@@ -126,7 +139,7 @@ class LslSource(Source):
         self._t_corrected = 0.0
         self._nothing = Chunk(np.empty((0, self._info.n_channels)), np.empty(0))
         if self._marker_name is not None:
-            self._markers = MarkerInlet(self._info, self._marker_name, self._clock)
+            self._markers = MarkerInlet(self._info, self._marker_name, self._clock, self._tell_markers)
             self._markers.open()
 
     def close(self) -> None:
@@ -194,7 +207,8 @@ class LslSource(Source):
         try:
             found = pylsl.resolve_bypred(query.xpath, 1, CONNECT_S)
             again = stream_info(pylsl.StreamInlet(found[0], recover=False).info(CONNECT_S)) if found else None
-        except (LslTimeoutError, LostError):
+            again = None if again is None else with_labels(again, self._labels)
+        except (ChannelError, LslTimeoutError, LostError):
             again = None
         if again is None or replace(again, hostname=known.hostname) != known:
             raise StreamLostError(

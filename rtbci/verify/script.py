@@ -17,6 +17,7 @@ from rtbci.record.sessions import xdf_of
 from rtbci.record.signal import chunks_of, stream_info_of
 from rtbci.record.streams import topic_stream
 from rtbci.record.xdf_read import XdfFile, read_xdf_file
+from rtbci.record.xdf_scan import Tell
 from rtbci.runtime.journal import Taken
 from rtbci.stream.source import Chunk, Marker, StreamInfo
 
@@ -121,8 +122,8 @@ class _Counts(NamedTuple):
     n_status: int
 
 
-def read_script(folder: Path) -> Script:
-    """Read a session as it was decoded.
+def read_script(folder: Path, tell: Tell | None = None) -> Script:
+    """Read a session as it was decoded; `tell` hears which share of its file has been read.
 
     Raises
     ------
@@ -131,7 +132,7 @@ def read_script(folder: Path) -> Script:
     """
     record = read_session_json(folder)
     path = xdf_of(folder)
-    file = read_xdf_file(path, until_damage=True)
+    file = read_xdf_file(path, until_damage=True, tell=tell)
     journal = file.named(JOURNAL_NAME)
     if journal is None:
         raise FileFormatError(

@@ -1,6 +1,7 @@
 """`rtbci verify`: a session is decoded again, and every prediction compared."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -39,7 +40,7 @@ from rtbci.verify.engines import (
     check_networks,
     missing_engines,
 )
-from rtbci.verify.replay import replay
+from rtbci.verify.replay import Replayed, replay
 from rtbci.verify.script import Run, Script, read_script
 
 __all__ = ["Verified", "verify"]
@@ -47,6 +48,8 @@ __all__ = ["Verified", "verify"]
 EXACT_ON = ("cpu", "cpu_make", "libc", "python", "numpy", "scipy", "onnxruntime")
 """Where these are as they were, every bit has to be; elsewhere the last bits of libraries may differ."""
 
+TOLD_TAKES = 100
+"""So often it is told how far the decoding is: some seconds of the session."""
 REFUSALS = (ChannelError, MessageError, RateError, ShapeError, SignalError, StreamError, UnitError)
 """What a run says of a stream that it cannot decode."""
 
@@ -111,7 +114,14 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-def verify(folder: Path, *, paradigm: str = "", backend: str = "", exact: bool = False) -> Verified:
+def verify(
+    folder: Path,
+    *,
+    paradigm: str = "",
+    backend: str = "",
+    exact: bool = False,
+    tell: Callable[[str, float], None] = lambda _what, _share: None,
+) -> Verified:
     """Decode a session again, chunk by chunk as it was received, and compare.
 
     Parameters
@@ -124,6 +134,8 @@ def verify(folder: Path, *, paradigm: str = "", backend: str = "", exact: bool =
         Decode all of it on this back end instead of those that it was decoded on.
     exact : bool
         Ask for every bit, also where that cannot be promised.
+    tell : callable, optional
+        Is told what is being done, and which share of it is.
 
     Raises
     ------
@@ -132,7 +144,7 @@ def verify(folder: Path, *, paradigm: str = "", backend: str = "", exact: bool =
     ConfigError, ProfileError, EngineError
         When configuration, recipe, a profile or a network is not what decoded it.
     """
-    script = read_script(folder)
+    script = read_script(folder, lambda share: tell("reading what was recorded", share))
     record = script.record
     config = check_settings(RunConfig, record.config, str(folder / JSON_NAME))
     again = _Again(script, config, _same_recipe(paradigm or config.paradigm, record), backend)
@@ -145,7 +157,7 @@ def verify(folder: Path, *, paradigm: str = "", backend: str = "", exact: bool =
         ]
         tolerance = _tolerance(decoder, again.changes) if why and not exact else None
     comparison = Comparison(tolerance)
-    again.run(comparison)
+    again.run(comparison, lambda share: tell("decoding it again", share))
     if not comparison.n_compared and comparison.is_same:
         reasons = "; ".join([*comparison.why_unsure, *script.notes]) or "it has no predictions"
         raise FileFormatError(
@@ -211,13 +223,21 @@ class _Again:
             )
         return missing_engines(decoder, self.changes, self.config.engine.threads)
 
-    def run(self, comparison: Comparison) -> None:
-        """Decode and compare all of it."""
+    def run(self, comparison: Comparison, tell: Callable[[float], None]) -> None:
+        """Decode and compare all of it; `tell` hears which share has been."""
         used = self.first_profile
+        n_takes = sum(len(run.takes) for run in self.script.runs)
+        count = itertools.count()
+
+        def judge(replayed: Replayed) -> None:
+            if (n := next(count)) % TOLD_TAKES == 0:
+                tell(n / n_takes)
+            comparison.push(replayed)
+
         for run in self.script.runs:
             with self.decoder(used) as decoder:
                 try:
-                    replay(run, self.config, decoder, self._named, self._engines, comparison.push)
+                    replay(run, self.config, decoder, self._named, self._engines, judge)
                 except REFUSALS as error:
                     comparison.refuse(str(error))
             used = _last_profile(run, used)

@@ -15,6 +15,7 @@ from rtbci.stream.health import GapDetector
 from rtbci.stream.layout import match_channels
 from rtbci.stream.lsl import LslSource
 from rtbci.stream.lsl_list import list_streams
+from rtbci.stream.marker_choice import DECISIONS_ID, SeenMarkers
 from rtbci.stream.source import Chunk, Marker
 from rtbci.stream.streams_table import streams_table
 from tests.integration.lsl_outlets import IndexOutlet, marker_outlet, unique
@@ -80,6 +81,22 @@ def test_stream_without_labels_opens_and_the_layout_refuses_it() -> None:
         assert source.info.labels == ("", "", "")
         with pytest.raises(ChannelError, match="3 channels without labels"):
             match_channels(source.info, ["C3"])
+    assert outlet.outlet is not None
+
+
+def test_labels_of_ones_own_name_the_channels() -> None:
+    name = unique("cyton")
+    outlet = IndexOutlet(name, name, labels=("", "", ""))
+    with LslSource(name, labels=("C3", "CZ", "C4")) as source:
+        assert source.info.labels == ("C3", "CZ", "C4")
+        assert [channel.type for channel in source.info.channels] == ["EEG", "EEG", "EEG"]
+        assert match_channels(source.info, ["CZ", "C4"]).picks == (1, 2)
+        assert source.xml == ""  # what a recording says of the stream has these names
+    wrong = (
+        r"got 2 \(C3, CZ\), stream '.*' has 3 channels \(no label, no label, no label\), need a name for each"
+    )
+    with pytest.raises(ChannelError, match=wrong):
+        LslSource(name, labels=("C3", "CZ")).open()
     assert outlet.outlet is not None
 
 
@@ -252,6 +269,48 @@ def test_marker_stream_by_name_and_none_at_all() -> None:
             assert [marker.value for marker in pull_until(source, 1)] == ["cue"]
         with LslSource(name, markers=None) as source:
             assert pull_until(source, 1, timeout_s=0.7) == []
+
+
+def test_a_marker_stream_may_be_named_by_its_source_id() -> None:
+    name, cues = unique("named"), unique("cues")
+    mine, twin = marker_outlet(unique("id"), cues), marker_outlet(unique("id"), cues)
+    with IndexOutlet(name, name), LslSource(name, markers=mine.get_info().source_id()) as source:
+        until_connected(source, mine)
+        mine.push_sample(["cue"])
+        assert [marker.value for marker in pull_until(source, 1)] == ["cue"]
+        assert not twin.have_consumers()
+
+
+def test_what_is_read_what_is_not_and_what_has_ended_is_told() -> None:
+    name, other = unique("mine"), unique("other")
+    first, second = marker_outlet(f"{name}-markers"), marker_outlet(f"{name}-stim")
+    theirs, decisions = marker_outlet(f"{other}-markers"), marker_outlet(DECISIONS_ID)
+    told: list[SeenMarkers] = []
+    with IndexOutlet(name, name), LslSource(name, tell_markers=told.append) as source:
+        until_connected(source, first)
+        until_connected(source, second)
+        del second
+        t_end = time.perf_counter() + 10.0
+        while not any(one.kind == "markers_lost" for one in told) and time.perf_counter() < t_end:
+            source.pull(0.02)
+            source.pull_markers()
+    mine = [one for one in told if one.stream.name.startswith((name, other))]
+    kinds = {(one.kind, one.stream.name) for one in mine}
+    assert kinds == {
+        ("markers_found", f"{name}-markers"),
+        ("markers_found", f"{name}-stim"),
+        ("markers_lost", f"{name}-stim"),
+        ("markers_left", f"{other}-markers"),
+    }
+    later = [one for one in mine if one.kind == "markers_found"][-1]
+    assert f"{later.n_streams} marker streams are read now: " in later.reason
+    assert f"--markers {later.stream.name} reads this one alone" in later.reason
+    (left,) = (one for one in mine if one.kind == "markers_left")
+    assert left.reason == f"they belong to the stream '{other}'; --markers {other}-markers reads it"
+    assert not theirs.have_consumers()
+    assert (
+        not decisions.have_consumers()
+    )  # else a run with --lsl-outlet would take its own decisions for cues
 
 
 def test_numbers_as_markers_become_text() -> None:

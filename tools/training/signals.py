@@ -151,8 +151,13 @@ def reference_signal(run: Run, layout: Sequence[str], low_hz: float = 8.0, high_
         ]
     )
     data = chain.push(np.ascontiguousarray(run.data_uv[:, columns]))
-    i_cue = np.ceil(run.i_cue * RATE_HZ / run.rate_hz).astype(np.intp)
+    i_cue = resampled_cues(run)
     return Signal(run.subject, data, i_cue, run.classes)
+
+
+def resampled_cues(run: Run) -> npt.NDArray[np.intp]:
+    """Sample of each cue at `RATE_HZ`: the first that is not before it."""
+    return np.ceil(run.i_cue * RATE_HZ / run.rate_hz).astype(np.intp)
 
 
 def mean_covariance(signals: Sequence[Signal]) -> FloatArray:

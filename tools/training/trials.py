@@ -71,7 +71,12 @@ class Trials:
 
 def usable(signal: Signal) -> npt.NDArray[np.bool_]:
     """Which cues have enough signal around them; the last trial of some runs has not."""
-    return (signal.i_cue >= CONTEXT) & (signal.i_cue + LAST_END <= len(signal.data))
+    return usable_cues(signal.i_cue, len(signal.data))
+
+
+def usable_cues(i_cue: npt.NDArray[np.intp], n_samples: int) -> npt.NDArray[np.bool_]:
+    """The same of cues in a signal of so many samples, both at `RATE_HZ`."""
+    return (i_cue >= CONTEXT) & (i_cue + LAST_END <= n_samples)
 
 
 def cut_trials(signals: Sequence[Signal]) -> Trials:

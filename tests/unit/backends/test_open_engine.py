@@ -1,5 +1,6 @@
 import shutil
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from rtbci.backends.gate import GateReport
 from rtbci.backends.gate_store import GateStore
 from rtbci.backends.lowered import keep_lowered, open_lowered
 from rtbci.backends.open_engine import EngineRequest, open_engine
+from rtbci.backends.openvino import OpenVinoSession
 from rtbci.backends.registry import BACKENDS
 from rtbci.backends.usable import Usable, why_not
 from rtbci.errors import ConfigError, EngineError, MissingPackageError
@@ -223,6 +225,7 @@ def test_bf16_on_openvino_passes_the_gate_under_an_id_of_its_own(
         (_, report) = GateStore(cache.root / "gates", said.append).reports()[0]
         assert (report.precision, report.engine_id, report.passed) == ("bf16", one.engine_id, True)
         assert 0 < max(row.max_abs for row in report.windows) <= recipe.tolerance["bf16"].max_abs
+        assert isinstance(one, OpenVinoSession)
         key = keep_lowered(one, recipe, cache)
         found = cache.find(key)
         assert found is not None
@@ -230,6 +233,19 @@ def test_bf16_on_openvino_passes_the_gate_under_an_id_of_its_own(
             assert (again.engine_id, again.network_id) == (one.engine_id, one.network_id)
             x = np.random.default_rng(1).standard_normal(one.input_shape).astype(np.float32)
             assert np.array_equal(again.run(x), one.run(x))
+
+
+def test_what_is_kept_is_what_the_session_runs_and_is_not_lowered_again(
+    cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rtbci.backends.openvino.why_no_bf16", str)  # slow elsewhere, but it runs
+    recipe = read_engine("dare_nano")
+    with closing(OpenVinoSession(recipe.onnx_path, 1, "bf16")) as one:
+        monkeypatch.setattr("rtbci.backends.precision.lower_precision", None)
+        monkeypatch.setattr("rtbci.backends.compiled.lower_precision", None, raising=False)
+        found = cache.find(keep_lowered(one, recipe, cache))
+        assert found is not None
+        assert sha256(found.data).hexdigest() == one.engine_id
 
 
 def test_a_damaged_network_is_no_reason_to_fall_back(

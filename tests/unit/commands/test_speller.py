@@ -1,10 +1,12 @@
 import io
+import threading
 
 import pytest
 from rich.console import Console
 
 from rtbci.commands import speller_verbs as verbs
 from rtbci.errors import ConfigError
+from rtbci.recipes import read_paradigm
 
 
 def said(refresh_hz: float | None = None) -> str:
@@ -44,3 +46,21 @@ def test_characters_that_are_not_on_the_grid_are_refused() -> None:
     asked = verbs.Asked("H!", 0, None, 2.0, 0)
     with pytest.raises(ConfigError, match="text 'H!': has '!', need characters of the grid"):
         verbs.page("p300", asked, verbs.Heard(None, None, None), 0, False, "x", Console(file=io.StringIO()))
+
+
+@pytest.mark.parametrize(
+    ("is_encrypted", "hint"),
+    [(False, "; one that is encrypted needs --server-key (--run"), (True, " and trusts this key (--run")],
+)
+def test_a_run_that_is_not_heard_may_be_encrypted(
+    monkeypatch: pytest.MonkeyPatch, is_encrypted: bool, hint: str
+) -> None:
+    class Nobody:
+        is_there, address = False, "tcp://127.0.0.1:5571"
+
+    monkeypatch.setattr(verbs, "HELLO_S", 0.0)
+    told: list[str] = []
+    verbs._look_for(Nobody(), read_paradigm("p300"), told.append, threading.Event(), is_encrypted)  # type: ignore[arg-type]
+    (line,) = told
+    assert "no run is heard at tcp://127.0.0.1:5571 yet" in line
+    assert hint in line

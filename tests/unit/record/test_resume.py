@@ -22,6 +22,7 @@ from rtbci.errors import ConfigError, FileFormatError
 from rtbci.publish.messages import MESSAGE_TYPES
 from rtbci.publish.sink import Sink
 from rtbci.recipes import read_paradigm
+from rtbci.record import xdf_scan
 from rtbci.record.disk import ResumedFile
 from rtbci.record.kept_profiles import ProfileKeeper
 from rtbci.record.recorder import SessionRecorder
@@ -207,6 +208,36 @@ def test_stamps_of_another_clock_do_not_say_when_it_ended(config: RunConfig, ahe
     assert GAP_S <= event.data["gap_s"] <= GAP_S + 5.0
     found = verify(folder)
     assert (found.verdict, found.n_runs, found.first) == ("identical", 2, None)
+
+
+def test_how_far_it_is_read_and_decoded_again_is_told(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(config, samples(100.0))
+    folder = cut_short(config)
+    monkeypatch.setattr(xdf_scan, "TOLD_BYTES", 5000)
+    n_surveys = 0
+
+    def counted(*args: Any, **more: Any) -> Any:
+        nonlocal n_surveys
+        n_surveys += 1
+        return xdf_scan.survey(*args, **more)
+
+    monkeypatch.setattr("rtbci.record.resume.survey", counted)
+    told: list[float] = []
+    open_unfinished(folder, 200.0, told.append).disk.close()
+    assert n_surveys == 2  # a long session is gone through for minutes
+    assert told == sorted(told)
+    assert 0.0 < told[0] < 0.2
+    assert 0.8 <= told[-1] <= 1.0
+    assert len(told) > 10
+    monkeypatch.setattr("rtbci.verify.verify.TOLD_TAKES", 10)
+    done: dict[str, list[float]] = {}
+    verify(folder, tell=lambda what, share: done.setdefault(what, []).append(share))
+    assert list(done) == ["reading what was recorded", "decoding it again"]
+    for shares in done.values():
+        assert shares == sorted(shares)
+        assert 0.8 <= shares[-1] <= 1.0
 
 
 def test_with_damage_inside_it_is_repaired_first(config: RunConfig) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rtbci.errors import ConfigError
 from rtbci.probe.branches import Branch
+from rtbci.probe.flicker_clock import FlickerClock
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
 from rtbci.runtime.estimate import Estimate, WindowGrid
@@ -405,3 +406,28 @@ def test_rehearsing_leaves_recentring_alone() -> None:
         pipeline.rehearse()
         found += pipeline.push(data[i : i + 32], t_lsl[i : i + 32])
     assert numbers(found) == numbers(plain(recentre()).push(data, t_lsl))
+
+
+# -- the flicker's clock -----------------------------------------------------------------------------
+
+
+class FollowingBranch(MeanBranch):
+    """Reads the flicker's phase."""
+
+    reads_phase = True
+
+    def follow(self, clock: FlickerClock) -> None:
+        self.clock = clock
+
+    def agreement(self, shifts_s: FloatArray) -> FloatArray | None:
+        return shifts_s
+
+
+@pytest.mark.parametrize(("branch", "n_hops"), [(MeanBranch(), 0), (FollowingBranch(), 16)])
+def test_only_where_a_branch_follows_the_flicker_its_clock_is_told(branch: Branch, n_hops: int) -> None:
+    data, t_lsl = signal(1.0)
+    pipeline = make(branches=(branch,))
+    pipeline.mark(Marker(100.5, "flicker_at/0.5"))
+    pipeline.push(data, t_lsl)
+    clock = pipeline._flicker
+    assert (len(clock._t_hops), len(clock._anchors)) == (min(n_hops, clock._t_hops.maxlen or 0), n_hops // 16)
