@@ -42,7 +42,7 @@ from rtbci.commands.session import app as session_app
 from rtbci.commands.signal_commands import amp, chaos, replay, streams
 from rtbci.commands.speller import app as speller_app
 from rtbci.commands.verify_command import verify
-from rtbci.errors import RtbciError
+from rtbci.errors import MissingPackageError, RtbciError
 
 __all__ = ["app", "main"]
 
@@ -92,9 +92,7 @@ def _options(
         not debug
     ):  # where its cache may not be written, and that fonts are looked for, is nobody's concern here
         logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    from rtbci.stream.lsl_log import quiet_liblsl
-
-    quiet_liblsl()
+    _quiet_liblsl()
 
 
 @app.command(cls=WithNewest)
@@ -387,6 +385,19 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(0)
+
+
+def _quiet_liblsl() -> None:
+    """The first to need liblsl, without which no command does anything."""
+    try:
+        from rtbci.stream.lsl_log import quiet_liblsl
+    except RuntimeError as error:  # of pylsl, which has no class of its own for it
+        raise MissingPackageError(
+            f"liblsl: pylsl finds no library that it can load ({' '.join(str(error).split())}), need liblsl 1.16 or newer; "
+            "pylsl brings it for Windows and Linux on x86 and for macOS, elsewhere `conda install -c conda-forge liblsl`, or "
+            "set PYLSL_LIB to the file"
+        ) from error
+    quiet_liblsl()
 
 
 def _one_thread() -> None:

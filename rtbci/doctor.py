@@ -207,7 +207,7 @@ def _engine(name: str) -> Finding:
 
 
 def _cache() -> Finding:
-    folder = user_cache_path("rtbci")
+    folder = user_cache_path("rtbci", appauthor=False)
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free_gb = shutil.disk_usage(existing).free / 1e9
     detail = f"{folder}: {_size_mb(folder):.1f} MB used, {free_gb:.1f} GB free on its disk"

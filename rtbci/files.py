@@ -4,6 +4,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from rtbci.system.names import give_name
+from rtbci.system.windows import is_windows
+
 __all__ = ["LineFile", "sync_folder", "unfinished", "write_synced", "write_whole"]
 
 
@@ -26,7 +29,7 @@ def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
     """
     temporary = unfinished(path)
     write_synced(temporary, content, private=private)
-    temporary.replace(path)
+    give_name(temporary, path, replace=True)
     sync_folder(path.parent)
 
 
@@ -51,7 +54,7 @@ def _open_private(path: str, flags: int) -> int:
 
 def sync_folder(folder: Path) -> None:
     """Have the disk keep a folder's names."""
-    if os.name != "posix":  # a folder cannot be opened on Windows
+    if is_windows():  # a folder cannot be opened there
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -29,6 +29,7 @@ from rtbci.backends.cache_entry import (
 )
 from rtbci.clock import now, utc_now
 from rtbci.files import sync_folder, write_synced
+from rtbci.system.names import give_name
 
 __all__ = ["EngineCache", "KeptEngine", "engines_root"]
 
@@ -42,7 +43,7 @@ UNFINISHED, DOOMED = ".new-", ".old-"
 
 def engines_root() -> Path:
     """Folder of compiled engines: ``<user cache>/rtbci/engines``."""
-    return user_cache_path("rtbci") / "engines"
+    return user_cache_path("rtbci", appauthor=False) / "engines"
 
 
 def _silent(_text: str) -> None:
@@ -223,7 +224,7 @@ class EngineCache:
         write_synced(unfinished / ENTRY_FILE, msgspec.json.format(msgspec.json.encode(entry)))
         sync_folder(unfinished)
         self._remove(folder)
-        unfinished.rename(folder)
+        give_name(unfinished, folder)
         sync_folder(self.root)
 
     def _keep_limit(self, newest: Path) -> None:
@@ -255,7 +256,7 @@ class EngineCache:
         doomed = folder.with_name(f"{DOOMED}{folder.name}-{os.getpid()}")
         try:
             shutil.rmtree(doomed, ignore_errors=True)
-            folder.rename(doomed)
+            give_name(folder, doomed)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -271,7 +272,7 @@ class EngineCache:
         newest = max((_use_count(other) for other in self._folders() if other != folder), default=0)
         with suppress(OSError):
             if _use_count(folder) <= newest:
-                (folder / USED_FILE).write_text(str(newest + 1))
+                (folder / USED_FILE).write_text(str(newest + 1), encoding="ascii")
 
     @contextmanager
     def _locked(self, name: str, wait: bool) -> Iterator[bool]:

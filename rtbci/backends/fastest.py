@@ -82,7 +82,7 @@ def fastest_backend(
     tell = told or _nobody
     installed = {name: its for name in CANDIDATES if (its := _version(name))}
     key = _key(sha256(read_onnx(path)).hexdigest(), n_threads, installed)
-    file = _file(folder or user_cache_path("rtbci") / "fastest", key)
+    file = _file(folder or user_cache_path("rtbci", appauthor=False) / "fastest", key)
     if (kept := _read(file, key)) is not None:
         return kept
     if len(installed) < 2:

@@ -1,11 +1,11 @@
 """One writer for a folder: a lock of the operating system, which ends with the process that holds it."""
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from rtbci.errors import ConfigError
+from rtbci.system.locks import take_lock
 
 __all__ = ["lock_file"]
 
@@ -27,33 +27,16 @@ def lock_file(path: Path) -> Callable[[], None]:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        _lock(descriptor)
-    except OSError:
-        holder = (
-            os.pread(descriptor, PID_BYTES, 0).decode(errors="replace").strip()
-            if hasattr(os, "pread")
-            else ""
-        )
+        is_ours = take_lock(descriptor)
+    except OSError:  # nobody can have it
+        is_ours = False
+    if not is_ours:
+        holder = os.read(descriptor, PID_BYTES).decode(errors="replace").strip()
         os.close(descriptor)
         raise ConfigError(
             f"calibration {path.parent}: is being written by process {holder or '(unknown)'}, need one calibration "
             "of a user at a time; end that one first"
-        ) from None
+        )
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return lambda: os.close(descriptor)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(descriptor: int) -> None:
-        # Behind the process's id, which others may read.
-        os.lseek(descriptor, PID_BYTES, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -128,7 +128,7 @@ def calibrations_root(paradigm: str, user: str) -> Path:
         raise ConfigError(
             f"calibration: user is '{user}', need letters, digits, '_', '.', '-'; choose another name"
         )
-    return user_data_path("rtbci") / "calibrations" / paradigm / user
+    return user_data_path("rtbci", appauthor=False) / "calibrations" / paradigm / user
 
 
 def new_folder(paradigm: str, user: str, start: datetime) -> Path:

@@ -1,11 +1,8 @@
 """Cues in a terminal: over ssh, without a browser; plain lines of text where there is no terminal."""
 
-import os
-import select
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TextIO
 
 from rich.align import Align
@@ -18,6 +15,7 @@ from rtbci.calibrate.schedule import Schedule, ScheduledTrial
 from rtbci.calibrate.symbols import bitmap
 from rtbci.calibrate.terminal_text import instruction_text, progress_text, symbol_text
 from rtbci.clock import Clock, now, wait_on
+from rtbci.system.keyboard import single_keys
 
 __all__ = ["TerminalPresenter"]
 
@@ -83,12 +81,11 @@ class TerminalPresenter:
                 self._draw(Group(*self._resting()))
         if not waits:
             return not stop.is_set()
-        with _single_keys(self._keys) as descriptor:
+        with single_keys(self._keys) as read:
             while not stop.is_set():
-                if select.select([descriptor], [], [], POLL_S)[0]:
-                    read = os.read(descriptor, 64)
-                    if not read or START_KEYS & set(read.decode(errors="replace")):
-                        return True
+                pressed = read(POLL_S)
+                if pressed is None or START_KEYS & set(pressed):
+                    return True
         return False
 
     def present(self, step: Step, trial: ScheduledTrial | None) -> float:
@@ -171,19 +168,3 @@ class TerminalPresenter:
             yield progress_text(self._feedback)
         if self._prompt:
             yield Text(f"\n{self._prompt}", style="bold", justify="center")
-
-
-@contextmanager
-def _single_keys(keys: TextIO) -> Iterator[int]:
-    """Keys come one by one and are not echoed; Ctrl-C works as ever."""
-    import termios
-    import tty
-
-    descriptor = keys.fileno()
-    before = termios.tcgetattr(descriptor)
-    try:
-        tty.setcbreak(descriptor)
-        termios.tcflush(descriptor, termios.TCIFLUSH)  # what was typed before was not meant for this
-        yield descriptor
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)

@@ -133,21 +133,11 @@ def _key_presses(wanted: bool) -> Iterator[Callable[[], str]]:
     if not wanted:
         yield lambda: ""
         return
-    import os
-    import select
     import sys
+
+    from rtbci.system.keyboard import single_keys
 
     if not sys.stdin.isatty():
         raise ConfigError("--keys: standard input is no terminal, need one to read keys from; leave it out")
-    try:
-        import termios
-        import tty
-    except ImportError:
-        raise ConfigError("--keys: needs a POSIX terminal (Linux, macOS); leave it out") from None
-    fd = sys.stdin.fileno()
-    before = termios.tcgetattr(fd)
-    tty.setcbreak(fd)
-    try:
-        yield lambda: os.read(fd, 64).decode("ascii", "ignore") if select.select([fd], [], [], 0)[0] else ""
-    finally:
-        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+    with single_keys(sys.stdin) as read:
+        yield lambda: read(0.0) or ""

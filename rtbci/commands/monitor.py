@@ -19,6 +19,8 @@ from rtbci.config import MonitorSettings
 from rtbci.errors import ConfigError
 from rtbci.monitor.place import WHAT, place_of
 from rtbci.publish.addresses import CONTROL_ADDRESS, PUBLISH_ADDRESS
+from rtbci.system.handing import take_over
+from rtbci.system.processes import give_way
 from rtbci.web.needed import need_page
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ def monitor(
     say = teller_of(console)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_signals())
+        listening = None if inherited is None else take_over(inherited)
         if beside:
             _give_way(stop)
         place = place_of(settings.address)
@@ -104,7 +107,7 @@ def monitor(
                 insecure=settings.insecure,
                 origins=settings.origins,
                 about=_about,
-                listening=None if inherited is None else socket.socket(fileno=inherited),
+                listening=listening,
                 say=say,
             )
         )
@@ -160,7 +163,7 @@ def _about() -> dict[str, Any]:
 def _give_way(stop: threading.Event) -> None:
     """Let the run decide when this ends, and when it runs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the run, which closes our standard input
-    os.nice(NICE)
+    give_way(NICE)
 
     def wait_for_end() -> None:
         # Not through `sys.stdin`: a thread in there at the end of the program would hold its lock.

@@ -44,7 +44,11 @@ def monitor(
         ),
     ] = False,
     inherited: Annotated[
-        int | None, typer.Option(help="With --beside: descriptor of the listening socket.", hidden=True)
+        int | None,
+        typer.Option(
+            help="With --beside: descriptor of the listening socket; -1: it comes on standard input.",
+            hidden=True,
+        ),
     ] = None,
     open_publish: Annotated[
         bool,

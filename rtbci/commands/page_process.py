@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from rtbci.config import MonitorSettings
 from rtbci.monitor.place import WHAT, place_of
 from rtbci.record.news import News
+from rtbci.system.handing import hand_over, handing_of
 from rtbci.web.guarding import LOOPBACK, origin_of
 from rtbci.web.listening import listen
 from rtbci.web.needed import need_page
@@ -32,7 +33,7 @@ class PageProcess:
     """The live page of a run, as a process of its own; a context manager.
 
     It has the run's messages and its control socket, nothing else, so that it can neither slow nor break the decoder. It
-    ends with the run, also when that is killed. The socket that browsers connect to is opened here and inherited: the
+    ends with the run, also when that is killed. The socket that browsers connect to is opened here and handed over: the
     address is known and taken at once, a browser that comes too early waits, and a page that is started again has the same.
 
     Parameters
@@ -73,9 +74,10 @@ class PageProcess:
         has_tls = settings.tls_cert or settings.tls_key or not (place.host in LOOPBACK or settings.insecure)
         scheme = "https" if has_tls else "http"
         self.url = f"{origin_of(place.host, self._listening.getsockname()[1], scheme)}/"
+        self._handing = handing_of(self._listening)
         self._command = [
             *(sys.executable, "-m", "rtbci.cli", "monitor", publish, "--beside", "--control", control),
-            *("--at", settings.address, "--inherited", str(self._listening.fileno()), *keys),
+            *("--at", settings.address, "--inherited", str(self._handing.number), *keys),
             *_flags(settings),
         ]
         self._on_up = on_up
@@ -106,13 +108,17 @@ class PageProcess:
         self._listening.close()
 
     def _start(self) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
+        popen = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            pass_fds=(self._listening.fileno(),),
+            encoding="utf-8",
+            errors="replace",
+            **self._handing.options,
         )
+        hand_over(self._listening, popen)
+        return popen
 
     def _watch(self) -> None:
         """See the page come up and end, and start it again."""

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM set an event; nothing is torn down in the middle."""
+"""Ctrl-C, SIGTERM and, on Windows, Ctrl-Break set an event; nothing is torn down in the middle."""
 
 import signal
 import threading
@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from rtbci.system.processes import stop_signals
+
 __all__ = ["stop_on_signals"]
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[threading.Event]:
-    """Yield an event that is set by SIGINT and SIGTERM; a second SIGINT interrupts as usual.
+    """Yield an event that is set by `stop_signals`; a second SIGINT interrupts as usual.
 
     Only for the main thread. The handlers before are put back at the end.
     """
@@ -22,7 +24,7 @@ def stop_on_signals() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, on_signal) for number in stop_signals()}
     try:
         yield stop
     finally:

@@ -154,7 +154,7 @@ def _test_subjects(fold: Path) -> set[str]:
     path = fold / SUBJECTS_NAME
     needed = 'need {"test": ["S001", ...]}'
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"--folds: {path} cannot be read ({error}), {needed}; write it") from error
     test = content.get("test") if isinstance(content, dict) else None

@@ -14,6 +14,7 @@ from platformdirs import user_config_path
 
 from rtbci.errors import ConfigError, FileFormatError
 from rtbci.files import write_whole
+from rtbci.system.windows import is_windows
 
 __all__ = [
     "alone_in",
@@ -42,7 +43,7 @@ N = TypeVar("N", bound=_Named)
 
 def keys_root() -> Path:
     """Folder of keys, tokens and certificate: ``rtbci/keys`` in the user's configuration folder."""
-    return user_config_path("rtbci") / "keys"
+    return user_config_path("rtbci", appauthor=False) / "keys"
 
 
 def check_name(where: str, name: str) -> str:
@@ -69,7 +70,7 @@ def check_private(path: Path) -> None:
     ConfigError
         Says the mode and the command that mends it. Not on Windows, where there are no such modes.
     """
-    if os.name != "posix":
+    if is_windows():
         return
     state = path.stat()
     mode = stat.S_IMODE(state.st_mode)

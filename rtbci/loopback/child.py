@@ -1,18 +1,16 @@
 """An rtbci command in a process of its own: what it says, what memory and CPU it takes, its end."""
 
-import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import NamedTuple, Self
 
 import psutil
 
 from rtbci.clock import now
 from rtbci.errors import StreamError
+from rtbci.system.processes import ask_to_stop, askable
 
 __all__ = ["RtbciProcess", "Usage"]
 
@@ -55,6 +53,7 @@ class RtbciProcess:
             text=True,
             encoding="utf-8",
             errors="replace",
+            **askable(),
         )
         self._name = f"rtbci {args[0]}"
         self._watched = psutil.Process(self._popen.pid)
@@ -109,8 +108,7 @@ class RtbciProcess:
     def end(self) -> int:
         """Stop it as Ctrl-C does and return its exit status; one that does not end in 20 s is killed."""
         if self.is_running:
-            with suppress(OSError):
-                self._popen.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+            ask_to_stop(self._popen)
         try:
             status = self._popen.wait(END_S)
         except subprocess.TimeoutExpired:

@@ -24,6 +24,7 @@ from rtbci.probe.profile_record import (
     check_profile,
     join_tensors,
 )
+from rtbci.system.names import give_name
 
 __all__ = [
     "JSON_NAME",
@@ -206,7 +207,7 @@ def _highest(user: Path) -> int:
 
 def _deleted(user: Path) -> int:
     try:
-        return int((user / HIGHEST_NAME).read_text())
+        return int((user / HIGHEST_NAME).read_text(encoding="ascii"))
     except FileNotFoundError:
         return 0
     except ValueError as error:
@@ -224,12 +225,12 @@ def _swap_in(temporary: Path, folder: Path, *, replace: bool) -> None:
     retired = None
     if replace and folder.exists():
         retired = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-        folder.rename(retired / folder.name)
+        give_name(folder, retired / folder.name)
     try:
-        temporary.rename(folder)  # refused where a folder with files stands by now
+        give_name(temporary, folder)  # refused where a folder with files stands by now
     except OSError as error:
         if retired is not None:
-            (retired / folder.name).rename(folder)
+            give_name(retired / folder.name, folder)
         elif error.errno in TAKEN:
             raise _taken(folder) from error
         raise

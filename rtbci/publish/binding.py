@@ -1,7 +1,5 @@
 """Bind a ZeroMQ socket, with errors that say what to do."""
 
-import errno
-
 import zmq
 
 from rtbci.errors import ConfigError, PortInUseError
@@ -47,7 +45,7 @@ def bind(
         raise
     except zmq.ZMQError as error:
         socket.close(linger=0)
-        if error.errno == errno.EADDRINUSE:
+        if error.errno == zmq.EADDRINUSE:
             raise PortInUseError(_in_use(where, address, flag)) from error
         raise ConfigError(
             f"{where}: cannot bind {address} ({error.strerror}), need an address of this machine; choose "

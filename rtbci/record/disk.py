@@ -7,6 +7,7 @@ from typing import IO, Protocol
 
 from rtbci.errors import FileFormatError
 from rtbci.files import sync_folder
+from rtbci.system.locks import take_lock
 
 __all__ = ["Disk", "OpenDisk", "ResumedFile", "SyncedFile", "is_being_written"]
 
@@ -104,11 +105,6 @@ def is_being_written(path: Path) -> bool:
 def _lock(file: IO[bytes]) -> bool:
     """Whether the file can be locked, which it stays until it is closed; where locks are unknown, yes."""
     try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except (ImportError, OSError):
+        return take_lock(file.fileno())
+    except OSError:
         return True
-    return True

@@ -332,6 +332,7 @@ class SessionRecorder(Sink):
             if self._streams.n_samples or self._problem:
                 self._save_end()
             elif self._disk is not None:
+                self._disk.close()  # Windows does not remove what is open
                 self._remove()
 
     def _save_end(self) -> None:

@@ -15,6 +15,7 @@ from rtbci.record.xdf_headers import DECLARATION, Footer
 from rtbci.record.xdf_read import mapped
 from rtbci.record.xdf_scan import CHECKSUM_NAME, Buffer, Damage, Piece, Survey, numbers_of, survey, texts_of
 from rtbci.record.xdf_write import BOUNDARY_CHUNK, footer_chunk, text_chunk
+from rtbci.system.names import give_name
 
 __all__ = ["Repaired", "damaged_name", "repair_xdf", "said_damages", "sound_parts"]
 
@@ -59,8 +60,8 @@ def repair_xdf(path: Path) -> Repaired:
                 return Repaired(path, path, ())
             _write(unfinished(path), sound_parts(data, found))
         original = damaged_name(path)
-        path.rename(original)
-        unfinished(path).rename(path)
+        give_name(path, original)
+        give_name(unfinished(path), path)
         sync_folder(path.parent)
     except OSError as error:
         raise FileFormatError(

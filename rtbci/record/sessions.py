@@ -24,7 +24,7 @@ class KeptSession(NamedTuple):
 
 def sessions_root() -> Path:
     """Folder of all sessions where nothing else is said: ``<user data>/rtbci/sessions``."""
-    return user_data_path("rtbci") / "sessions"
+    return user_data_path("rtbci", appauthor=False) / "sessions"
 
 
 def new_session_folder(root: Path, start: datetime, paradigm: str, user: str) -> Path:

@@ -5,7 +5,6 @@ One line of JSON comes in on standard input, a `ChildRequest`; lines go out on s
 """
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import msgspec
 from rtbci.errors import MissingPackageError, RtbciError
 from rtbci.recipes import read_engine, read_paradigm
 from rtbci.runtime.engine_change import PreparedEngine
+from rtbci.system.processes import end_own, give_way
 
 if TYPE_CHECKING:
     from rtbci.backends.cache_entry import EngineKey
@@ -67,7 +67,7 @@ def main() -> None:
     # Libraries write to descriptor 1 as they like; they get the error output, the parent alone the real one.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    os.nice(NICENESS)
+    give_way(NICENESS)
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=ChildRequest)
     threading.Thread(target=_end_with_parent, name="rtbci-parent", daemon=True).start()
     try:
@@ -131,9 +131,7 @@ def _end_with_parent() -> None:
     # Not through sys.stdin: a thread that waits inside a buffered reader blocks the interpreter's end.
     while os.read(0, 4096):
         pass
-    if os.getpgrp() == os.getpid():  # what this process has started ends too
-        os.killpg(0, signal.SIGKILL)
-    os._exit(1)
+    end_own()
 
 
 if __name__ == "__main__":

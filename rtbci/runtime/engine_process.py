@@ -6,7 +6,6 @@ What runs here is only what runs the finished engine, and that is imported befor
 """
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -28,6 +27,7 @@ from rtbci.errors import EngineError, MissingPackageError
 from rtbci.recipes import EngineRecipe, ParadigmRecipe
 from rtbci.runtime.engine_change import PreparedEngine, Told
 from rtbci.runtime.engine_child import ChildRequest, Line, Refused
+from rtbci.system.processes import apart, end_all
 
 __all__ = ["EngineProcess", "import_backend"]
 
@@ -179,7 +179,7 @@ class EngineProcess:
         with self._lock:
             self._is_stopped = True
             if self._popen is not None:
-                _end_all(self._popen)
+                end_all(self._popen)
 
     def _start(self, request: ChildRequest, errors: IO[bytes]) -> "subprocess.Popen[bytes]":
         with self._lock:
@@ -192,7 +192,7 @@ class EngineProcess:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=ONE_THREAD | os.environ,
-                start_new_session=True,
+                **apart(),
             )
         assert popen.stdin is not None
         # Left open: its end tells the child that we have gone.
@@ -225,18 +225,10 @@ class EngineProcess:
         try:
             popen.wait(KILL_S)
         except subprocess.TimeoutExpired:
-            _end_all(popen, at_once=True)
+            end_all(popen, at_once=True)
             popen.wait()
         with self._lock:
             self._popen = None
-
-
-def _end_all(popen: "subprocess.Popen[bytes]", at_once: bool = False) -> None:
-    """End the child and what it has started: the measurement of the fastest back end, say."""
-    if popen.poll() is not None:
-        return
-    with suppress(ProcessLookupError):
-        os.killpg(popen.pid, signal.SIGKILL if at_once else signal.SIGTERM)
 
 
 def _last_line(errors: IO[bytes]) -> str:

@@ -18,6 +18,7 @@ from rtbci.probe.profile import (
     write_generation,
 )
 from rtbci.runtime.profiles import all_profiles_root, generation_name, profiles_root
+from rtbci.system.names import give_name
 
 __all__ = [
     "KeptGeneration",
@@ -170,5 +171,5 @@ def _same(a: Profile | None, b: Profile | None) -> bool:
 def _delete(folder: Path) -> None:
     """Take a folder away in one step, then delete its files: no reader sees half of it."""
     away = Path(tempfile.mkdtemp(prefix=".deleted-", dir=folder.parent))
-    folder.rename(away / folder.name)
+    give_name(folder, away / folder.name)
     shutil.rmtree(away)

@@ -14,7 +14,7 @@ __all__ = ["all_profiles_root", "find_profile", "generation_name", "profiles_roo
 
 def all_profiles_root() -> Path:
     """Folder with one folder of profiles for each paradigm: ``<user data>/rtbci/profiles``."""
-    return user_data_path("rtbci") / "profiles"
+    return user_data_path("rtbci", appauthor=False) / "profiles"
 
 
 def profiles_root(paradigm: str) -> Path:

@@ -66,7 +66,9 @@ class PageServer:
             ssl_keyfile=str(tls[1]) if tls else None,
         )
         self._server = uvicorn.Server(config)
-        self._loop = asyncio.new_event_loop()
+        self._loop = (
+            asyncio.SelectorEventLoop()
+        )  # the other kind, which Windows takes, cannot wait for ZeroMQ
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=f"rtbci-{what.replace(' ', '-')}", daemon=True)
         self._ready = threading.Event()

@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from rtbci import cli
-from rtbci.errors import ConfigError, RtbciError
+from rtbci.errors import ConfigError, MissingPackageError, RtbciError
 
 COMMANDS = (
     "run",
@@ -274,3 +274,21 @@ def test_threads_of_the_blas_are_limited_before_numpy_is_loaded() -> None:
     )
     assert end.returncode == 0, end.stderr
     assert set(end.stdout.strip()) <= set("[1, ]")
+
+
+class NoLibrary:
+    """Finds pylsl, which then finds no liblsl: its wheel for this system brings none."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "pylsl":
+            raise RuntimeError("LSL binary library file was not found.\n Please make sure")
+
+
+def test_without_liblsl_no_command_runs_and_what_to_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "meta_path", [NoLibrary(), *sys.meta_path])
+    for name in [one for one in sys.modules if one.split(".")[0] == "pylsl"] + ["rtbci.stream.lsl_log"]:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(
+        MissingPackageError, match=r"not found. Please make sure\), need liblsl 1.16.*PYLSL_LIB"
+    ):
+        cli.app(["streams"], standalone_mode=False)

@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -292,7 +293,7 @@ def test_a_cache_that_cannot_be_cleared_says_so(
     def refused(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(Path, "rename", refused)
+    monkeypatch.setattr(os, "rename", refused)
     status, said, told = call("cache", "clear", "--yes")
     assert (status, said.startswith("removed 0 compiled engines")) == (5, True)
     assert "cannot be removed (Read-only file system)" in told

@@ -176,15 +176,15 @@ def test_a_number_that_somebody_else_took_meanwhile_is_left_to_him(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_generation(tmp_path, make_profile())
-    rename = Path.rename
+    rename = os.rename
 
-    def after_the_other(self: Path, target: Path) -> Path:
-        if target.name == "0002" and not target.exists():
-            monkeypatch.setattr(Path, "rename", rename)
-            write_profile(target, make_profile())  # between the look and the rename
-        return rename(self, target)
+    def after_the_other(old: Path, new: Path) -> None:
+        if new.name == "0002" and not new.exists():
+            monkeypatch.setattr(os, "rename", rename)
+            write_profile(new, make_profile())  # between the look and the rename
+        rename(old, new)
 
-    monkeypatch.setattr(Path, "rename", after_the_other)
+    monkeypatch.setattr(os, "rename", after_the_other)
     assert write_generation(tmp_path, make_profile()).name == "0003"
     assert [path.name for path in sorted((tmp_path / "ada").iterdir())] == ["0001", "0002", "0003"]
     assert [read_profile(path).generation for path in generations(tmp_path, "ada")] == [1, 0, 3]

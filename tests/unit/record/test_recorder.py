@@ -153,6 +153,23 @@ def test_a_session_without_samples_leaves_nothing(tmp_path: Path) -> None:
     assert list((tmp_path / "sessions").iterdir()) == []
 
 
+def test_a_session_without_samples_is_closed_before_it_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path / "sessions" / "s")
+    bench.recorder.send(hello())
+    unlink = Path.unlink
+
+    def as_on_windows(path: Path, missing_ok: bool = False) -> None:
+        if path.name == SESSION_XDF and not bench.disk._file.closed:
+            raise PermissionError(13, "used by another process")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", as_on_windows)
+    bench.recorder.close()
+    assert list((tmp_path / "sessions").iterdir()) == []
+
+
 def test_it_is_written_and_synced_while_it_runs(bench: Bench) -> None:
     bench.give()
     bench.wait_until(lambda: bench.recorder.written.n_samples == 10 and bench.disk.n_syncs)
