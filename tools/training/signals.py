@@ -157,7 +157,8 @@ def reference_signal(run: Run, layout: Sequence[str], low_hz: float = 8.0, high_
 
 def resampled_cues(run: Run) -> npt.NDArray[np.intp]:
     """Sample of each cue at `RATE_HZ`: the first that is not before it."""
-    return np.ceil(run.i_cue * RATE_HZ / run.rate_hz).astype(np.intp)
+    i_cue: npt.NDArray[np.intp] = np.ceil(run.i_cue * RATE_HZ / run.rate_hz).astype(np.intp)
+    return i_cue
 
 
 def mean_covariance(signals: Sequence[Signal]) -> FloatArray:
