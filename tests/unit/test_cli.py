@@ -264,7 +264,7 @@ def test_threads_of_the_blas_are_limited_before_numpy_is_loaded() -> None:
         "from rtbci import cli\n"
         "assert 'numpy' not in sys.modules\n"
         "cli._options()\n"
-        "assert 'numpy' in sys.modules\n"
+        "import numpy\n"
         "from threadpoolctl import threadpool_info\n"
         "print([pool['num_threads'] for pool in threadpool_info()])\n"
     )
