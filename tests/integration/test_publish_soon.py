@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from socket import create_connection
 from typing import Any
 
 import pytest
@@ -27,6 +28,8 @@ from tools.write_schema import samples
 pytestmark = pytest.mark.net
 
 MESSAGE = samples()["prediction"]
+GREETING = b"\xff\0\0\0\0\0\0\0\1\x7f\3\0NULL" + bytes(48) + b"\4\x19\5READY\x0bSocket-Type\0\0\0\3SUB"
+"""What a subscriber says first, by ZMTP 3.0 without encryption."""
 ONCE = """
 #include <iostream>
 #include <thread>
@@ -129,8 +132,39 @@ def test_who_came_and_went_is_not_counted() -> None:
             wait_for(lambda: door.n_subscribers == 1, "the others to be gone")
             while staying.poll(50):
                 staying.recv_multipart()
-            assert rehearsed(publisher, staying)()
+            wait_for(rehearsed(publisher, staying), "the topic again")
         wait_for(lambda: door.n_subscribers == 0, "the last one to be gone")
+
+
+def test_one_peer_that_subscribes_a_hundred_times_is_one() -> None:
+    """libzmq tells of a peer's second subscription, too; none of its own clients sends one, but a program may."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    with (
+        Door() as door,
+        Publisher(ANY_PORT, door=door) as publisher,
+        context,
+        context.socket(zmq.SUB) as asking,
+    ):
+        asking.connect(publisher.address)
+        asking.subscribe("soon")
+        wait_for(rehearsed(publisher, asking), "the topic")
+        port = int(publisher.address.rpartition(":")[2])
+        with create_connection(("127.0.0.1", port)) as peer:
+            peer.sendall(GREETING)
+            said = b""
+            while b"READY" not in said:
+                said += peer.recv(100) or pytest.fail("the peer was cut off")
+            peer.sendall(100 * b"\x00\x05\x01soon")
+
+            def are_counted() -> bool:
+                publisher.poll()
+                return publisher._socket.n_soon > 100
+
+            wait_for(are_counted, "all of them")
+        wait_for(lambda: door.n_subscribers == 1, "the peer to be gone")
+        while asking.poll(50):
+            asking.recv_multipart()
+        wait_for(rehearsed(publisher, asking), "the topic again")
 
 
 def test_who_subscribes_to_everything_gets_it_too_while_it_is_sent() -> None:
