@@ -211,12 +211,14 @@ class Client:
 
     def _read(self) -> Message | None:
         frames = self._socket.recv_multipart()
-        if frames[0] == _SOON:
-            if (
-                self._prediction
-            ):  # reading one once more costs less than reading the next one from a cold start
-                decode(Prediction.topic, self._prediction)
-            return None
+        for _ in range(MAX_READ_AT_ONCE):
+            if frames[0] != _SOON:
+                break
+            if not int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                self._warm()
+                return None
+            # What it announces is there already: whoever does not wait must not be told that nothing is.
+            frames = self._socket.recv_multipart()
         try:
             if len(frames) != 2:
                 raise MessageError(f"Client: message has {len(frames)} frames, need topic and payload")
@@ -233,6 +235,11 @@ class Client:
         elif isinstance(message, Prediction):
             self._prediction = frames[1]
         return message
+
+    def _warm(self) -> None:
+        """Read the newest prediction once more: the next one is then not read from a cold start."""
+        if self._prediction:
+            decode(Prediction.topic, self._prediction)
 
     def _count(self, message: Message) -> None:
         if message.session != self.session:

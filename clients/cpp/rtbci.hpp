@@ -54,7 +54,8 @@ public:
         socket_.connect(address);
         for (const auto& topic : topics_) socket_.set(zmq::sockopt::subscribe, topic);
         if (!wants("hello")) socket_.set(zmq::sockopt::subscribe, "hello");
-        socket_.set(zmq::sockopt::subscribe, "soon");  // wakes us 1.5 ms before a prediction: it finds nobody asleep
+        // "soon" wakes us 1.5 ms before a prediction: it finds nobody asleep.
+        if (wants("prediction")) socket_.set(zmq::sockopt::subscribe, "soon");
     }
 
     /// Wait for the next message of the topics; nothing when none comes in time.
@@ -65,7 +66,7 @@ public:
             auto received = read(std::max(std::chrono::milliseconds(0),
                                           std::chrono::ceil<std::chrono::milliseconds>(left)));
             if (received && wants(received->topic)) return received;
-        } while (std::chrono::steady_clock::now() < end);
+        } while (std::chrono::steady_clock::now() < end || pending());  // behind "hello" and "soon" there may be one
         return std::nullopt;
     }
 

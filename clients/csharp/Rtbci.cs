@@ -154,7 +154,8 @@ namespace Rtbci
                 using (var transport = _open())
                 {
                     // "soon" wakes us 1.5 ms before a prediction: it finds nobody asleep.
-                    transport.Connect(_address, _topics.Union(new[] { "hello", "soon" }));
+                    var more = _topics.Contains("prediction") ? new[] { "hello", "soon" } : new[] { "hello" };
+                    transport.Connect(_address, _topics.Union(more));
                     string topic;
                     byte[] payload;
                     while (!_stopping)

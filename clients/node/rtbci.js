@@ -39,7 +39,7 @@ export class Listener {
     })
     this._socket.connect(address)
     // 'soon' wakes us 1.5 ms before a prediction: it finds nobody asleep
-    this._socket.subscribe(...new Set([...topics, 'hello', 'soon']))
+    this._socket.subscribe(...new Set([...topics, 'hello', ...(topics.includes('prediction') ? ['soon'] : [])]))
   }
 
   /** The newest message of a topic, without waiting; something must iterate at the same time (see `run`). */

@@ -64,7 +64,8 @@ class Listener:
         self._socket.connect(address)
         for topic in {*self._topics, "hello"}:
             self._socket.subscribe(topic)
-        self._socket.subscribe("soon")  # wakes us 1.5 ms before a prediction: it finds nobody asleep
+        if "prediction" in self._topics:
+            self._socket.subscribe("soon")  # wakes us 1.5 ms before a prediction: it finds nobody asleep
 
     def receive(self, timeout_s=5.0):
         """Wait for the next message of the topics: (topic, message as dict). TimeoutError when nothing comes."""

@@ -131,9 +131,12 @@ def _open_torch(
 
     try:
         from rtbci.backends.torch_variants import TorchVariant
+
+        checkpoint, engine_id = find_checkpoint(path)
+    except MissingPackageError:
+        raise
     except ImportError as error:
         raise MissingPackageError(f"bench: {error}; {BACKENDS['torch'].install}") from None
-    checkpoint, engine_id = find_checkpoint(path)
     if is_spec_checkpoint(checkpoint):
         raise EngineError(
             f"bench: {TORCH_COMPILE} and torch on a GPU take DARE encoders, got {checkpoint}; leave them out"

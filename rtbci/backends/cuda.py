@@ -15,14 +15,14 @@ import numpy as np
 from rtbci.backends.session import Float32Array
 from rtbci.errors import EngineError, MissingPackageError
 
-__all__ = ["FOR_CUDA_12", "Cuda", "Gpu", "Graph", "find_gpu"]
+__all__ = ["Cuda", "Gpu", "Graph", "find_gpu", "mend_driver"]
 
 NO_DEVICE = 100  # cudaErrorNoDevice
 FOR_CUDA_12 = (
     "for CUDA 12: pip install 'cuda-bindings<13' with tensorrt-cu12, tensorrt-rtx-cu12 or "
     "'onnxruntime-gpu[cuda,cudnn]<1.27' in place of what is for CUDA 13"
 )
-"""For people whose driver cannot be updated."""
+"""For people whose driver brings CUDA 12 and cannot be updated."""
 
 
 @dataclass(frozen=True)
@@ -219,8 +219,8 @@ class Cuda:
             )
         if driver // 1000 < needed // 1000:
             return EngineError(
-                f"cuda: the NVIDIA driver brings CUDA {_version(driver)}, cuda-bindings need CUDA {needed // 1000}; update "
-                f"the driver, or {FOR_CUDA_12}"
+                f"cuda: the NVIDIA driver brings CUDA {_version(driver)}, cuda-bindings need CUDA {needed // 1000}; "
+                f"{mend_driver(driver // 1000)}"
             )
         if status in (0, NO_DEVICE):
             return EngineError(
@@ -244,6 +244,11 @@ def _import_runtime() -> Any:
         raise MissingPackageError(
             f"cuda: cuda-bindings cannot be imported ({error}), need it for a GPU; pip install cuda-bindings"
         ) from None
+
+
+def mend_driver(cuda: int) -> str:
+    """What to do about a driver that brings CUDA `cuda`, where what is installed is for a newer one."""
+    return f"update the driver, or {FOR_CUDA_12}" if cuda == 12 else "update the driver"
 
 
 def _version(number: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Literal
 
-from rtbci.backends.cuda import FOR_CUDA_12, Gpu
+from rtbci.backends.cuda import Gpu, mend_driver
 from rtbci.backends.registry import BACKENDS
 from rtbci.errors import EngineError, MissingPackageError
 
@@ -103,7 +103,7 @@ def check_driver(backend: str, gpu: Gpu) -> None:
     if needed and min(needed) > have:
         raise EngineError(
             f"{backend}: {TITLES[backend]} for CUDA {min(needed)} is installed, the NVIDIA driver brings CUDA {gpu.driver}; "
-            f"update the driver, or {FOR_CUDA_12}"
+            f"{mend_driver(have)}"
         )
 
 

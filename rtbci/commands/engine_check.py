@@ -87,7 +87,8 @@ def check(names: Sequence[str], backends: Sequence[str], precisions: Sequence[st
     with closing(_References()) as compared:
         for recipe, one, precision in planned:
             if why := _why_not(recipe, one, precision):
-                is_named = precision in precisions if why_not(one.backend, precision) else bool(backends)
+                lacks_precision = one.can_run and why_not(one.backend, precision)
+                is_named = precision in precisions if lacks_precision else bool(backends)
                 results.append(_Result(recipe.name, one.backend, precision, None, why, is_named))
                 continue
             i_run += 1

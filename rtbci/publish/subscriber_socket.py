@@ -64,7 +64,8 @@ class SubscriberSocket:
     signal_is_wanted : bool
         Somebody has subscribed to the topic `signal` by its name.
     n_soon : int
-        Subscriptions to the topic `soon` by its name since there was none; those that ended while others stayed are among them.
+        Subscriptions to the topic `soon` by its name since there was none. That one ends while others stay libzmq does not
+        say, so those are among them; see `soon_is_wanted`.
 
     Notes
     -----
@@ -100,6 +101,13 @@ class SubscriberSocket:
     def file(self) -> int:
         """What a poller waits for: readable when `look` may have something to do; -1 while it is closed."""
         return -1 if self._socket is None else int(self._socket.getsockopt(zmq.FD))
+
+    @property
+    def soon_is_wanted(self) -> bool:
+        """Whether 1 to `MAX_SOON` subscribe to the topic `soon`, as far as is known: no more than there are connections."""
+        if self.n_soon <= MAX_SOON or self._door is None:
+            return 0 < self.n_soon <= MAX_SOON
+        return self._door.n_subscribers <= MAX_SOON
 
     def send(self, topic: bytes, payload: bytes) -> bool:
         """Send a message to its subscribers and say whether ZeroMQ took it; never waits."""

@@ -1,14 +1,26 @@
 """The topic `soon`: who asks for it is woken before a prediction, and nobody else notices."""
 
+import runpy
+import shutil
+import subprocess
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from socket import create_connection
+from typing import Any
 
 import pytest
 import zmq
 
 from rtbci.client import Client
+from rtbci.errors import StreamError
+from rtbci.publish.door import Door
 from rtbci.publish.messages import Prediction
+from rtbci.publish.outbox import Outbox
 from rtbci.publish.subscriber_socket import MAX_SOON
 from rtbci.publish.zmq_publisher import Publisher
+from tests.integration.client_programs import CLIENTS
 from tests.integration.live_runs import wait_for
 from tests.integration.publish_fixtures import ANY_PORT, published, window
 from tools.write_schema import samples
@@ -16,6 +28,27 @@ from tools.write_schema import samples
 pytestmark = pytest.mark.net
 
 MESSAGE = samples()["prediction"]
+GREETING = b"\xff\0\0\0\0\0\0\0\1\x7f\3\0NULL" + bytes(48) + b"\4\x19\5READY\x0bSocket-Type\0\0\0\3SUB"
+"""What a subscriber says first, by ZMTP 3.0 without encryption."""
+ONCE = """
+#include <iostream>
+#include <thread>
+#include "rtbci.hpp"
+
+int main(int, char** arguments) {
+    rtbci::Listener listener(arguments[1]);
+    std::string line;
+    std::getline(std::cin, line);
+    std::this_thread::sleep_for(std::chrono::seconds(1));  // what was sent is there
+    const auto received = listener.receive(std::chrono::milliseconds(0));
+    std::cout << (received ? received->topic : "nothing") << std::endl;
+}
+"""
+
+
+def is_asked_for(outbox: Outbox, publisher: Publisher) -> bool:
+    outbox.poll()
+    return publisher._socket.n_soon == 1
 
 
 def rehearsed(publisher: Publisher, socket: "zmq.Socket[bytes]") -> Callable[[], bool]:
@@ -82,14 +115,77 @@ def test_nobody_is_told_where_too_many_ask() -> None:
         sockets[0].close(linger=0)
 
 
+def test_who_came_and_went_is_not_counted() -> None:
+    """libzmq does not say that one of several has gone; the door knows how many connections there are."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    with Door() as door, Publisher(ANY_PORT, door=door) as publisher, context:
+        with context.socket(zmq.SUB) as staying:
+            staying.connect(publisher.address)
+            staying.subscribe("soon")
+            wait_for(rehearsed(publisher, staying), "the topic")
+            for n_came in range(2, MAX_SOON + 3):
+                with context.socket(zmq.SUB) as passing:
+                    passing.connect(publisher.address)
+                    passing.subscribe("soon")
+                    wait_for(rehearsed(publisher, passing), f"the topic, by number {n_came}")
+            assert publisher._socket.n_soon > MAX_SOON
+            wait_for(lambda: door.n_subscribers == 1, "the others to be gone")
+            while staying.poll(50):
+                staying.recv_multipart()
+            wait_for(rehearsed(publisher, staying), "the topic again")
+        wait_for(lambda: door.n_subscribers == 0, "the last one to be gone")
+
+
+def test_one_peer_that_subscribes_a_hundred_times_is_one() -> None:
+    """libzmq tells of a peer's second subscription, too; none of its own clients sends one, but a program may."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    with (
+        Door() as door,
+        Publisher(ANY_PORT, door=door) as publisher,
+        context,
+        context.socket(zmq.SUB) as asking,
+    ):
+        asking.connect(publisher.address)
+        asking.subscribe("soon")
+        wait_for(rehearsed(publisher, asking), "the topic")
+        port = int(publisher.address.rpartition(":")[2])
+        with create_connection(("127.0.0.1", port)) as peer:
+            peer.sendall(GREETING)
+            said = b""
+            while b"READY" not in said:
+                said += peer.recv(100) or pytest.fail("the peer was cut off")
+            peer.sendall(100 * b"\x00\x05\x01soon")
+
+            def are_counted() -> bool:
+                publisher.poll()
+                return publisher._socket.n_soon > 100
+
+            wait_for(are_counted, "all of them")
+        wait_for(lambda: door.n_subscribers == 1, "the peer to be gone")
+        while asking.poll(50):
+            asking.recv_multipart()
+        wait_for(rehearsed(publisher, asking), "the topic again")
+
+
+def test_who_subscribes_to_everything_gets_it_too_while_it_is_sent() -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    with Publisher(ANY_PORT) as publisher, context:
+        everything, asking = (context.socket(zmq.SUB) for _ in range(2))
+        everything.connect(publisher.address)
+        everything.subscribe("")
+        wait_for(publisher.poll, "the first subscription")
+        assert not rehearsed(publisher, everything)()
+        asking.connect(publisher.address)
+        asking.subscribe("soon")
+        wait_for(rehearsed(publisher, everything), "the topic")
+        assert everything.recv_multipart() == [b"soon", b"{}"]
+        everything.close(linger=0)
+        asking.close(linger=0)
+
+
 def test_a_client_is_woken_and_returns_predictions_alone() -> None:
     with published() as (outbox, publisher), Client(publisher.address, timeout_s=10.0) as client:
-
-        def is_there() -> bool:
-            outbox.poll()
-            return publisher._socket.n_soon == 1
-
-        wait_for(is_there, "the client")
+        wait_for(lambda: is_asked_for(outbox, publisher), "the client")
         for i in range(20):
             outbox.rehearse()
             outbox.prediction(window(100.0 + i))
@@ -99,3 +195,60 @@ def test_a_client_is_woken_and_returns_predictions_alone() -> None:
         outbox.rehearse()
         assert client.latest() is received
         assert (client.n_malformed, client.n_lost["prediction"]) == (0, 0)
+
+
+def test_who_wants_no_predictions_is_not_woken() -> None:
+    listener = runpy.run_path(str(CLIENTS / "python" / "rtbci_listen.py"))["Listener"]
+    with published() as (outbox, publisher):
+        for make in (Client, listener):
+            with make(publisher.address, ("status",)) as client:
+
+                def has_its_hello(client: Any = client) -> bool:
+                    outbox.poll()
+                    client.latest("hello")
+                    return client.hello is not None
+
+                wait_for(has_its_hello, "the hello")
+                publisher.poll()
+                assert publisher._socket.n_soon == 0
+
+
+def test_who_does_not_wait_gets_the_prediction_behind_it() -> None:
+    """As a game does once per frame: the message that wakes must not take the turn of the one it announces."""
+    with published() as (outbox, publisher), Client(publisher.address) as client:
+        wait_for(lambda: is_asked_for(outbox, publisher), "the client")
+        outbox.prediction(window())
+        assert client.receive(10.0).seq == 0
+
+        def comes_at_once() -> bool:
+            client.latest()
+            outbox.rehearse()
+            outbox.rehearse()
+            outbox.prediction(window())
+            time.sleep(0.2)  # both are there
+            with suppress(StreamError):
+                return bool(client.receive(0.0))
+            return False
+
+        wait_for(comes_at_once, "the prediction", 3.0)
+
+
+@pytest.mark.slow
+def test_a_program_in_cpp_that_does_not_wait_gets_it_too(tmp_path: Path) -> None:
+    headers = [Path("/usr/include") / name for name in ("zmq.hpp", "nlohmann/json.hpp")]
+    if shutil.which("g++") is None or not all(one.is_file() for one in headers):
+        pytest.skip("no C++: apt-get install g++ libzmq3-dev cppzmq-dev nlohmann-json3-dev")
+    (tmp_path / "once.cpp").write_text(ONCE)
+    command = ["g++", "-std=c++17", "-O0", f"-I{CLIENTS / 'cpp'}", "once.cpp", "-o", "once", "-lzmq"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    with (
+        published() as (outbox, publisher),
+        subprocess.Popen(
+            [tmp_path / "once", publisher.address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process,
+    ):
+        wait_for(lambda: is_asked_for(outbox, publisher), "the program")
+        outbox.rehearse()
+        outbox.prediction(window())
+        said, _ = process.communicate("go\n", timeout=30.0)
+        assert said == "prediction\n"

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from rtbci.backends import bench_contenders
 from rtbci.backends.bench_contenders import contenders, torch_on_gpu, write_random_engine
 from rtbci.backends.measured_apart import resident_mb
 from rtbci.backends.registry import open_session
-from rtbci.errors import EngineError
+from rtbci.errors import EngineError, MissingPackageError
 
 
 def test_random_weights_are_the_same_every_time(tmp_path: Path) -> None:
@@ -52,6 +53,15 @@ def test_a_gpu_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     for one in entered:
         with pytest.raises(EngineError, match="finds no GPU"):
             one.open()
+
+
+def test_what_torch_needs_beside_it_is_said_with_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered = torch_on_gpu(write_random_engine("nano", tmp_path), "fp16")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(MissingPackageError, match=r"bench: .*onnx.*; pip install 'rtbci\[train\]'"):
+        entered[0].open()
 
 
 def test_torch_compile_opens_as_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

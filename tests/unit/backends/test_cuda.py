@@ -40,6 +40,10 @@ def test_without_cuda_bindings_the_install_line_is_named(monkeypatch: pytest.Mon
             r"pip install 'cuda-bindings<13'",
         ),
         (
+            FakeRuntime(driver=11080),
+            r"driver brings CUDA 11\.8, cuda-bindings need CUDA 13; update the driver$",
+        ),
+        (
             FakeRuntime(n_devices=0),
             r"driver is there \(CUDA 13\.1\), no GPU is visible.*CUDA_VISIBLE_DEVICES",
         ),

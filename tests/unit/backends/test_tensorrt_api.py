@@ -75,6 +75,10 @@ def test_a_package_for_a_newer_cuda_than_the_drivers_is_refused(monkeypatch: pyt
         check_driver("tensorrt", old)
     installed.add("tensorrt_cu12_bindings")
     check_driver("tensorrt", old)
+    with pytest.raises(
+        EngineError, match=r"for CUDA 12 is installed.* brings CUDA 11\.8; update the driver$"
+    ):
+        check_driver("tensorrt", Gpu("A GPU", "SM86", "11.8"))
 
 
 def test_loggers_outlive_what_they_were_given_to(monkeypatch: pytest.MonkeyPatch) -> None:

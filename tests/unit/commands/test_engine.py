@@ -242,6 +242,18 @@ def test_check_of_a_back_end_that_is_named_and_not_there(
     assert (status, "nothing to check in int8" in told) == (2, True)
 
 
+def test_check_without_openvino(
+    call: Call, tiny: Path, no_gpu: dict[str, FakeCompiler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    recipe = tiny / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('"fp16"', '"fp16", "bf16"'))
+    status, said, told = call("check", tiny)
+    assert status == 0, told
+    assert "not checked: openvino: openvino is not installed" in " ".join(said.split())
+    assert call("check", tiny, "--backend", "openvino")[0] == 6
+
+
 def test_check_of_a_precision_that_this_processor_lacks(
     call: Call, no_gpu: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
