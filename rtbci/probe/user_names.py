@@ -29,7 +29,7 @@ def why_not_called(user: str, *roots: Path) -> str:
     if user.endswith("."):
         return f"Windows leaves out a '.' at the end, need a name that profiles can have everywhere; choose another, as '{user.rstrip('.')}'"
     for root in roots:
-        there = _folders(root)
+        there = _users(root)
         twins = sorted(name for name in there if name.lower() == user.lower())
         if twins and user not in there:
             return (
@@ -58,8 +58,13 @@ def check_user(user: str, error: type[Exception], *roots: Path) -> None:
         raise error(f"user '{user[:70]}': {reason}")
 
 
-def _folders(root: Path) -> set[str]:
+def _users(root: Path) -> set[str]:
+    """Those who have a profile or a calibration there: a mistyped name that came to nothing stands in nobody's way."""
     try:
-        return {entry.name for entry in root.iterdir() if entry.is_dir()}
+        return {
+            user.name
+            for user in root.iterdir()
+            if user.is_dir() and any(one.is_dir() for one in user.iterdir())
+        }
     except OSError:  # not there, or not for us: whoever reads or writes there says so
         return set()

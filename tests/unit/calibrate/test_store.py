@@ -225,7 +225,7 @@ def test_a_user_with_profiles_is_calibrated_by_the_same_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    (profiles_root("tiny") / "Ada").mkdir(parents=True)
+    (profiles_root("tiny") / "Ada" / "0001").mkdir(parents=True)
     with pytest.raises(ConfigError, match="user 'ada': there is 'Ada'"):
         lock_user("tiny", "ada")
     lock_user("tiny", "Ada")()

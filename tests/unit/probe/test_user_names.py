@@ -32,9 +32,10 @@ def test_a_dot_at_the_end_is_left_out_by_windows() -> None:
 
 
 def test_capital_letters_alone_do_not_tell_two_users_apart(tmp_path: Path) -> None:
-    (tmp_path / "one" / "Anna").mkdir(parents=True)
-    (tmp_path / "two").mkdir()
-    (tmp_path / "two" / "ANNA").touch()  # no folder of a user
+    (tmp_path / "one" / "Anna" / "0001").mkdir(parents=True)
+    (tmp_path / "two" / "AnnA").mkdir(parents=True)  # nothing came of it
+    (tmp_path / "two" / "AnnA" / "store.lock").touch()
+    (tmp_path / "two" / "ANNA").touch()
     assert why_not_called("Anna", tmp_path / "one", tmp_path / "two") == ""
     assert why_not_called("anna", tmp_path / "two") == ""
     assert why_not_called("anna", tmp_path / "two", tmp_path / "one").startswith(
