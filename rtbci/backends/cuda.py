@@ -15,7 +15,7 @@ import numpy as np
 from rtbci.backends.session import Float32Array
 from rtbci.errors import EngineError, MissingPackageError
 
-__all__ = ["Cuda", "Gpu", "Graph", "find_gpu", "mend_driver"]
+__all__ = ["FOR_CUDA_12", "INSTALL_CUDA", "Cuda", "Gpu", "Graph", "find_gpu", "mend_driver"]
 
 NO_DEVICE = 100  # cudaErrorNoDevice
 FOR_CUDA_12 = (
@@ -23,6 +23,8 @@ FOR_CUDA_12 = (
     "'onnxruntime-gpu[cuda,cudnn]<1.27' in place of what is for CUDA 13"
 )
 """For people whose driver brings CUDA 12 and cannot be updated."""
+INSTALL_CUDA = "pip install 'rtbci[cuda]' && pip install --force-reinstall --no-deps onnxruntime-gpu"
+"""ONNX Runtime on a GPU. Both of its packages install the module `onnxruntime`; the one that is written last is the one that is there."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from rtbci.backends.cuda import INSTALL_CUDA
 from rtbci.backends.onnxruntime import OrtSession, load_session
-from rtbci.backends.registry import INSTALL_CUDA
 from rtbci.backends.session import Float32Array
 from rtbci.errors import EngineError, MissingPackageError
 

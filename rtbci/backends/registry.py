@@ -5,10 +5,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from rtbci.backends.cuda import INSTALL_CUDA
 from rtbci.backends.session import Precision, Session
 from rtbci.errors import EngineError, MissingPackageError
 
-__all__ = ["BACKENDS", "INSTALL_CUDA", "Backend", "find_checkpoint", "open_session"]
+__all__ = ["BACKENDS", "Backend", "find_checkpoint", "open_session"]
 
 
 class Backend(NamedTuple):
@@ -156,9 +157,6 @@ def _check_same_weights(path: Path, checkpoint: Path) -> None:
             f"{path}: was made from weights {made_from}, {checkpoint.name} holds {beside}; export it again"
         )
 
-
-# Both packages install the module `onnxruntime`; the one that is written last is the one that is there.
-INSTALL_CUDA = "pip install 'rtbci[cuda]' && pip install --force-reinstall --no-deps onnxruntime-gpu"
 
 BACKENDS: dict[str, Backend] = {
     "onnxruntime": Backend(_open_onnxruntime, "onnxruntime", "pip install onnxruntime"),

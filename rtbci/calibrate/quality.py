@@ -10,6 +10,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from rtbci.calibrate.trial import FIRST_START_S, CalibrationTrial
 from rtbci.evaluate.trials import FRONTAL
+from rtbci.listing import first_of
 from rtbci.settings import Settings
 from rtbci.stages.electrode_faults import line_share
 from rtbci.stages.judge import USUAL_UV
@@ -177,5 +178,4 @@ def _eyes(settings: RejectSettings, labels: Sequence[str], read: npt.NDArray[np.
 def _reason(reason: str, names: Sequence[str], bad: npt.NDArray[np.bool_], n_most: int = 3) -> str:
     """``amplitude: C3, C4 and 2 more``."""
     found = [name for name, is_bad in zip(names, bad, strict=True) if is_bad]
-    more = f" and {len(found) - n_most} more" if len(found) > n_most else ""
-    return f"{reason}: {', '.join(found[:n_most])}{more}"
+    return f"{reason}: {first_of(found, n_most)}"

@@ -9,6 +9,7 @@ from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.cutter import TrialCutter
 from rtbci.calibrate.trial import CalibrationTrial, TrialTiming
 from rtbci.errors import ChannelError, FileFormatError
+from rtbci.listing import first_of
 from rtbci.recipes import ParadigmRecipe
 from rtbci.replay.recording import Recording
 from rtbci.runtime.intake import Intake
@@ -116,8 +117,7 @@ def marker_lines(recipe: ParadigmRecipe, recordings: Sequence[Recording]) -> lis
 
 
 def _counted(texts: Counter[str]) -> str:
-    told = [f"{text[:60]!r} ({n})" for text, n in texts.most_common(N_TOLD)]
-    return ", ".join(told) + (f" and {len(texts) - N_TOLD} more" if len(texts) > N_TOLD else "") or "none"
+    return first_of([f"{text[:60]!r} ({n})" for text, n in texts.most_common()], N_TOLD) or "none"
 
 
 def _no_cues(recipe: ParadigmRecipe, recordings: Sequence[Recording]) -> str:

@@ -19,7 +19,8 @@ from rtbci.calibrate.record import read_json
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import ConfigError, FileFormatError, RtbciError, ShapeError
 from rtbci.files import write_whole
-from rtbci.probe.profile_record import USER_NAME
+from rtbci.probe.user_names import check_user
+from rtbci.runtime.profiles import profiles_root
 
 __all__ = [
     "PATTERN",
@@ -124,10 +125,7 @@ def calibrations_root(paradigm: str, user: str) -> Path:
     ConfigError
         When the user's name cannot be a folder's.
     """
-    if not USER_NAME.fullmatch(user):
-        raise ConfigError(
-            f"calibration: user is '{user}', need letters, digits, '_', '.', '-'; choose another name"
-        )
+    check_user(user, ConfigError)
     return user_data_path("rtbci", appauthor=False) / "calibrations" / paradigm / user
 
 
@@ -154,11 +152,13 @@ def lock_user(paradigm: str, user: str) -> Callable[[], None]:
     Raises
     ------
     ConfigError
-        When another process calibrates the user.
+        When another process calibrates the user, or a user has calibrations or profiles whose name differs only in capital
+        letters.
     FileFormatError
         When the folder cannot be made.
     """
     root = calibrations_root(paradigm, user)
+    check_user(user, ConfigError, root.parent, profiles_root(paradigm))
     with _refusals(root):
         root.mkdir(parents=True, exist_ok=True)
         return lock_file(root / LOCK_NAME)

@@ -24,6 +24,7 @@ from rtbci.probe.profile_record import (
     check_profile,
     join_tensors,
 )
+from rtbci.probe.user_names import check_user
 from rtbci.system.names import give_name
 
 __all__ = [
@@ -159,9 +160,10 @@ def write_generation(root: str | Path, profile: Profile) -> Path:
     Raises
     ------
     ProfileError
-        See `write_profile`.
+        See `write_profile`; also when a new user cannot be called so, see `rtbci.probe.user_names`.
     """
     check_profile(profile, f"profile of '{profile.user}'")  # before the user's name becomes a path
+    check_user(profile.user, ProfileError, Path(root))
     while True:
         generation = _highest(Path(root) / profile.user) + 1
         folder = Path(root) / profile.user / f"{generation:04d}"

@@ -5,7 +5,6 @@ decoder of a paradigm is one; a user's profiles are kept as ``<root>/<user>/<gen
 """
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ProfileError
+from rtbci.probe.user_names import USER_NAME
 from rtbci.stages.stage import FloatArray
 
 __all__ = [
@@ -34,8 +34,6 @@ SCHEMA = 1
 """Version of `profile.json`; a profile of a newer schema is refused."""
 
 Weights = dict[str, npt.NDArray[Any]]
-
-USER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 class BranchEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

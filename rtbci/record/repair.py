@@ -9,6 +9,7 @@ import numpy as np
 
 from rtbci.errors import FileFormatError
 from rtbci.files import sync_folder, unfinished, write_synced
+from rtbci.listing import first_of
 from rtbci.record.disk import is_being_written
 from rtbci.record.xdf_format import MAGIC, Tag, XdfStream, chunk_bytes
 from rtbci.record.xdf_headers import DECLARATION, Footer
@@ -90,9 +91,8 @@ def damaged_name(path: Path) -> Path:
 def said_damages(damages: Sequence[Damage], n_most: int = 3) -> str:
     """One sentence for people."""
     n_bytes = sum(one.stop - one.start for one in damages)
-    which = "; ".join(f"bytes {one.start} to {one.stop}: {one.reason}" for one in damages[:n_most])
-    more = f"; and {len(damages) - n_most} more places" if len(damages) > n_most else ""
-    return f"{n_bytes} bytes are damaged and were left out ({which}{more})"
+    which = first_of([f"bytes {one.start} to {one.stop}: {one.reason}" for one in damages], n_most, "; ")
+    return f"{n_bytes} bytes are damaged and were left out ({which})"
 
 
 def sound_parts(data: Buffer, found: Survey) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ from platformdirs import user_data_path
 
 from rtbci.errors import ProfileError
 from rtbci.probe.profile import generations, newest_profile, read_profile
-from rtbci.probe.profile_record import USER_NAME
+from rtbci.probe.user_names import USER_NAME, check_user
 from rtbci.runtime.parts import POPULATION
 
 __all__ = ["all_profiles_root", "find_profile", "generation_name", "profiles_root", "split_name"]
@@ -65,11 +65,13 @@ def find_profile(paradigm: str, name: str = "", user: str = "") -> Path | None:
     Raises
     ------
     ProfileError
-        When `name` is given and means nothing, or the newest profile is broken: an older one is named in
-        the message, but never taken unasked.
+        When `name` is given and means nothing, nobody can be called `user`, or the newest profile is broken: an older one is
+        named in the message, but never taken unasked.
     """
     root = profiles_root(paradigm)
     if not name:
+        if user:
+            check_user(user, ProfileError, root)
         return _newest(root, user) if user else None
     if name == POPULATION:
         return None
@@ -80,6 +82,7 @@ def find_profile(paradigm: str, name: str = "", user: str = "") -> Path | None:
         found = _newest(root, owner) if number is None else _numbered(root, owner, number)
         if found is not None:
             return found
+        check_user(owner, ProfileError, root)
     raise ProfileError(
         f"profile '{name}': is neither a folder with a profile.json nor a user with a profile in {root}, need "
         "one of them; give a path, or 'population'"

@@ -131,11 +131,14 @@ class Acquisition:
     def stop(self, timeout_s: float | None = None) -> None:
         """End the thread and wait for it, at most `timeout_s` seconds; may be called more than once.
 
-        Takes up to 0.2 s, or up to the source's own timeout while it is still opening.
+        Takes up to 0.2 s, or up to the source's own timeout while it is still opening. What a source that takes longer than
+        `timeout_s` brings then is handed to nobody: whoever received it has gone on, or is closed.
         """
         self._stopping = True
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            self._receive = _nobody
 
     def __enter__(self) -> Self:
         self.start()
@@ -180,3 +183,7 @@ class Acquisition:
                     return chunk
                 self._ahead.rehearse()
         return source.pull(PULL_S)
+
+
+def _nobody(_chunk: Chunk, _markers: Sequence[Marker]) -> None:
+    """Receive nothing."""

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from rtbci.errors import ChannelError
+from rtbci.listing import first_of
 from rtbci.stream.labels import EAR_REFERENCES, canonical_label, is_eeg
 from rtbci.stream.montage import angles_deg, has_position, positions, spline_weights
 from rtbci.stream.source import FloatArray, StreamInfo
@@ -312,5 +313,4 @@ def _table(info: StreamInfo, columns: Mapping[str, Sequence[int]], needed: Seque
 
 
 def _listed(labels: Sequence[str], n_most: int = 12) -> str:
-    more = f", ... {len(labels) - n_most} more" if len(labels) > n_most else ""
-    return ", ".join(label or "(no label)" for label in labels[:n_most]) + more
+    return first_of([label or "(no label)" for label in labels], n_most)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ShapeError, SignalError, UnitError
+from rtbci.listing import first_of
 from rtbci.stream.source import FloatArray
 
 __all__ = ["check_spread", "gain_to_uv", "spread_uv"]
@@ -154,6 +155,4 @@ def _remedy(spread: float) -> str:
 
 
 def _named(labels: Sequence[str], which: npt.NDArray[np.bool_], n_most: int = 8) -> str:
-    names = [label or f"channel {i + 1}" for i, label in enumerate(labels) if which[i]]
-    more = f" and {len(names) - n_most} more" if len(names) > n_most else ""
-    return ", ".join(names[:n_most]) + more
+    return first_of([label or f"channel {i + 1}" for i, label in enumerate(labels) if which[i]], n_most)

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from rtbci.system.windows import is_windows
@@ -37,12 +38,19 @@ def handing_of(listening: socket.socket) -> Handing:
 
 
 def hand_over(listening: socket.socket, popen: "subprocess.Popen[str]") -> None:
-    """Give the socket to a process that was started so, through its standard input, which stays open."""
+    """Give the socket to a process that was started so, through its standard input, which stays open.
+
+    One that has ended already gets nothing; whoever waits for it sees that.
+    """
     if not is_windows() or popen.stdin is None:
         return
     windows: Any = listening
-    popen.stdin.write(b64encode(windows.share(popen.pid)).decode("ascii") + "\n")
-    popen.stdin.flush()
+    try:
+        popen.stdin.write(b64encode(windows.share(popen.pid)).decode("ascii") + "\n")
+        popen.stdin.flush()
+    except OSError:
+        with suppress(OSError):
+            popen.stdin.close()  # where it lives after all it does not wait for the socket
 
 
 def take_over(number: int) -> socket.socket:

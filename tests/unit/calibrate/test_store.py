@@ -21,6 +21,7 @@ from rtbci.calibrate.store import (
     read_trials,
 )
 from rtbci.errors import ConfigError, FileFormatError
+from rtbci.runtime.profiles import profiles_root
 from tests.unit.calibrate.samples import pink, raw_trial, store_settings
 
 
@@ -176,7 +177,7 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_user_is_calibrated_once_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "user_data_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(store_module, "user_data_path", lambda name, **_: tmp_path / name)
     unlock = lock_user("tiny", "ada")
     lock_user("tiny", "bob")()
     with pytest.raises(
@@ -189,7 +190,7 @@ def test_a_user_is_calibrated_once_at_a_time(tmp_path: Path, monkeypatch: pytest
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "rtbci").write_text("a file")
-    monkeypatch.setattr(store_module, "user_data_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(store_module, "user_data_path", lambda name, **_: tmp_path / name)
     with pytest.raises(FileFormatError, match=r"ada: cannot be written"):
         lock_user("tiny", "ada")
     with pytest.raises(FileFormatError, match="x: cannot be written"):
@@ -204,7 +205,7 @@ def test_another_amplifier_of_the_same_cap_may_go_on(tmp_path: Path) -> None:
 
 
 def test_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "user_data_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(store_module, "user_data_path", lambda name, **_: tmp_path / name)
     root = tmp_path / "rtbci" / "calibrations" / "tiny" / "ada"
     assert calibrations_root("tiny", "ada") == root
     assert newest_folder("tiny", "ada") is None
@@ -216,5 +217,17 @@ def test_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             assert newest_folder("tiny", "ada") != folder  # nothing to go on with yet
             store.write(raw_trial(pink(300, 3), 0))
     assert newest_folder("tiny", "ada") == folders[1]
-    with pytest.raises(ConfigError, match=r"user is '\.\./x', need letters"):
+    with pytest.raises(ConfigError, match=r"user '\.\./x': need 1 to 64 letters"):
         calibrations_root("tiny", "../x")
+
+
+def test_a_user_with_profiles_is_calibrated_by_the_same_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    (profiles_root("tiny") / "Ada" / "0001").mkdir(parents=True)
+    with pytest.raises(ConfigError, match="user 'ada': there is 'Ada'"):
+        lock_user("tiny", "ada")
+    lock_user("tiny", "Ada")()
+    with pytest.raises(ConfigError, match="user 'nul': Windows keeps"):
+        lock_user("tiny", "nul")

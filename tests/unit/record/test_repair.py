@@ -128,4 +128,4 @@ def test_damages_in_words() -> None:
     damages = [Damage(10 * i, 10 * i + 5, "cut short") for i in range(5)]
     said = said_damages(damages)
     assert said.startswith("25 bytes are damaged and were left out (bytes 0 to 5: cut short; ")
-    assert said.endswith("; and 2 more places)")
+    assert said.endswith(" and 2 more)")

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from rtbci.errors import ProfileError
 from rtbci.probe.profile import read_profile, write_generation
@@ -85,3 +86,21 @@ def test_a_broken_newest_is_not_skipped_but_the_way_out_is_named(home: Path) -> 
     (profiles_root("tiny") / "ada" / "0001" / "profile.json").write_text("{}")
     with pytest.raises(ProfileError, match="no generation of 'ada' is sound; name 'population'"):
         find_profile("tiny", "ada")
+
+
+def test_a_new_user_must_differ_in_more_than_capital_letters(home: Path) -> None:
+    for asked in ({"user": "Ada"}, {"name": "Ada"}):
+        with pytest.raises(ProfileError, match=r"user 'Ada': there is 'ada' in .*tiny, need a name"):
+            find_profile("tiny", **asked)
+    ada = read_profile(profiles_root("tiny") / "ada" / "0001")
+    with pytest.raises(ProfileError, match="user 'ADA': there is 'ada'"):
+        write_generation(profiles_root("tiny"), replace(ada, user="ADA"))
+    assert [folder.name for folder in profiles_root("tiny").iterdir()] == ["ada"]
+
+
+def test_a_user_is_no_device_of_windows(home: Path) -> None:
+    with pytest.raises(ProfileError, match="user 'nul': Windows keeps this name"):
+        find_profile("tiny", user="nul")
+    ada = read_profile(profiles_root("tiny") / "ada" / "0001")
+    with pytest.raises(ProfileError, match=r"user 'com1\.x': Windows keeps"):
+        write_generation(profiles_root("tiny"), replace(ada, user="com1.x"))

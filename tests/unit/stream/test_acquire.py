@@ -166,6 +166,26 @@ def test_stop_twice_and_start_twice() -> None:
     acquisition.wait(60)  # at once: nothing will come
 
 
+def test_what_comes_after_stop_has_given_up_waiting_is_handed_to_nobody() -> None:
+    pulling, comes = threading.Event(), threading.Event()
+
+    class Slow(ScriptedSource):
+        def pull(self, timeout_s: float) -> Chunk:
+            pulling.set()
+            assert_set(comes)
+            return samples(0, 3)
+
+    received = Received()
+    acquisition = Acquisition(source := Slow(), received)
+    acquisition.start()
+    assert pulling.wait(5)
+    acquisition.stop(0.0)
+    comes.set()
+    acquisition.wait(5)
+    assert source.calls[-1] == f"close in {THREAD_NAME}"
+    assert received.calls == []
+
+
 def test_arrival_is_stamped_by_the_clock_before_it_is_handed_over() -> None:
     stamps: list[float | None] = []
     done = threading.Event()

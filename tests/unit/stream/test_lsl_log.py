@@ -51,6 +51,14 @@ def test_what_rtbci_tells_is_not_said_twice_and_all_else_is(
     assert said.empty()
 
 
+def test_without_standard_error_there_is_nothing_to_pass_on(
+    given: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", None)  # as Python has it where descriptor 2 is closed
+    assert quiet_liblsl([])
+    assert given == ["[log]\nlevel = -1\n"]
+
+
 def test_lines_that_are_none_of_a_log_are_left_out() -> None:
     assert (
         said_by_liblsl("date       time         ( uptime  ) [ thread name/id ]    file:line     v| \n") == ""

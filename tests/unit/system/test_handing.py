@@ -68,3 +68,29 @@ def test_windows_is_told_the_socket_in_words(monkeypatch: pytest.MonkeyPatch) ->
         for one in (number, read):
             os.close(one)
     assert b64encode(words).decode() not in str(handing_of(listening))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="simulates Windows elsewhere")
+def test_a_process_that_has_ended_already_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handing, "is_windows", lambda: True)
+
+    class Listening:
+        def share(self, pid: int) -> bytes:
+            return b"words"
+
+    class Gone(Listening):
+        def share(self, pid: int) -> bytes:
+            raise OSError(87, "no such process")
+
+    for listening in (Listening(), Gone()):
+        read, write = os.pipe()
+        os.close(read)
+
+        class Popen:
+            pid = 4711
+            stdin = os.fdopen(write, "w", encoding="utf-8")
+
+        popen: Any = Popen()
+        sharing: Any = listening
+        hand_over(sharing, popen)
+        assert popen.stdin.closed
