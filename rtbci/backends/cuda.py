@@ -15,7 +15,7 @@ import numpy as np
 from rtbci.backends.session import Float32Array
 from rtbci.errors import EngineError, MissingPackageError
 
-__all__ = ["FOR_CUDA_12", "INSTALL_CUDA", "Cuda", "Gpu", "Graph", "find_gpu", "mend_driver"]
+__all__ = ["INSTALL_CUDA", "Cuda", "Gpu", "Graph", "find_gpu", "mend_driver"]
 
 NO_DEVICE = 100  # cudaErrorNoDevice
 FOR_CUDA_12 = (
