@@ -47,11 +47,12 @@ def quiet_liblsl(
     Notes
     -----
     liblsl has one log, of one level; a stream that ends is an error to it. So its log goes to a pipe, and a thread that sleeps
-    until there is a line passes on what is news. Where there is no path to a pipe (Windows) warnings and errors all come.
+    until there is a line passes on what is news. Where there is no path to a pipe (Windows) warnings and errors all come,
+    and where standard error is closed nobody reads them.
     """
     if os.environ.get("LSLAPICFG") or any(Path(path).expanduser().is_file() for path in config_files):
         return False
-    if not Path("/dev/fd").is_dir():
+    if sys.stderr is None or not Path("/dev/fd").is_dir():
         return _configure(WARNINGS_ONLY)
     end, other = os.pipe()
     try:

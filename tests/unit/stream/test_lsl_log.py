@@ -1,4 +1,5 @@
 import queue
+import sys
 from pathlib import Path
 from typing import TextIO
 
@@ -30,6 +31,14 @@ def test_warnings_only_where_nothing_is_configured(given: list[str], tmp_path: P
     assert quiet_liblsl([str(tmp_path / "lsl_api.cfg")])
     (content,) = given
     assert content.startswith("[log]\nlevel = -1\n")
+
+
+def test_without_a_standard_error_no_pipe_is_made(
+    given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)  # as with `2>&-`; a pipe would then be given its number
+    assert quiet_liblsl([str(tmp_path / "lsl_api.cfg")])
+    assert given == ["[log]\nlevel = -1\n"]
 
 
 def test_what_rtbci_tells_is_not_said_twice_and_all_else_is(
