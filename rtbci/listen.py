@@ -22,6 +22,8 @@ __all__ = ["listen"]
 
 TOPICS = ("prediction", "status", "event", "hello")
 REFRESH_S = 0.2
+SILENT_S = 3.0
+"""A hello comes within a fraction of this; whoever has heard nothing by then is told what is waited for."""
 
 
 class View(Protocol):
@@ -50,6 +52,8 @@ def listen(
     clock: Clock = now,
 ) -> int:
     """Show messages until Ctrl-C, until nobody reads the output any more, or until a limit.
+
+    Where nothing comes at first, this is said once: on standard error, or in the live table.
 
     Parameters
     ----------
@@ -94,10 +98,14 @@ def listen(
             Client(address, topics, timeout_s=REFRESH_S, server_key=server_key, key=key, clock=clock, tap=tap)
         )
         view = _view(client, writer, as_json, clock)
+        t_silent = None if isinstance(view, Board) else clock() + SILENT_S
         try:
             while (t_end is None or clock() < t_end) and n_shown != n_messages:
                 message = _receive(client)
                 n_shown += message is not None
+                if t_silent is not None and (client.session is not None or clock() >= t_silent):
+                    t_silent = None
+                    _say_silent(client, server_key is not None)
                 view.show(message)
         except KeyboardInterrupt:  # the way to end it
             pass
@@ -114,6 +122,17 @@ def _view(client: Client, output: TextIO, as_json: bool, clock: Clock) -> View:
     if output.isatty():
         return Board(client, Console(file=output), refresh_s=REFRESH_S, clock=clock)
     return PlainLines(output)
+
+
+def _say_silent(client: Client, is_encrypted: bool) -> None:
+    """Say what is waited for, where nothing has been heard; what comes later is shown all the same."""
+    if client.session is None:
+        keys = "and trusts this key" if is_encrypted else "one that is encrypted needs --server-key"
+        print(
+            f"nothing from {client.address} yet: waiting for `rtbci run` to publish there; {keys}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _receive(client: Client) -> Message | None:

@@ -16,7 +16,7 @@ from rtbci.calibrate.heads import HeadChange, fit_change
 from rtbci.calibrate.mdm_user import MdmUser
 from rtbci.calibrate.own_decoders import OWN_PRECISION, SURE_GAIN, AugmentedCovariance, CspLda, TangentUser
 from rtbci.errors import MissingPackageError
-from rtbci.probe.blank import is_blank
+from rtbci.probe.blank import BLANK, is_blank
 from rtbci.probe.head_features import HEAD_TENSORS
 from rtbci.probe.profile import BranchEntry, Profile, Weights
 from rtbci.probe.refit import SCALE_NAME, feature_scale
@@ -25,12 +25,15 @@ from rtbci.stages.stage import FloatArray
 __all__ = ["ConvProbeUser", "Population", "standard_candidates"]
 
 
+POPULATION = "population"
+
+
 @dataclass(frozen=True)
 class Population:
-    """The population's decoder as it is: nothing is fitted."""
+    """The population's decoder as it is, or the blank start where there is none: nothing is fitted."""
 
     population: Profile
-    name: str = "population"
+    name: str = POPULATION
     evidence: Evidence = ANY_GAIN
 
     def fit(self, trials: Sequence[TrialFeatures]) -> "Population":  # noqa: ARG002  the protocol's signature
@@ -142,7 +145,8 @@ def standard_candidates(population: Profile) -> list[Candidate]:
     needed = FROM_BLANK if starts_blank else SURE_GAIN
     # Heads that begin at zero have no population to stay near.
     precisions = dict.fromkeys(PRECISIONS, OWN_PRECISION) if starts_blank else PRECISIONS
-    found: list[Candidate] = [Population(population), ConvProbeUser(population, precisions)]
+    start = Population(population, BLANK if starts_blank else POPULATION)
+    found: list[Candidate] = [start, ConvProbeUser(population, precisions)]
     if any(entry.kind == "tangent" for entry in population.branches):
         found += [TangentUser(population, evidence=needed), MdmUser(population, evidence=needed)]
     return [

@@ -7,6 +7,7 @@ from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.features import check_heads, read_trial
 from rtbci.calibrate.fit import UserFit, fit_user
+from rtbci.calibrate.one_cap import of_one_cap
 from rtbci.calibrate.quality import RejectSettings, judge_trial
 from rtbci.calibrate.recordings import trials_of_recordings
 from rtbci.errors import ConfigError
@@ -32,7 +33,7 @@ def calibrate_recordings(
     Parameters
     ----------
     recordings : sequence of Recording
-        In time order, of one cap; their markers name classes (the recipe's `[markers]`).
+        In time order, of one cap (`rtbci.calibrate.one_cap.of_one_cap` leaves out what only some have); their markers name classes (the recipe's `[markers]`).
     user : str
     paradigm : str or ParadigmRecipe
     profile : Profile, str, Path or None
@@ -66,6 +67,7 @@ def calibrate_recordings(
     recipe = read_paradigm(paradigm) if isinstance(paradigm, str) else paradigm
     if not recordings:
         raise ConfigError("calibrate_recordings: got no recording, need one or more with cues; read some")
+    recordings, _ = of_one_cap(recordings, recipe)
     limits = reject or RejectSettings()
     with CalibrationDecoder(recipe, profile=profile or start_of(recipe)) as decoder:
         population = decoder.profile

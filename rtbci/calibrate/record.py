@@ -103,7 +103,7 @@ class CandidateScore(_Record, frozen=True, kw_only=True):
     Parameters
     ----------
     name : str
-        For people: "population", "conv-probe", "tangent space", "CSP + LDA", "augmented covariance".
+        For people: "population" or, without one, "blank"; "conv-probe", "tangent space", "CSP + LDA", "augmented covariance".
     accuracy, low, high : float
         Balanced accuracy in percent, cross-validated, and its 95 % interval.
     loss : float

@@ -8,6 +8,7 @@ from rich.console import Console
 from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.finish import Result
 from rtbci.calibrate.markers import with_markers
+from rtbci.calibrate.one_cap import of_one_cap
 from rtbci.calibrate.protocol import ProtocolSettings, read_protocol
 from rtbci.calibrate.recordings import marker_lines, trials_of_recordings
 from rtbci.calibrate.report import EXTRA
@@ -107,6 +108,11 @@ def _from_files(one: Calibration) -> Result:
     recordings = [each for path in one.request.files for each in read_recordings(path)]
     for note in dict.fromkeys(note for recording in recordings for note in recording.notes):
         one.say(f"note: {note}")
+    recordings, left = of_one_cap(recordings, one.recipe)
+    if left:
+        one.say(
+            f"left out: {', '.join(left)}; not electrodes that all recordings have, and the decoder reads none of them"
+        )
     for line in marker_lines(one.recipe, recordings):
         one.say(f"markers of {line}" if not line.startswith("no cue") else line)
     with ExitStack() as stack:

@@ -3,7 +3,6 @@
 from collections import deque
 from contextlib import ExitStack
 
-import numpy as np
 from rich.console import Console
 
 from rtbci.amp.cues import STATES
@@ -15,6 +14,7 @@ from rtbci.commands.demo_page import DemoPage
 from rtbci.commands.options import teller_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
+from rtbci.evaluate.statistics import wilson
 from rtbci.night.windows import is_stager
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
@@ -139,11 +139,10 @@ def _say_trials(console: Console, score: Score, decoder: Decoder) -> None:
     n = sum(confusion.values())
     if n:
         right = sum(count for (cue, label), count in confusion.items() if cue == label)
-        p = right / n
-        half_width = 1.96 * float(np.sqrt(max(p * (1 - p), 0.25 / n) / n))
+        low, high = wilson(right, n)
         console.print(
-            f"trials       {right} of {n} with the right label: {100 * p:.0f} % +- {100 * half_width:.0f} "
-            "(95 %; a synthetic user)",
+            f"trials       {right} of {n} with the right label: {100 * right / n:.0f} % ({100 * low:.0f} to "
+            f"{100 * high:.0f}, 95 %; a synthetic user)",
             highlight=False,
         )
         decided_right, decided_wrong, undecided = score.decided()

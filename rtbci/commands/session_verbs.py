@@ -6,6 +6,7 @@ from typing import Any
 
 from rtbci.commands.profile_output import Output, table_of
 from rtbci.errors import FileFormatError
+from rtbci.probe.blank import BLANK
 from rtbci.record.disk import is_being_written
 from rtbci.record.export import export_session
 from rtbci.record.repair import repair_xdf, said_damages
@@ -126,7 +127,8 @@ def _described(
         lines.append(("resumed", f"{one.utc}, {one.gap_s:.1f} s after its newest sample"))
     profile = record.profile
     if profile is not None:
-        lines.append(("profile", f"{profile.user}, generation {profile.generation}, {profile.id[:12]}"))
+        known = f"{profile.user}, generation {profile.generation}, {profile.id[:12]}"
+        lines.append(("profile", known if profile.id else BLANK))
     for engine in record.engines:
         lines.append(
             ("engine", f"{engine.name} {engine.engine_id[:12]} on {engine.backend}, {engine.device}")

@@ -7,10 +7,10 @@ from threading import Event
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 
 from rtbci.clock import now
 from rtbci.commands.options import teller_of
+from rtbci.commands.profile_output import Output, table_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
 from rtbci.flashes.epochs import flashes_of
@@ -61,12 +61,12 @@ def check(paradigm: str, refresh_hz: float | None, console: Console) -> None:
     recipe = read_paradigm(paradigm)
     flashes = flashes_of(recipe)
     n_groups = len(flashes.named_groups(recipe.classes))
-    table = Table("display", "flash to flash", "a flash lasts", "flashes a second", "a repetition")
-    for hz in (refresh_hz,) if refresh_hz is not None else COMMON_REFRESH_HZ:
-        table.add_row(
-            *_row(flash_frames(flashes.soa_s, flashes.flash_s, hz, f"paradigm '{recipe.name}'"), n_groups)
-        )
-    console.print(table)
+    rows = [
+        _row(flash_frames(flashes.soa_s, flashes.flash_s, hz, f"paradigm '{recipe.name}'"), n_groups)
+        for hz in ((refresh_hz,) if refresh_hz is not None else COMMON_REFRESH_HZ)
+    ]
+    titles = ("display", "flash to flash", "a flash lasts", "flashes/s", "a repetition")
+    Output(json=False, console=console).result(None, table_of(titles, rows))
     console.print(
         f"asked for: {flashes.soa_s:g} s from flash to flash, {flashes.flash_s:g} s of light, {n_groups} groups of "
         f"{len(recipe.classes)} items; windows are cut where a flash was shown, so whole frames of any display will do",

@@ -86,6 +86,7 @@ class StatusLine:
         self._decision: tuple[str, float] | None = None
         self._is_recording = True
         self._lost: set[str] = set()
+        self._left: set[tuple[str, str]] = set()  # marker streams that are told not to be read, and why
         self._poor: frozenset[str] = frozenset()  # told to be bad, while nothing is decided for it
         self._screen = Screen(console, self._line, REDRAW_S, clock)
 
@@ -126,6 +127,8 @@ class StatusLine:
     def _say(self, event: Event) -> None:
         if event.kind == "decision":
             self._decision = (event.value, event.t_lsl)
+        if event.kind == "markers_left" and self._is_told(event):
+            return
         if event.kind in SAID:
             gap_s = event.data.get("gap_s")
             detail = f" ({1e3 * gap_s:.0f} ms)" if isinstance(gap_s, float) and gap_s > 0 else ""
@@ -144,6 +147,13 @@ class StatusLine:
             self._lost.add(why)  # for each flash it would be a flood
             said = f"warning: no window for the marker {event.value}: {LOST.get(why, why)} (said once for each reason)"
             self._console.print(said, markup=False, highlight=False)
+
+    def _is_told(self, event: Event) -> bool:
+        """Whether a marker stream was told before, as after each loss of the stream of EEG all of them come again."""
+        said = f"{event.value} {event.data.get('source_id')}", str(event.data.get("reason"))
+        is_told = said in self._left
+        self._left.add(said)
+        return is_told
 
     def _warn_missing(self, event: Event) -> None:
         """Say which electrodes are not the stream's own, or are others than the decoder reads."""

@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from rtbci.errors import MissingPackageError
 from rtbci.evaluate import metrics
-from rtbci.evaluate.frontal import eye_rule
+from rtbci.evaluate.frontal import eye_rule, side_classes
 from rtbci.evaluate.record import EyeCheck
-from rtbci.evaluate.statistics import Summary, summarize
+from rtbci.evaluate.statistics import SHARE, Summary, summarize
 from rtbci.stages.stage import FloatArray
 
 __all__ = ["LIMIT_R2", "check_eyes", "need_sklearn"]
@@ -89,7 +89,7 @@ def check_eyes(
         n_trials=n_trials,
         n_features=x.shape[1],
         r2=r2,
-        frontal_accuracy=summarize(accuracies),
+        frontal_accuracy=summarize(accuracies, SHARE),
         eye_rule=rule,
         limit_r2=LIMIT_R2,
         is_above=is_above,
@@ -143,15 +143,19 @@ def _predict(
 def _rule_accuracy(
     lateral_uv: Sequence[FloatArray], i_classes: Sequence[npt.NDArray[np.intp]], classes: Sequence[str]
 ) -> Summary | None:
+    """Of the trials that asked for the left or the right side: a rule that names a side is never right in others."""
+    sides = side_classes(classes)
+    if sides is None:
+        return None
+    left_right = [classes[i] for i in sides]
     accuracies = []
     for lateral, labels in zip(lateral_uv, i_classes, strict=True):
-        known = np.isfinite(lateral)
-        guessed = eye_rule(lateral[known], classes)
-        if guessed is None:
-            return None
-        if known.any():
-            accuracies.append(_accuracy(guessed, labels[known], len(classes)))
-    return summarize(accuracies) if accuracies else None
+        known = np.isfinite(lateral) & np.isin(labels, sides)
+        guessed = eye_rule(lateral[known], left_right)
+        if guessed is not None and known.any():
+            asked = (labels[known] == sides[1]).astype(np.intp)
+            accuracies.append(_accuracy(guessed, asked, len(left_right)))
+    return summarize(accuracies, SHARE) if accuracies else None
 
 
 def _accuracy(guessed: npt.NDArray[np.intp], labels: npt.NDArray[np.intp], n_classes: int) -> float:

@@ -8,9 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-__all__ = ["Difference", "Summary", "paired", "summarize", "wilson"]
+__all__ = ["NOT_NEGATIVE", "SHARE", "Difference", "Summary", "paired", "summarize", "wilson"]
 
 CONFIDENCE = 0.95
+SHARE = (0.0, 1.0)
+"""What a share can be."""
+NOT_NEGATIVE = (0.0, math.inf)
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,7 +24,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     mean, se : float or None
         Mean and standard error over subjects; None when there are too few.
     low, high : float or None
-        95 % interval of the mean, Student's t.
+        95 % interval of the mean, Student's t, cut where the number cannot be.
     n : int
         Subjects that have the number.
     """
@@ -63,8 +66,19 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     p_wilcoxon: float | None
 
 
-def summarize(values: Sequence[float] | npt.NDArray[np.float64]) -> Summary:
-    """Mean over subjects with its 95 % interval; values that are NaN are left out."""
+def summarize(
+    values: Sequence[float] | npt.NDArray[np.float64], within: tuple[float, float] = (-math.inf, math.inf)
+) -> Summary:
+    """Mean over subjects with its 95 % interval; values that are NaN are left out.
+
+    Parameters
+    ----------
+    values : sequence of float
+        One for each subject.
+    within : tuple of float
+        Least and greatest value that the number can have. Student's interval knows of neither: of a few subjects near the
+        end of the scale it goes beyond it, and is cut there.
+    """
     x = np.asarray(values, dtype=np.float64)
     x = x[np.isfinite(x)]
     if not x.size:
@@ -74,7 +88,9 @@ def summarize(values: Sequence[float] | npt.NDArray[np.float64]) -> Summary:
         return Summary(mean=mean, se=None, low=None, high=None, n=1)
     se = float(x.std(ddof=1) / math.sqrt(x.size))
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, x.size - 1)) * se
-    return Summary(mean=mean, se=se, low=mean - half, high=mean + half, n=int(x.size))
+    return Summary(
+        mean=mean, se=se, low=max(mean - half, within[0]), high=min(mean + half, within[1]), n=int(x.size)
+    )
 
 
 def paired(

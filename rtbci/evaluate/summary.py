@@ -7,31 +7,33 @@ import numpy.typing as npt
 
 from rtbci.evaluate import metrics
 from rtbci.evaluate.record import Condition, OperatingPoint, SubjectRecord, SubjectScore
-from rtbci.evaluate.statistics import Difference, paired, summarize
+from rtbci.evaluate.statistics import NOT_NEGATIVE, SHARE, Difference, paired, summarize
 from rtbci.stages.stage import FloatArray
 
 __all__ = ["FALSE_PER_MIN_LIMIT", "METRICS", "baseline_tests", "operating_point", "summarize_condition"]
 
 FALSE_PER_MIN_LIMIT = 2.0
 
-METRICS = (
-    "balanced_accuracy",
-    "accuracy",
-    "kappa",
-    "nmcc",
-    "itr_bits_per_min",
-    "imagery_windows_balanced_accuracy",
-    "online_balanced_accuracy",
-    "online_kappa",
-    "online_nmcc",
-    "true_activation",
-    "wrong_first_activation",
-    "false_per_min",
-    "late_share_of_false",
-    "first_correct_s",
-    "idle_min",
-)
-"""All numbers that a subject has, in the order of tables."""
+KAPPA = (-1.0, 1.0)
+
+METRICS = {
+    "balanced_accuracy": SHARE,
+    "accuracy": SHARE,
+    "kappa": KAPPA,
+    "nmcc": SHARE,
+    "itr_bits_per_min": NOT_NEGATIVE,
+    "imagery_windows_balanced_accuracy": SHARE,
+    "online_balanced_accuracy": SHARE,
+    "online_kappa": KAPPA,
+    "online_nmcc": SHARE,
+    "true_activation": SHARE,
+    "wrong_first_activation": SHARE,
+    "false_per_min": NOT_NEGATIVE,
+    "late_share_of_false": SHARE,
+    "first_correct_s": NOT_NEGATIVE,
+    "idle_min": NOT_NEGATIVE,
+}
+"""All numbers that a subject has, in the order of tables, and what they can be."""
 
 TESTED = ("balanced_accuracy", "kappa", "nmcc", "online_nmcc", "true_activation", "false_per_min")
 
@@ -58,7 +60,7 @@ def summarize_condition(
         Of the sweep.
     """
     scores = [subject.scores[name] for subject in subjects if name in subject.scores]
-    over = {metric: summarize(_column(scores, metric)) for metric in METRICS}
+    over = {metric: summarize(_column(scores, metric), within) for metric, within in METRICS.items()}
     trial_bins = np.sum([one.trial_bins for one in scores], axis=0)
     window_bins = np.sum([one.window_bins for one in scores], axis=0)
     share = over["accuracy"].mean
@@ -102,10 +104,10 @@ def operating_point(
     return OperatingPoint(
         limit_per_min=limit_per_min,
         threshold=None if i_best is None else float(thresholds[i_best]),
-        true_activation=None if i_best is None else summarize(true[:, i_best]),
-        false_per_min=None if i_best is None else summarize(false[:, i_best]),
-        held_out_true=summarize([a for a, _ in held_out]) if held_out else None,
-        held_out_false=summarize([b for _, b in held_out]) if held_out else None,
+        true_activation=None if i_best is None else summarize(true[:, i_best], SHARE),
+        false_per_min=None if i_best is None else summarize(false[:, i_best], NOT_NEGATIVE),
+        held_out_true=summarize([a for a, _ in held_out], SHARE) if held_out else None,
+        held_out_false=summarize([b for _, b in held_out], NOT_NEGATIVE) if held_out else None,
     )
 
 

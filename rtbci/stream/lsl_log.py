@@ -61,9 +61,8 @@ def quiet_liblsl(
             return False
         _load_without_words()
     finally:
-        os.close(
-            other
-        )  # liblsl has opened it for itself, unless it was loaded before: then the thread ends at once
+        # liblsl has opened it for itself, unless it was loaded before: then the thread ends at once.
+        os.close(other)
     args = (end, say or _to_stderr)
     threading.Thread(target=_pass_on, args=args, name=THREAD_NAME, daemon=True).start()
     return True

@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -64,6 +65,21 @@ def test_json_lines_are_the_messages_with_their_topic() -> None:
             assert message["session"] == outbox.session
             message = json.loads(process.stdout.readline())
         assert (message["kind"], message["value"]) == ("marker", "cue")
+
+
+def test_what_is_waited_for_is_said_once_where_nobody_publishes() -> None:
+    with socket.socket() as taken:  # bound and not listening: nobody publishes there
+        taken.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        with listening(address, "json") as process:
+            assert process.stderr is not None
+            assert process.stderr.readline() == (
+                f"nothing from {address} yet: waiting for `rtbci run` to publish there; one that is encrypted needs "
+                "--server-key\n"
+            )
+            time.sleep(1.0)
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=10) == ("", "")
 
 
 def test_ctrl_c_ends_it_quietly() -> None:

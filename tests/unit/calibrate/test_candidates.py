@@ -8,10 +8,13 @@ from rtbci.calibrate.candidates import PRECISIONS, ConvProbeUser, Population, st
 from rtbci.calibrate.competing import Candidate
 from rtbci.calibrate.mdm_user import MdmUser
 from rtbci.calibrate.own_decoders import AugmentedCovariance, CspLda, TangentUser
+from rtbci.probe.blank import BLANK
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.open_branches import open_branches
 from rtbci.probe.profile import Profile, read_profile, write_profile
 from rtbci.probe.profile_record import check_profile
+from rtbci.recipes import read_paradigm
+from rtbci.runtime.decoder import Decoder
 from tests.probe_samples import HOP, RATE_HZ, WINDOW, sessions
 from tests.unit.calibrate.user_samples import N_WINDOWS, features, population, trial
 
@@ -76,6 +79,13 @@ def test_a_strong_prior_keeps_the_population() -> None:
 def test_the_standard_ones() -> None:
     names = [one.name for one in standard_candidates(population())]
     assert names == ["population", "conv-probe", "tangent space", "MDM", "CSP + LDA", "augmented covariance"]
+
+
+def test_where_there_is_no_population_the_start_is_not_called_one() -> None:
+    with Decoder(read_paradigm("motor_imagery_4"), profile=BLANK) as decoder:
+        start = decoder.profile
+    assert start is not None
+    assert standard_candidates(start)[0].name == BLANK
 
 
 @pytest.mark.parametrize("make", [TangentUser, MdmUser, CspLda, lambda p: ConvProbeUser(p, LOOSE)])

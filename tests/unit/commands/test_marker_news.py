@@ -42,6 +42,18 @@ def test_a_run_says_them_and_a_name_is_no_markup() -> None:
     )
 
 
+def test_what_is_left_out_is_not_said_anew_when_the_stream_is_back() -> None:
+    said = io.StringIO()
+    line = StatusLine(Console(file=said, width=200))
+    other = LEFT._replace(stream=STIM._replace(source_id="id-2"))
+    markers = MarkerNews()
+    for seen in (LEFT, LEFT, other, LEFT._replace(reason="another is nearer")):
+        markers.tell(seen)
+    for news in markers.news():
+        line.send(event(news.kind, news.value, **news.data))  # type: ignore[arg-type]
+    assert len(said.getvalue().splitlines()) == 3
+
+
 def test_a_command_without_a_status_line_says_that_the_stream_is_gone() -> None:
     said: list[str] = []
     words = StreamWords(said.append)

@@ -6,7 +6,7 @@ import pytest
 
 from rtbci import cli
 from rtbci.record.disk import SyncedFile
-from rtbci.record.session_json import JSON_NAME, Ended, write_session_json
+from rtbci.record.session_json import JSON_NAME, Ended, ProfileUsed, write_session_json
 from tests.unit.record.samples import make_session, record, write_session
 
 MADE = make_session()
@@ -83,6 +83,20 @@ def test_info_of_a_file_and_of_a_folder_without_description(call: Any, root: Pat
     (folder / JSON_NAME).unlink()
     status, said = call("info", folder)
     assert (status, "session.json: cannot be read" in said) == (0, True)
+
+
+BLANK_USED = ProfileUsed(user="population", generation=0, id="", weights_sha256="", chain_hash="")
+
+
+def test_info_of_a_calibration_that_began_from_nothing(call: Any, root: Path) -> None:
+    folder = root / "20260101T000000Z-tiny-ada"
+    for used, said in ((BLANK_USED, "blank"), (None, "")):
+        write_session_json(folder, record(profile=used))
+        status, shown = call("info", folder)
+        assert status == 0
+        assert [line.split()[1:] for line in shown.splitlines() if line.startswith("profile")] == (
+            [[said]] if said else []
+        )
 
 
 def test_info_while_it_is_recorded(call: Any, root: Path) -> None:

@@ -24,6 +24,17 @@ def test_what_displays_show_is_told_in_frames() -> None:
     assert "85 Hz" in said(85.0)
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_numbers_stay_whole_in_a_narrow_terminal(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, soft_wrap=True)
+    verbs.check("p300", None, console)
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue().partition("asked for")[0].splitlines()
+    assert max(map(len, shown)) <= width
+    assert any("183.3 ms, 11 frames" in line for line in shown)
+    assert any("144 Hz" in line for line in shown)
+
+
 def test_a_display_that_is_too_slow_is_refused() -> None:
     with pytest.raises(
         ConfigError, match=r"paradigm 'p300': flashes of 0.1 s every 0.175 s are 1 of 2 frames"

@@ -100,6 +100,21 @@ def test_the_rule_needs_a_left_and_a_right() -> None:
     assert np.isnan(FrontalRun(run, ["F7", "F8"]).lateral_uv(0.1))  # no baseline before it
 
 
+def test_the_rule_is_judged_by_trials_to_the_sides_alone() -> None:
+    labels, lateral = np.array([0, 1, 1, 2, 2, 0]), np.array([-30.0, 30.0, 20.0, 5.0, -5.0, 4.0])
+    three, two = ("left_hand", "right_hand", "feet"), ("left_hand", "right_hand")
+    sides = labels < 2
+    found = [
+        check_eyes([], [], [], [one], [uv], classes).eye_rule
+        for one, uv, classes in ((labels, lateral, three), (labels[sides], lateral[sides], two))
+    ]
+    assert found[0] is not None
+    assert found[0] == found[1]
+    assert found[0].mean == 0.75  # with the feet's trials it could not be above two thirds
+    turned = check_eyes([], [], [], [2 - labels], [lateral], ("feet", "right_hand", "left_hand")).eye_rule
+    assert turned == found[0]
+
+
 def test_without_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     need_sklearn()
     monkeypatch.setitem(sys.modules, "sklearn", None)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rtbci.evaluate.statistics import paired, summarize
+from rtbci.evaluate.statistics import SHARE, paired, summarize
 
 RNG = np.random.default_rng(1)
 
@@ -41,3 +41,12 @@ def test_paired_at_the_edges() -> None:
     assert paired("m", "a", "b", [0.5], [0.6]).p_t is None
     assert paired("m", "a", "b", [0.5, float("nan"), 0.4], [0.6, 0.5, 0.6]).n == 2
     assert paired("m", "a", "b", [0.0, 0.25], [0.5, 0.75]).p_t == 0.0  # all by the same amount
+
+
+def test_an_interval_of_shares_ends_where_they_do() -> None:
+    x = np.array([1.0, 0.99, 0.8, 1.0])
+    found, free = summarize(x, SHARE), summarize(x)
+    assert free.high is not None
+    assert free.high > 1.0
+    assert (found.mean, found.se, found.low, found.high) == (free.mean, free.se, free.low, 1.0)
+    assert summarize(1.0 - x, SHARE).low == 0.0

@@ -1,4 +1,5 @@
 import queue
+import sys
 from pathlib import Path
 from typing import TextIO
 
@@ -32,6 +33,14 @@ def test_warnings_only_where_nothing_is_configured(given: list[str], tmp_path: P
     assert content.startswith("[log]\nlevel = -1\n")
 
 
+def test_without_a_standard_error_no_pipe_is_made(
+    given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)  # as with `2>&-`; a pipe would then be given its number
+    assert quiet_liblsl([str(tmp_path / "lsl_api.cfg")])
+    assert given == ["[log]\nlevel = -1\n"]
+
+
 def test_what_rtbci_tells_is_not_said_twice_and_all_else_is(
     given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,14 +58,6 @@ def test_what_rtbci_tells_is_not_said_twice_and_all_else_is(
         "liblsl: warning: Could not bind multicast responder for 224.0.0.183 to interface 10.0.0.7 (No such device)"
     )
     assert said.empty()
-
-
-def test_without_standard_error_there_is_nothing_to_pass_on(
-    given: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.stderr", None)  # as Python has it where descriptor 2 is closed
-    assert quiet_liblsl([])
-    assert given == ["[log]\nlevel = -1\n"]
 
 
 def test_lines_that_are_none_of_a_log_are_left_out() -> None:
