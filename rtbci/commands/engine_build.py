@@ -14,7 +14,7 @@ from rtbci.backends.gated import gate_of
 from rtbci.backends.lowered_check import check_lowered
 from rtbci.backends.session import Precision
 from rtbci.backends.tensorrt_build import Target
-from rtbci.commands.engine_progress import BuildProgress
+from rtbci.commands.long_work import LongWork
 from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output, write_result
 from rtbci.errors import ConfigError, EngineError, FileFormatError, MissingPackageError, RtbciError
@@ -72,7 +72,7 @@ def build(name: str, request: BuildRequest, out: Output) -> None:
     cache = EngineCache(told=told)
     for_what = key.device or ", ".join(key.targets)
     told(f"engine '{recipe.name}' in {key.precision} for {for_what} by {key.backend} {key.backend_version}")
-    with BuildProgress(console) as progress:
+    with LongWork(console) as progress:
         built = build_compiled(plan, cache, told, progress)
     if request.out is not None:
         write_result(request.out, built.data)

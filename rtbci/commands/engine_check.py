@@ -28,7 +28,7 @@ from rtbci.backends.remembering import RememberingSession
 from rtbci.backends.session import Precision, Session
 from rtbci.backends.usable import Usable, what_is_there, why_not
 from rtbci.backends.words import words_of
-from rtbci.commands.engine_progress import BuildProgress
+from rtbci.commands.long_work import LongWork
 from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output, table_of
 from rtbci.errors import ConfigError
@@ -196,7 +196,7 @@ def _open(
 ) -> Session:
     if backend not in COMPILERS:
         return open_session(recipe.onnx_path, backend, precision=precision)
-    with BuildProgress(console) as progress:
+    with LongWork(console) as progress:
         told = teller_of(console)
         return open_compiled(recipe, backend, precision, BuildOptions(), cache, told, progress=progress)
 
