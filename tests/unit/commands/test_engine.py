@@ -80,9 +80,7 @@ def test_build_on_a_gpu(call: Call, tiny: Path, gpu: dict[str, FakeCompiler], tm
     file = tmp_path / "engine.bin"
     status, said, told = call("build", tiny, "--precision", "fp16", "--out", file)
     assert status == 0, told
-    assert (
-        "engine 'tiny' in fp16 for Test GPU by tensorrt 1.0 engine 'tiny': comparing" in told
-    )
+    assert "engine 'tiny' in fp16 for Test GPU by tensorrt 1.0 engine 'tiny': comparing" in told
     assert "built in " in said
     assert "it agrees with ONNX Runtime fp32" in said
     (kept,) = EngineCache().entries()
