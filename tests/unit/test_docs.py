@@ -15,7 +15,8 @@ from rtbci.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("docs", "paradigms", "engines", "examples", "clients")
-PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
+FOUND = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
+PAGES = [page for page in FOUND if "node_modules" not in page.parts]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
