@@ -12,7 +12,7 @@ import threading
 from contextlib import suppress
 from importlib import import_module
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 
@@ -186,7 +186,7 @@ class EngineProcess:
             if self._is_stopped:
                 raise EngineError("engine: the run ends before it was built, start it again for another try")
             # Its own session: Ctrl-C in the terminal is for the run, which ends the child in order.
-            self._popen = popen = subprocess.Popen(
+            started: Any = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -194,6 +194,8 @@ class EngineProcess:
                 env=ONE_THREAD | os.environ,
                 **apart(),
             )
+            popen: subprocess.Popen[bytes] = started
+            self._popen = popen
         assert popen.stdin is not None
         # Left open: its end tells the child that we have gone.
         with suppress(BrokenPipeError):  # it has ended already: its status says so

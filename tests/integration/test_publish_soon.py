@@ -186,6 +186,7 @@ def test_who_subscribes_to_everything_gets_it_too_while_it_is_sent() -> None:
 def test_a_client_is_woken_and_returns_predictions_alone() -> None:
     with published() as (outbox, publisher), Client(publisher.address, timeout_s=10.0) as client:
         wait_for(lambda: is_asked_for(outbox, publisher), "the client")
+        received = None
         for i in range(20):
             outbox.rehearse()
             outbox.prediction(window(100.0 + i))

@@ -102,7 +102,7 @@ def write_bids(root: Path, name: str, events: str | None) -> Path:
     info = mne.create_info(["C3", "C4"], 100.0, "eeg", verbose="ERROR")
     found = mne.io.RawArray(np.random.default_rng(0).normal(0, 1e-5, (2, 1000)), info, verbose="ERROR")
     found.set_annotations(mne.Annotations([1.0, 5.0], [0.0, 0.0], ["1", "2"]))
-    found.export(folder / f"{name}_eeg.edf", verbose="ERROR")
+    found.export(str(folder / f"{name}_eeg.edf"), verbose="ERROR")
     if events is not None:
         (folder / f"{name}_events.tsv").write_text(events, encoding="utf-8")
     return folder / f"{name}_eeg.edf"

@@ -85,6 +85,7 @@ def test_a_late_beginning_does_not_put_it_off() -> None:
     act = Acts()
     one = Rehearsal(act, act.now)
     one.open(RATE_HZ, HOP_S)
+    t_newest = 0.0
     for i in range(N_FIRST):
         t_newest = i * 4 / RATE_HZ
         lag_s = 2e-3 if i >= 5 else 30e-3 - 5e-3 * i  # what had waited when the run began
