@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from rtbci.commands.eval import plan_of
+from rtbci.evaluate.plan import Plan
 from rtbci.replay.recording import Recording
 from rtbci.stream.source import FloatArray, Marker
 from tests.tiny import stream_info, write_paradigm, write_tiny_profile
@@ -13,6 +16,7 @@ __all__ = [
     "LABELS",
     "REST_S",
     "TRIAL_S",
+    "asked",
     "imagery_recording",
     "write_folder",
     "write_subject",
@@ -100,3 +104,24 @@ def imagery_recording(codes: Sequence[int], seed: int = 0, gaze_uv: float = 0.0)
         (Marker(i * step, "T0"), Marker(i * step + REST_S, f"T{code}")) for i, code in enumerate(codes)
     ]
     return Recording(stream_info(LABELS, RATE_HZ), data, tuple(m for pair in markers for m in pair))
+
+
+def asked(paradigm: str | Path, place: Path, **more: Any) -> Plan:
+    """What the command line makes of a folder of recordings and its defaults; `more` as `plan_of`."""
+    return plan_of(
+        paradigm=str(paradigm),
+        places=[str(place)],
+        track="B",
+        ks="0",
+        profile="population",
+        folds=None,
+        allow_seen=False,
+        data_set="",
+        subjects="",
+        calibrator="scale_bias",
+        remaining="later",
+        n_jobs=1,
+        ray="",
+        backend="onnxruntime",
+        **more,
+    )

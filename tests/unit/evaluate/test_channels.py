@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from rtbci.commands.eval import plan_of
 from rtbci.errors import ChannelError, ConfigError
 from rtbci.evaluate.calibrators import CalibrationTrials
 from rtbci.evaluate.compare import compare
@@ -22,7 +21,7 @@ from rtbci.replay.recording import Recording
 from rtbci.stream.caps import read_cap
 from rtbci.stream.source import Channel
 from tests.tiny import write_paradigm, write_tiny_profile
-from tests.unit.evaluate.samples import imagery_recording, write_folder
+from tests.unit.evaluate.samples import asked, imagery_recording, write_folder
 
 LABELS = ("F7", "F8", "Fc3.", "C5", "C3", "C1", "Cz", "C2", "C4", "C6", "Cp4")
 LAYOUT = ("C3", "CZ", "C4")
@@ -221,27 +220,8 @@ def test_choices_can_be_compared(tmp_path: Path) -> None:
 
 
 def test_the_command_line(tmp_path: Path) -> None:
-    def asked(channels: str) -> Plan:
-        return plan_of(
-            paradigm=str(paradigm),
-            places=[str(lab)],
-            track="B",
-            ks="0",
-            profile="population",
-            folds=None,
-            allow_seen=False,
-            data_set="",
-            subjects="",
-            calibrator="scale_bias",
-            remaining="later",
-            n_jobs=1,
-            ray="",
-            backend="onnxruntime",
-            channels=channels,
-        )
-
     paradigm, lab = write_decoder(tmp_path, "infer"), write_folder(tmp_path / "lab", 1)
-    assert asked("").cap is None
-    assert asked("C3,t3").cap == read_cap("C3,T7")
+    assert asked(paradigm, lab).cap is None
+    assert asked(paradigm, lab, channels="C3,t3").cap == read_cap("C3,T7")
     with pytest.raises(ConfigError, match="did you mean motor-3"):
-        asked("motor_3")
+        asked(paradigm, lab, channels="motor_3")

@@ -7,7 +7,6 @@ import mne
 import numpy as np
 import pytest
 
-from rtbci.commands.eval import plan_of
 from rtbci.errors import ConfigError, FileFormatError, MissingPackageError
 from rtbci.evaluate.data import open_data, subject_of
 from rtbci.evaluate.npz_runs import read_npz_runs
@@ -15,7 +14,15 @@ from rtbci.evaluate.plan import Plan
 from rtbci.evaluate.read_moabb import open_moabb, raw_recording
 from rtbci.replay.read import read_recordings
 from tests.data_paths import data_dir, needs_data
-from tests.unit.evaluate.samples import LABELS, REST_S, TRIAL_S, imagery_signal, write_folder, write_subject
+from tests.unit.evaluate.samples import (
+    LABELS,
+    REST_S,
+    TRIAL_S,
+    asked,
+    imagery_signal,
+    write_folder,
+    write_subject,
+)
 
 
 @pytest.mark.parametrize(
@@ -157,23 +164,7 @@ def test_markers_are_named_for_an_evaluation(tmp_path: Path) -> None:
 
 
 def plan_for(folder: Path, maps: list[str]) -> Plan:
-    return plan_of(
-        paradigm="motor_imagery",
-        places=[str(folder)],
-        track="B",
-        ks="0",
-        profile="population",
-        folds=None,
-        allow_seen=False,
-        data_set="",
-        subjects="",
-        calibrator="scale_bias",
-        remaining="later",
-        n_jobs=1,
-        ray="",
-        backend="onnxruntime",
-        maps=maps,
-    )
+    return asked("motor_imagery", folder, maps=maps)
 
 
 # -- MOABB, with a data set of its form ----------------------------------------------------------------
