@@ -199,7 +199,7 @@ def wait_for_second_imagery(cues: str) -> None:
     inlet.open_stream(PATIENCE_S)
 
     def has_begun() -> bool:
-        texts.extend(text for (text,) in inlet.pull_chunk()[0])
+        texts.extend(text for (text,) in inlet.pull_chunk()[0] or ())
         return texts.count("imagery") == 2
 
     wait_for(has_begun, "the second trial", PATIENCE_S)
