@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from rtbci.recipes import AdaptSettings, DecisionSettings, Positive, recipes_root
-from rtbci.settings import Settings, check_settings, read_toml
+from rtbci.recipes import AdaptSettings, DecisionSettings, recipes_root
+from rtbci.settings import Positive, Settings, check_settings, read_toml
 
 __all__ = [
     "EngineSettings",

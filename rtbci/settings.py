@@ -7,15 +7,17 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rtbci.errors import ConfigError
 
-__all__ = ["LATER", "Settings", "check_settings", "read_toml"]
+__all__ = ["LATER", "Positive", "Settings", "Share", "check_settings", "read_toml"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 MAX_BYTES = 1 << 20
 DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")

@@ -9,7 +9,7 @@ import numpy as np
 from rtbci.chaos.flow import Action, Appear, Injected, Samples
 from rtbci.chaos.injector import Injector
 from rtbci.chaos.scenario import Scenario
-from rtbci.chaos.simulate import SimulatedClock
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import Channel, Chunk, FloatArray, StreamInfo
 from rtbci.stream.synthetic import SyntheticSource
 

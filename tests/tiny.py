@@ -16,6 +16,7 @@ from rtbci.recipes import read_engine, read_paradigm
 from rtbci.stream.source import Channel, Chunk, FloatArray, Marker, StreamInfo
 
 __all__ = [
+    "ALIGNED",
     "CLASSES",
     "HOP_S",
     "LABELS",
@@ -63,6 +64,14 @@ high_hz = 30.0
 kind = "resample"
 rate_hz = {rate_hz}
 """
+ALIGNED = (
+    STAGES.format(rate_hz=RATE_HZ)
+    + """
+[[stages]]
+kind = "align"
+"""
+)
+"""The usual stages, and alignment."""
 
 PARADIGM = """
 schema = 1

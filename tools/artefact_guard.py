@@ -24,8 +24,8 @@ from rtbci.decide.policy import DecisionPolicy
 from rtbci.evaluate.decode import Windows
 from rtbci.evaluate.npz_runs import read_npz_runs
 from rtbci.files import write_whole
-from rtbci.guard_settings import GuardSettings, PotatoSettings
 from rtbci.recipes import ParadigmRecipe, read_paradigm
+from rtbci.recipes.guard import GuardSettings, PotatoSettings
 from rtbci.replay.recording import Recording
 from rtbci.runtime.build import build_stages
 from rtbci.runtime.decoder import Decoder

@@ -17,10 +17,11 @@ from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
 from rtbci.chaos.flow import Injected
 from rtbci.chaos.promises import Promise, check_promises
 from rtbci.chaos.scenario import Scenario
-from rtbci.chaos.simulate import SimulatedClock, simulate
+from rtbci.chaos.simulate import simulate
 from rtbci.chaos.watched import WatchedDecoder
 from rtbci.config import RunConfig
 from rtbci.stream.recording import RecordingSource
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import Channel
 from rtbci.stream.synthetic import INDEX_LABEL
 from tools.fault_cases import all_cases

@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 
 from rtbci.chaos.scenario import Scenario
-from rtbci.chaos.simulate import SimulatedClock
 from rtbci.probe.profile import read_profile, write_profile
 from rtbci.publish.control_messages import Mark, Pause, Resume, SwapProfile
 from rtbci.recipes import read_paradigm
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.synthetic import SyntheticSource
 from tools.simulated_session import record_session
 

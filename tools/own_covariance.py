@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.align_settings import AlignSettings
 from rtbci.probe.profile import read_profile
 from rtbci.recipes import read_paradigm
+from rtbci.recipes.stages import AlignSettings
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.infer import fill_matrix
 from rtbci.stages.mask import RIDGE

@@ -11,7 +11,7 @@ from typing import Any
 
 from rtbci.backends.session import Session
 from rtbci.chaos.scenario import Scenario
-from rtbci.chaos.simulate import Outcome, SimulatedClock, simulate
+from rtbci.chaos.simulate import Outcome, simulate
 from rtbci.clock import Clock
 from rtbci.config import RunConfig
 from rtbci.publish.control import Handler
@@ -25,6 +25,7 @@ from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange, PreparedEngine, Told
 from rtbci.runtime.engine_opener import open_checked
 from rtbci.runtime.plugin_watch import watch_plugins
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import Source
 
 __all__ = ["START", "LateEngine", "ScriptedClient", "record_session"]

@@ -19,7 +19,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from rtbci.branch_settings import BranchSettings
 from rtbci.clock import utc_now
 from rtbci.evaluate.evaluate import evaluate
 from rtbci.evaluate.plan import Plan
@@ -28,6 +27,7 @@ from rtbci.files import write_whole
 from rtbci.probe.band_power import profile_of_recipe
 from rtbci.probe.profile import Accuracy, Profile, write_profile
 from rtbci.recipes import BandpassSettings, ParadigmRecipe, read_paradigm
+from rtbci.recipes.branches import BranchSettings
 from rtbci.replay.recording import Recording
 from rtbci.stages.stage import FloatArray
 from tools.workload.fitted import BANDS_HZ, fit_logistic, left_out, log_powers, tangent_covariances

@@ -23,12 +23,12 @@ import msgspec
 import numpy as np
 
 from rtbci.chaos.scenario import list_scenarios, read_scenario
-from rtbci.chaos.simulate import SimulatedClock
 from rtbci.errors import ProfileError
 from rtbci.probe.profile import read_profile, write_profile
 from rtbci.publish.control_client import ControlClient
 from rtbci.publish.control_messages import Mark, Pause, Resume, SwapProfile
 from rtbci.recipes import read_paradigm
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.synthetic import SyntheticSource
 from rtbci.verify.verify import Verified, verify
 from tools.simulated_session import record_session

@@ -13,23 +13,12 @@ from rtbci.clock import Clock, now, utc_now
 from rtbci.errors import ConfigError, MissingPackageError, StreamError, StreamLostError
 from rtbci.stream.source import Channel, Chunk, Marker, Source, StreamInfo
 
-__all__ = ["BrainFlowAmp", "board_names"]
+__all__ = ["BrainFlowAmp"]
 
 BUFFER_SAMPLES = 450_000
 POLL_S = 0.005
 SILENT_S = 5.0
 """A board that sends nothing for this long is lost."""
-
-
-def board_names() -> list[str]:
-    """Names of all boards, as ``cyton``, ``muse-2``, ``synthetic``.
-
-    Raises
-    ------
-    MissingPackageError
-        When BrainFlow is not installed.
-    """
-    return sorted(_spoken(name) for name in _shim().BoardIds.__members__ if name != "NO_BOARD")
 
 
 class BrainFlowAmp(Source):

@@ -10,7 +10,7 @@ import numpy as np
 from rtbci.amp.cues import Cue
 from rtbci.amp.head import Dipole, dipole_at
 from rtbci.errors import ConfigError
-from rtbci.flash_settings import BEGIN, CUE, END, FLASH
+from rtbci.recipes.flashes import BEGIN, CUE, END, FLASH
 from rtbci.speller.markers import cue_of, flash_of
 from rtbci.speller.order import FlashOrder
 from rtbci.stream.source import FloatArray

@@ -11,8 +11,8 @@ from rtbci.amp.cues import Cue
 from rtbci.amp.head import dipole_at, scalp_gains
 from rtbci.amp.noise import BandNoise, SlowNoise
 from rtbci.errors import ConfigError
+from rtbci.recipes.value import RhythmSettings
 from rtbci.stream.source import FloatArray
-from rtbci.value_settings import RhythmSettings
 
 __all__ = ["BlockCues", "RhythmAnswer", "Rhythms"]
 

@@ -16,7 +16,7 @@ from rtbci.amp.noise import BandNoise, Mains, PinkNoise, SlowNoise
 from rtbci.amp.rhythms import BlockCues, RhythmAnswer, Rhythms
 from rtbci.amp.user import User
 from rtbci.errors import ConfigError
-from rtbci.flash_settings import CUE
+from rtbci.recipes.flashes import CUE
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
 
 __all__ = ["DEFAULT_CHANNELS", "Signal", "SyntheticAmp"]

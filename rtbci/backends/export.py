@@ -3,15 +3,11 @@
 import json
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rtbci.backends.dare_graph import dare_graph
 from rtbci.encoder.checkpoint import CheckpointInfo, Weights, read_weights
 from rtbci.errors import EngineError, MissingPackageError
 from rtbci.files import write_whole
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["export_checkpoint", "onnx_bytes", "onnx_metadata"]
 

@@ -11,8 +11,10 @@ from rtbci.backends.session import Float32Array, Precision
 from rtbci.backends.words import first_line
 from rtbci.errors import EngineError
 
-__all__ = ["OpenVinoSession", "why_no_bf16"]
+__all__ = ["PRECISIONS", "OpenVinoSession", "why_no_bf16"]
 
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+"""What it computes in."""
 FREE = -1
 
 
@@ -123,11 +125,9 @@ class OpenVinoSession:
         return self._data
 
     def _lowered(self, data: bytes) -> bytes:
-        from rtbci.backends.registry import BACKENDS
-
-        if self.precision not in (own := BACKENDS[self.backend].precisions):
+        if self.precision not in PRECISIONS:
             raise EngineError(
-                f"{self._where}: openvino computes in {' or '.join(own)}, got {self.precision}; take fp32"
+                f"{self._where}: openvino computes in {' or '.join(PRECISIONS)}, got {self.precision}; take fp32"
             )
         if why := why_no_bf16():
             raise EngineError(f"{self._where}: {why}; take fp32")

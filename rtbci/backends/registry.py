@@ -5,6 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from rtbci.backends import openvino
 from rtbci.backends.cuda import INSTALL_CUDA
 from rtbci.backends.session import Precision, Session
 from rtbci.errors import EngineError, MissingPackageError
@@ -107,12 +108,6 @@ def _open_onnxruntime_cuda(path: Path, n_threads: int, _precision: Precision) ->
     return OrtCudaSession(path, n_threads)
 
 
-def _open_openvino(path: Path, n_threads: int, precision: Precision) -> Session:
-    from rtbci.backends.openvino import OpenVinoSession
-
-    return OpenVinoSession(path, n_threads, precision)
-
-
 def _open_torch(path: Path, n_threads: int, _precision: Precision) -> Session:
     from rtbci.backends.torch import TorchSession
     from rtbci.backends.torch_specmoe import TorchSpecSession
@@ -161,7 +156,7 @@ def _check_same_weights(path: Path, checkpoint: Path) -> None:
 BACKENDS: dict[str, Backend] = {
     "onnxruntime": Backend(_open_onnxruntime, "onnxruntime", "pip install onnxruntime"),
     "openvino": Backend(
-        _open_openvino, "openvino", "pip install 'rtbci[openvino]'", precisions=("fp32", "bf16")
+        openvino.OpenVinoSession, "openvino", "pip install 'rtbci[openvino]'", precisions=openvino.PRECISIONS
     ),
     "torch": Backend(_open_torch, "torch and onnx", "pip install 'rtbci[train]'"),
     "onnxruntime-cuda": Backend(_open_onnxruntime_cuda, "onnxruntime-gpu", INSTALL_CUDA, "gpu"),

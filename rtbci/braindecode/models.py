@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from rtbci.errors import EngineError, MissingPackageError, RtbciError
-from rtbci.settings import Settings
+from rtbci.settings import Positive, Settings
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.montage import HEAD_RADIUS_M, positions
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelSettings", "build_model", "load_state", "put_weights", "scaled_model", "scaling_of"]
 
-Positive = Annotated[float, Field(gt=0)]
 
 SCALINGS: dict[str, tuple[float, bool]] = {
     "Labram": (0.01, False),  # tenths of a millivolt (Jiang et al. 2024, arXiv:2405.18765)

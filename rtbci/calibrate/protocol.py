@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from rtbci.errors import ConfigError
-from rtbci.recipe_extends import joined, resolved
 from rtbci.recipes import ParadigmRecipe, find_recipe
-from rtbci.settings import Settings, check_settings
+from rtbci.recipes.extends import joined, resolved
+from rtbci.settings import Positive, Settings, check_settings
 
 __all__ = [
     "BreakSettings",
@@ -27,7 +27,6 @@ __all__ = [
 
 FILE_NAME = "protocol.toml"
 
-Positive = Annotated[float, Field(gt=0)]
 Percent = Annotated[float, Field(gt=0, le=100)]
 SymbolName = Literal["left", "right", "up", "down", "circle", "square"]
 PLAIN_SYMBOLS: tuple[SymbolName, ...] = ("up", "circle", "down", "square", "left", "right")

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from rtbci.errors import ConfigError
 
-__all__ = ["SYMBOLS", "area_centre", "bitmap", "outline"]
+__all__ = ["SYMBOLS", "bitmap", "outline"]
 
 Polygon = tuple[tuple[float, float], ...]
 
@@ -66,15 +66,6 @@ def outline(symbol: str) -> Polygon:
     if symbol not in SYMBOLS:
         raise ConfigError(f"symbols: no '{symbol}', have {', '.join(sorted(SYMBOLS))}; use one of these")
     return SYMBOLS[symbol]
-
-
-def area_centre(polygon: Polygon) -> tuple[float, float]:
-    """Centre of mass of a polygon's area."""
-    x, y = np.array(polygon).T
-    cross = x * np.roll(y, -1) - np.roll(x, -1) * y
-    area = cross.sum() / 2
-    centre = [((one + np.roll(one, -1)) * cross).sum() / (6 * area) for one in (x, y)]
-    return float(centre[0]), float(centre[1])
 
 
 def bitmap(symbol: str, n_pixels: int) -> npt.NDArray[np.bool_]:

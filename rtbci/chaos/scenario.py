@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from rtbci.errors import ConfigError
-from rtbci.recipes import Positive, recipes_root
-from rtbci.settings import Settings, check_settings, read_toml
+from rtbci.recipes import recipes_root
+from rtbci.settings import Positive, Settings, check_settings, read_toml
 
 __all__ = [
     "ArrivalJitter",

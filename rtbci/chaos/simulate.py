@@ -1,6 +1,5 @@
 """A live run against a scenario in simulated time: the whole run, no network, no thread, no waiting."""
 
-import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -20,87 +19,13 @@ from rtbci.runtime.engine_change import Changes
 from rtbci.runtime.journal import Journal
 from rtbci.runtime.live import LiveRun
 from rtbci.runtime.telemetry import Report
-from rtbci.stream.acquire import Ahead, Receive
+from rtbci.stream.simulated_time import T_START_LSL, SimulatedClock, SimulatedStop, SteppedAcquisition
 from rtbci.stream.source import Source, StreamInfo
 
-__all__ = ["Outcome", "SimulatedClock", "SteppedAcquisition", "simulate"]
+__all__ = ["Outcome", "simulate"]
 
-T_START_LSL = 1000.0
 OPEN_S = 0.25
 """How long one look for the stream takes in simulated time; the run looks again by itself."""
-
-
-class SimulatedClock:
-    """A clock that goes on only when somebody waits for it."""
-
-    def __init__(self, t_start_lsl: float = T_START_LSL) -> None:
-        self.t_lsl = t_start_lsl
-
-    def __call__(self) -> float:
-        """Return the time, in seconds."""
-        return self.t_lsl
-
-    def sleep_until(self, t_lsl: float, _clock: Clock | None = None) -> None:
-        """Let the time be `t_lsl`, unless it is later already; stands for `rtbci.clock.sleep_until`."""
-        self.t_lsl = max(self.t_lsl, t_lsl)
-
-
-class _Stop(threading.Event):
-    """An event whose waiting takes simulated time."""
-
-    def __init__(self, clock: SimulatedClock) -> None:
-        super().__init__()
-        self._sim = clock
-
-    def wait(self, timeout: float | None = None) -> bool:
-        if not self.is_set():
-            self._sim.sleep_until(self._sim() + (timeout or 0.0))
-        return self.is_set()
-
-
-class SteppedAcquisition:
-    """Stands for `rtbci.stream.acquire.Acquisition`: drains the source in the calling thread, while it waits.
-
-    `ahead` is not asked: nothing gets cold in simulated time.
-    """
-
-    def __init__(
-        self,
-        source: Source,
-        *,
-        clock: Clock,
-        receive: Receive,
-        ahead: Ahead | None = None,  # noqa: ARG002
-    ) -> None:
-        self._source, self._clock, self._receive = source, clock, receive
-        self._is_open = False
-        self.t_last_received: float | None = None
-
-    @property
-    def info(self) -> StreamInfo:
-        """Metadata of the source."""
-        return self._source.info
-
-    def start(self) -> None:
-        """Nothing: the source is opened by the first `wait`."""
-
-    def wait(self, timeout_s: float) -> None:
-        """Hand over what comes in the next `timeout_s` seconds; what the source raises is raised here."""
-        t_end = self._clock() + timeout_s
-        if not self._is_open:
-            self._source.open()
-            self._is_open = True
-        while (left_s := t_end - self._clock()) > 0:
-            chunk = self._source.pull(left_s)
-            markers = self._source.pull_markers()
-            if len(chunk.t_lsl):
-                self.t_last_received = self._clock()
-            if len(chunk.t_lsl) or markers:
-                self._receive(chunk, markers)
-
-    def stop(self, timeout_s: float | None = None) -> None:  # noqa: ARG002
-        """Close the source."""
-        self._source.close()
 
 
 class Outcome(NamedTuple):
@@ -198,7 +123,7 @@ def simulate(
             news=tuple if recorder is None else recorder.news,
         )
         try:
-            report = run.run(_Stop(clock))
+            report = run.run(SimulatedStop(clock))
         except RtbciError as refused:
             error = refused
     return Outcome(streams.records, kept.messages, report, error, T_START_LSL)

@@ -19,6 +19,7 @@ from rtbci.night.windows import is_stager
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import read_paradigm
+from rtbci.recipes.value import ValueSettings
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun
 from rtbci.runtime.score import Score
@@ -27,7 +28,6 @@ from rtbci.runtime.telemetry import Report
 from rtbci.runtime.value_score import ValueScore
 from rtbci.speller.score import SpellingScore
 from rtbci.stream.source import Chunk, Source
-from rtbci.value_settings import ValueSettings
 
 __all__ = ["demo"]
 

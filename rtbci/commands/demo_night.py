@@ -9,7 +9,6 @@ from rich.text import Text
 
 from rtbci.amp.night import Course, draw_night
 from rtbci.amp.sleeper import SleepingAmp
-from rtbci.chaos.simulate import SimulatedClock, SteppedAcquisition
 from rtbci.clock import now
 from rtbci.commands.night_verbs import show
 from rtbci.commands.options import teller_of
@@ -24,6 +23,7 @@ from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun
+from rtbci.stream.simulated_time import SimulatedClock, SimulatedStop, SteppedAcquisition
 from rtbci.stream.source import Marker
 
 __all__ = ["demo_night"]
@@ -77,22 +77,6 @@ class _Board:
         return Text(f"says {newest.label:<4} ({said}), is {truth}", "dim")
 
 
-class _Stop(threading.Event):
-    """Set by what it is made of; waiting for it takes simulated time."""
-
-    def __init__(self, real: threading.Event, clock: SimulatedClock) -> None:
-        super().__init__()
-        self._real, self._sim = real, clock
-
-    def is_set(self) -> bool:
-        return self._real.is_set() or super().is_set()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        if not self.is_set():
-            self._sim.sleep_until(self._sim() + (timeout or 0.0))
-        return self.is_set()
-
-
 def demo_night(
     config: RunConfig, recipe: ParadigmRecipe, console: Console, *, seconds: float, seed: int
 ) -> None:
@@ -123,7 +107,7 @@ def demo_night(
             clock,
             acquire=SteppedAcquisition,
         )
-        run.run(_Stop(stop, clock))
+        run.run(SimulatedStop(clock, stop))
     console.rule("report")
     found = board.hypnogram()
     if found is None:

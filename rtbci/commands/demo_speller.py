@@ -15,13 +15,13 @@ from rtbci.commands.demo_speller_board import SpellerBoard
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.errors import ConfigError
-from rtbci.flash_settings import END
 from rtbci.flashes.contest import Contest, hold_contest
 from rtbci.flashes.epochs import cut_epochs
 from rtbci.flashes.fit import need_pyriemann
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import ParadigmRecipe
+from rtbci.recipes.flashes import END
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun

@@ -17,8 +17,8 @@ from rtbci.backends.usable import Usable, what_is_there
 from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output, table_of
 from rtbci.errors import ConfigError, FileFormatError
-from rtbci.recipe_packages import packaged_recipes
 from rtbci.recipes import EngineRecipe, list_recipes, read_engine
+from rtbci.recipes.packages import packaged_recipes
 
 __all__ = ["clear_cache", "list_engines", "show_cache"]
 

@@ -100,7 +100,7 @@ def emulated(
     Parameters
     ----------
     recording : Recording
-        With target and nontarget markers; see `rtbci.flash_settings.FlashSettings`.
+        With target and nontarget markers; see `rtbci.recipes.flashes.FlashSettings`.
     recipe : ParadigmRecipe
     n_repetitions : int
         Of a selection; a rest of fewer at the end is left out.

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ConfigError, FileFormatError
-from rtbci.flash_settings import FlashSettings
 from rtbci.probe.fusion import Fusion
 from rtbci.recipes import ParadigmRecipe
+from rtbci.recipes.flashes import FlashSettings
 from rtbci.replay.recording import Recording
 from rtbci.runtime.estimate import WindowGrid
 from rtbci.runtime.opening import open_stream

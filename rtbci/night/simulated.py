@@ -5,8 +5,8 @@ import threading
 import numpy as np
 
 from rtbci.amp.sleeper import SleepingAmp
-from rtbci.chaos.simulate import SimulatedClock
 from rtbci.errors import StreamLostError
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
 
 __all__ = ["NightSource"]

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rtbci.branch_settings import BranchSettings
 from rtbci.errors import ConfigError
 from rtbci.probe.from_recipe import recipe_fields
 from rtbci.probe.power import PowerProbe
 from rtbci.probe.profile_record import BranchEntry, Profile, join_tensors
 from rtbci.recipes import ParadigmRecipe, ResampleSettings
+from rtbci.recipes.branches import BranchSettings
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import canonical_label
 

@@ -7,8 +7,8 @@ import numpy as np
 from rtbci.decide.items import ItemPolicy
 from rtbci.decide.policy import DecisionPolicy
 from rtbci.errors import ConfigError
-from rtbci.flash_settings import FLASH_CLASSES, FlashSettings
 from rtbci.recipes import DecisionSettings, ParadigmRecipe
+from rtbci.recipes.flashes import FLASH_CLASSES, FlashSettings
 from rtbci.runtime.estimate import Estimate
 from rtbci.runtime.verdict import Verdict
 from rtbci.stream.source import UNSEEN, Marker

@@ -295,9 +295,24 @@ class Decoder:
         self._policy.restart()
 
     def decode(self, recording: Recording) -> list[Verdict]:
-        """Decode a whole recording; see `rtbci.replay.read.read_recordings`.
+        """Decode a whole recording, as a live run would have.
 
         A gap in the recording's stamps starts the decoder anew, as in a live stream.
+
+        Parameters
+        ----------
+        recording : Recording
+            Of `rtbci.replay.read.read_recordings`; its unit is what it states.
+
+        Returns
+        -------
+        list of Verdict
+            One for every window, in time order, with the recording's stamps.
+
+        Raises
+        ------
+        ChannelError, RateError, UnitError, SignalError, ProfileError
+            See `open` and `push`.
         """
         self.open(recording.info)
         for marker in recording.markers:

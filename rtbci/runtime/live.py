@@ -75,7 +75,7 @@ class LiveRun:
     news : callable
         What else there is to tell, for instance by a recorder; each becomes an event.
     acquire : callable
-        Makes what drains the source; see `rtbci.chaos.simulate` for another than `Acquisition`.
+        Makes what drains the source; see `rtbci.stream.simulated_time` for another than `Acquisition`.
     journal : Journal, optional
         Is told what was decoded, for `rtbci verify`; says where the numbers of messages begin.
 

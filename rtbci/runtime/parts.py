@@ -27,6 +27,7 @@ from rtbci.recipes import (
     WindowSettings,
     read_engine,
 )
+from rtbci.recipes.value import ValueSettings
 from rtbci.runtime.engine_opener import Opener, open_checked
 from rtbci.runtime.estimate import WindowGrid
 from rtbci.runtime.fitting import check_paradigm
@@ -34,7 +35,6 @@ from rtbci.runtime.pipeline import Pipeline
 from rtbci.runtime.successor import Successor
 from rtbci.stages.stage import Chain, Stage
 from rtbci.stream.source import StreamInfo
-from rtbci.value_settings import ValueSettings
 
 __all__ = ["Parts"]
 

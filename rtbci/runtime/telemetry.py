@@ -16,11 +16,11 @@ from rtbci.publish.messages import (
     ValueRef,
 )
 from rtbci.recipes import ParadigmRecipe
+from rtbci.recipes.value import ValueSettings
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.latency import RecentLatency
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.layout import ChannelMap
-from rtbci.value_settings import ValueSettings
 
 __all__ = [
     "Report",

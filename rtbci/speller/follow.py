@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rtbci.flash_settings import BEGIN
 from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.publish.sink import Sink
+from rtbci.recipes.flashes import BEGIN
 from rtbci.speller.markers import cue_of, flash_of
 from rtbci.speller.score import Letter
 

@@ -1,6 +1,6 @@
 """Texts of the markers of a speller."""
 
-from rtbci.flash_settings import CUE, FLASH
+from rtbci.recipes.flashes import CUE, FLASH
 
 __all__ = ["cue_of", "flash_of"]
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from rtbci.clock import Clock, now, wait_on
-from rtbci.flash_settings import BEGIN, CUE, END, FLASH
+from rtbci.recipes.flashes import BEGIN, CUE, END, FLASH
 from rtbci.speller.order import FlashOrder
 from rtbci.speller.score import Letter, SpellingScore
 from rtbci.speller.shown import Shown

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from rtbci.chaos.simulate import SimulatedClock
 from rtbci.clock import Clock
 from rtbci.config import RunConfig
 from rtbci.errors import ProfileError, RateError, StreamLostError
@@ -19,6 +18,7 @@ from rtbci.runtime.live import LiveRun
 from rtbci.runtime.successor import Successor
 from rtbci.runtime.telemetry import hello_of
 from rtbci.stream.acquire import Ahead, Receive
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import Chunk, Marker, StreamInfo
 from rtbci.verify.script import Run, Take
 

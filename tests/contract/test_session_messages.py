@@ -10,8 +10,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from rtbci.chaos import simulate as simulation
-from rtbci.chaos.simulate import SimulatedClock
+from rtbci.chaos.simulate import OPEN_S
 from rtbci.chaos.source import FaultyStreams
 from rtbci.config import RunConfig
 from rtbci.errors import RtbciError
@@ -22,6 +21,7 @@ from rtbci.publish.messages import MESSAGE_TYPES, Event, Message, Prediction, St
 from rtbci.record.news import News
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun
+from rtbci.stream.simulated_time import T_START_LSL, SimulatedClock, SimulatedStop, SteppedAcquisition
 from rtbci.stream.source import StreamInfo
 from rtbci.stream.synthetic import SyntheticSource
 from tests.chaos_samples import scenario
@@ -65,7 +65,7 @@ class Script:
         ]
 
     def answer(self, handler: Handler) -> int:
-        t_s = self.clock() - simulation.T_START_LSL
+        t_s = self.clock() - T_START_LSL
         while self.requests and self.requests[0][0] <= t_s:
             self._carry_out(handler, self.requests.pop(0)[1])
         return 0
@@ -114,7 +114,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
     ):
 
         def connect(lost: StreamInfo | None) -> Any:
-            return streams.receiver(lost, simulation.OPEN_S)
+            return streams.receiver(lost, OPEN_S)
 
         run = LiveRun(
             config,
@@ -124,9 +124,9 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
             control,
             clock=clock,
             news=lambda: next(news, []),
-            acquire=simulation.SteppedAcquisition,
+            acquire=SteppedAcquisition,
         )
-        run.run(simulation._Stop(clock))
+        run.run(SimulatedStop(clock))
     return Session(kept.messages, control.replies)
 
 

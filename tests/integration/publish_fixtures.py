@@ -1,4 +1,4 @@
-"""A hello, a status and a window for tests of the sockets."""
+"""A window, and who publishes it, for tests of the sockets."""
 
 import time
 from collections.abc import Iterator
@@ -6,30 +6,14 @@ from contextlib import contextmanager
 
 from rtbci.client import Client
 from rtbci.publish.codec import Format
-from rtbci.publish.messages import (
-    DecisionSettings,
-    EngineRef,
-    HelloContent,
-    ProfileRef,
-    Quality,
-    Rates,
-)
+from rtbci.publish.messages import Quality
 from rtbci.publish.outbox import Decoded, Outbox
 from rtbci.publish.zmq_publisher import Publisher
+from tests.message_samples import HELLO
+
+__all__ = ["ANY_PORT", "HELLO", "poll_until_hello", "published", "window"]
 
 ANY_PORT = "tcp://127.0.0.1:0"
-HELLO = HelloContent(
-    rtbci="0.1.0",
-    paradigm="motor_imagery",
-    classes=("left", "right"),
-    rates_hz=Rates(stream=160.0, decoder=256.0, prediction=16.0),
-    window_s=3.0,
-    hop_s=0.0625,
-    delay_s=0.06,
-    engine=EngineRef(name="nano", id="e"),
-    profile=ProfileRef(user="", id="p", generation=0),
-    decision=DecisionSettings(threshold=0.7, dwell_s=0.25, refractory_s=1.0, smoothing_s=0.5),
-)
 
 
 def window(t_end: float = 100.0, p_left: float = 0.25) -> Decoded:

@@ -10,26 +10,15 @@ from rtbci.chaos.simulate import simulate
 from rtbci.chaos.watched import WatchedDecoder
 from rtbci.config import RunConfig
 from tests.chaos_samples import make_synthetic
-from tests.tiny import write_paradigm
+from tests.tiny import ALIGNED, write_paradigm
 from tools.fault_cases import all_cases
 
 CASES = all_cases()
-STAGES = """
-[[stages]]
-kind = "bandpass"
-low_hz = 8.0
-high_hz = 30.0
-[[stages]]
-kind = "resample"
-rate_hz = 128.0
-[[stages]]
-kind = "align"
-"""
 
 
 @pytest.fixture(scope="module")
 def paradigm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_paradigm(tmp_path_factory.mktemp("chaos") / "tiny", stages=STAGES)
+    return write_paradigm(tmp_path_factory.mktemp("chaos") / "tiny", stages=ALIGNED)
 
 
 def test_there_are_enough_of_them() -> None:

@@ -17,11 +17,11 @@ pytest.importorskip(
     "websockets", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'"
 )
 
-from rtbci.branch_settings import StimulusSettings
 from rtbci.clock import now
 from rtbci.errors import ConfigError
 from rtbci.flicker.page.flicker_page import FlickerPage
 from rtbci.flicker.session import run_session
+from rtbci.recipes.branches import StimulusSettings
 from rtbci.web.counted_page import MIN_FRAMES
 from tests.integration import live_runs
 from tests.integration.browser import Chromium

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pygame
 import pytest
 
@@ -24,6 +25,7 @@ from rtbci.publish.messages import Prediction, State, StatusContent
 from tests.integration.live_runs import ANY_PORT, PATIENCE_S, wait_for
 from tests.integration.publish_fixtures import published, window
 from tests.integration.test_door import guarded_in
+from tests.message_samples import STATUS
 
 GAME = Path(__file__).resolve().parents[2] / "examples" / "game"
 SIZE = (640, 360)
@@ -49,19 +51,7 @@ def opened(stack: ExitStack, publisher: BrainPublisher) -> Game:
 
 
 def status(state: State, paused: bool) -> StatusContent:
-    return StatusContent(
-        state=state,
-        paused=paused,
-        stream=None,
-        rate_hz=None,
-        latency_ms=None,
-        cpu_percent=0.0,
-        uptime_s=1.0,
-        n_predictions=0,
-        n_gaps=0,
-        n_skipped=0,
-        n_overflow=0,
-    )
+    return msgspec.structs.replace(STATUS, state=state, paused=paused)
 
 
 def until(game: Game, condition: Callable[[], object], what: str) -> None:

@@ -19,13 +19,13 @@ from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.features import read_trial
 from rtbci.calibrate.fit import fit_user
 from rtbci.calibrate.recordings import trials_of_recordings
-from rtbci.chaos.simulate import SimulatedClock
 from rtbci.errors import ProfileError
 from rtbci.probe.blank import start_of
 from rtbci.probe.profile import write_profile
 from rtbci.recipes import read_engine, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.synthetic import SyntheticSource
 from rtbci.verify.verify import verify
 from tests.chaos_samples import scenario

@@ -76,7 +76,7 @@ def test_closing_takes_the_stream_off_the_network() -> None:
     outlet = LslOutlet(HELLO, source_id=source_id)
     outlet.close()
     outlet.close()
-    assert pylsl.resolve_byprop("source_id", source_id, timeout=0.5) == []
+    assert pylsl.resolve_byprop("source_id", source_id, timeout=0.4) == []
 
 
 def test_a_value_has_a_channel_of_its_own() -> None:

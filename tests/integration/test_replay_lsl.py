@@ -220,7 +220,7 @@ def test_the_end_of_the_file_ends_the_streams() -> None:
         while receiver.pull(0.2):
             n_more += 1
             assert n_more < 50
-    assert pylsl.resolve_byprop("source_id", recording.info.source_id, 1, 0.5) == []
+    assert pylsl.resolve_byprop("source_id", recording.info.source_id, 1, 0.4) == []
 
 
 def test_stopping_is_clean_while_waiting_and_while_playing() -> None:

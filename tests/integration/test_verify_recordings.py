@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from rtbci.chaos.scenario import read_scenario
-from rtbci.chaos.simulate import SimulatedClock
 from rtbci.replay.read import read_recordings
 from rtbci.stream.recording import RecordingSource
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.verify.verify import verify
 from tests.data_paths import data_dir, needs_data
 from tools.simulated_session import record_session

@@ -3,6 +3,7 @@
 import ast
 import re
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +48,17 @@ def downward() -> set[tuple[str, str]]:
             names = {name for name in imported(path) if places.get(name.split(".")[0], -1) > place}
             found |= {(package, ".".join(name.split(".")[:2])) for name in names}
     return {(package, name) for package, name in found if "." in name}
+
+
+def modules() -> dict[str, set[str]]:
+    """What each module of the package imports of it, at any place in it."""
+    paths = (path for path in (ROOT / "rtbci").rglob("*.py") if path.name != "__init__.py")
+    found = {".".join(path.relative_to(ROOT / "rtbci").with_suffix("").parts): path for path in paths}
+    return {name: imported(path) & found.keys() for name, path in found.items()}
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    TopologicalSorter(modules()).prepare()  # CycleError names the circle
 
 
 def test_the_table_has_every_package() -> None:

@@ -8,9 +8,9 @@ from typing import Any, get_args
 import pytest
 import typer
 
-from rtbci.branch_settings import BranchSettings
 from rtbci.cli import app
 from rtbci.config import RunConfig
+from rtbci.recipes.branches import BranchSettings
 from rtbci.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from safetensors.numpy import save_file
 
-from rtbci import doctor, recipes
+from rtbci import doctor
 from rtbci.backends.golden import golden_difference
 from rtbci.backends.registry import open_session
 from rtbci.commands import doctor as command
@@ -16,7 +16,7 @@ from rtbci.commands.profile_output import Output
 from rtbci.config import RunConfig
 from rtbci.doctor import Finding, examine
 from rtbci.errors import EngineError
-from rtbci.recipes import read_engine
+from rtbci.recipes import find, read_engine
 from tests.tiny import write_engine
 
 
@@ -25,7 +25,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Nothing of this computer's own but Python; recipes in an empty folder."""
     found = Finding("LSL on this computer", "ok", "not looked at")
     monkeypatch.setattr(doctor, "_lsl_loopback", lambda: found)
-    monkeypatch.setattr(recipes, "recipes_root", lambda: tmp_path)
+    monkeypatch.setattr(find, "recipes_root", lambda: tmp_path)
     return tmp_path
 
 

@@ -22,12 +22,12 @@ from rtbci.amp.synthetic import BLOCK_S, SyntheticAmp
 from rtbci.commands.demo_speller import calibrated
 from rtbci.evaluate.statistics import wilson
 from rtbci.evaluate.tables import Grid, markdown
-from rtbci.flash_settings import BEGIN, END
 from rtbci.flashes.epochs import flashes_of
 from rtbci.flashes.judge import Selection, play
 from rtbci.flashes.nobody import NobodyRow, try_nobody
 from rtbci.probe.profile import Profile
 from rtbci.recipes import ParadigmRecipe, read_paradigm
+from rtbci.recipes.flashes import BEGIN, END
 from rtbci.replay.recording import Recording
 from rtbci.runtime.deciding import evidence_of, item_policy
 from rtbci.runtime.decoder import Decoder

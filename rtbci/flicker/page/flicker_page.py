@@ -4,12 +4,12 @@ import math
 import threading
 from collections.abc import Mapping
 
-from rtbci.branch_settings import StimulusSettings
 from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError
 from rtbci.flicker.frames import check_frequencies
 from rtbci.flicker.profile import targets_of
 from rtbci.recipes import ParadigmRecipe
+from rtbci.recipes.branches import StimulusSettings
 from rtbci.web.counted_page import CountedPage
 from rtbci.web.page_messages import encode
 

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from rtbci.amp.brainflow import BrainFlowAmp, board_names
+from rtbci.amp.brainflow import BrainFlowAmp
 from rtbci.clock import now
 from rtbci.errors import ConfigError, MissingPackageError, StreamError, StreamLostError
 
@@ -37,8 +37,6 @@ def test_the_synthetic_board_gives_eeg_on_the_lsl_clock() -> None:
 
 @installed
 def test_boards_are_found_by_any_name() -> None:
-    names = board_names()
-    assert {"cyton", "muse-2", "synthetic"} <= set(names)
     for board in ("synthetic", "SYNTHETIC_BOARD", "Synthetic", -1, "-1"):
         assert BrainFlowAmp(board).info.name == "rtbci-Synthetic"
 

@@ -5,7 +5,7 @@ from rtbci.amp.cues import Cue
 from rtbci.amp.flashes import N200_S, P300_S, Attention, FlashAnswer, FlashCues
 from rtbci.amp.synthetic import Signal, SyntheticAmp
 from rtbci.errors import ConfigError
-from rtbci.flash_settings import BEGIN, END
+from rtbci.recipes.flashes import BEGIN, END
 from rtbci.speller.markers import cue_of, flash_of
 from rtbci.stream.source import FloatArray
 

@@ -7,8 +7,8 @@ from rtbci.amp.rhythms import BlockCues, RhythmAnswer, Rhythms
 from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.commands.amp_users import keys_of, rhythms_of
 from rtbci.errors import ConfigError
+from rtbci.recipes.value import RhythmSettings
 from rtbci.stream.source import FloatArray
-from rtbci.value_settings import RhythmSettings
 
 RATE_HZ = 128.0
 ALPHA = RhythmSettings(band_hz=(9.0, 11.0), electrodes=("PZ",), uv=10.0, factors={"work": 0.4})

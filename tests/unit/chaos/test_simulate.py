@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtbci.chaos.simulate import Outcome, SimulatedClock, simulate
+from rtbci.chaos.simulate import Outcome, simulate
 from rtbci.chaos.watched import WatchedDecoder
 from rtbci.config import RunConfig
 from rtbci.publish.messages import Prediction, Status
 from rtbci.runtime.decoder import Decoder
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.synthetic import SyntheticSource
 from tests.chaos_samples import make_synthetic, scenario
 from tests.tiny import check_same, write_paradigm

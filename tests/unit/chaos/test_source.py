@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from rtbci.chaos.scenario import Scenario
-from rtbci.chaos.simulate import SimulatedClock
 from rtbci.chaos.source import FaultySource, FaultyStreams
 from rtbci.errors import StreamError, StreamLostError, StreamNotFoundError
 from rtbci.stream.recording import RecordingSource
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import FloatArray, Marker
 from tests.chaos_samples import INFO, scenario, signal
 

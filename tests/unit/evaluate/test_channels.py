@@ -20,25 +20,13 @@ from rtbci.probe.profile import Profile, read_profile, write_profile
 from rtbci.replay.recording import Recording
 from rtbci.stream.caps import read_cap
 from rtbci.stream.source import Channel
-from tests.tiny import write_paradigm, write_tiny_profile
+from tests.tiny import ALIGNED, write_paradigm, write_tiny_profile
 from tests.unit.evaluate.samples import asked, imagery_recording, write_folder
 
 LABELS = ("F7", "F8", "Fc3.", "C5", "C3", "C1", "Cz", "C2", "C4", "C6", "Cp4")
 LAYOUT = ("C3", "CZ", "C4")
 CODES = (1, 2, 2, 1, 1, 2, 1, 2)
 Missing = Literal["interpolate", "infer"]
-
-STAGES = """
-[[stages]]
-kind = "bandpass"
-low_hz = 8.0
-high_hz = 30.0
-[[stages]]
-kind = "resample"
-rate_hz = 128.0
-[[stages]]
-kind = "align"
-"""
 
 
 @dataclass(frozen=True)
@@ -74,7 +62,7 @@ class Memory:
 
 def write_decoder(folder: Path, missing: Missing) -> Path:
     """The tiny decoder of C3, CZ and C4, which can do without some of them."""
-    paradigm = write_paradigm(folder, stages=STAGES, population="population")
+    paradigm = write_paradigm(folder, stages=ALIGNED, population="population")
     recipe = (paradigm / "recipe.toml").read_text()
     asked = f'[input]\nmissing = "{missing}"\nmax_interpolated = 0.4\n'
     (paradigm / "recipe.toml").write_text(recipe.replace("[input]\n", asked))

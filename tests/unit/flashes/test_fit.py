@@ -19,9 +19,9 @@ from rtbci.flashes.trying import try_selections
 from rtbci.flashes.user_fit import selections_of
 from rtbci.probe.profile import read_profile, write_profile
 from rtbci.recipes import ParadigmRecipe
+from rtbci.recipes.stages import ReferenceSettings
 from rtbci.runtime.deciding import item_policy
 from rtbci.runtime.decoder import Decoder
-from rtbci.stage_settings import ReferenceSettings
 from rtbci.stream.source import Marker
 from tests.flash_samples import GROUPS, ITEMS, attended, fitted, flash_recipe, write_flash_paradigm
 

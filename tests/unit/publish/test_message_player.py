@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from rtbci.chaos.simulate import SimulatedClock
 from rtbci.errors import ConfigError, FileFormatError
 from rtbci.publish.codec import encode
 from rtbci.publish.message_file import MessageRecorder
 from rtbci.publish.message_player import LEAD_S, MessagePlayer
 from rtbci.publish.messages import Event, Hello, Message, Prediction
+from rtbci.stream.simulated_time import SimulatedClock
 from tools.write_schema import samples
 
 SAMPLES = samples()

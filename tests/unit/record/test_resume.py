@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import pyxdf
 
-from rtbci.chaos.simulate import SimulatedClock
 from rtbci.cli import app
 from rtbci.commands.recording import start_recorder
 from rtbci.commands.resuming import NEWEST, config_to_go_on, profile_to_go_on
@@ -37,6 +36,7 @@ from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.journal import Journal
 from rtbci.runtime.live import LiveRun
 from rtbci.runtime.profile_watch import ProfileWatch
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import Chunk, Marker
 from rtbci.verify.verify import verify
 from tests.tiny import Kept, MemorySource, chunks_of, eeg, stream_info, write_paradigm, write_tiny_profile

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from rtbci.chaos.simulate import Outcome, SimulatedClock
+from rtbci.chaos.simulate import Outcome
 from rtbci.errors import ConfigError, ProfileError
 from rtbci.flashes.epochs import cut_epochs
 from rtbci.flashes.judge import Selection, play
@@ -20,6 +20,7 @@ from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.score import Score
 from rtbci.runtime.verdict import Verdict
 from rtbci.stream.recording import RecordingSource
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import Marker
 from rtbci.verify.verify import verify
 from tests.chaos_samples import scenario

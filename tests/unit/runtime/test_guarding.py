@@ -135,7 +135,7 @@ def test_recipes_without_a_guard_have_the_hash_they_had() -> None:
 
 
 def read_guard() -> Any:
-    from rtbci.guard_settings import GuardSettings
+    from rtbci.recipes.guard import GuardSettings
 
     return GuardSettings()
 

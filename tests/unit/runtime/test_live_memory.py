@@ -8,11 +8,11 @@ from collections import deque
 
 import pytest
 
-from rtbci.chaos.simulate import SimulatedClock, SteppedAcquisition
 from rtbci.config import RunConfig
 from rtbci.publish.messages import Message, Status
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun
+from rtbci.stream.simulated_time import SimulatedClock, SteppedAcquisition
 from rtbci.stream.source import StreamInfo
 from rtbci.stream.synthetic import SyntheticSource
 from tests.tiny import LABELS, write_paradigm

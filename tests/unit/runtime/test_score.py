@@ -1,23 +1,9 @@
 import msgspec
 
-from rtbci.publish.messages import Event, Message, Prediction, Quality, StatusContent
+from rtbci.publish.messages import Event, Message, Prediction, Quality
 from rtbci.publish.outbox import Decoded, Outbox
 from rtbci.runtime.score import Score
-from tests.integration.publish_fixtures import HELLO
-
-STATUS = StatusContent(
-    state="running",
-    paused=False,
-    stream=None,
-    rate_hz=None,
-    latency_ms=None,
-    cpu_percent=0.0,
-    uptime_s=0.0,
-    n_predictions=0,
-    n_gaps=0,
-    n_skipped=0,
-    n_overflow=0,
-)
+from tests.message_samples import HELLO, STATUS
 
 
 class Session:

@@ -10,19 +10,8 @@ from rtbci.recipes import AdaptSettings
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.telemetry import hello_of
 from rtbci.runtime.use_watch import UseWatch
-from tests.tiny import Kept, eeg, stream_info, write_paradigm
+from tests.tiny import ALIGNED, Kept, eeg, stream_info, write_paradigm
 
-ALIGNED = """
-[[stages]]
-kind = "bandpass"
-low_hz = 8.0
-high_hz = 30.0
-[[stages]]
-kind = "resample"
-rate_hz = 128.0
-[[stages]]
-kind = "align"
-"""
 LEARN_S = 2.0
 
 

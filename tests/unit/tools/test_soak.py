@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rtbci.chaos.flow import Injected
-from rtbci.chaos.simulate import Outcome, SimulatedClock, simulate
+from rtbci.chaos.simulate import Outcome, simulate
 from rtbci.chaos.watched import WatchedDecoder
 from rtbci.config import RunConfig
 from rtbci.loopback.hops import HopLog, Span
@@ -19,6 +19,7 @@ from rtbci.publish.messages import Prediction
 from rtbci.record.items import Opened
 from rtbci.record.streams import SessionStreams
 from rtbci.record.xdf_read import XdfFile, read_xdf_file
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import Channel, Chunk, StreamInfo
 from rtbci.stream.synthetic import INDEX_LABEL, SyntheticSource
 from tests.tiny import HOP_S, WINDOW_S, write_paradigm

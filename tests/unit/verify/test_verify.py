@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from rtbci.backends.session import Float32Array, Session
-from rtbci.chaos.simulate import SimulatedClock
 from rtbci.commands.profile_output import Output
 from rtbci.commands.verify import Request, verify_session
 from rtbci.errors import ConfigError, EngineError, FileFormatError, ProfileError, RateError
@@ -30,6 +29,7 @@ from rtbci.record.xdf_read import read_xdf_file
 from rtbci.runtime import profile_swaps
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_opener import open_checked
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import StreamInfo
 from rtbci.stream.synthetic import SyntheticSource
 from rtbci.verify import engines as verify_engines

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from rtbci.calibrate.offline import calibrate_recordings
-from rtbci.chaos.simulate import SimulatedClock
 from rtbci.probe.profile import write_profile
 from rtbci.publish.messages import Event
 from rtbci.recipes import read_paradigm
 from rtbci.stream.recording import RecordingSource
+from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import Marker
 from rtbci.verify.verify import verify
 from tests.chaos_samples import scenario

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from rtbci.errors import ConfigError
-from rtbci.flash_settings import FlashSettings
 from rtbci.recipes import read_paradigm
+from rtbci.recipes.flashes import FlashSettings
 from tests.flash_samples import ITEMS, flash_recipe, write_flash_paradigm
 
 GRID = (("a", "b"), ("c", "d"))

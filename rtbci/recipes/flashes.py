@@ -5,12 +5,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from rtbci.settings import LATER, Settings
+from rtbci.settings import LATER, Positive, Settings
 from rtbci.stream.marker_texts import marker_texts
 
 __all__ = ["FLASH_CLASSES", "FlashMarker", "FlashSettings"]
 
-Positive = Annotated[float, Field(gt=0)]
 
 FLASH_CLASSES = ("nontarget", "target")
 """Classes of one flash, in the order of a branch's logits."""

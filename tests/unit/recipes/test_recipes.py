@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from rtbci import recipes
 from rtbci.errors import ConfigError
 from rtbci.recipes import (
     RecentreSettings,
+    find,
     find_recipe,
     idle_class,
     list_recipes,
@@ -89,7 +89,7 @@ def test_unknown_names_the_known(name: str, tmp_path: Path, monkeypatch: pytest.
 
 def test_no_recipes_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "rtbci").mkdir()
-    monkeypatch.setattr(recipes, "files", lambda _name: tmp_path / "rtbci")
+    monkeypatch.setattr(find, "files", lambda _name: tmp_path / "rtbci")
     with pytest.raises(
         ConfigError, match=r"recipes: found neither .*_recipes nor a checkout at .*; install rtbci"
     ):

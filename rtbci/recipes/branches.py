@@ -5,11 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rtbci.settings import LATER, Settings
+from rtbci.settings import LATER, Positive, Settings
 
 __all__ = ["BranchSettings", "StimulusSettings"]
-
-Positive = Annotated[float, Field(gt=0)]
 
 
 class BranchSettings(Settings):

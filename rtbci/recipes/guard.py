@@ -5,12 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rtbci.settings import Settings
+from rtbci.settings import Positive, Settings
 from rtbci.stream.labels import canonical_label
 
 __all__ = ["GuardSettings", "PotatoSettings"]
-
-Positive = Annotated[float, Field(gt=0)]
 
 
 class PotatoSettings(Settings):

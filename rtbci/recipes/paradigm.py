@@ -1,75 +1,35 @@
-"""Where recipes are, and what they say.
+"""What a paradigm's recipe says: what is decoded, from which signal, by which branches."""
 
-A recipe is a folder with a `recipe.toml`: an engine (what can be compiled) or a paradigm (what can be
-decoded). Nothing in this package names a recipe; recipes name things of this package.
-"""
-
-import difflib
 import shlex
 from collections.abc import Sequence
-from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from rtbci.align_settings import AlignSettings
-from rtbci.branch_settings import BranchSettings, StimulusSettings
-from rtbci.engine_recipe import EngineInput, EngineOutput, EngineRecipe, Tolerance
-from rtbci.errors import ConfigError
-from rtbci.flash_settings import FLASH_CLASSES, FlashSettings
-from rtbci.guard_settings import GuardSettings
-from rtbci.recipe_extends import joined, resolved
-from rtbci.recipe_packages import packaged_recipe, packaged_recipes
-from rtbci.settings import LATER, Settings, check_settings, read_toml
-from rtbci.stage_settings import (
-    BandpassSettings,
-    DecimateSettings,
-    NotchSettings,
-    ReferenceSettings,
-    ResampleSettings,
-    StageSettings,
-)
+from rtbci.recipes.branches import BranchSettings, StimulusSettings
+from rtbci.recipes.find import recipes_root
+from rtbci.recipes.flashes import FLASH_CLASSES, FlashSettings
+from rtbci.recipes.guard import GuardSettings
+from rtbci.recipes.packages import packaged_recipes
+from rtbci.recipes.stages import ReferenceSettings, StageSettings
+from rtbci.recipes.value import RhythmSettings, ValueSettings
+from rtbci.settings import LATER, Positive, Settings, Share
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.marker_texts import class_of_marker
-from rtbci.value_settings import RhythmSettings, ValueSettings
 
 __all__ = [
     "AdaptSettings",
-    "AlignSettings",
-    "BandpassSettings",
-    "BranchSettings",
-    "DecimateSettings",
     "DecisionSettings",
-    "EngineInput",
-    "EngineOutput",
-    "EngineRecipe",
-    "FlashSettings",
-    "NotchSettings",
+    "InputSettings",
     "ParadigmRecipe",
     "RecentreSettings",
-    "ReferenceSettings",
-    "ResampleSettings",
-    "StageSettings",
-    "StimulusSettings",
-    "Tolerance",
     "WindowSettings",
-    "find_recipe",
     "idle_class",
-    "list_recipes",
-    "read_engine",
-    "read_paradigm",
-    "recipes_root",
 ]
 
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Kind = Literal["engines", "paradigms", "configs"]
 
 IDLE_NAMES = ("idle", "rest")
-OWN_KEYS = ("schema", "name", "title", "population")
-"""What a paradigm does not take over from the one that it extends."""
 
 
 class InputSettings(Settings):
@@ -239,97 +199,3 @@ class ParadigmRecipe(Settings):
 def idle_class(classes: Sequence[str]) -> int | None:
     """Index of the class that means "does nothing" (named idle or rest), or None."""
     return next((i for i, name in enumerate(classes) if name.lower() in IDLE_NAMES), None)
-
-
-def recipes_root() -> Path:
-    """Folder that holds `engines/`, `paradigms/` and `configs/`.
-
-    Raises
-    ------
-    ConfigError
-        When neither the installed package nor a checkout has them.
-    """
-    installed = Path(str(files("rtbci"))) / "_recipes"
-    if installed.is_dir():
-        return installed
-    checkout = Path(str(files("rtbci"))).parent
-    if (checkout / "pyproject.toml").is_file() and (checkout / "paradigms").is_dir():
-        return checkout
-    raise ConfigError(
-        f"recipes: found neither {installed} nor a checkout at {checkout}; install rtbci again, "
-        "or give the path of a recipe's folder"
-    )
-
-
-def list_recipes(kind: Kind) -> list[str]:
-    """Names of the recipes that come with rtbci."""
-    folder = recipes_root() / kind
-    if kind == "configs":
-        return sorted(path.stem for path in folder.glob("*.toml"))
-    return sorted(path.parent.name for path in folder.glob("*/recipe.toml"))
-
-
-def find_recipe(kind: Kind, name: str, base: Path | None = None) -> Path:
-    """Folder of a recipe, by name or by path.
-
-    Parameters
-    ----------
-    kind : {'engines', 'paradigms', 'configs'}
-        What is looked for.
-    name : str
-        A recipe's name, also one that an installed package brings, or the path of a folder with a `recipe.toml`
-        (relative to `base` first).
-    base : Path, optional
-        Folder of the recipe that names this one.
-
-    Raises
-    ------
-    ConfigError
-        When there is none; names those that there are.
-    """
-    tried = [Path(name)] if base is None else [base / name, Path(name)]
-    looks_like_path = "/" in name or "\\" in name or name in (".", "..")
-    shipped = recipes_root() / kind / name
-    for folder in [*tried, shipped] if looks_like_path else [shipped, *tried]:
-        if (folder / "recipe.toml").is_file():
-            return folder
-    if not looks_like_path and (packaged := packaged_recipe(kind, name)) is not None:
-        return packaged
-    raise ConfigError(_not_found(kind, name))
-
-
-def _not_found(kind: Kind, name: str) -> str:
-    shipped = list_recipes(kind)
-    packaged = sorted(set(packaged_recipes(kind)) - set(shipped))
-    more = f", and of other packages {', '.join(packaged)}" if packaged else ""
-    near = difflib.get_close_matches(name, [*shipped, *packaged], n=1)
-    hint = f" ({near[0]}?)" if near else ""
-    return (
-        f"{kind}: no recipe '{name}', have {', '.join(shipped) or 'none'}{more}; "
-        f"give one of these{hint}, or the path of a folder with a recipe.toml"
-    )
-
-
-def read_paradigm(name: str) -> ParadigmRecipe:
-    """Read a paradigm by name or folder, with what it takes over from the one that it extends; see `find_recipe`.
-
-    Raises
-    ------
-    ConfigError
-        Also when what it extends is not there; see `rtbci.recipe_extends`.
-    """
-    folder = find_recipe("paradigms", name)
-    find = partial(find_recipe, "paradigms")
-    content, files = resolved(folder / "recipe.toml", find, OWN_KEYS, "recipe.toml")
-    recipe = check_settings(ParadigmRecipe, content, joined(files))
-    return recipe.model_copy(
-        update={"folder": folder.resolve(), "files": tuple(path.resolve() for path in files)}
-    )
-
-
-def read_engine(name: str, base: Path | None = None) -> EngineRecipe:
-    """Read an engine by name or folder; see `find_recipe`."""
-    folder = find_recipe("engines", name, base)
-    path = folder / "recipe.toml"
-    recipe = check_settings(EngineRecipe, read_toml(path), str(path))
-    return recipe.model_copy(update={"folder": folder.resolve()})

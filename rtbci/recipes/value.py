@@ -5,11 +5,10 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from rtbci.settings import Settings
+from rtbci.settings import Positive, Settings
 
 __all__ = ["BaselineSettings", "RhythmSettings", "ValueSettings"]
 
-Positive = Annotated[float, Field(gt=0)]
 MIN_WINDOWS = 2
 """A baseline of fewer window lengths says nothing of how much windows differ."""
 

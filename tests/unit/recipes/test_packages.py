@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from rtbci.errors import ConfigError
-from rtbci.recipe_packages import packaged_recipes
 from rtbci.recipes import read_engine, read_paradigm
+from rtbci.recipes.packages import packaged_recipes
 from tests.plugin_samples import install
 from tests.tiny import write_paradigm
 

@@ -1,17 +1,15 @@
 """What an engine's recipe says: the contract of a network that can be compiled, or of a plug-in."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from rtbci.backends.session import Precision
-from rtbci.network_settings import NetworkSettings
-from rtbci.settings import Settings
+from rtbci.settings import Positive, Settings
 
-__all__ = ["EngineInput", "EngineOutput", "EngineRecipe", "Tolerance"]
+__all__ = ["EngineInput", "EngineOutput", "EngineRecipe", "NetworkSettings", "Tolerance"]
 
-Positive = Annotated[float, Field(gt=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -52,6 +50,27 @@ class Tolerance(Settings):
     @classmethod
     def _number(cls, given: object) -> object:
         return {"max_abs": given} if isinstance(given, int | float) else given
+
+
+class NetworkSettings(Settings):
+    """An ONNX file, or the name of a plug-in with settings of its own; see `rtbci.backends.plugin`."""
+
+    onnx: str = ""
+    plugin: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_network(self) -> "NetworkSettings":
+        if bool(self.onnx) == bool(self.plugin):
+            given = (
+                f"onnx = '{self.onnx}' and plugin = '{self.plugin}'"
+                if self.onnx
+                else "neither onnx nor plugin"
+            )
+            raise ValueError(f"{given}, need one of the two: an ONNX file, or the name of a plug-in")
+        if self.settings and not self.plugin:
+            raise ValueError("settings are for a plug-in, and an ONNX file is named; leave them out")
+        return self
 
 
 class EngineRecipe(NetworkSettings):

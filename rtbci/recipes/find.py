@@ -1,0 +1,82 @@
+"""Where recipes are: those that come with rtbci, those that packages bring, and folders of one's own."""
+
+import difflib
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from rtbci.errors import ConfigError
+from rtbci.recipes.packages import packaged_recipe, packaged_recipes
+
+__all__ = ["find_recipe", "list_recipes", "recipes_root"]
+
+Kind = Literal["engines", "paradigms", "configs"]
+
+
+def recipes_root() -> Path:
+    """Folder that holds `engines/`, `paradigms/` and `configs/`.
+
+    Raises
+    ------
+    ConfigError
+        When neither the installed package nor a checkout has them.
+    """
+    installed = Path(str(files("rtbci"))) / "_recipes"
+    if installed.is_dir():
+        return installed
+    checkout = Path(str(files("rtbci"))).parent
+    if (checkout / "pyproject.toml").is_file() and (checkout / "paradigms").is_dir():
+        return checkout
+    raise ConfigError(
+        f"recipes: found neither {installed} nor a checkout at {checkout}; install rtbci again, "
+        "or give the path of a recipe's folder"
+    )
+
+
+def list_recipes(kind: Kind) -> list[str]:
+    """Names of the recipes that come with rtbci."""
+    folder = recipes_root() / kind
+    if kind == "configs":
+        return sorted(path.stem for path in folder.glob("*.toml"))
+    return sorted(path.parent.name for path in folder.glob("*/recipe.toml"))
+
+
+def find_recipe(kind: Kind, name: str, base: Path | None = None) -> Path:
+    """Folder of a recipe, by name or by path.
+
+    Parameters
+    ----------
+    kind : {'engines', 'paradigms', 'configs'}
+        What is looked for.
+    name : str
+        A recipe's name, also one that an installed package brings, or the path of a folder with a `recipe.toml`
+        (relative to `base` first).
+    base : Path, optional
+        Folder of the recipe that names this one.
+
+    Raises
+    ------
+    ConfigError
+        When there is none; names those that there are.
+    """
+    tried = [Path(name)] if base is None else [base / name, Path(name)]
+    looks_like_path = "/" in name or "\\" in name or name in (".", "..")
+    shipped = recipes_root() / kind / name
+    for folder in [*tried, shipped] if looks_like_path else [shipped, *tried]:
+        if (folder / "recipe.toml").is_file():
+            return folder
+    if not looks_like_path and (packaged := packaged_recipe(kind, name)) is not None:
+        return packaged
+    raise ConfigError(_not_found(kind, name))
+
+
+def _not_found(kind: Kind, name: str) -> str:
+    shipped = list_recipes(kind)
+    packaged = sorted(set(packaged_recipes(kind)) - set(shipped))
+    more = f", and of other packages {', '.join(packaged)}" if packaged else ""
+    near = difflib.get_close_matches(name, [*shipped, *packaged], n=1)
+    hint = f" ({near[0]}?)" if near else ""
+    return (
+        f"{kind}: no recipe '{name}', have {', '.join(shipped) or 'none'}{more}; "
+        f"give one of these{hint}, or the path of a folder with a recipe.toml"
+    )
