@@ -35,7 +35,7 @@ from rtbci.commands.options import (
     names_of,
     write_anything,
 )
-from rtbci.commands.output import flush_output, give_up_output
+from rtbci.commands.output import flush_errors, flush_output, give_up_output
 from rtbci.commands.profile import app as profile_app
 from rtbci.commands.report_command import report as report_command
 from rtbci.commands.session import app as session_app
@@ -369,22 +369,36 @@ def main() -> NoReturn:
     except RtbciError as error:
         if "--debug" in sys.argv:
             raise
-        console_of().print("[bold red]error:[/] ", end="")
-        console_of().print(str(error), markup=False, highlight=False)
+        _say_error(str(error))
         sys.exit(error.exit_code)
-    except OSError:
+    except OSError as error:
         failure = give_up_output()
-        if failure is None or "--debug" in sys.argv:
+        if "--debug" in sys.argv:
             raise
-        if failure.errno != errno.EPIPE:  # that the reader has gone is no error to it: `| head`
-            console_of().print("[bold red]error:[/] ", end="")
-            console_of().print(
-                f"standard output: {failure.strerror}; free some, or write elsewhere", highlight=False
-            )
-        sys.exit(5 if failure.errno != errno.EPIPE else 1)
+        if failure is None:
+            _say_error(_of_the_system(error))
+        elif failure.errno != errno.EPIPE:  # that the reader has gone is no error to it: `| head`
+            _say_error(f"standard output: {failure.strerror}; free some, or write elsewhere")
+        sys.exit(1 if failure is not None and failure.errno == errno.EPIPE else 5)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        flush_errors()
     sys.exit(0)
+
+
+def _say_error(text: str) -> None:
+    console_of().print("[bold red]error:[/] ", end="")
+    console_of().print(text, markup=False, highlight=False)
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the system refused, where nobody nearer to it has said what to do."""
+    where = next((f"{name}" for name in (error.filename2, error.filename) if name is not None), "system")
+    return (
+        f"{where}: {error.strerror or error}, need a place that can be read and written, with space left; check path, "
+        "permissions and disk (--debug before the command says where in the program)"
+    )
 
 
 def _quiet_liblsl() -> None:

@@ -1,5 +1,6 @@
 """Where sessions are, and what there is of each."""
 
+import os
 import re
 from datetime import datetime
 from pathlib import Path
@@ -28,10 +29,13 @@ def sessions_root() -> Path:
 
 
 def new_session_folder(root: Path, start: datetime, paradigm: str, user: str) -> Path:
-    """Name of a folder that is not there yet: ``<start>-<paradigm>-<user>``, the start in UTC."""
+    """Name of a folder that is not there yet: ``<start>-<paradigm>-<user>``, the start in UTC.
+
+    Of a place that cannot be looked at nothing is known; whoever writes there is told.
+    """
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{start:%Y%m%dT%H%M%SZ}-{paradigm}-{user}")
     number, folder = 1, root / name
-    while folder.exists():
+    while os.path.exists(folder):  # which is no error anywhere
         number += 1
         folder = root / f"{name}-{number}"
     return folder
