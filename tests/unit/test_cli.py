@@ -244,6 +244,22 @@ def test_what_a_pipe_cannot_encode_is_no_traceback() -> None:
     assert done.stdout.strip() == b"5 ?V"
 
 
+@pytest.mark.parametrize(
+    ("error", "what"), [(MemoryError(), "memory"), (RuntimeError("can't start new thread"), "threads")]
+)
+def test_what_there_is_no_more_of_is_one_line(
+    error: Exception, what: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    assert call(monkeypatch, "run") == 1
+    assert capsys.readouterr().err.startswith(
+        f"error: system: no more {what} for this program, need more; close"
+    )
+
+
 LOADED = """
 import sys
 
