@@ -1,6 +1,5 @@
 """The command line. Every command imports what it needs when it is called."""
 
-import errno
 import logging
 import os
 import sys
@@ -13,6 +12,7 @@ from rtbci.commands.client_commands import listen, osc, publish
 from rtbci.commands.control import app as control_app
 from rtbci.commands.doctor_command import doctor
 from rtbci.commands.engine import app as engine_app
+from rtbci.commands.error_lines import tell_error
 from rtbci.commands.eval_command import evaluate
 from rtbci.commands.feedback import app as feedback_app
 from rtbci.commands.flicker import app as flicker_app
@@ -35,14 +35,14 @@ from rtbci.commands.options import (
     names_of,
     write_anything,
 )
-from rtbci.commands.output import flush_output, give_up_output
+from rtbci.commands.output import flush_errors, flush_output
 from rtbci.commands.profile import app as profile_app
 from rtbci.commands.report_command import report as report_command
 from rtbci.commands.session import app as session_app
 from rtbci.commands.signal_commands import amp, chaos, replay, streams
 from rtbci.commands.speller import app as speller_app
 from rtbci.commands.verify_command import verify
-from rtbci.errors import MissingPackageError, RtbciError
+from rtbci.errors import MissingPackageError
 
 __all__ = ["app", "main"]
 
@@ -366,24 +366,15 @@ def main() -> NoReturn:
             app()
         finally:
             flush_output()
-    except RtbciError as error:
-        if "--debug" in sys.argv:
+    except Exception as error:
+        status = None if "--debug" in sys.argv else tell_error(error)
+        if status is None:
             raise
-        console_of().print("[bold red]error:[/] ", end="")
-        console_of().print(str(error), markup=False, highlight=False)
-        sys.exit(error.exit_code)
-    except OSError:
-        failure = give_up_output()
-        if failure is None or "--debug" in sys.argv:
-            raise
-        if failure.errno != errno.EPIPE:  # that the reader has gone is no error to it: `| head`
-            console_of().print("[bold red]error:[/] ", end="")
-            console_of().print(
-                f"standard output: {failure.strerror}; free some, or write elsewhere", highlight=False
-            )
-        sys.exit(5 if failure.errno != errno.EPIPE else 1)
+        sys.exit(status)
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        flush_errors()
     sys.exit(0)
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "ProfileError",
     "RateError",
     "RateLimitError",
+    "RecordingError",
     "RtbciError",
     "ShapeError",
     "SignalError",
@@ -79,6 +80,12 @@ class SignalError(RtbciError, ValueError):
 
 class FileFormatError(RtbciError, ValueError):
     """A file is missing, truncated, or not what its name says."""
+
+    exit_code = 5
+
+
+class RecordingError(RtbciError, OSError):
+    """Not all of a run was recorded."""
 
     exit_code = 5
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from rtbci.commands.output import StandardError
+
 __all__ = [
     "Address",
     "Config",
@@ -77,10 +79,11 @@ def write_anything() -> None:
 
 
 def console_of(stderr: bool = True) -> Any:
-    """A console on standard error, for what people are told; or on standard output, for results."""
+    """A console on standard error, for what people are told and nothing ends for; or on standard output, for results."""
     from rich.console import Console
 
-    return Console(stderr=stderr, soft_wrap=True)
+    errors: Any = StandardError()
+    return Console(file=errors, stderr=True, soft_wrap=True) if stderr else Console(soft_wrap=True)
 
 
 def teller_of(console: Any) -> Callable[[str], None]:

@@ -1,11 +1,54 @@
-"""Standard output that takes nothing any more: its reader has gone, or the disk behind it is full."""
+"""Output that takes nothing any more: its reader or its terminal has gone, or the disk behind it is full."""
 
 import os
 import sys
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
-__all__ = ["flush_output", "give_up_on", "give_up_output"]
+__all__ = ["StandardError", "flush_errors", "flush_output", "give_up_on", "give_up_output"]
+
+PROXIED = "rich_proxied_file"
+"""Attribute of rich's stand-ins for the standard streams."""
+
+
+class StandardError:
+    """Standard error, which what people are told goes to: whatever it does not take is left out, and nothing ends for it.
+
+    It is that of the moment, as for `rich.console.Console` itself, and may be none (a program without a console).
+    """
+
+    def write(self, text: str) -> int:
+        """Write it, or not."""
+        with suppress(OSError, ValueError):  # of a file that was closed
+            if (stream := _standard_error()) is not None:
+                stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """See `write`."""
+        with suppress(OSError, ValueError):
+            if (stream := _standard_error()) is not None:
+                stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == PROXIED:  # rich writes there and not here while it draws
+            raise AttributeError(name)
+        return getattr(_standard_error(), name)
+
+
+def _standard_error() -> TextIO | None:
+    """What is behind `sys.stderr`, which rich replaces while it draws."""
+    stream: TextIO | None = getattr(sys.stderr, PROXIED, sys.stderr)
+    return stream
+
+
+def flush_errors() -> None:
+    """Write what standard error still holds back, or give it up: at its end Python would make it the exit status."""
+    if sys.stderr is not None:
+        try:
+            sys.stderr.flush()
+        except OSError:
+            give_up_on(sys.stderr)
 
 
 def flush_output() -> None:

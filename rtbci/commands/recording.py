@@ -12,6 +12,7 @@ from rich.console import Console
 
 from rtbci.clock import now, utc_now
 from rtbci.config import RunConfig
+from rtbci.errors import RecordingError
 from rtbci.publish.sink import Sink
 from rtbci.record.kept_profiles import ProfileKeeper
 from rtbci.record.news import News
@@ -24,7 +25,15 @@ from rtbci.runtime.journal import Journal
 from rtbci.runtime.live import SourceFactory
 from rtbci.stream.source import Source, StreamInfo
 
-__all__ = ["Recording", "begin_recording", "recorded", "say_recorded", "say_recording", "start_recorder"]
+__all__ = [
+    "Recording",
+    "begin_recording",
+    "check_recorded",
+    "recorded",
+    "say_recorded",
+    "say_recording",
+    "start_recorder",
+]
 
 
 class Recording(NamedTuple):
@@ -129,3 +138,18 @@ def say_recorded(console: Console, written: Written) -> None:
     if not written.n_samples and not problem:
         what = "nothing, no samples came"
     console.print(f"recorded {what}{lost}{problem}", markup=False, highlight=False)
+
+
+def check_recorded(written: Written) -> None:
+    """Have the exit status tell that a recording is not whole, to whoever reads no lines.
+
+    Raises
+    ------
+    RecordingError
+        When something was lost, or the disk failed at the end.
+    """
+    if written.n_samples_lost or written.n_messages_lost or written.problem:
+        raise RecordingError(
+            f"{written.folder}: not all was recorded ({written.problem or 'the disk did not keep up'}), need a folder on a disk "
+            "with space that stays there; `rtbci session info` says what of it can be read, --record DIR takes another place"
+        )

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from rtbci.commands.marker_news import MarkerNews
 from rtbci.commands.options import teller_of
-from rtbci.commands.recording import begin_recording, say_recorded, say_recording
+from rtbci.commands.recording import begin_recording, check_recorded, say_recorded, say_recording
 from rtbci.commands.resuming import profile_to_go_on, say_resumed, take_up
 from rtbci.commands.run_sockets import RunSockets, open_sockets
 from rtbci.commands.status_line import StatusLine
@@ -59,6 +59,13 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
         Where to say what happens (standard error, so that pipes stay clean).
     resume : Path, optional
         Folder of a session to go on with; `config` is its own.
+
+    Raises
+    ------
+    RecordingError
+        At the end, when not all of it was recorded.
+    RtbciError
+        What keeps it from running.
     """
     share_arena()
     with ExitStack() as stack:
@@ -115,6 +122,7 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
     sockets.say_end(console)
     if recording.recorder is not None:
         say_recorded(console, recording.recorder.written)
+        check_recorded(recording.recorder.written)
     return report
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and, on Windows, Ctrl-Break set an event; nothing is torn down in the middle."""
+"""Ctrl-C, SIGTERM, a terminal that has gone and, on Windows, Ctrl-Break set an event; nothing is torn down in the middle."""
 
 import signal
 import threading

@@ -1,7 +1,9 @@
 """The file of a session, as its writer needs it: pieces at stated places, and on the disk when it says so."""
 
 import os
+import shutil
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -10,6 +12,8 @@ from rtbci.files import sync_folder
 from rtbci.system.locks import take_lock
 
 __all__ = ["Disk", "OpenDisk", "ResumedFile", "SyncedFile", "is_being_written"]
+
+COPY_BYTES = 2**20
 
 
 class Disk(Protocol):
@@ -21,6 +25,14 @@ class Disk(Protocol):
 
     def sync(self) -> None:
         """Have the disk keep everything written so far."""
+        ...
+
+    def is_gone(self) -> bool:
+        """Whether there is nothing at the file's path: it was removed or moved, and what is written is in no folder."""
+        ...
+
+    def put_back(self) -> None:
+        """Write all that was written anew at the path of a file that is gone, and go on there."""
         ...
 
     def close(self) -> None:
@@ -46,10 +58,8 @@ class SyncedFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("xb", buffering=0)
-        _lock(self._file)
-        with suppress(OSError):  # some network disks cannot; the file itself is synced all the time
-            sync_folder(path.parent)
+        self._path = path
+        self._file = _new_file(path)
 
     def write(self, at: int, content: bytes) -> None:
         """See `Disk.write`."""
@@ -61,6 +71,31 @@ class SyncedFile:
     def sync(self) -> None:
         """See `Disk.sync`."""
         os.fsync(self._file.fileno())
+
+    def is_gone(self) -> bool:
+        """See `Disk.is_gone`."""
+        try:
+            self._path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:  # of a network disk, or no right to look: what is written may well be there
+            return False
+        return False
+
+    def put_back(self) -> None:
+        """See `Disk.put_back`; a file without a name keeps what is in it for as long as it is open (POSIX)."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        nameless, named = self._file, _new_file(self._path)
+        try:
+            nameless.seek(0)
+            shutil.copyfileobj(nameless, named, COPY_BYTES)
+            os.fsync(named.fileno())
+        except OSError:
+            named.close()
+            self._path.unlink(missing_ok=True)
+            raise
+        self._file = named
+        nameless.close()
 
     def close(self) -> None:
         """See `Disk.close`."""
@@ -77,6 +112,7 @@ class ResumedFile(SyncedFile):
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             self._file = path.open("r+b", buffering=0)
         except OSError as error:
@@ -100,6 +136,14 @@ def is_being_written(path: Path) -> bool:
     """Whether a `SyncedFile` of this path is open, in this process or another."""
     with path.open("rb") as file:
         return not _lock(file)
+
+
+def _new_file(path: Path) -> FileIO:
+    file = path.open("x+b", buffering=0)
+    _lock(file)
+    with suppress(OSError):  # some network disks cannot; the file itself is synced all the time
+        sync_folder(path.parent)
+    return file
 
 
 def _lock(file: IO[bytes]) -> bool:

@@ -39,6 +39,7 @@ TOLD_S = 5.0
 CLOSE_S = 10.0
 """How long a run that ends waits for a disk that does not answer."""
 BATCH_BYTES = 2**20
+GONE = "its folder was removed or moved"
 
 
 class Written(NamedTuple):
@@ -109,6 +110,7 @@ class SessionRecorder(Sink):
         self._unwritten = b""
         self._at = so_far.n_bytes if so_far else 0
         self._profiles: deque[Profile] = deque()  # to be kept beside the file
+        self._used: list[Profile] = []  # all that were
         self._problem = ""
         self._n_written = 0
         self._t_written = self._t_synced = self._t_tried = self._t_caught_up = clock()
@@ -283,11 +285,22 @@ class SessionRecorder(Sink):
         try:
             self._disk.sync()
             self._t_synced = self._clock()
+            if self._disk.is_gone():
+                self._put_back(self._disk)
             self._keep_record()
         except OSError as error:
             self._fail(error.strerror or str(error))
             return False
         return True
+
+    def _put_back(self, disk: Disk) -> None:
+        """Somebody has removed or moved the folder: make it again, with all that was in it."""
+        if not self._problem:
+            self._fail(GONE)
+        disk.put_back()
+        self._save_record()
+        self._profiles.extendleft(reversed(self._used))
+        self._used.clear()
 
     def _fail(self, reason: str) -> None:
         is_news = reason != self._problem
@@ -303,7 +316,7 @@ class SessionRecorder(Sink):
         while self._profiles:
             if (one := keep_profile(self._folder, self._profiles[0])) not in kept:
                 kept.append(one)
-            self._profiles.popleft()
+            self._used.append(self._profiles.popleft())
         known = msgspec.structs.replace(
             self._record,
             session=self._streams.session,
@@ -320,6 +333,8 @@ class SessionRecorder(Sink):
     def _finish(self) -> None:
         """Last writes, once; a session without a sample leaves nothing behind."""
         self._write_all()
+        if self._disk is not None and self._disk.is_gone():  # and cannot be put back
+            self._n_written = self._at = 0
         if not self._problem:
             self._unwritten = self._streams.end()
             if self._write():
@@ -328,12 +343,14 @@ class SessionRecorder(Sink):
         self._n_samples_lost += sum(len(item.t_lsl) for item in left if isinstance(item, Chunk))
         self._n_samples_lost += self._streams.n_samples - self._n_written
         self._n_messages_lost += sum(not isinstance(item, Chunk) for item in left)
-        with suppress(OSError):
+        try:
             if self._streams.n_samples or self._problem:
                 self._save_end()
             elif self._disk is not None:
                 self._disk.close()  # Windows does not remove what is open
                 self._remove()
+        except OSError as error:
+            self._problem = self._problem or f"{JSON_NAME}: {error.strerror or error}"
 
     def _save_end(self) -> None:
         ended = Ended(

@@ -28,13 +28,27 @@ def sessions_root() -> Path:
 
 
 def new_session_folder(root: Path, start: datetime, paradigm: str, user: str) -> Path:
-    """Name of a folder that is not there yet: ``<start>-<paradigm>-<user>``, the start in UTC."""
+    """Make a folder that no other run has, also one that starts at the same moment: ``<start>-<paradigm>-<user>``, the start in UTC.
+
+    Where none can be made it is only named; whoever writes there is told.
+    """
     name = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{start:%Y%m%dT%H%M%SZ}-{paradigm}-{user}")
     number, folder = 1, root / name
-    while folder.exists():
+    while not _is_free(folder):
         number += 1
         folder = root / f"{name}-{number}"
     return folder
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether the folder was not there; it is then, as far as it can be made."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def list_sessions(root: Path) -> list[KeptSession]:

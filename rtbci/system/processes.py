@@ -16,11 +16,15 @@ BELOW_NORMAL_PRIORITY = 0x4000
 
 
 def stop_signals() -> tuple[signal.Signals, ...]:
-    """Signals that ask a program to stop: Ctrl-C, SIGTERM, and on Windows Ctrl-Break, which is also what `ask_to_stop` and a
-    console window that is closed send.
+    """Signals that ask a program to stop: Ctrl-C, SIGTERM, where a terminal or connection that has gone sends it SIGHUP, and on
+    Windows Ctrl-Break, which is also what `ask_to_stop` and a console window that is closed send.
+
+    Whoever starts a program with ``nohup`` wants it to go on without its terminal: SIGHUP is then none of them.
     """
     known = signal.__dict__
-    return tuple(known[name] for name in ("SIGINT", "SIGTERM", "SIGBREAK") if name in known)
+    names = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
+    asking = tuple(known[name] for name in names if name in known)
+    return tuple(one for one in asking if one.name != "SIGHUP" or signal.getsignal(one) != signal.SIG_IGN)
 
 
 def apart() -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import os
+import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -186,9 +188,48 @@ def test_without_a_place_to_record_it_says_so_and_decodes(paradigm: Path, tmp_pa
         run.wait_line("NOT RECORDING, tried again every second: ")
         run.wait_line("state: running")
         status, said = run.end()
-    assert status == 0, said
+    assert status == 5, said
     assert "NOT RECORDING (" in said
     assert "NOT recorded: " in said
+    assert "not all was recorded (Not a directory), need a folder on a disk with space" in said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not remove what is open")
+def test_a_folder_that_is_removed_meanwhile_is_whole_again(paradigm: Path, tmp_path: Path) -> None:
+    root = tmp_path / "d"
+    with (
+        SignalOutlet() as outlet,
+        rtbci_run("--paradigm", paradigm, "--source-id", outlet.source_id, "--record", root) as run,
+    ):
+        run.wait_line("state: running")
+        shutil.rmtree(root)
+        run.wait_line("NOT RECORDING, tried again every second: ")
+        run.wait_line("recording again: ")
+        status, said = run.end()
+    assert status == 0, said
+    (folder,) = root.iterdir()
+    found = verify(folder)
+    assert (found.verdict, found.first) == ("identical", None)
+    recorded = re.search(r"recorded (\d+) samples", said)
+    assert recorded is not None
+    assert len(main_stream(read_xdf_file(folder / SESSION_XDF), "x").t_s) == int(recorded[1])
+
+
+@pytest.mark.skipif(
+    signal.getsignal(getattr(signal, "SIGHUP", signal.SIGINT)) is signal.SIG_IGN or os.name != "posix",
+    reason="the tests run without a terminal (nohup), or on Windows, which knows no SIGHUP",
+)
+def test_a_terminal_that_goes_away_stops_a_run_in_order(paradigm: Path, tmp_path: Path) -> None:
+    with (
+        SignalOutlet() as outlet,
+        rtbci_run("--paradigm", paradigm, "--source-id", outlet.source_id, "--record", tmp_path / "d") as run,
+    ):
+        run.wait_line("state: running")
+        status, said = run.end(signal.SIGHUP)
+    assert status == 0, said
+    (kept,) = list_sessions(tmp_path / "d")
+    assert kept.record is not None
+    assert kept.record.ended is not None
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")

@@ -1,6 +1,8 @@
+import errno
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -140,6 +142,15 @@ def test_a_full_disk_behind_standard_output_is_one_line(args: list[str]) -> None
     )
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk by name, as Linux has it")
+@pytest.mark.parametrize(("args", "status"), [(["doctor", "--help"], 0), (["verify", "nothing-like-it"], 5)])
+def test_standard_error_that_takes_nothing_changes_nothing(args: list[str], status: int) -> None:
+    command = [sys.executable, "-m", "rtbci.cli", *args]
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=full, timeout=120, check=False)
+    assert ended.returncode == status
+
+
 @pytest.mark.parametrize("args", [["session", "list"], ["--version"], ["run", "--help"]], ids=" ".join)
 def test_a_reader_that_has_gone_is_no_error(args: list[str]) -> None:
     ours, theirs = os.pipe()
@@ -194,6 +205,33 @@ def test_how_errors_end(
         assert captured.err == f"error: {error}\n"  # brackets are no markup
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "a/[b]"), "a/[b]: No space left on device, need "),
+        (
+            OSError(errno.EXDEV, "Invalid cross-device link", "a", None, "b"),
+            "b: Invalid cross-device link, need ",
+        ),
+        (OSError("odd"), "system: odd, need "),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    error: OSError, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    assert call(monkeypatch, "run") == 5
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"error: {said}")
+    monkeypatch.setattr(sys, "argv", ["rtbci", "--debug", "run"])
+    with pytest.raises(type(error)):
+        cli.main()
+
+
 def test_what_a_pipe_cannot_encode_is_no_traceback() -> None:
     """As under a locale of Latin-1, or in a pipe on Windows."""
     done = subprocess.run(
@@ -204,6 +242,43 @@ def test_what_a_pipe_cannot_encode_is_no_traceback() -> None:
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.strip() == b"5 ?V"
+
+
+@pytest.mark.parametrize(
+    ("error", "what"), [(MemoryError(), "memory"), (RuntimeError("can't start new thread"), "threads")]
+)
+def test_what_there_is_no_more_of_is_one_line(
+    error: Exception, what: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    assert call(monkeypatch, "run") == 1
+    assert capsys.readouterr().err.startswith(
+        f"error: system: no more {what} for this program, need more; close"
+    )
+
+
+LOADED = """
+import sys
+
+class Pressed:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Pressed())
+from importlib.metadata import EntryPoint
+EntryPoint("rtbci", sys.argv[1], "").load()()
+"""
+
+
+def test_ctrl_c_while_it_is_being_loaded_is_no_traceback() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    command = [sys.executable, "-c", LOADED, project["scripts"]["rtbci"]]
+    ended = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
 
 
 def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

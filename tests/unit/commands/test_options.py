@@ -1,4 +1,8 @@
+import sys
+from typing import Any
+
 import pytest
+from rich.live import Live
 
 from rtbci.commands.options import console_of, names_of, output_of, teller_of
 
@@ -14,6 +18,31 @@ def test_a_line_is_told_as_it_is(capsys: pytest.CaptureFixture[str], stderr: boo
     teller_of(console_of(stderr))(line)
     said = capsys.readouterr()
     assert ((said.err, said.out) if stderr else (said.out, said.err)) == (f"{line}\n", "")
+
+
+class Broken:
+    """Standard error of a terminal that has gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+    def flush(self) -> None:
+        raise OSError(5, "Input/output error")
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [Broken(), None], ids=["gone", "none"])
+def test_what_people_are_told_ends_nothing(stream: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    console = console_of()
+    console.print("a line")
+    with Live(
+        "drawn", console=console, auto_refresh=False
+    ) as live:  # rich puts its own in the place of sys.stderr
+        live.refresh()
+        console.print("another")
 
 
 def test_a_result_in_either_form(capsys: pytest.CaptureFixture[str]) -> None:

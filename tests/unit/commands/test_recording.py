@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rtbci.commands.recording import recorded, say_recorded, say_recording, start_recorder
+from rtbci.commands.recording import check_recorded, recorded, say_recorded, say_recording, start_recorder
 from rtbci.commands.status_line import StatusLine
 from rtbci.config import RunConfig
+from rtbci.errors import RecordingError
 from rtbci.record.recorder import Written
 from rtbci.record.tap import RecordedSource
 from rtbci.runtime.decoder import Decoder
@@ -65,6 +66,22 @@ def test_what_is_said_at_the_end(written: Written, said: str) -> None:
     screen = console()
     say_recorded(screen, written)
     assert screen.export_text().strip() == said
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        (Written(Path("s"), 1, 10, 0, 0, ""), ""),
+        (Written(Path("s"), 1, 10, 5, 0, ""), "the disk did not keep up"),
+        (Written(Path("s"), 1, 10, 0, 0, "No space left on device"), "No space left on device"),
+    ],
+)
+def test_the_exit_status_tells_that_a_recording_is_not_whole(written: Written, why: str) -> None:
+    if not why:
+        check_recorded(written)
+        return
+    with pytest.raises(RecordingError, match=rf"^s: not all was recorded \({why}\), need a folder on a disk"):
+        check_recorded(written)
 
 
 def test_trouble_is_a_line_in_the_terminal() -> None:

@@ -1,4 +1,6 @@
 import errno
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,3 +61,44 @@ def test_whether_a_file_is_being_written(tmp_path: Path) -> None:
     assert is_being_written(path)
     disk.close()
     assert not is_being_written(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows neither removes nor moves what is open")
+@pytest.mark.parametrize("moved", [True, False], ids=["moved", "removed"])
+def test_a_file_that_is_gone_is_put_back_whole(moved: bool, tmp_path: Path) -> None:
+    path = tmp_path / "d" / "a"
+    path.parent.mkdir()
+    disk = SyncedFile(path)
+    disk.write(0, b"abc")
+    assert not disk.is_gone()
+    path.parent.rename(tmp_path / "elsewhere") if moved else shutil.rmtree(path.parent)
+    disk.write(3, b"def")
+    assert disk.is_gone()
+    disk.put_back()
+    assert not disk.is_gone()
+    disk.write(6, b"ghi")
+    assert path.read_bytes() == b"abcdefghi"
+    assert is_being_written(path)
+    disk.close()
+    assert not moved or (tmp_path / "elsewhere" / "a").read_bytes() == b"abcdef"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows neither removes nor moves what is open")
+def test_what_cannot_be_put_back_stays_as_it_was_and_can_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    path = tmp_path / "a"
+    disk = SyncedFile(path)
+    disk.write(0, b"abc")
+    path.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="full"):
+            disk.put_back()
+    assert disk.is_gone()
+    disk.put_back()
+    assert path.read_bytes() == b"abc"
+    disk.close()

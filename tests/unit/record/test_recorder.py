@@ -1,6 +1,8 @@
 """The recorder with disks that fail, fill up and hang; no test waits for a clock."""
 
 import errno
+import os
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -363,3 +365,40 @@ def test_session_json_that_is_gone_while_it_runs_is_written_again(bench: Bench) 
         read_session_json(bench.recorder.folder)
     bench.recorder.close()
     assert read_session_json(bench.recorder.folder).ended is not None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows neither removes nor moves what is open")
+def test_a_folder_that_is_removed_is_told_and_whole_again(bench: Bench) -> None:
+    bench.give()
+    bench.wait_until(lambda: read_session_json(bench.recorder.folder).streams)
+    shutil.rmtree(bench.recorder.folder.parent)
+    bench.give()
+    bench.wait_until(
+        lambda: (bench.recorder.folder / SESSION_XDF).exists() and not bench.recorder.written.problem
+    )
+    bench.give()
+    shutil.rmtree(bench.recorder.folder)  # also as the last that happens
+    bench.recorder.close()
+    assert bench.kinds() == ["recording_started", *["recording_failed", "recording_resumed"] * 2]
+    assert bench.signal().values[:, 0].tolist() == list(range(30))
+    written = bench.recorder.written
+    assert (written.n_samples, written.n_samples_lost, written.problem) == (30, 0, "")
+    assert read_session_json(bench.recorder.folder).ended is not None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows neither removes nor moves what is open")
+def test_a_folder_that_cannot_be_put_back_is_no_recording(bench: Bench) -> None:
+    bench.give()
+    bench.wait_until(lambda: read_session_json(bench.recorder.folder).streams)
+    above = bench.recorder.folder.parent
+    shutil.rmtree(above)
+    above.touch()  # no folder can be made there
+    for _ in range(3):
+        bench.wait_for_another_try()
+    bench.recorder.close()
+    reasons = [news.data["reason"] for news in bench.recorder.news() if news.kind == "recording_failed"]
+    assert reasons[0] == "its folder was removed or moved"
+    assert len(reasons) == 2  # and once why it stays so
+    written = bench.recorder.written
+    assert (written.n_samples, written.n_samples_lost, written.n_bytes) == (0, 10, 0)
+    assert written.problem

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,22 @@ from tests.unit.record.samples import START, record, write_session
 def test_folders_are_named_by_start_paradigm_and_user_and_never_shared(tmp_path: Path) -> None:
     first = new_session_folder(tmp_path, START, "motor/imagery", "ada")
     assert first == tmp_path / "20260102T030405Z-motor_imagery-ada"
-    first.mkdir()
     assert new_session_folder(tmp_path, START, "motor/imagery", "ada").name.endswith("-ada-2")
+
+
+def test_runs_that_start_at_the_same_moment_get_folders_of_their_own(tmp_path: Path) -> None:
+    def one(_: int) -> Path:
+        return new_session_folder(tmp_path / "d", START, "mi", "ada")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(one, range(40)))) == 40
+
+
+@pytest.mark.parametrize("above", ["file", "/".join(["x" * 120] * 40)], ids=["a file", "too long"])
+def test_a_folder_that_cannot_be_made_is_only_named(above: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    root = tmp_path / above
+    assert new_session_folder(root, START, "mi", "ada") == root / "20260102T030405Z-mi-ada"
 
 
 def test_sessions_are_found_by_path_name_and_last(tmp_path: Path) -> None:

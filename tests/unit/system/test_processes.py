@@ -79,3 +79,16 @@ def test_ctrl_break_stops_in_order_where_there_is_one() -> None:
     assert {signal.SIGINT, signal.SIGTERM} <= set(stop_signals())
     done = subprocess.run([sys.executable, "-c", CTRL_BREAK], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True"]
+
+
+@posix_only
+@pytest.mark.parametrize(("before", "stops"), [("SIG_DFL", True), ("SIG_IGN", False)])
+def test_a_terminal_that_goes_away_stops_what_was_not_started_to_go_on_without(
+    before: str, stops: bool
+) -> None:
+    """SIG_IGN is what ``nohup`` does."""
+    script = CTRL_BREAK.replace("SIGBREAK", "SIGHUP").replace(
+        "import signal\n", f"import signal\nsignal.signal(signal.SIGHUP, signal.{before})\n", 1
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(stops)]

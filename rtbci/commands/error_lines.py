@@ -1,0 +1,53 @@
+"""How an error that ends a command is told: in one line, with the status that the command ends with."""
+
+import errno
+
+from rtbci.commands.options import console_of
+from rtbci.commands.output import give_up_output
+from rtbci.errors import RtbciError
+
+__all__ = ["tell_error"]
+
+
+def tell_error(error: Exception) -> int | None:
+    """Say what went wrong, in one line on standard error.
+
+    Returns
+    -------
+    int or None
+        Exit status; None, and nothing said, of what only a mistake in rtbci explains.
+    """
+    if isinstance(error, RtbciError):
+        _say(str(error))
+        return error.exit_code
+    if isinstance(error, OSError):
+        return _tell_system(error)
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+        _say(
+            f"system: no more {'memory' if isinstance(error, MemoryError) else 'threads'} for this program, need more; close "
+            "other programs, or raise its limit (ulimit, that of the container)"
+        )
+        return 1
+    return None
+
+
+def _tell_system(error: OSError) -> int:
+    """Standard output that fails, or what the system refused where nobody nearer to it has said what to do."""
+    failure = give_up_output()
+    if failure is None:
+        where = next((f"{name}" for name in (error.filename2, error.filename) if name is not None), "system")
+        _say(
+            f"{where}: {error.strerror or error}, need a place that can be read and written, with space left; check path, "
+            "permissions and disk (--debug before the command says where in the program)"
+        )
+        return 5
+    if failure.errno == errno.EPIPE:  # that the reader has gone is no error to it: `| head`
+        return 1
+    _say(f"standard output: {failure.strerror}; free some, or write elsewhere")
+    return 5
+
+
+def _say(text: str) -> None:
+    console = console_of()
+    console.print("[bold red]error:[/] ", end="")
+    console.print(text, markup=False, highlight=False)
