@@ -98,10 +98,9 @@ class Board:
     def _head(self) -> list[Text]:
         lines = [_line(("rtbci ", "bold"), (self._client.address, ""))]
         if (hello := self._client.hello) is not None:
-            user = hello.profile.user or "population"
-            about = (
-                f"{hello.paradigm} · engine {hello.engine.name} · profile {user} {hello.profile.generation}"
-            )
+            user, generation = hello.profile.user or "population", hello.profile.generation
+            profile = f"{user} {generation}" if generation else user
+            about = f"{hello.paradigm} · engine {hello.engine.name or 'none'} · profile {profile}"
             lines.append(_line((about, "")))
         if (status := self._status) is not None:
             lines += _status_lines(status)
@@ -190,7 +189,12 @@ def _status_lines(status: Status) -> list[Text]:
     if status.latency_ms is not None:
         parts.append(f"age p50 {status.latency_ms.p50:.1f} p99 {status.latency_ms.p99:.1f} ms")
     parts.append(f"gaps {status.n_gaps}  skipped {status.n_skipped}  overflow {status.n_overflow}")
-    return [
+    lines = [
         _line((state, STATE_STYLES.get(state, "yellow")), (f"  {stream}", "")),
         _line(("  ".join(parts), "dim")),
     ]
+    if status.recording is not None:
+        said = f"recorded in {status.recording}" if status.recording else "not recorded"
+        # Its end is the session: what does not fit goes on in the next line.
+        lines.append(Text(said, style="dim" if status.recording else "yellow", overflow="fold"))
+    return lines

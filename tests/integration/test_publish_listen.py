@@ -128,7 +128,7 @@ def test_on_a_terminal_it_shows_a_table_within_80_columns() -> None:
         os.close(terminal)
         os.close(its_end)
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen).replace("\r", "\n")
-    assert "engine nano · profile population 0" in plain
+    assert re.search(r"engine nano · profile population *$", plain, re.MULTILINE)
     assert "left %" in plain
     assert re.search(r"100\.00 -\s+█.* 25 █.* 75 below_threshold", plain)
     assert "lost 0  malformed 0" in plain
@@ -165,6 +165,8 @@ def test_the_board_shows_decisions_silence_and_losses() -> None:
     assert "bad channels: FC5" in text
     assert "5312.41 decision right" in text
     assert "nothing received for 10 s" in text
+    folder = "/home/lab/.local/share/rtbci/sessions/20260131T093000Z-motor_imagery-p07"
+    assert f"recorded in {folder}" in text.replace("\n", "")  # whole, though it is longer than a line
     assert "lost 4  malformed 0" in text
 
 
@@ -194,5 +196,6 @@ def test_an_idle_class_arrives_and_is_shown() -> None:
     assert isinstance(message, Prediction)
     assert (message.label, message.decision, message.why) == ("idle", None, "idle")
     text = console.export_text()
+    assert "record" not in text  # nobody told
     assert "idle %" in text
     assert re.search(r"100\.00 - .* 12 .* 75 .* 12 idle ", text)
