@@ -225,6 +225,9 @@ def test_it_says_whether_and_where_is_recorded(told: Told, browser: Chromium) ->
             tab.press("c")
             tab.wait_for(f"{text('findings')}.includes('{words}')")
             tab.press("Escape")
+        told.status(recording=FOLDER)
+        tab.wait_for(f"!{pill}.hidden")
+        tab.wait_for(f"{text('state')} === 'run not heard' && {pill}.hidden")  # nobody knows any more
 
 
 def test_one_channel_is_called_one(told: Told, browser: Chromium) -> None:
@@ -241,5 +244,7 @@ def test_one_channel_is_called_one(told: Told, browser: Chromium) -> None:
         one = signal_message(session=session, labels=("1",), is_read=(True,), bad={}, n_bins=6)
         told.publisher.send_signal(encode_signal(one))
         tab.wait_for(f"{text('signal-note')}.startsWith('1 channel, 1 read, ')")
+        told.say("hello", session="another")  # of a run before it nothing is shown as this one's
+        tab.wait_for(f"{text('signal-note')} === '' && {text('map-note')} === ''")
         ticks = "import('./spectrum.js').then(({ power }) => [null, 0.01, 1, 1000, 1e-5].map(power).join())"
         assert tab.evaluate(ticks) == ",10⁻²,1,1000,10⁻⁵"  # of what there is no room for: nothing

@@ -42,7 +42,7 @@ const link = new Link({
   },
   status(message) {
     seen.status = message;
-    decisions.tick(message.t_sent); latency.status(message.latency_ms); numbers(); state(); recording(); buttons(); what(); classes();
+    decisions.tick(message.t_sent); latency.status(message.latency_ms); numbers(); state(); buttons(); what(); classes();
   },
   rows({ rows }) {
     decisions.push(rows); latency.push(rows);
@@ -79,6 +79,9 @@ const link = new Link({
 function newSession(session) {
   seen.session = session; seen.status = seen.row = null; seen.events = {};
   decisions.forget(); latency.forget(); $("events").replaceChildren();
+  // Of another run's signal nothing stays; this one's channels are told before its own.
+  eeg.layout({ labels: [], rate_hz: 1, n_per_bin: 1, is_read: [] }); head.layout({ labels: [], bands: head.bands ?? [], bands_hz: [], is_read: [] }); spectrum.forget();
+  faults([]); $("signal-note").textContent = $("map-note").textContent = "";
 }
 
 function look() { eeg.skipped = true; link.look(!document.hidden, isFiltered); }
@@ -94,7 +97,9 @@ function state() {
   else if (seen.neverHeard && !status) { name = "away"; words = "no run heard yet"; todo = "unheard"; }
   else if (seen.isSilent && name !== "stopped") { name = "away"; words = "run not heard"; todo = "silent"; }
   if ($("todo").textContent !== (TODO[todo] ?? "")) { $("todo").textContent = TODO[todo] ?? ""; $("todo").hidden = !TODO[todo]; }
-  newest(name === "stopped" || name === "away" ? null : seen.row);
+  seen.isThere = name !== "stopped" && name !== "away";
+  newest(seen.isThere ? seen.row : null);
+  recording();
   if (pill.textContent !== words) pill.textContent = words;
   pill.dataset.state = name;
   document.title = name === "running" ? "rtbci live" : `${words} - rtbci`;
@@ -115,8 +120,8 @@ function what() {
 }
 
 function recording() {
-  const { recording } = seen.status, pill = $("recording"), isOver = seen.status.state === "stopped";
-  pill.hidden = recording === null || recording === undefined || isOver;
+  const recording = seen.status?.recording ?? null, pill = $("recording");
+  pill.hidden = recording === null || !seen.isThere;
   if (pill.hidden) return;
   pill.dataset.state = recording ? "recording" : seen.events.recording_failed ? "failed" : "off";
   pill.textContent = recording ? "recording" : "not recorded";
