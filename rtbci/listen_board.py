@@ -15,6 +15,8 @@ __all__ = ["Board", "prediction_line"]
 
 N_ROWS = 12
 N_EVENTS = 3
+N_OTHER_LINES = 13
+"""Around the rows of predictions, at most."""
 MAX_BARS = 4
 SILENCE_S = 1.5
 DECISION_WIDTH, WHY_WIDTH, TIME_WIDTH, AGE_WIDTH = 12, 15, 9, 7
@@ -58,6 +60,7 @@ class Board:
         self._session: str | None = None
         self._t_heard: float | None = None
         self._t_drawn = -1e9
+        self._console = console
         self._blocks = " #" if console.options.ascii_only else " ▏▎▍▌▋▊▉█"
         self._live = Live(console=console, auto_refresh=False, get_renderable=self.render)
         self._live.start(refresh=True)
@@ -104,6 +107,8 @@ class Board:
             lines.append(_line((about, "")))
         if (status := self._status) is not None:
             lines += _status_lines(status)
+            if status.recording is not None:
+                lines.append(_recording_line(status.recording, self._console.width))
         silent_s = self._clock() - (self._t_heard or 0.0)
         if silent_s > SILENCE_S:
             lines.append(_line((f"nothing received for {silent_s:.0f} s", "bold red")))
@@ -125,7 +130,8 @@ class Board:
             table.add_column("value", width=VALUE_WIDTH, justify="right", no_wrap=True)
         table.add_column("why not", width=WHY_WIDTH, no_wrap=True)
         table.add_column("age ms", width=AGE_WIDTH, justify="right", no_wrap=True)
-        for prediction in self._predictions:
+        n_rows = max(3, min(N_ROWS, self._console.height - N_OTHER_LINES))
+        for prediction in list(self._predictions)[-n_rows:]:
             table.add_row(
                 f"{prediction.t_window[1]:.2f}",
                 Text(prediction.decision or "-", style="bold green" if prediction.decision else "dim"),
@@ -189,12 +195,16 @@ def _status_lines(status: Status) -> list[Text]:
     if status.latency_ms is not None:
         parts.append(f"age p50 {status.latency_ms.p50:.1f} p99 {status.latency_ms.p99:.1f} ms")
     parts.append(f"gaps {status.n_gaps}  skipped {status.n_skipped}  overflow {status.n_overflow}")
-    lines = [
+    return [
         _line((state, STATE_STYLES.get(state, "yellow")), (f"  {stream}", "")),
         _line(("  ".join(parts), "dim")),
     ]
-    if status.recording is not None:
-        said = f"recorded in {status.recording}" if status.recording else "not recorded"
-        # Its end is the session: what does not fit goes on in the next line.
-        lines.append(Text(said, style="dim" if status.recording else "yellow", overflow="fold"))
-    return lines
+
+
+def _recording_line(folder: str, width: int) -> Text:
+    """Where it is recorded, as much of the end as fits: that is the session."""
+    if not folder:
+        return _line(("not recorded", "yellow"))
+    before = "recorded in "
+    room = max(1, width - len(before))
+    return _line((before + (folder if len(folder) <= room else f"…{folder[1 - room :]}"), "dim"))

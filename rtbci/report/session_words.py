@@ -113,7 +113,12 @@ def _ran(facts: SessionFacts) -> list[tuple[str, str]]:
             for one in record.engines
         ]
     if info is not None:
-        rows.append(("stream", f"{info.name}: {info.n_channels} channel{'s' * (info.n_channels != 1)}, {info.rate_hz:g} Hz"))
+        rows.append(
+            (
+                "stream",
+                f"{info.name}: {info.n_channels} channel{'s' * (info.n_channels != 1)}, {info.rate_hz:g} Hz",
+            )
+        )
     rows.append(("length", _long(facts.duration_s)))
     if facts.hellos:
         decision = facts.hellos[-1].decision
