@@ -198,7 +198,7 @@ function legends() {
 function happened(event) {
   const { kind, value, data, t_lsl } = event;
   seen.events[kind] = event;
-  if (kind === "marker") { decisions.mark(t_lsl, value); eeg.line(t_lsl, value.slice(0, 16), "#dbe3ea"); }
+  if (kind === "marker") { decisions.mark(t_lsl, value); eeg.line(t_lsl, tidy(value).slice(0, 18), "#dbe3ea"); }
   if (kind === "decision") eeg.line(t_lsl, tidy(value), colorOf(seen.hello?.classes.indexOf(value) ?? 0));
   const item = document.createElement("li"), when = document.createElement("time"), name = document.createElement("span"), more = document.createElement("span");
   const start = seen.status ? seen.status.t_sent - seen.status.uptime_s : t_lsl;
