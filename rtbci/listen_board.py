@@ -15,6 +15,8 @@ __all__ = ["Board", "prediction_line"]
 
 N_ROWS = 12
 N_EVENTS = 3
+N_OTHER_LINES = 13
+"""Around the rows of predictions, at most."""
 MAX_BARS = 4
 SILENCE_S = 1.5
 DECISION_WIDTH, WHY_WIDTH, TIME_WIDTH, AGE_WIDTH = 12, 15, 9, 7
@@ -58,6 +60,7 @@ class Board:
         self._session: str | None = None
         self._t_heard: float | None = None
         self._t_drawn = -1e9
+        self._console = console
         self._blocks = " #" if console.options.ascii_only else " ▏▎▍▌▋▊▉█"
         self._live = Live(console=console, auto_refresh=False, get_renderable=self.render)
         self._live.start(refresh=True)
@@ -98,13 +101,14 @@ class Board:
     def _head(self) -> list[Text]:
         lines = [_line(("rtbci ", "bold"), (self._client.address, ""))]
         if (hello := self._client.hello) is not None:
-            user = hello.profile.user or "population"
-            about = (
-                f"{hello.paradigm} · engine {hello.engine.name} · profile {user} {hello.profile.generation}"
-            )
+            user, generation = hello.profile.user or "population", hello.profile.generation
+            profile = f"{user} {generation}" if generation else user
+            about = f"{hello.paradigm} · engine {hello.engine.name or 'none'} · profile {profile}"
             lines.append(_line((about, "")))
         if (status := self._status) is not None:
             lines += _status_lines(status)
+            if status.recording is not None:
+                lines.append(_recording_line(status.recording, self._console.width))
         silent_s = self._clock() - (self._t_heard or 0.0)
         if silent_s > SILENCE_S:
             lines.append(_line((f"nothing received for {silent_s:.0f} s", "bold red")))
@@ -126,7 +130,8 @@ class Board:
             table.add_column("value", width=VALUE_WIDTH, justify="right", no_wrap=True)
         table.add_column("why not", width=WHY_WIDTH, no_wrap=True)
         table.add_column("age ms", width=AGE_WIDTH, justify="right", no_wrap=True)
-        for prediction in self._predictions:
+        n_rows = max(3, min(N_ROWS, self._console.height - N_OTHER_LINES))
+        for prediction in list(self._predictions)[-n_rows:]:
             table.add_row(
                 f"{prediction.t_window[1]:.2f}",
                 Text(prediction.decision or "-", style="bold green" if prediction.decision else "dim"),
@@ -194,3 +199,12 @@ def _status_lines(status: Status) -> list[Text]:
         _line((state, STATE_STYLES.get(state, "yellow")), (f"  {stream}", "")),
         _line(("  ".join(parts), "dim")),
     ]
+
+
+def _recording_line(folder: str, width: int) -> Text:
+    """Where it is recorded, as much of the end as fits: that is the session."""
+    if not folder:
+        return _line(("not recorded", "yellow"))
+    before = "recorded in "
+    room = max(1, width - len(before))
+    return _line((before + (folder if len(folder) <= room else f"…{folder[1 - room :]}"), "dim"))

@@ -23,6 +23,13 @@ MAX_BYTES = 1 << 20
 DEEP_KEY = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){50}")
 """A key of so many parts; for thousands the parser wants gigabytes."""
 
+PATTERNS = {
+    r"^[A-Za-z0-9_.-]+$": "letters of A to Z, digits, and any of _ . - (no blanks)",
+    r"^[A-Za-z0-9_.-]*$": "letters of A to Z, digits, and any of _ . - (no blanks)",
+    r"^[a-z][a-z0-9_]*$": "small letters, digits and _, a letter first",
+    r"^[0-9a-f]{64}$": "64 of the digits 0 to 9 and a to f",
+}
+"""What texts must be like, for people."""
 
 LATER = Field(exclude_if=lambda one: not one)
 """In the annotation of a key that was added since sessions are recorded: a recipe that says nothing there has its old hash.
@@ -121,4 +128,6 @@ def _line(item: Any, known: list[str], tags: set[str]) -> str:
     message = item["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")  # as TOML calls it
     if item["type"] == "value_error":
         return f"{path}: {message}"
+    if item["type"] == "string_pattern_mismatch" and (words := PATTERNS.get(item["ctx"]["pattern"])):
+        return f"{path}: got {item['input']!r}, need {words}"
     return f"{path}: got {item['input']!r}, {message[0].lower()}{message[1:]}"

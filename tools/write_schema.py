@@ -128,6 +128,7 @@ def _status() -> Status:
         profile=PROFILE,
         drift=DriftRef(signal=0.8, limit=2.5, logits=0.3, reference="calibration"),
         bad_channels={"FC5": "flat"},
+        recording="/home/lab/.local/share/rtbci/sessions/20260131T093000Z-motor_imagery-p07",
     )
 
 

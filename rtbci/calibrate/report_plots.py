@@ -27,6 +27,7 @@ def curve_svg(curve: Sequence[CurvePoint], chance: float) -> str:
         axes.fill_between(n, low, high, color=SERIES[0], alpha=0.2, linewidth=0, label="95 % interval")
         axes.plot(n, mean, color=SERIES[0], marker="o", markersize=4, label="accuracy")
         _chance_line(axes, chance)
+        axes.locator_params(axis="x", integer=True)
         axes.set(xlabel="trials used", ylabel="accuracy, %", ylim=(min(30.0, chance - 10, low.min()), 102))
         axes.legend(loc="lower right", fontsize=8)
 

@@ -144,6 +144,8 @@ def _candidate(one: CandidateScore) -> dict[str, Any]:
 def _against_population(chosen: CandidateScore | None) -> str:
     if chosen is None or chosen.difference is None:
         return ""
+    if abs(chosen.difference) < 0.05:
+        return "as good as the decoder that knows nothing of you."
     words = "better" if chosen.difference > 0 else "worse"
     sure = "" if chosen.p is None else ("" if chosen.p < 0.05 else ", which may be chance")
     return f"{abs(chosen.difference):.1f} points {words} than the decoder that knows nothing of you{sure}."

@@ -117,10 +117,10 @@ class DemoBoard:
 
     def _head(self) -> Text:
         t_s = self._clock() - self._t_start
-        head = Text(f"rtbci demo  {t_s:4.0f} of {self._seconds:.0f} s  ", "bold")
-        head.append(f"{self._state:<11}", "green" if self._state == "running" else "yellow")
+        head = Text(f"rtbci demo  {t_s:.0f} of {self._seconds:.0f} s  ", "bold")
+        head.append(f"{self._state:<10}", "green" if self._state == "running" else "yellow")
         if self.latency is not None:
-            head.append(f" age p50 {self.latency.p50:.0f} ms, p99 {self.latency.p99:.0f} ms", "dim")
+            head.append(f" age p50 {self.latency.p50:.0f}, p99 {self.latency.p99:.0f} ms", "dim")
         head.append(f"  {self._address}", "dim")
         return head
 

@@ -1,10 +1,11 @@
 """The page's end of the ZMQ messages: what the run sends, to whoever looks."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import zmq
@@ -12,6 +13,7 @@ import zmq.asyncio
 
 from rtbci.clock import Clock, now
 from rtbci.errors import ConfigError, MessageError, RtbciError
+from rtbci.monitor.frames import row_of
 from rtbci.publish.codec import decode
 from rtbci.publish.messages import MESSAGE_TYPES, Event, Hello, Message, Prediction, Status
 from rtbci.publish.secured import prepare_listener, secure
@@ -21,6 +23,8 @@ __all__ = ["NO_KEYS", "ClientKeys", "Feed"]
 
 N_PREDICTIONS, N_EVENTS = 600, 200
 """Newest messages that a page gets when it opens."""
+SLOW_HOP_S, NIGHT_S = 1.0, 12 * 3600.0
+"""Where predictions come this slowly, those of a whole night are kept (4.7 MB, measured)."""
 N_AT_ONCE = 8
 
 
@@ -55,7 +59,9 @@ class Feed:
     ----------
     hello, status : Hello, Status or None
         The newest ones.
-    predictions, events : deque
+    rows : deque of tuple
+        What a page draws of the newest predictions, oldest first; see `rtbci.monitor.frames.row_of`.
+    events : deque of Event
         The newest ones, oldest first.
     n_lost : int
         Messages of this session that did not arrive here, of all topics.
@@ -81,7 +87,7 @@ class Feed:
         self._on_message, self._on_signal, self._clock = on_message, on_signal, clock
         self.hello: Hello | None = None
         self.status: Status | None = None
-        self.predictions: deque[Prediction] = deque(maxlen=N_PREDICTIONS)
+        self.rows: deque[tuple[Any, ...]] = deque(maxlen=N_PREDICTIONS)
         self.events: deque[Event] = deque(maxlen=N_EVENTS)
         self.n_lost = self.n_malformed = 0
         self.t_heard: float | None = None
@@ -151,12 +157,14 @@ class Feed:
         match message:
             case Hello():
                 self.hello = message
+                if (n := _n_kept(message.hop_s)) != self.rows.maxlen:
+                    self.rows = deque(self.rows, maxlen=n)
             case Status():
                 self.status = message
             case Event():
                 self.events.append(message)
             case Prediction():
-                self.predictions.append(message)
+                self.rows.append(row_of(message))
         self._on_message(message)
 
     def _count(self, topic: str, session: str, seq: int) -> int:
@@ -164,7 +172,7 @@ class Feed:
         if session != self._session and session:
             self._session = session
             self._next.clear()
-            self.predictions.clear()
+            self.rows.clear()
             self.events.clear()
             self.hello = self.status = None
             self.n_lost = 0
@@ -173,3 +181,8 @@ class Feed:
         self.n_lost += n_lost
         self._next[topic] = max(expected, seq + 1)
         return n_lost
+
+
+def _n_kept(hop_s: float) -> int:
+    """Predictions that are kept for pages that open later."""
+    return max(N_PREDICTIONS, math.ceil(NIGHT_S / hop_s)) if hop_s >= SLOW_HOP_S else N_PREDICTIONS

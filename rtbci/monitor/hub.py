@@ -92,7 +92,7 @@ class Hub:
             put(text_of(feed.hello), keep=True)
         if feed.status is not None:
             put(text_of(feed.status), keep=True)
-        put(said("rows", {"rows": [row_of(one) for one in feed.predictions]}), keep=True)
+        put(said("rows", {"rows": list(feed.rows)}), keep=True)
         put(said("events", {"events": list(feed.events)}), keep=True)
         if self._layout and self._meter is not None:
             put(self._channels(), keep=True)

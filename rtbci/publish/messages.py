@@ -190,6 +190,12 @@ class StatusContent(Checked, frozen=True, kw_only=True):
         BaselineRef | None,
         Meta(description="Of the user; null: the paradigm compares with none, or no stream yet."),
     ] = None
+    recording: Annotated[
+        str | None,
+        Meta(
+            description="Folder of the session that is written, on the run's computer; empty: nothing is; null: not told."
+        ),
+    ] = None
 
 
 class Status(StatusContent, frozen=True, kw_only=True):

@@ -162,7 +162,7 @@ def ages_in_time_svg(facts: SessionFacts, predictions: Sequence[Prediction]) -> 
     t = np.array([one.t_window[1] for one in predictions])
     parts = np.array([[getattr(one.trace_ms, name) for name in PARTS] for one in predictions])
     ages = np.array([one.age_ms for one in predictions])
-    n = max(1, min(120, len(t) // 16))
+    n = min(120, max(len(t) // 16, min(len(t), 24)))  # few windows, as of sleep, are shown each by itself
     groups = np.array_split(np.arange(len(t)), n)
 
     def draw(figure: "Figure", axes: "Axes") -> None:

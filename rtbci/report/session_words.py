@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rtbci.publish.control_messages import MARK_SOURCE
-from rtbci.publish.messages import Prediction
+from rtbci.publish.messages import Prediction, Scalar
 from rtbci.record.repair import said_damages
 from rtbci.report.session_facts import SessionFacts, SpreadMap
 from rtbci.report.session_plots import PARTS
@@ -113,7 +113,12 @@ def _ran(facts: SessionFacts) -> list[tuple[str, str]]:
             for one in record.engines
         ]
     if info is not None:
-        rows.append(("stream", f"{info.name}: {info.n_channels} channels, {info.rate_hz:g} Hz"))
+        rows.append(
+            (
+                "stream",
+                f"{info.name}: {info.n_channels} channel{'s' * (info.n_channels != 1)}, {info.rate_hz:g} Hz",
+            )
+        )
     rows.append(("length", _long(facts.duration_s)))
     if facts.hellos:
         decision = facts.hellos[-1].decision
@@ -203,7 +208,7 @@ def _events(facts: SessionFacts) -> list[tuple[str, str, str]]:
         (
             f"{one.t_lsl - facts.t_span[0]:.2f} s",
             f"{one.kind.replace('_', ' ')}{': ' + one.value if one.value else ''}",
-            ", ".join(f"{key} {value}" for key, value in one.data.items() if value not in (None, "")),
+            ", ".join(f"{key} {_short(value)}" for key, value in one.data.items() if value not in (None, "")),
         )
         for one in told[:N_EVENTS]
     ]
@@ -219,3 +224,8 @@ def _hashes(facts: SessionFacts) -> list[tuple[str, str]]:
         if record.profile is not None:
             rows += [("profile", record.profile.weights_sha256), ("stages", record.profile.chain_hash)]
     return rows
+
+
+def _short(value: Scalar) -> str:
+    """A value of an event, as people read it."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

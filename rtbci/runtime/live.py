@@ -120,6 +120,7 @@ class LiveRun:
             lambda: self._requests.paused,
             clock,
         )
+        self._teller.recording = None if config.record.enabled else ""
         self._change, self._stamps = change, MarkerStamps()
         self._t_give_back = -np.inf
         self._info: StreamInfo | None = None
@@ -333,7 +334,7 @@ class LiveRun:
         """Everything that is not a decision: requests, new listeners, status."""
         self._t_ticked = t_now
         for item in self._news():
-            self._outbox.event(item.kind, t_now, item.value, item.data)
+            self._teller.tell(item, t_now)
         if self._control is not None:
             self._control.answer(self._requests)
         self._swaps.advance()

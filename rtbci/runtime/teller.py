@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from rtbci.clock import Clock
 from rtbci.publish.messages import Quality, Rate, Status, StatusContent, StreamRef, Why
 from rtbci.publish.outbox import Decoded, Outbox
+from rtbci.record.news import FAILED, RESUMED, STARTED, News
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.intake import Intake
 from rtbci.runtime.quality import SignalQuality
@@ -40,6 +41,8 @@ class Teller:
     ----------
     quality : SignalQuality or None
         Of the open stream.
+    recording : str or None
+        Folder that the session is written to; empty: nothing is written; None: not known.
 
     Notes
     -----
@@ -60,6 +63,7 @@ class Teller:
         self._watch, self._use, self._is_paused, self._clock = watch, use, is_paused, clock
         self._intake: Intake | None = None
         self.quality: SignalQuality | None = None
+        self.recording: str | None = None
         self._t_window: tuple[float, float] | None = None
         self._n_duplicates_told = 0
         self._is_foreign = False
@@ -120,6 +124,12 @@ class Teller:
         if decision is not None:
             self._outbox.event("decision", t_end, decision)
 
+    def tell(self, news: News, t_now: float) -> None:
+        """Publish what there is to tell, and keep what it says of the recording."""
+        if news.kind in (STARTED, RESUMED, FAILED):
+            self.recording = "" if news.kind == FAILED else news.value
+        self._outbox.event(news.kind, t_now, news.value, news.data)
+
     def say_missing(self, t_now: float) -> None:
         """Without data, a prediction that says so."""
         t_window, quality = self._t_window, self.quality
@@ -179,6 +189,7 @@ class Teller:
                 bad_channels={} if self.quality is None else self.quality.bad,
                 clock_offset_s=offset_s,
                 baseline=usual,
+                recording=self.recording,
             )
         )
 

@@ -128,7 +128,7 @@ def test_on_a_terminal_it_shows_a_table_within_80_columns() -> None:
         os.close(terminal)
         os.close(its_end)
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen).replace("\r", "\n")
-    assert "engine nano · profile population 0" in plain
+    assert re.search(r"engine nano · profile population *$", plain, re.MULTILINE)
     assert "left %" in plain
     assert re.search(r"100\.00 -\s+█.* 25 █.* 75 below_threshold", plain)
     assert "lost 0  malformed 0" in plain
@@ -165,7 +165,37 @@ def test_the_board_shows_decisions_silence_and_losses() -> None:
     assert "bad channels: FC5" in text
     assert "5312.41 decision right" in text
     assert "nothing received for 10 s" in text
+    assert re.search(r"recorded in ….*/sessions/20260131T093000Z-motor_imagery-p07\s*$", text, re.MULTILINE)
     assert "lost 4  malformed 0" in text
+
+
+@pytest.mark.parametrize(
+    ("recording", "said"), [("", "not recorded"), ("/s/one", "recorded in /s/one"), (None, "")]
+)
+def test_everything_fits_a_terminal_of_24_lines(recording: str | None, said: str) -> None:
+    import msgspec
+    from rich.console import Console
+
+    from rtbci.client import Client
+    from rtbci.listen_board import Board
+    from tools.write_schema import samples
+
+    with open(os.devnull, "w") as nowhere, Client("tcp://127.0.0.1:9") as client:
+        console = Console(width=80, height=24, force_terminal=False, record=True, file=nowhere)
+        board = Board(client, console, refresh_s=1e9, clock=lambda: 0.0)
+        found = samples()
+        client.hello = found["hello"]  # type: ignore[assignment]
+        for topic in ("status", *["prediction"] * 20, *["event"] * 5):
+            changes = {"recording": recording} if topic == "status" else {}
+            board.show(msgspec.structs.replace(found[topic], **changes))
+        board._clock = lambda: 10.0
+        console.print(board.render())
+        lines = console.export_text().rstrip("\n").splitlines()
+        board.close()
+    shown = lines[[line.startswith("rtbci ") for line in lines].index(True) :]
+    assert any("nothing received for 10 s" in line for line in shown)
+    assert any(line.strip() == said for line in shown) or not said
+    assert len(shown) <= 24
 
 
 def test_an_idle_class_arrives_and_is_shown() -> None:
@@ -194,5 +224,6 @@ def test_an_idle_class_arrives_and_is_shown() -> None:
     assert isinstance(message, Prediction)
     assert (message.label, message.decision, message.why) == ("idle", None, "idle")
     text = console.export_text()
+    assert "record" not in text  # nobody told
     assert "idle %" in text
     assert re.search(r"100\.00 - .* 12 .* 75 .* 12 idle ", text)

@@ -53,7 +53,10 @@ def test_a_file_of_that_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             "stream = 'amp'\n",
             "stream: got 'amp', input should be a valid dictionary or instance of StreamSettings",
         ),
-        ("user = '../../etc'\n", "user: got '../../etc', string should match pattern"),
+        (
+            "user = '../../etc'\n",
+            "user: got '../../etc', need letters of A to Z, digits, and any of _ . - (no blanks)",
+        ),
         ("duration_s = 0\n", "duration_s: got 0, input should be greater than 0"),
         ("[publish]\nformat = 'xml'\n", "publish.format: got 'xml', input should be 'json' or 'msgpack'"),
         ("[publish]\nadress = 'x'\n", "publish.adress: unknown key; did you mean 'address'?"),

@@ -28,7 +28,11 @@ export function findings({ hello, status, events, electrodes, computer }) {
   if (hello) add("engine", failed ? "warn" : "ok", hello.engine.name ? `${hello.engine.name} on ${hello.engine.backend || "?"}` : "none needed", failed ? `${tidy(failed.kind)}: ${failed.value}` : "");
   const profile = status.profile ?? hello?.profile;
   if (profile) add("profile", "ok", profile.generation ? `${profile.user}, generation ${profile.generation}` : "the population's: nobody was calibrated");
-  if (events.recording_failed) add("recording", "warn", "cannot be written", "see the run's terminal; --record DIR takes another folder");
+  if (status.recording) add("recording", "ok", `into ${status.recording}`);
+  else if (status.recording === "") {
+    const isWanted = events.recording_failed;
+    add("recording", "warn", isWanted ? "cannot be written" : "nothing is recorded", isWanted ? "see the run's terminal; --record DIR takes another folder" : "start the run without --no-record");
+  }
   if (computer?.free_gb !== undefined) {
     const verdict = computer.free_gb < 1 ? "no" : computer.free_gb < 5 ? "warn" : "ok";
     add("free disk", verdict, `${computer.free_gb.toFixed(1)} GB for ${computer.folder}`, verdict === "ok" ? "" : "make room, or record elsewhere with --record DIR");

@@ -1,9 +1,9 @@
 // The scrolling signal: a pen that goes round, so that only what is new is drawn.
 
-import { CARD, FAINT, INK, LINE, Plot, QUIET, WARN, hatch, text } from "./plot.js";
-import { ELECTRODES, uv } from "./words.js";
+import { CARD, FAINT, FONT, INK, LINE, Plot, QUIET, WARN, hatch, text } from "./plot.js";
+import { ELECTRODES, plural, uv } from "./words.js";
 
-const LEFT = 46, BOTTOM = 18, TOP = 14, GAP_PX = 14;
+const LEFT = 46, LEFT_MOST = 112, BOTTOM = 18, TOP = 14, GAP_PX = 14;
 const SIDES = { left: "#7cc4ee", middle: "#dbe3ea", right: "#f0bd6a" }, BAD = "#596673";
 // From the front to the back; electrodes at the side belong to the row that they end.
 const LINES = { FP: 0, AF: 1, F: 2, FT: 3, FC: 3, T: 4, C: 4, TP: 5, CP: 5, P: 6, PO: 7, O: 8, I: 9 };
@@ -19,13 +19,13 @@ function side(label, place) {
 export class Eeg {
   constructor(canvas, places) {
     this.places = places; this.labels = []; this.states = []; this.span_s = 10; this.scale_uv = 50; this.order = "montage";
-    this.gaps = []; this.lines = []; this.skipped = false;
+    this.gaps = []; this.lines = []; this.skipped = false; this.left = LEFT; this.shownNames = [];
     this.plot = new Plot(canvas, (...all) => this.draw(...all), (x, y) => this.tell(x, y));
   }
 
   layout({ labels, rate_hz, n_per_bin, is_read }) {
     this.labels = labels; this.isRead = is_read; this.bin_s = n_per_bin / rate_hz; this.states = labels.map(() => null);
-    this.next = null; this.gaps = []; this.clear(); this.sort();
+    this.next = null; this.gaps = []; this.fitNames(); this.clear(); this.sort();
   }
 
   // Forgets what was drawn, and not where the pen is: a gap that comes now is one.
@@ -35,6 +35,18 @@ export class Eeg {
     this.high = this.labels.map(() => new Float32Array(this.n).fill(NaN));
     this.level = new Float32Array(this.labels.length).fill(NaN);
     this.drawnTo = null; this.plot.wholly = this.plot.isDirty = true;
+  }
+
+  // Room for the names; of those that are longer the end is shown, in which they differ.
+  fitNames() {
+    const { context } = this.plot, room = Math.min(LEFT_MOST, Math.max(LEFT, 0.22 * this.plot.width)) - 22;
+    context.font = FONT;
+    this.shownNames = this.labels.map((label) => {
+      let n = label.length;
+      while (n > 1 && context.measureText(label.slice(-n)).width + (n < label.length ? 9 : 0) > room) n--;
+      return n < label.length ? `…${label.slice(-n)}` : label;
+    });
+    this.left = Math.max(LEFT, 22 + Math.ceil(Math.max(0, ...this.shownNames.map((name) => context.measureText(name).width))));
   }
 
   sort() {
@@ -76,7 +88,7 @@ export class Eeg {
     this.skipped = false;
     for (let j = 0; j < n_bins; j++, this.next++) this.put(this.next, low, high, j * n_channels, n_channels);
     this.gaps = this.gaps.filter(([, stop]) => stop > this.next - this.n);
-    const words = `scrolling signal of ${n_channels} channels, ${this.gaps.length} ${this.gaps.length === 1 ? "gap" : "gaps"} in it`;
+    const words = `scrolling signal of ${plural(n_channels, "channel")}, ${plural(this.gaps.length, "gap")} in it`;
     if (this.plot.canvas.getAttribute("aria-label") !== words) this.plot.canvas.setAttribute("aria-label", words);
     this.plot.isDirty = true;
   }
@@ -97,7 +109,7 @@ export class Eeg {
     this.plot.isDirty = true;
   }
 
-  slotX(slot, width) { return LEFT + (slot + 0.5) / this.n * (width - LEFT - 2); }
+  slotX(slot, width) { return this.left + (slot + 0.5) / this.n * (width - this.left - 2); }
   x(k, width) { return this.slotX(((k % this.n) + this.n) % this.n, width); }
 
   draw(context, width, height, wholly) {
@@ -133,9 +145,9 @@ export class Eeg {
   }
 
   piece(context, k0, k1, width, bottom) {
-    const step = (width - LEFT - 2) / this.n, x0 = this.x(k0, width) - step / 2, x1 = x0 + (k1 - k0) * step;
+    const step = (width - this.left - 2) / this.n, x0 = this.x(k0, width) - step / 2, x1 = x0 + (k1 - k0) * step;
     context.fillStyle = CARD; context.fillRect(x0, TOP, x1 - x0, bottom - TOP);
-    context.save(); context.beginPath(); context.rect(x0 - (x0 > LEFT + 1 ? 0.5 : 0), TOP, x1 - x0 + 0.5, bottom - TOP); context.clip();
+    context.save(); context.beginPath(); context.rect(x0 - (x0 > this.left + 1 ? 0.5 : 0), TOP, x1 - x0 + 0.5, bottom - TOP); context.clip();
     this.grid(context, k0, k1, width, bottom);
     for (const [start, stop] of this.gaps) {
       const a = Math.max(start, k0), b = Math.min(stop, k1);
@@ -176,7 +188,7 @@ export class Eeg {
   // Words above and below the traces, all of them anew: they reach over the columns that are drawn one by one.
   edges(context, width, bottom) {
     context.fillStyle = CARD;
-    context.fillRect(0, 0, width, TOP); context.fillRect(LEFT - 20, bottom, width - LEFT + 20, BOTTOM);
+    context.fillRect(0, 0, width, TOP); context.fillRect(this.left - 20, bottom, width - this.left + 20, BOTTOM);
     const every = Math.round(1 / this.bin_s), first = this.next - this.n + GAP_PX;
     for (let k = Math.ceil(first / every) * every; k < this.next; k += every) {
       const s = Math.round(k * this.bin_s);
@@ -194,23 +206,26 @@ export class Eeg {
   }
 
   pen(context, width, bottom) {
-    const x = this.x(this.next - 1, width) + (width - LEFT) / this.n / 2, stop = Math.min(width, x + GAP_PX);
+    const x = this.x(this.next - 1, width) + (width - this.left) / this.n / 2, stop = Math.min(width, x + GAP_PX);
     context.fillStyle = CARD; context.fillRect(x, TOP, stop - x, bottom - TOP);
     context.fillStyle = INK; context.globalAlpha = 0.75; context.fillRect(x + 1, TOP, 1, bottom - TOP); context.globalAlpha = 1;
   }
 
   names(context, width, bottom) {
-    const room = (bottom - TOP) / this.rows.length, every = Math.max(1, Math.ceil(9.5 / room));
-    this.rows.forEach((i, row) => {
-      const state = this.states[i]?.state ?? "good", isFaulty = state !== "good";
-      if (row % every && !isFaulty) return;
-      const y = TOP + (row + 0.5) * room;
+    const room = (bottom - TOP) / this.rows.length, every = Math.max(1, Math.ceil(9.5 / room)), taken = [];
+    const isBad = (i) => (this.states[i]?.state ?? "good") !== "good";
+    const named = this.rows.map((i, row) => [i, row]).filter(([i, row]) => isBad(i) || row % every === 0);
+    for (const [i, row] of named.sort(([a], [b]) => isBad(b) - isBad(a))) {  // where there is no room for all, faulty ones first
+      const state = this.states[i]?.state ?? "good", isFaulty = isBad(i);
+      const y = Math.max(TOP + 5, Math.min(bottom - 5, TOP + (row + 0.5) * room));  // what is above and below is cleared for other words
+      if (taken.some((other) => Math.abs(other - y) < 9)) continue;
+      taken.push(y);
       context.font = `${Math.min(11, Math.max(8, room + 1))}px system-ui, sans-serif`;
-      text(context, `${isFaulty ? ELECTRODES[state].sign + " " : ""}${this.labels[i]}`, LEFT - 9, y, isFaulty ? WARN : this.isRead?.[i] === false ? "#6d7883" : QUIET, "right");
-    });
+      text(context, `${isFaulty ? ELECTRODES[state].sign + " " : ""}${this.shownNames[i]}`, this.left - 9, y, isFaulty ? WARN : this.isRead?.[i] === false ? "#7f8b97" : QUIET, "right");
+    }
     const tall = Math.min(room, 60);
-    context.fillStyle = LINE; context.fillRect(LEFT - 4, TOP, 1, bottom - TOP);
-    context.fillStyle = INK; context.fillRect(LEFT - 5, TOP + room / 2 - tall / 2, 3, tall);
+    context.fillStyle = LINE; context.fillRect(this.left - 4, TOP, 1, bottom - TOP);
+    context.fillStyle = INK; context.fillRect(this.left - 5, TOP + room / 2 - tall / 2, 3, tall);
   }
 
   tell(x, y) {
@@ -220,9 +235,9 @@ export class Eeg {
     if (i === undefined) return "";
     const one = this.states[i];
     const read = this.isRead?.[i] ? "read by the decoder" : "not read by the decoder";
-    const slot = Math.floor((x - LEFT) / (this.plot.width - LEFT - 2) * this.n);
+    const slot = Math.floor((x - this.left) / (this.plot.width - this.left - 2) * this.n);
     const value = (this.low[i][slot] + this.high[i][slot]) / 2 - this.level[i];
-    return [`${this.labels[i]}, ${read}`, x > LEFT && value === value ? `here ${value.toFixed(1)} µV from its slow mean` : "",
+    return [`${this.labels[i]}, ${read}`, x > this.left && value === value ? `here ${value.toFixed(1)} µV from its slow mean` : "",
       one ? `spread ${uv(one.spread_uv)}, ${ELECTRODES[one.state].text}${one.advice ? ": " + one.advice : ""}` : ""].filter(Boolean).join("\n");
   }
 }

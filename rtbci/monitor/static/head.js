@@ -89,6 +89,7 @@ export class Head {
     this.labels.forEach((label, i) => this.electrode(context, label, i, cx, cy, radius));
     if (this.limits) this.legend(context, width, height);
     if (!this.labels.length) text(context, "waiting for signal", cx, cy, QUIET, "center");
+    else if (!this.labels.some((label) => this.places[label])) text(context, "where these channels are is not known", cx, cy, QUIET, "center");
   }
 
   electrode(context, label, i, cx, cy, radius) {

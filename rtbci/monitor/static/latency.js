@@ -1,8 +1,8 @@
 // The age of every prediction as a stack of its parts, and how often each age came.
 
 import { Chart, axis } from "./chart.js";
-import { SPAN_S } from "./decisions.js";
 import { INK, QUIET, text } from "./plot.js";
+import { ago } from "./timespan.js";
 import { PARTS, ms } from "./words.js";
 
 const N_AGES = 2000, N_BINS = 30;
@@ -12,8 +12,8 @@ export class Latency {
     this.decisions = decisions; this.ages = []; this.summary = null; this.top = 1;
     const y = { time: false, range: () => [0, this.top] }, filled = (fill, paths) => ({ fill, width: 0, points: { show: false }, paths });
     this.chart = new Chart(ages, () => ({
-      scales: { x: { time: false, range: [-SPAN_S, 0] }, y }, series: [{}, ...PARTS.map(({ color }) => filled(color, uPlot.paths.stepped({ align: -1 }))).reverse()],
-      axes: [axis({ space: 60, grid: { show: false }, values: (u, all) => all.map((s) => (s ? `${s} s` : "now")) }), axis({ size: 54, values: (u, all) => all.map((v, i) => (i === all.length - 1 ? `${v} ms` : v)) })],
+      scales: { x: { time: false, range: () => [-this.decisions.span()[0], 0] }, y }, series: [{}, ...PARTS.map(({ color }) => filled(color, uPlot.paths.stepped({ align: -1 }))).reverse()],
+      axes: [axis({ space: 60, grid: { show: false }, splits: () => this.marks(), values: (u, all) => all.map(ago) }), axis({ size: 54, values: (u, all) => all.map((v, i) => (i === all.length - 1 ? `${v} ms` : v)) })],
     }), () => this.stack(), (x) => this.tell(x));
     this.often = new Chart(often, () => ({  // lies on its side: ages go up
       scales: { x: { ...y, ori: 1 }, y: { ori: 0, range: (u, low, high) => [0, high ?? 1] } }, series: [{}, filled("#56b4e9", uPlot.paths.bars({ size: [0.9], align: 1 }))],
@@ -33,14 +33,20 @@ export class Latency {
 
   // Rows of the span, and one without a prediction where none came for a while.
   rows() {
-    const { rows, t_now, hop_s } = this.decisions;
-    return rows.flatMap((row, i) => (row.t < t_now - SPAN_S ? [] : row.t - rows[i - 1]?.t > 4 * hop_s ? [{ t: row.t - hop_s }, row] : [row]));
+    const { rows, t_now, hop_s } = this.decisions, [span_s] = this.decisions.span();
+    return rows.flatMap((row, i) => (row.t < t_now - span_s ? [] : row.t - rows[i - 1]?.t > 4 * hop_s ? [{ t: row.t - hop_s }, row] : [row]));
   }
 
   // Sums of the parts, the largest first: each is drawn over those that it is part of.
   stack() {
     const rows = this.rows(), sums = rows.map(({ probs, parts }) => { let sum = 0; return PARTS.map((_, p) => (probs ? sum += parts[p] : null)); });
-    return rows.some(({ probs }) => probs) ? [rows.map(({ t }) => t - this.decisions.t_now), ...PARTS.map((_, p) => sums.map((one) => one.at(-1 - p)))] : "no predictions in the last half minute";
+    return rows.some(({ probs }) => probs) ? [rows.map(({ t }) => t - this.decisions.t_now), ...PARTS.map((_, p) => sums.map((one) => one.at(-1 - p)))] : "no predictions";
+  }
+
+  marks() {
+    const [span_s, step_s] = this.decisions.span();
+    const every_s = span_s / step_s > 3 ? 2 * step_s : step_s;
+    return Array.from({ length: Math.floor(span_s / every_s) + 1 }, (_, i) => -i * every_s).reverse();
   }
 
   counts() {

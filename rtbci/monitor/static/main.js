@@ -7,20 +7,20 @@ import { Head } from "./head.js";
 import { Latency } from "./latency.js";
 import { Link, keepToken } from "./link.js";
 import { Spectrum } from "./spectrum.js";
-import { CLASS_COLORS, ELECTRODES, KEYS, PARTS, STATES, TROUBLE, WHYS, duration, ms, percent, rest, tidy } from "./words.js";
+import { ELECTRODES, KEYS, PARTS, STATES, TODO, TROUBLE, WHYS, colorOf, dashesOf, duration, ms, percent, plural, rest, tidy } from "./words.js";
 
 const N_EVENTS = 60, SILENT_S = 3;
 const $ = (id) => document.getElementById(id);
 const places = await fetch("positions.json").then((answer) => answer.json());
 const eeg = new Eeg($("eeg"), places), spectrum = new Spectrum($("psd")), decisions = new Decisions($("timeline"));
 const latency = new Latency($("ages"), $("often"), decisions), head = new Head($("map"), places, picked);
-const seen = { hello: null, status: null, role: "controller", dropped: 0, events: {}, computer: null, session: "", isAway: true, isSilent: false };
+const seen = { hello: null, status: null, role: "controller", row: null, dropped: 0, events: {}, computer: null, session: "", isAway: true, isSilent: false };
 let isFiltered = false;
 
 // -- what comes -------------------------------------------------------------------------------------------
 
 const link = new Link({
-  open() { seen.isAway = false; notice(""); look(); state(); },
+  open() { seen.isAway = false; seen.wasOpen = true; notice(""); look(); state(); },
   away() { seen.isAway = true; state(); buttons(); },
   async refused(known) {
     if (known) notice("The token is not known, or no longer.");
@@ -38,22 +38,22 @@ const link = new Link({
   hello(message) {
     if (message.session !== seen.session) newSession(message.session);
     seen.hello = message;
-    decisions.hello(message); legends(message.classes); what(); state();
+    decisions.hello(message); legends(); what(); state();
   },
   status(message) {
     seen.status = message;
-    decisions.tick(message.t_sent); latency.status(message.latency_ms); numbers(); state(); buttons(); what();
+    decisions.tick(message.t_sent); latency.status(message.latency_ms); numbers(); state(); buttons(); what(); classes();
   },
   rows({ rows }) {
     decisions.push(rows); latency.push(rows);
-    if (rows.length) newest(rows.at(-1));
+    if (rows.length) { seen.row = rows.at(-1); newest(seen.row); }
   },
   event: happened,
   events({ events }) { $("events").replaceChildren(); events.forEach(happened); },
   channels(message) {
     eeg.layout(message); head.layout(message); spectrum.forget(); bandButtons(message);
     const n_read = message.is_read.filter(Boolean).length;
-    $("signal-note").textContent = `${message.labels.length} channels${n_read ? `, ${n_read} read` : ""}, ${message.rate_hz.toFixed(0)} Hz${message.n_per_bin > 1 ? `, ${message.n_per_bin} samples a point` : ""}`;
+    $("signal-note").textContent = `${plural(message.labels.length, "channel")}${n_read ? `, ${n_read} read` : ""}, ${message.rate_hz.toFixed(0)} Hz${message.n_per_bin > 1 ? `, ${message.n_per_bin} samples a point` : ""}`;
   },
   signal(message) {
     if (message.n_channels !== eeg.labels.length) return;
@@ -71,14 +71,17 @@ const link = new Link({
     check();
     seen.isSilent = message.silent_s === null || message.silent_s > SILENT_S;
     seen.neverHeard = message.silent_s === null;
-    $("link").textContent = `lost on the way: ${message.n_lost} messages to the server, ${seen.dropped} frames to this browser${message.n_malformed ? `, ${message.n_malformed} not understood` : ""}; ${message.n_viewers} ${message.n_viewers === 1 ? "page" : "pages"} open`;
+    $("link").textContent = `lost on the way: ${message.n_lost} messages to the server, ${seen.dropped} frames to this browser${message.n_malformed ? `, ${message.n_malformed} not understood` : ""}; ${plural(message.n_viewers, "page")} open`;
     state();
   },
 });
 
 function newSession(session) {
-  seen.session = session; seen.status = null; seen.events = {};
+  seen.session = session; seen.status = seen.row = null; seen.events = {};
   decisions.forget(); latency.forget(); $("events").replaceChildren();
+  // Of another run's signal nothing stays; this one's channels are told before its own.
+  eeg.layout({ labels: [], rate_hz: 1, n_per_bin: 1, is_read: [] }); head.layout({ labels: [], bands: head.bands ?? [], bands_hz: [], is_read: [] }); spectrum.forget();
+  faults([]); $("signal-note").textContent = $("map-note").textContent = "";
 }
 
 function look() { eeg.skipped = true; link.look(!document.hidden, isFiltered); }
@@ -88,11 +91,15 @@ document.addEventListener("visibilitychange", look);
 
 function state() {
   const status = seen.status, pill = $("state");
-  let name = status?.state ?? "waiting", words = STATES[name] ?? tidy(name);
-  if (name !== "stopped" && status?.paused) { name = "paused"; words = "paused"; }
-  if (seen.isAway && name !== "stopped") { name = "away"; words = "page server gone, trying again"; }
-  else if (seen.neverHeard && !status) { name = "away"; words = "no run heard yet"; }
-  else if (seen.isSilent && name !== "stopped") { name = "away"; words = "run not heard"; }
+  let name = status?.state ?? "waiting", words = STATES[name] ?? tidy(name), todo = status ? name : "";
+  if (name !== "stopped" && status?.paused) { name = todo = "paused"; words = "paused"; }
+  if (seen.isAway && name !== "stopped") { name = "away"; words = seen.wasOpen ? "page server gone, trying again" : "connecting"; todo = seen.wasOpen ? "gone" : ""; }
+  else if (seen.neverHeard && !status) { name = "away"; words = "no run heard yet"; todo = "unheard"; }
+  else if (seen.isSilent && name !== "stopped") { name = "away"; words = "run not heard"; todo = "silent"; }
+  if ($("todo").textContent !== (TODO[todo] ?? "")) { $("todo").textContent = TODO[todo] ?? ""; $("todo").hidden = !TODO[todo]; }
+  seen.isThere = name !== "stopped" && name !== "away";
+  newest(seen.isThere ? seen.row : null);
+  recording();
   if (pill.textContent !== words) pill.textContent = words;
   pill.dataset.state = name;
   document.title = name === "running" ? "rtbci live" : `${words} - rtbci`;
@@ -112,13 +119,32 @@ function what() {
   }));
 }
 
-function newest([, age, , probs, decision, why]) {
-  const classes = seen.hello?.classes ?? [];
-  if (probs) {
-    const best = probs.indexOf(Math.max(...probs));
-    $("label").textContent = `${tidy(classes[best] ?? best)} ${percent(probs[best])}`;
-  } else $("label").textContent = "–";
-  $("why").textContent = decision ? `decided: ${tidy(decision)}` : WHYS[why]?.text ?? tidy(why);
+function recording() {
+  const recording = seen.status?.recording ?? null, pill = $("recording");
+  pill.hidden = recording === null || !seen.isThere;
+  if (pill.hidden) return;
+  pill.dataset.state = recording ? "recording" : seen.events.recording_failed ? "failed" : "off";
+  pill.textContent = recording ? "recording" : "not recorded";
+  pill.dataset.tip = recording ? `Into ${recording}` : seen.events.recording_failed ? "Nothing can be written just now; it is tried again every second." : "This run was started without recording.";
+}
+
+function newest(row) {
+  const [, , , probs, decision, why] = row ?? [], names = seen.hello?.classes ?? [];
+  const best = probs ? probs.indexOf(Math.max(...probs)) : -1;
+  $("best").textContent = probs ? tidy(names[best] ?? best) : "–";
+  $("prob").textContent = probs ? percent(probs[best]) : "";
+  $("why").textContent = !row ? "" : decision ? `decided: ${tidy(decision)}` : because(why, probs?.[best]);
+}
+
+// Why there is no decision, and what would make one.
+function because(why, p) {
+  const threshold = seen.hello?.decision.threshold, bad = Object.keys(seen.status?.bad_channels ?? {});
+  if (why === "below_threshold" && p >= threshold) return "sure enough, not yet for long enough";
+  if (why === "below_threshold" && threshold) return `not sure enough: needs ${percent(threshold)}`;
+  if (why === "poor_signal" && bad.length) return `poor signal: look after ${bad.slice(0, 4).join(", ")}${bad.length > 4 ? ` and ${bad.length - 4} more` : ""}`;
+  const usual = seen.status?.baseline;
+  if (why === "warming_up" && usual && usual.learnt_s < usual.length_s) return `learning what is usual for the user: ${Math.floor(usual.learnt_s)} of ${usual.length_s} s`;
+  return WHYS[why]?.text ?? tidy(why);
 }
 
 function numbers() {
@@ -138,17 +164,33 @@ function numbers() {
 }
 
 function legend(target, items) {
-  target.replaceChildren(...items.map(({ color, text, tip }) => {
+  target.replaceChildren(...items.map(({ color, text, tip, dashes }) => {
     const span = document.createElement("span"), i = document.createElement("i");
-    i.style.background = color;
+    i.style.background = stripes(color, dashes ?? []);
+    i.classList.toggle("line", Boolean(dashes));
     if (tip) { span.dataset.tip = tip; span.tabIndex = 0; }
     span.append(i, text);
     return span;
   }));
 }
 
-function legends(classes) {
-  legend($("classes"), classes.map((name, c) => ({ color: CLASS_COLORS[c % CLASS_COLORS.length], text: tidy(name) })));
+// A colour with gaps, as a line is drawn: lengths of dashes and gaps in turns, in pixels.
+function stripes(color, dashes) {
+  let at = 0;
+  const parts = dashes.map((long, k) => `${k % 2 ? "transparent" : color} ${at}px ${at += long}px`);
+  return dashes.length ? `repeating-linear-gradient(90deg, ${parts.join(", ")})` : color;
+}
+
+let named = null;
+function classes() {
+  const names = seen.hello?.classes ?? [], drawn = decisions.isSlow ? [] : decisions.drawn(), now = JSON.stringify([names, drawn]);
+  if (now === named) return;
+  named = now;
+  legend($("classes"), drawn.map((c) => ({ color: colorOf(c), dashes: dashesOf(c), text: tidy(names[c]) })));
+}
+
+function legends() {
+  classes();
   legend($("whys"), Object.values(WHYS));
   legend($("parts"), PARTS.map(({ name, color, tip }) => ({ color, text: name, tip })));
 }
@@ -156,12 +198,12 @@ function legends(classes) {
 function happened(event) {
   const { kind, value, data, t_lsl } = event;
   seen.events[kind] = event;
-  if (kind === "marker") { decisions.mark(t_lsl, value); eeg.line(t_lsl, value.slice(0, 16), "#dbe3ea"); }
-  if (kind === "decision") eeg.line(t_lsl, tidy(value), CLASS_COLORS[Math.max(0, seen.hello?.classes.indexOf(value) ?? 0) % CLASS_COLORS.length]);
+  if (kind === "marker") { decisions.mark(t_lsl, value); eeg.line(t_lsl, tidy(value).slice(0, 18), "#dbe3ea"); }
+  if (kind === "decision") eeg.line(t_lsl, tidy(value), colorOf(seen.hello?.classes.indexOf(value) ?? 0));
   const item = document.createElement("li"), when = document.createElement("time"), name = document.createElement("span"), more = document.createElement("span");
   const start = seen.status ? seen.status.t_sent - seen.status.uptime_s : t_lsl;
   when.textContent = `${Math.max(0, t_lsl - start).toFixed(1)} s`;
-  name.textContent = tidy(kind) + (value ? `: ${value}` : ""); name.className = "what";
+  name.textContent = tidy(kind) + (value ? `: ${kind === "decision" ? tidy(value) : value}` : ""); name.className = "what";
   more.textContent = rest(data); more.className = "rest";
   item.className = TROUBLE.has(kind) ? "trouble" : kind;
   item.append(when, name, more);
@@ -178,7 +220,7 @@ function faults(all) {
     item.append(b, `${ELECTRODES[condition].text}${advice ? `: ${advice}` : ""}`);
     return item;
   }));
-  $("map-note").textContent = faulty.length ? `${faulty.length} of ${all.length} channels need a look:` : `All ${all.length} channels look like EEG. Filled: read by the decoder.`;
+  $("map-note").textContent = faulty.length ? `${faulty.length} of ${plural(all.length, "channel")} ${faulty.length === 1 ? "needs" : "need"} a look:` : `${all.length === 1 ? "The channel looks" : `All ${all.length} channels look`} like EEG. Filled: read by the decoder.`;
 }
 
 function bandButtons({ bands, bands_hz }) {
@@ -282,5 +324,5 @@ function pairs(target, entries, wrap) {
 }
 pairs($("keys"), Object.entries(KEYS), (key) => { const kbd = document.createElement("kbd"); kbd.textContent = key; return kbd; });
 pairs($("meanings"), [...Object.values(WHYS).map(({ text, tip }) => [text, tip]), ...PARTS.map(({ name, tip }) => [name, tip])], (name) => name);
-legends([]); buttons(); state();
+legends(); buttons(); state();
 if (new URLSearchParams(location.search).has("check")) acts.check();

@@ -47,7 +47,8 @@ function bands(u, draw) {
   BANDS.forEach(([, ...hz], i) => hz[1] <= u.scales.x.max && draw(...hz.map((f) => u.valToPos(f, "x", true)), i));
 }
 
-function power(v) {
+export function power(v) {
+  if (v === null) return "";  // one that there is no room for
   const n = Math.round(Math.log10(v));
   return n >= 0 && n < 4 ? String(10 ** n) : `10${String(n).replace(/./g, (c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c] ?? "⁻")}`;
 }

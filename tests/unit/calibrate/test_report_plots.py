@@ -24,6 +24,7 @@ def test_drawings_name_what_they_show() -> None:
     assert {"accuracy", "95 % interval", "chance, 50 %", "trials used"} <= set(
         texts(curve_svg(record.curve, 50.0))
     )
+    assert not any("." in text for text in texts(curve_svg(record.curve, 50.0)))  # trials are whole
     assert "as sure as right" in texts(reliability_svg(record.confidence))
     assert "answers taken, surest first, %" in texts(coverage_svg(record.confidence, 50.0))
     assert {"left_hand", "right_hand", "right", "wrong"} <= set(texts(timeline_svg(record)))

@@ -69,6 +69,7 @@ def test_counts_of_trials() -> None:
     [
         (5.0, 0.01, "5.0 points better than the decoder that knows nothing of you."),
         (-5.0, 0.2, "5.0 points worse than the decoder that knows nothing of you, which may be chance."),
+        (-0.0, 1.0, "as good as the decoder that knows nothing of you."),
         (None, None, ""),
     ],
 )

@@ -5,9 +5,10 @@ import pytest
 
 from rtbci.monitor.feed import Feed
 from rtbci.publish.codec import encode
+from rtbci.publish.messages import Message
 from rtbci.publish.signal_message import SIGNAL_TOPIC, Signal, encode_signal
 from tests.unit.publish.test_signal_message import message
-from tests.unit.record.samples import prediction
+from tests.unit.record.samples import hello, prediction
 
 NOBODY = "tcp://127.0.0.1:9"
 
@@ -53,3 +54,15 @@ def test_lost_predictions_leave_the_signal_alone(feed: Heard) -> None:
     feed.take(4)
     assert [one.follows for one in feed.signals] == [True, True]
     assert feed.n_lost == 1
+
+
+def test_of_a_night_all_of_it_is_kept_and_otherwise_the_newest_half_minute_or_so(feed: Heard) -> None:
+    def say(one: Message) -> None:
+        feed._take([one.topic.encode(), encode(one)])
+
+    for hop_s, n_kept in ((5.0, 900), (0.0625, 600), (5.0, 900)):
+        say(msgspec.structs.replace(hello(), session=f"s{hop_s}", hop_s=hop_s))
+        for i in range(900):
+            say(msgspec.structs.replace(prediction(i, i * hop_s), session=f"s{hop_s}"))
+        assert (len(feed.rows), feed.rows[-1][0]) == (n_kept, 899 * hop_s)
+    assert feed.rows.maxlen == 8640

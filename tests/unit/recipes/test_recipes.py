@@ -122,7 +122,7 @@ def test_no_recipes_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         (
             'name = "window"',
             'name = "My Window"',
-            "branches.0.name: got 'My Window', string should match pattern",
+            "branches.0.name: got 'My Window', need small letters, digits and _, a letter first",
         ),
         ('classes = ["left_hand", "right_hand"]', 'classes = ["left_hand"]', "classes: got "),
     ],

@@ -1,6 +1,7 @@
 """Reports of sessions: whole, cut short, without description, without a signal or markers."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -15,7 +16,7 @@ from rtbci.record.session_json import Ended, write_session_json
 from rtbci.record.streams import SessionStreams
 from rtbci.report.session import write_session_report
 from rtbci.report.session_facts import read_facts
-from rtbci.report.session_plots import STATE_COLORS
+from rtbci.report.session_plots import STATE_COLORS, ages_in_time_svg
 from rtbci.report.session_words import WHYS, words_of_session
 from rtbci.stream.source import Chunk
 from tests.unit.record.samples import (
@@ -105,6 +106,8 @@ def test_samples_that_are_infinite(tmp_path: Path) -> None:
 
 def test_what_is_found_in_it(trials: Path) -> None:
     facts = read_facts(trials)
+    gap = msgspec.structs.replace(event(9, "gap", 112.0), data={"gap_s": 0.0029149748986378706})
+    with_gap = replace(facts, events=(*facts.events, gap))
     words = words_of_session(facts, list(facts.predictions))
     assert [(one.state, one.t_stop - one.t_start) for one in facts.periods] == [
         ("waiting", 0.5), ("running", 8.5), ("lost", 1.0), ("paused", 2.5), ("stopped", 0.0),
@@ -118,9 +121,18 @@ def test_what_is_found_in_it(trials: Path) -> None:
     assert (label, share) == ("FC5", "flat 33 %")
     assert 15.0 < float(spread_uv) < 25.0
     told = {what for _, what, _ in words["events"]}
+    assert words_of_session(with_gap, [])["events"][-1][2] == "gap_s 0.002915"
     assert "marker: level-2" in told  # set by hand; cues are too many
     assert not any(CLASSES[0] in what for what in told)
     assert dict(words["hashes"])["session.xdf"] == facts.sha256
+
+
+def test_latency_in_time_of_few_windows(trials: Path) -> None:
+    """Of 23, as of two minutes of sleep, each is a point of the area; of one there was nothing to see."""
+    facts = read_facts(trials)
+    drawn = ages_in_time_svg(facts, facts.predictions[:23])
+    areas = re.findall(r'FillBetween[^>]*>\s*<path d="([^"]*)"', drawn)
+    assert [area.count("L") for area in areas] == [2 * 23 + 1] * 5
 
 
 def test_a_session_that_was_cut_short(tmp_path: Path) -> None:

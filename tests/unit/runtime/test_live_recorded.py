@@ -62,6 +62,7 @@ def test_everything_published_and_received_is_recorded(config: RunConfig, tmp_pa
         stream = file.named(topic_stream(topic))
         assert stream is not None
         assert stream.texts == [msgspec.json.encode(one).decode() for one in messages]
+    assert kept.statuses[-1].recording == str(tmp_path / "s")
     predictions = [one for one in kept.messages if isinstance(one, Prediction)]
     assert len(predictions) > 100
     markers = file.named("rtbci-markers")
@@ -78,6 +79,7 @@ def test_a_full_disk_is_an_event_and_stops_no_decision(config: RunConfig, tmp_pa
     kept = run(config, recorder, list(cut(eeg(1000), np.arange(1000) / 250.0, 7)))
     (failed,) = kept.events("recording_failed")
     assert failed.data == {"reason": "No space left on device"}
+    assert kept.statuses[-1].recording == ""
     assert sum(one.probs is not None for one in kept.predictions) > 50
     assert recorder.written.n_samples == 0
     assert recorder.written.n_samples_lost == 1000
@@ -97,3 +99,13 @@ def test_news_of_anybody_become_events(config: RunConfig) -> None:
         LiveRun(config, decoder, lambda _: source, [kept], news=take).run(threading.Event())
     (event,) = kept.events("recording_slow")
     assert (event.value, event.data) == ("folder", {"behind_s": 3.0})
+    assert {one.recording for one in kept.statuses} == {None}  # nobody said that it is
+
+
+def test_a_run_that_is_not_recorded_says_so(config: RunConfig) -> None:
+    kept = Kept()
+    unrecorded = config.model_copy(update={"record": config.record.model_copy(update={"enabled": False})})
+    with Decoder(config.paradigm) as decoder:
+        source = MemorySource(stream_info(), list(cut(eeg(500), np.arange(500) / 250.0, 7)))
+        LiveRun(unrecorded, decoder, lambda _: source, [kept]).run(threading.Event())
+    assert {one.recording for one in kept.statuses} == {""}

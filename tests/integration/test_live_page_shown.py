@@ -1,0 +1,250 @@
+"""What the live page shows, in a browser, of runs of every kind: their messages are made up."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import pytest
+from msgspec.structs import replace
+
+pytest.importorskip("starlette", reason="the page's packages are not installed: pip install 'rtbci[monitor]'")
+pytest.importorskip("uvicorn", reason="the page's packages are not installed: pip install 'rtbci[monitor]'")
+pytest.importorskip(
+    "websockets", reason="the page's packages are not installed: pip install 'rtbci[monitor]'"
+)
+
+from rtbci.clock import now
+from rtbci.monitor.page import LivePage
+from rtbci.monitor.place import place_of
+from rtbci.publish.messages import BaselineRef
+from rtbci.publish.signal_message import encode_signal
+from rtbci.publish.zmq_publisher import Publisher
+from tests.integration.browser import Chromium
+from tests.integration.live_runs import wait_for
+from tests.unit.publish.test_signal_message import message as signal_message
+from tools.write_schema import samples
+
+pytestmark = [pytest.mark.net, pytest.mark.clock]
+
+SAMPLES = samples()
+NOBODY = "tcp://127.0.0.1:9"
+STAGES = ("W", "N1", "N2", "N3", "REM")
+LONG = (
+    "imagined_squeezing_of_the_left_hand_with_force",
+    "imagined_squeezing_of_the_right_hand_with_force",
+    "both_feet",
+    "mental_arithmetic_in_steps_of_seven",
+    "rest_with_eyes_open_and_nothing_else",
+    "tongue",
+)
+FOLDER = "/data/sessions/20260131T093000Z-motor_imagery-p07"
+
+
+class Told(NamedTuple):
+    """A run that says what a test wants, and the page that listens to it."""
+
+    publisher: Publisher
+    url: str
+
+    def say(self, topic: str, **changes: object) -> None:
+        self.publisher.send(replace(SAMPLES[topic], **changes))
+
+    def status(self, **changes: object) -> None:
+        usual: dict[str, object] = {"state": "running", "bad_channels": {}, "t_sent": now()}
+        self.say("status", **usual | changes)
+
+    def window(self, classes: tuple[str, ...], best: int, t: float, **changes: object) -> None:
+        probs = tuple(0.77 if c == best else 0.23 / (len(classes) - 1) for c in range(len(classes)))
+        usual: dict[str, object] = {
+            "probs": probs,
+            "label": classes[best],
+            "decision": None,
+            "why": "below_threshold",
+            "t_window": (t - 2.0, t),
+        }
+        self.say("prediction", classes=classes, **usual | changes)
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    with (
+        Publisher("tcp://127.0.0.1:0", queue_length=5000) as publisher,
+        LivePage(publisher.address, NOBODY, place_of("127.0.0.1:0"), say=lambda _line: None) as page,
+    ):
+        wait_for(publisher.poll, "the page's subscription")
+        yield Told(publisher, page.url)
+
+
+def text(name: str) -> str:
+    return f"document.getElementById('{name}').textContent"
+
+
+TIMELINE = "document.getElementById('timeline').getAttribute('aria-label')"
+COLOR = """((c, x, y) => { const d = c.getContext('2d').getImageData(Math.round(x * c.width), Math.round(y * c.height), 1, 1).data;
+  return [d[0], d[1], d[2]]; })(document.getElementById('timeline'), X, Y)"""
+
+
+@pytest.mark.slow
+def test_a_night_is_shown_whole_to_whoever_opens_the_page_in_the_morning(
+    told: Told, browser: Chromium
+) -> None:
+    """Half of it awake, half of it in N3: a lane for each stage, the fuller the more probable."""
+    t_now, n = now(), 912  # 7.6 h
+    told.say("hello", classes=STAGES, hop_s=30.0, paradigm="sleep")
+    for i in range(n):
+        told.window(STAGES, 0 if i < n // 2 else 3, t_now - 30.0 * (n - 1 - i), seq=i)
+    told.status(t_sent=t_now)
+    with browser.tab(told.url, 1280, 900) as tab:
+        tab.wait_for(f"{TIMELINE} === 'probabilities, decisions and markers of the last 8 h'")
+        tab.wait_for(f"{text('best')} === 'N3' && {text('prob')} === '77 %'")
+        wide, tall = tab.evaluate("[timeline.clientWidth, timeline.clientHeight]")
+
+        def shade(x: float, stage: int) -> int:
+            y = 26.0 + (stage + 0.4) * (tall - 20.0 - 12.0 - 6.0 - 26.0) / len(STAGES)  # margins and strip
+            return int(sum(tab.evaluate(COLOR.replace("X,", f"{x},").replace("Y)", f"{y / tall})"))))
+
+        for x, full, faint in ((0.3, 0, 3), (0.9, 3, 0)):
+            assert shade(x, full) > shade(x, faint) + 150, (x, shade(x, full), shade(x, faint))
+        tab.point("#timeline", 0.9 * wide, 60)
+        tab.wait_for(f"{text('tip')}.includes('N3 77 %')")
+        assert "min\n" in tab.evaluate(text("tip"))
+        told.say("hello", session="another", classes=("left", "right"), hop_s=0.0625)
+        told.window(("left", "right"), 1, now(), session="another")
+        tab.wait_for(f"{TIMELINE}.endsWith('of the last 30 s') && {text('best')} === 'right'")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (390, 844)])
+def test_long_names_and_many_classes_cut_nothing_off(
+    told: Told, browser: Chromium, width: int, height: int
+) -> None:
+    with browser.tab(told.url, width, height) as tab:
+        told.say(
+            "hello",
+            classes=LONG,
+            profile=replace(SAMPLES["hello"].profile, user="Maximiliane_von_Hohenstaufen-Wittelsbach"),  # type: ignore[union-attr]
+        )
+        told.status(recording=FOLDER)
+        told.window(LONG, 1, now())
+        tab.wait_for(f"{text('prob')} === '77 %'")
+        box = "getBoundingClientRect()"
+        assert tab.evaluate(
+            f"document.getElementById('prob').{box}.right <= document.getElementById('label').{box}.right + 0.5"
+        )
+        tab.wait_for("document.documentElement.scrollWidth <= innerWidth")
+        legend = "[...document.querySelectorAll('#classes span')]"
+        assert tab.evaluate(f"{legend}.length") == len(LONG)
+        assert tab.evaluate(f"{legend}.every((one) => one.{box}.right <= innerWidth)")
+        assert tab.evaluate(f"document.getElementById('timeline').{box}.height") >= 100
+        swatches = tab.evaluate(f"{legend}.map((one) => one.firstChild.style.background)")
+        assert len(set(swatches)) == len(LONG)  # the sixth has the first one's colour, and other dashes
+        letters = tuple("ABCDEFGHIJ")
+        told.say("hello", session="letters", classes=letters)
+        for i in range(20):
+            told.window(letters, 2 + i // 10, now(), session="letters")
+        told.status(session="letters")
+        tab.wait_for(f"{legend}.map((one) => one.textContent).join() === 'C,D'")
+        if width > 1000:  # what is decided is seen without scrolling
+            tab.wait_for(f"document.getElementById('timeline').{box}.bottom <= innerHeight")
+
+
+NAMES = """import('./eeg.js').then(({ Eeg }) => {
+  const eeg = new Eeg(document.createElement('canvas'), {}), said = [], labels = Array.from({ length: 64 }, (_, i) => `MEG${1000 + i}-A${i}`);
+  eeg.layout({ labels, rate_hz: 100, n_per_bin: 1, is_read: labels.map(() => true) });
+  eeg.quality(labels.map((_, i) => ({ state: i > 2 && i < 12 ? 'flat' : 'good' })));
+  const context = new Proxy(eeg.plot.context, { get: (on, name) => name === 'fillText' ? (words, x, y) => said.push([words, y, x - on.measureText(words).width])
+    : typeof on[name] === 'function' ? on[name].bind(on) : on[name], set: (on, name, value) => Reflect.set(on, name, value) });
+  eeg.names(context, 400, 300);
+  return said;
+})"""
+
+
+def test_names_of_channels_neither_overlap_nor_are_cut_off(browser: Chromium) -> None:
+    with LivePage(NOBODY, NOBODY, place_of("127.0.0.1:0")) as page, browser.tab(page.url) as tab:
+        said = tab.evaluate(NAMES)
+    rows = sorted(y for _, y, _ in said)
+    assert min(other - one for one, other in pairwise(rows)) >= 9
+    assert rows[0] >= 14 + 5  # below what is cleared for other words
+    assert min(x for _, _, x in said) >= 0
+    assert said[0][0].startswith("✕ …")  # faulty ones first, and the end of a name, in which it differs
+    assert said[0][0].endswith("A3")
+
+
+def test_it_says_what_to_do_while_nothing_is_decided(told: Told, browser: Chromium) -> None:
+    classes = ("left", "right")
+    with browser.tab(told.url) as tab:
+        tab.wait_for(f"{text('todo')}.includes('start rtbci run')")
+        told.say("hello", classes=classes)
+        told.status(state="waiting", stream=None, rate_hz=None)
+        tab.wait_for(f"{text('todo')}.includes('start the amplifier')")
+        told.status()
+        tab.wait_for("document.getElementById('todo').hidden")
+        for p, why, words in (
+            (0.77, "below_threshold", "sure enough, not yet for long enough"),
+            (0.6, "below_threshold", "not sure enough: needs 70 %"),
+            (0.77, "gap", "gap"),
+        ):
+            is_gap = why == "gap"
+            probs, label = (None, None) if is_gap else ((p, 1.0 - p), "left")
+            told.window(classes, 0, now(), why=why, probs=probs, label=label)
+            tab.wait_for(f"{text('why')} === '{words}'")
+        told.window(classes, 1, now(), refractory=True)
+        tab.wait_for(f"{text('why')} === 'pause after a decision'")
+        told.status(bad_channels={f"C{i}": "flat" for i in range(6)})
+        told.window(classes, 1, now(), why="poor_signal")
+        tab.wait_for(f"{text('why')} === 'poor signal: look after C0, C1, C2, C3 and 2 more'")
+        told.status(baseline=BaselineRef(learnt_s=20.5, length_s=60.0, source="stream"))
+        told.window(classes, 1, now(), why="warming_up", probs=None, label=None)
+        tab.wait_for(f"{text('why')}.endsWith('20 of 60 s')")
+        for changes, words in (
+            ({"state": "lost"}, "look after the amplifier"),
+            ({"paused": True}, "press Resume"),
+            ({"state": "stopped"}, "rtbci report last"),
+        ):
+            told.status(**changes)
+            tab.wait_for(f"{text('todo')}.includes('{words}')")
+        assert tab.evaluate(text("best")) == "–"  # of a run that is over nothing is the newest
+
+
+def test_it_says_whether_and_where_is_recorded(told: Told, browser: Chromium) -> None:
+    pill = "document.getElementById('recording')"
+    with browser.tab(told.url) as tab:
+        told.say("hello")
+        told.status(recording=None)
+        tab.wait_for(f"{text('state')} === 'running' && {pill}.hidden")
+        for recording, state, words in (
+            (FOLDER, "recording", f"into {FOLDER}"),
+            ("", "off", "nothing is recorded"),
+            ("", "failed", "cannot be written"),
+        ):
+            if state == "failed":
+                told.say("event", kind="recording_failed", value=FOLDER, data={"reason": "No space left"})
+            told.status(recording=recording)
+            tab.wait_for(f"{pill}.dataset.state === '{state}' && !{pill}.hidden")
+            assert (FOLDER in tab.evaluate(f"{pill}.dataset.tip")) == (recording == FOLDER)
+            tab.press("c")
+            tab.wait_for(f"{text('findings')}.includes('{words}')")
+            tab.press("Escape")
+        told.status(recording=FOLDER)
+        tab.wait_for(f"!{pill}.hidden")
+        tab.wait_for(f"{text('state')} === 'run not heard' && {pill}.hidden")  # nobody knows any more
+
+
+def test_one_channel_is_called_one(told: Told, browser: Chromium) -> None:
+    with browser.tab(told.url) as tab:
+        told.say("hello")
+        told.status()
+
+        def is_wanted() -> bool:
+            told.publisher.poll()
+            return told.publisher.signal_is_wanted
+
+        wait_for(is_wanted, "the page's wish for the signal")
+        session = SAMPLES["hello"].session
+        one = signal_message(session=session, labels=("1",), is_read=(True,), bad={}, n_bins=6)
+        told.publisher.send_signal(encode_signal(one))
+        tab.wait_for(f"{text('signal-note')}.startsWith('1 channel, 1 read, ')")
+        told.say("hello", session="another")  # of a run before it nothing is shown as this one's
+        tab.wait_for(f"{text('signal-note')} === '' && {text('map-note')} === ''")
+        ticks = "import('./spectrum.js').then(({ power }) => [null, 0.01, 1, 1000, 1e-5].map(power).join())"
+        assert tab.evaluate(ticks) == ",10⁻²,1,1000,10⁻⁵"  # of what there is no room for: nothing
