@@ -55,9 +55,20 @@ class StreamLostError(StreamError, ConnectionError):
 
 
 class ChannelError(RtbciError, ValueError):
-    """Channel labels do not cover what a decoder needs."""
+    """Channel labels do not cover what a decoder needs.
+
+    Parameters
+    ----------
+    message : str
+    lack : str
+        What a stream lacks, in a few words, for a list of what fits it: ``"lacks C3, C4"``. Empty where nobody says.
+    """
 
     exit_code = 4
+
+    def __init__(self, message: str, lack: str = "") -> None:
+        super().__init__(message)
+        self.lack = lack
 
 
 class RateError(RtbciError, ValueError):

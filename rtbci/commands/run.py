@@ -179,9 +179,9 @@ def lsl_factory(
 
     def make(lost: StreamInfo | None) -> Source:
         if lost is not None:
-            name = "" if lost.source_id else lost.name
+            # By its name too: a program may give all its streams the same source id, as the OpenBCI GUI does.
             return LslSource(
-                name=name,
+                name=lost.name,
                 source_id=lost.source_id,
                 timeout_s=RETRY_TIMEOUT_S,
                 markers=markers,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rtbci.commands.options import console_of, names_of
+from rtbci.commands.options import Labels, console_of, names_of
 
 __all__ = ["amp", "chaos", "replay", "streams"]
 
@@ -125,8 +125,13 @@ def streams(
     wait: Annotated[
         float, typer.Option("--wait", "--timeout", min=0.1, max=600.0, help="How long to look, in seconds.")
     ] = 1.0,
+    labels: Labels = None,
 ) -> None:
-    """List the LSL streams on the network: labels, rate, unit, age."""
+    """List the LSL streams on the network: labels, rate, unit, age, and what can be decoded with those of EEG.
+
+    --labels: as if the stream with so many channels had these names, as rtbci run would take them.
+    """
+    from rtbci.commands.streams_fit import fit_rows, labelled
     from rtbci.stream.lsl_list import list_streams
     from rtbci.stream.streams_table import streams_table
 
@@ -137,4 +142,5 @@ def streams(
             "no LSL stream answered; start one with `rtbci amp` or `rtbci replay FILE`, or wait longer"
         )
         raise typer.Exit(3)
-    console.print(streams_table(found))
+    found = labelled(found, [] if labels is None else names_of(labels))
+    console.print(streams_table(found, [fit_rows(one) for one in found]))

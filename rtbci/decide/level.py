@@ -15,32 +15,30 @@ class Level:
 
     With z the window's distance in units of what is usual, clipped at 6, the value is ``1 / (1 + exp(-m))``, m the
     exponential mean of z by the windows' stamps. So 0.5 is as usual, 0.73 one unit above it, 0.95 three.
+    The time constant is of the stamps too: behind a gap the mean goes on, and what was before weighs as little as it is
+    old. A stream that loses a packet now and then does not make the value jump. Stamps that go back begin anew.
 
     Parameters
     ----------
     smoothing_s : float
         Time constant; 0 does not smooth.
-    hop_s : float
-        From one window to the next. What is more than twice as far apart does not follow: the mean begins anew.
 
     Raises
     ------
     ConfigError
-        When `smoothing_s` is below 0, or `hop_s` not above it.
+        When `smoothing_s` is below 0.
 
     Examples
     --------
-    >>> level = Level(smoothing_s=4.0, hop_s=1.0)
+    >>> level = Level(smoothing_s=4.0)
     >>> [round(level.push(z, t), 3) for t, z in enumerate([0.0, 2.0, 2.0, 2.0])]
     [0.5, 0.609, 0.687, 0.742]
     """
 
-    def __init__(self, smoothing_s: float, hop_s: float) -> None:
-        if not (0 <= smoothing_s < math.inf and 0 < hop_s < math.inf):
-            raise ConfigError(
-                f"Level: smoothing_s is {smoothing_s:g} and hop_s {hop_s:g}, need at least 0 and more than 0"
-            )
-        self._smoothing_s, self._hop_s = smoothing_s, hop_s
+    def __init__(self, smoothing_s: float) -> None:
+        if not 0 <= smoothing_s < math.inf:
+            raise ConfigError(f"Level: smoothing_s is {smoothing_s:g}, need at least 0")
+        self._smoothing_s = smoothing_s
         self._mean = 0.0
         self._t_last = -math.inf
 
@@ -56,7 +54,7 @@ class Level:
         """
         z = min(max(z, -MAX_Z), MAX_Z)
         passed_s = t_end - self._t_last
-        if 0 < passed_s <= 2 * self._hop_s and self._smoothing_s > 0:
+        if 0 < passed_s < math.inf and self._smoothing_s > 0:
             keep = math.exp(-passed_s / self._smoothing_s)
             self._mean = keep * self._mean + (1.0 - keep) * z
         else:

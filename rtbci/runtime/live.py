@@ -31,6 +31,7 @@ from rtbci.runtime.telemetry import Report, Telemetry, channels_found, hello_of,
 from rtbci.runtime.teller import Teller
 from rtbci.runtime.use_watch import UseWatch
 from rtbci.runtime.watch import StreamWatch
+from rtbci.runtime.what_fits import open_or_tell
 from rtbci.stream.acquire import Acquiring, Acquisition, AcquisitionFactory
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo, is_checking
 
@@ -220,7 +221,7 @@ class LiveRun:
         self._is_connected = True
         came_back = self._info is not None
         usual = self._decoder.pipeline.baseline if came_back else None
-        channel_map = self._decoder.open(info, self._config.stream.unit)
+        channel_map = open_or_tell(self._decoder, info, self._config.stream.unit)
         if usual is not None:  # of the user, who has not changed
             self._decoder.pipeline.baseline = usual
         if self._journal is not None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from rtbci.errors import ChannelError
 from rtbci.probe.profile import Profile
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.build import build_chain, stream_gains_uv
@@ -91,15 +92,23 @@ def find_channels(
     layout = recipe.input
     ignore = (*ignore, *not_calibrated(profile, layout.channels, info.labels))
     renamed, ignore = as_in_layout(info, layout.takes, ignore)
-    channel_map = match_channels(
-        renamed,
-        layout.channels,
-        layout.max_interpolated,
-        missing=layout.missing,
-        required=recipe.required_channels,
-        min_found=layout.min_found,
-        ignore=ignore,
-    )
+    try:
+        channel_map = match_channels(
+            renamed,
+            layout.channels,
+            layout.max_interpolated,
+            missing=layout.missing,
+            required=recipe.required_channels,
+            min_found=layout.min_found,
+            ignore=ignore,
+        )
+    except ChannelError as error:
+        if not layout.takes or not any(info.labels):
+            raise
+        others = "; ".join(f"{label}: {', '.join(them)}" for label, them in layout.takes.items())
+        raise ChannelError(
+            f"{error}\nwhat may stand for them, the best first: {others}", error.lack
+        ) from error
     channel_map = as_in_stream(channel_map, renamed, info) if layout.takes else channel_map
     check_montage(profile, channel_map)
     return channel_map

@@ -30,7 +30,7 @@ class Valuing:
         self._level: Level | None = None
         if recipe.value is not None:
             self._i_class = recipe.classes.index(recipe.value.of)
-            self._level = Level(recipe.value.smoothing_s, recipe.window.hop_s)
+            self._level = Level(recipe.value.smoothing_s)
         self._is_good, self._t_poor = True, -math.inf
 
     def guard(self, is_good: bool, pipeline: Pipeline) -> None:

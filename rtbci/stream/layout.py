@@ -25,6 +25,8 @@ degrees, 0.76 at 30-34 degrees, 0.68 at 40-50 and 0.26 beyond."""
 
 _BIOSEMI_ABC = re.compile(r"(?:A(?:[3-9]|[12]\d|3[0-2])|[BD]\d{1,2})")
 _N_BIOSEMI_ABC = 8
+N_NAMED = 4
+"""So many electrodes that are lacking are named in a few words; more are counted."""
 
 Missing = Literal["interpolate", "infer"]
 
@@ -183,7 +185,8 @@ def _columns(info: StreamInfo, where: str) -> dict[str, list[int]]:
     if not any(info.labels):
         raise ChannelError(
             f"{where} has {info.n_channels} channels without labels, need the electrode names; "
-            "switch on channel labels in the program that sends the stream, or name all channels in its order: --labels C3,C4,..."
+            "switch on channel labels in the program that sends the stream, or name all channels in its order: --labels C3,C4,...",
+            "has no channel labels",
         )
     columns: dict[str, list[int]] = {}
     for i, channel in enumerate(info.channels):
@@ -213,7 +216,8 @@ def _refuse_duplicates(
             named = " and ".join(f"'{info.labels[i]}' (channel {i + 1})" for i in columns[label])
             raise ChannelError(
                 f"{where}: {named} all mean {label}, need one channel of that name; "
-                "rename one where the stream is sent, or give it another type than EEG"
+                "rename one where the stream is sent, or give it another type than EEG",
+                f"has {label} twice",
             )
 
 
@@ -223,19 +227,22 @@ def _refuse_biosemi_abc(columns: Mapping[str, Sequence[int]], where: str) -> Non
     if len(abc) >= _N_BIOSEMI_ABC:
         raise ChannelError(
             f"{where} uses BioSemi's own names ({_listed(abc)}), where C3 is not the C3 of the 10-20 system; "
-            "need 10-20 names; load the cap's 10-20 labels in the program that sends the stream"
+            "need 10-20 names; load the cap's 10-20 labels in the program that sends the stream",
+            "has BioSemi's own names",
         )
 
 
 def _refuse_too_many(
     info: StreamInfo, columns: Mapping[str, Sequence[int]], needed: Sequence[str], n_most: int, where: str
 ) -> None:
-    n_missing = sum(label not in columns for label in needed)
+    lacking = [label for label in needed if label not in columns]
+    n_missing = len(lacking)
     if n_missing > n_most:
         raise ChannelError(
             f"{where} lacks {n_missing} of the {len(needed)} channels needed, at most {n_most} can be "
             "interpolated; use a montage that has them, or a decoder for fewer channels "
-            f"(labels in the stream: {_listed(info.labels)})\n{_table(info, columns, needed)}"
+            f"(labels in the stream: {_listed(info.labels)})\n{_table(info, columns, needed)}",
+            f"lacks {', '.join(lacking) if n_missing <= N_NAMED else f'{n_missing} of {len(needed)}'}",
         )
 
 
@@ -250,7 +257,8 @@ def _refuse_required(
         raise ChannelError(
             f"{where} lacks {', '.join(lacking)}, need {', '.join(required)} whatever else is missing; "
             f"use a montage that has them, or name the channels with --labels (labels in the stream: {_listed(info.labels)})\n"
-            f"{_table(info, columns, needed)}"
+            f"{_table(info, columns, needed)}",
+            f"lacks {', '.join(lacking)}",
         )
 
 
@@ -268,7 +276,8 @@ def _refuse_too_few(
         raise ChannelError(
             f"{where} has {n_found} of the {len(needed)} channels of the decoder, need at least {min_found}"
             f"{these}; use a montage with more of them (labels in the stream: {_listed(info.labels)})\n"
-            f"{_table(info, columns, needed)}"
+            f"{_table(info, columns, needed)}",
+            f"has {n_found} of {len(needed)}, needs {min_found}",
         )
 
 
@@ -294,7 +303,8 @@ def _interpolation(
             raise ChannelError(
                 f"{where} lacks {label} and its nearest electrode is {nearest}; interpolating needs one "
                 f"within {MAX_ANGLE_DEG:g} degrees, beyond that it invents the signal; add electrodes there\n"
-                f"{_table(info, columns, needed)}"
+                f"{_table(info, columns, needed)}",
+                f"lacks {label} and any near it",
             )
     rows = np.zeros((len(missing), info.n_channels))
     rows[:, [columns[label][0] for label in near]] = spline_weights(near, missing)

@@ -1,6 +1,6 @@
 """What ``rtbci streams`` prints: a few lines for each stream, whole names, fit for 80 columns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group
 from rich.table import Table
@@ -13,14 +13,15 @@ __all__ = ["streams_table"]
 _N_LABELS = 64
 
 
-def streams_table(streams: Sequence[StreamSummary]) -> Group:
+def streams_table(streams: Sequence[StreamSummary], more: Sequence[Mapping[str, str]] = ()) -> Group:
     """Lay out what `list_streams` has found; names can be copied into ``--stream``.
 
-    Rates are nominal and measured, in Hz; the age is that of the newest sample.
+    Rates are nominal and measured, in Hz; the age is that of the newest sample. `more` has further rows, of each stream.
     """
     if not streams:
         return Group(Text("no LSL stream on the network"))
-    return Group(*(part for stream in streams for part in (_title(stream), _details(stream))))
+    rows = zip(streams, more or [{}] * len(streams), strict=True)
+    return Group(*(part for one, own in rows for part in (_title(one), _details(one, own))))
 
 
 def _title(stream: StreamSummary) -> Text:
@@ -29,7 +30,7 @@ def _title(stream: StreamSummary) -> Text:
     return title
 
 
-def _details(stream: StreamSummary) -> Table:
+def _details(stream: StreamSummary, more: Mapping[str, str]) -> Table:
     info = stream.info
     rate = f"{info.rate_hz:g} Hz" if info.rate_hz else "irregular"
     if stream.measured_hz is not None:
@@ -41,6 +42,7 @@ def _details(stream: StreamSummary) -> Table:
         "unit": ", ".join(stream.units) or "not stated",
         "source id": info.source_id or "none",
         "host": info.hostname,
+        **more,
     }
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", min_width=11)

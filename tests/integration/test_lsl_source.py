@@ -9,6 +9,8 @@ import pylsl
 import pytest
 from rich.console import Console
 
+from rtbci.commands.run import lsl_factory
+from rtbci.config import RunConfig
 from rtbci.errors import ChannelError, StreamError, StreamLostError, StreamNotFoundError
 from rtbci.stream.acquire import Acquisition
 from rtbci.stream.health import GapDetector
@@ -16,7 +18,7 @@ from rtbci.stream.layout import match_channels
 from rtbci.stream.lsl import LslSource
 from rtbci.stream.lsl_list import list_streams
 from rtbci.stream.marker_choice import DECISIONS_ID, SeenMarkers
-from rtbci.stream.source import Chunk, Marker
+from rtbci.stream.source import Channel, Chunk, Marker, StreamInfo
 from rtbci.stream.streams_table import streams_table
 from tests.integration.lsl_outlets import IndexOutlet, marker_outlet, unique
 
@@ -356,3 +358,16 @@ def test_empty_table_says_so() -> None:
     console = Console(width=250, file=io.StringIO())
     console.print(streams_table([]))
     assert "no LSL stream on the network" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_lost_stream_is_looked_for_by_its_name_too() -> None:
+    # The OpenBCI GUI gives all that it sends the source id `openbcigui`, and calls all of it EEG.
+    shared, one, other = unique("openbcigui"), unique("eeg"), unique("motion")
+    make = lsl_factory(RunConfig())
+    with IndexOutlet(other, shared, labels=("",)) as motion:
+        host = motion.outlet.get_info().hostname()
+        lost = StreamInfo(one, shared, 250.0, (Channel("C3"),), hostname=host)
+        with pytest.raises(StreamNotFoundError, match=f"name '{one}' and source id '{shared}'"):
+            make(lost).open()
+        with IndexOutlet(one, shared), make(lost) as source:
+            assert source.info.name == one
