@@ -16,7 +16,7 @@ SETTLE_S = 0.4
 """After the first answer, how long others may take: two streams must not be a race for one.
 
 Not 0.5: then liblsl asks its known peers, and a search that ends at that moment goes on for the 5 s that it gives them
-(liblsl 1.18.0.b6: of fresh starts one in seven took 6.2 s instead of 1.2, and three of four on a busy computer). It asks them again every 1.25 s.
+(liblsl 1.18.0.b6: 7 of 42 openings took 6.2 s instead of 1.2). It asks them again every 1.25 s.
 """
 HINT = (
     "see what is on the network with 'rtbci streams'; start a stream with the amplifier's LSL program, "
