@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from rtbci.probe.band_power import profile_of_recipe
 from rtbci.probe.profile_record import BaselineEntry, Profile
@@ -26,6 +27,7 @@ from tools.workload.sessions import SessionReader
 
 __all__ = ["EVENTS_S", "PAIRS", "Windows", "arithmetic", "cyton", "streamed", "within"]
 
+Flags = npt.NDArray[np.bool_]
 MUSE = ("data_2017-01-27-16.11.50.csv", "p300_subject1.csv", "ssvep_subject1.csv")
 CYTON = "OpenBCI_GUI-v6-blinks-jawClench-alpha.txt"
 MONTAGE = ("FP1", "FP2", "C3", "C4", "P7", "P8", "O1", "O2")
@@ -65,14 +67,14 @@ def streamed(recipe: ParadigmRecipe, recording: Recording, profile: Profile | No
     return Windows(first - t_0, last - t_0, odds, value)
 
 
-def within(windows: Windows, spans_s: Sequence[tuple[float, float]], *, whole: bool) -> FloatArray:
+def within(windows: Windows, spans_s: Sequence[tuple[float, float]], *, whole: bool) -> Flags:
     """Which windows are all within one of the spans (`whole`), or touch one, shape (n,) of bool."""
     first, last = windows.t_first - LAG_S, windows.t_last - LAG_S
     hits = [(first >= a) & (last <= b) if whole else (last > a) & (first < b) for a, b in spans_s]
-    return np.any(hits, axis=0)
+    return np.asarray(np.any(hits, axis=0))
 
 
-def cyton(recipe: ParadigmRecipe, folder: Path) -> tuple[Windows, dict[str, FloatArray]]:
+def cyton(recipe: ParadigmRecipe, folder: Path) -> tuple[Windows, dict[str, Flags]]:
     """The value of the OpenBCI recording against its own still stretches with open eyes, and which windows are of what."""
     recording = read_recordings(folder / "formats" / "openbci" / CYTON)[0]
     recording = replace(recording, info=with_labels(recording.info, MONTAGE))
