@@ -6,8 +6,8 @@ from typing import NamedTuple
 from rtbci.errors import ChannelError, RateError, RtbciError, UnitError
 from rtbci.probe.band_power import profile_of_recipe
 from rtbci.probe.profile import Profile, read_profile
-from rtbci.recipes.packages import packaged_recipes
 from rtbci.recipes import ParadigmRecipe, list_recipes, read_paradigm
+from rtbci.recipes.packages import packaged_recipes
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.opening import open_stream
 from rtbci.runtime.telemetry import stand_ins

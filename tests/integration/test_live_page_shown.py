@@ -16,6 +16,7 @@ pytest.importorskip(
 from rtbci.clock import now
 from rtbci.monitor.page import LivePage
 from rtbci.monitor.place import place_of
+from rtbci.publish.message_parts import ProfileRef
 from rtbci.publish.messages import BaselineRef
 from rtbci.publish.signal_message import encode_signal
 from rtbci.publish.zmq_publisher import Publisher
@@ -119,10 +120,10 @@ def test_long_names_and_many_classes_cut_nothing_off(
     told: Told, browser: Chromium, width: int, height: int
 ) -> None:
     with browser.tab(told.url, width, height) as tab:
+        profile = SAMPLES["hello"].profile
+        assert isinstance(profile, ProfileRef)
         told.say(
-            "hello",
-            classes=LONG,
-            profile=replace(SAMPLES["hello"].profile, user="Maximiliane_von_Hohenstaufen-Wittelsbach"),  # type: ignore[union-attr]
+            "hello", classes=LONG, profile=replace(profile, user="Maximiliane_von_Hohenstaufen-Wittelsbach")
         )
         told.status(recording=FOLDER)
         told.window(LONG, 1, now())
