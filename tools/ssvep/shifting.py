@@ -18,13 +18,13 @@ import numpy as np
 from rtbci.amp.flicker import Flicker
 from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.calibrate.candidates import standard_candidates
-from rtbci.calibrate.markers import with_markers
 from rtbci.evaluate.tables import Grid, markdown
 from rtbci.flicker.profile import targets_of
 from rtbci.probe.flicker_clock import FLICKER_AT, FLICKER_ON
 from rtbci.probe.profile import Profile
 from rtbci.publish.messages import Event, Message
 from rtbci.publish.outbox import Outbox
+from rtbci.recipe_markers import with_markers
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
