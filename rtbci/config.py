@@ -39,6 +39,10 @@ class StreamSettings(Settings):
         default=(),
         description="names of the stream's channels in their order, where it states none or wrong ones",
     )
+    map: tuple[str, ...] = Field(
+        default=(),
+        description="markers of a class beside the recipe's, TEXT=CLASS; see rtbci.recipes.markers",
+    )
     timeout_s: Positive = 10.0
     wait: bool = False
 

@@ -21,7 +21,7 @@ from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.health import unbroken
-from rtbci.stream.lsl_info import with_labels
+from rtbci.stream.labels import with_labels
 from tools.workload.measures import Told, auc, decoded
 from tools.workload.sessions import SessionReader
 

@@ -16,11 +16,11 @@ from rtbci.clock import Clock
 from rtbci.config import RunConfig
 from rtbci.publish.control import Handler
 from rtbci.publish.control_messages import Request
-from rtbci.recipes import EngineRecipe, read_paradigm
+from rtbci.recipes import EngineRecipe
 from rtbci.record.disk import OpenDisk, SyncedFile
 from rtbci.record.recorder import SessionRecorder
 from rtbci.record.session_json import describe_session
-from rtbci.runtime.configured import decoder_of
+from rtbci.runtime.configured import decoder_of, recipe_of
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange, PreparedEngine, Told
 from rtbci.runtime.engine_opener import open_checked
@@ -139,7 +139,7 @@ def record_session(
         Gets the recorder.
     """
     config = RunConfig.model_validate(settings)
-    with decoder_of(config, read_paradigm(config.paradigm), profile) as decoder:
+    with decoder_of(config, recipe_of(config), profile) as decoder:
 
         def record(clock: Clock) -> SessionRecorder:
             about = describe_session(config, decoder, START, clock())

@@ -24,14 +24,18 @@ class AmpOutlet:
         Of the stream, in place of the source's own; empty: that.
     duration_s : float, optional
         Seconds of signal, then it ends.
+    marks : bool
+        Whether the source's markers are sent; not where they say again what somebody else's markers told it.
 
     Notes
     -----
     `run` works in the calling thread; another thread may only set its event.
     """
 
-    def __init__(self, source: Source, source_id: str = "", duration_s: float | None = None) -> None:
-        self._source, self._source_id, self._duration_s = source, source_id, duration_s
+    def __init__(
+        self, source: Source, source_id: str = "", duration_s: float | None = None, *, marks: bool = True
+    ) -> None:
+        self._source, self._source_id, self._duration_s, self._marks = source, source_id, duration_s, marks
 
     @property
     def stream(self) -> StreamInfo:
@@ -54,7 +58,7 @@ class AmpOutlet:
         StreamError
             When the source cannot be opened, or is lost.
         """
-        with self._source as source, Outlet(self.stream) as outlet:
+        with self._source as source, Outlet(self.stream, marks=self._marks) as outlet:
             n_sent = 0
             n_all = math.inf if self._duration_s is None else self._duration_s * source.info.rate_hz
             while not stop.is_set() and n_sent < n_all:

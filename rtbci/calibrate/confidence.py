@@ -86,15 +86,16 @@ def fit_policy(
     Returns
     -------
     settings : DecisionSettings
-        Where no policy stays below the rate: the one that comes nearest; `start` without idle time or trials.
+        `start` where none of those that stay below the rate decides in a single trial, and without idle time or trials.
     hits : float
         Share of trials with an activation for the right class.
     false_per_min : float
         What was reached.
     """
     hits, false = _activations(spans, classes, start, hop_s)
+    as_it_was = start, hits, false
     if math.isnan(hits) or math.isnan(false):  # of every policy, then: none is better than another
-        return start, hits, false
+        return as_it_was
     found = []
     for smoothing_s in SMOOTHINGS_S:
         for dwell_s in DWELLS_S:
@@ -104,10 +105,8 @@ def fit_policy(
                 )
                 hits, false = _activations(spans, classes, settings, hop_s)
                 found.append((settings, hits, false))
-    allowed = [one for one in found if one[2] <= false_per_min]
-    if allowed:
-        return max(allowed, key=lambda one: (one[1], -one[2]))
-    return min(found, key=lambda one: (one[2], -one[1]))
+    allowed = [one for one in found if one[2] <= false_per_min and one[1] > 0.0]
+    return max(allowed, key=lambda one: (one[1], -one[2]), default=as_it_was)
 
 
 def _activations(

@@ -139,7 +139,11 @@ def with_policy(
         return fit
     settings, hits, false = fit_policy(spans, fit.profile.classes, start, false_per_min, hop_s)
     confidence = msgspec.structs.replace(
-        fit.confidence, **settings.model_dump(), hits=_finite(hits), false_per_minute=_finite(false)
+        fit.confidence,
+        **settings.model_dump(),
+        hits=_finite(hits),
+        false_per_minute=_finite(false),
+        wished_per_minute=false_per_min,
     )
     profile = msgspec.structs.replace(fit.profile, decision=DecisionEntry(**settings.model_dump()))
     return replace(fit, profile=profile, confidence=confidence)

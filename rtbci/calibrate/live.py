@@ -21,6 +21,7 @@ from rtbci.recipes import ParadigmRecipe
 from rtbci.record.recorder import SessionRecorder
 from rtbci.runtime.live import LiveRun, SourceFactory
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.repeats import Repeats
 from rtbci.stream.source import UNSEEN, Marker, Source, StreamInfo
 
 __all__ = ["LiveStream", "PatientPresenter", "follow_markers", "look_at_stream", "n_least", "run_guided"]
@@ -296,6 +297,7 @@ class _MarkerCues:
     ) -> None:
         self._decoder, self._cutter, self._i_next, self._say = decoder, cutter, i_first, say
         self._unknown: set[str] = set()
+        self._repeats = Repeats()
         self.n_markers = 0
 
     def take(self, marker: Marker) -> None:
@@ -305,7 +307,13 @@ class _MarkerCues:
             self._cutter.abandon(NOT_SEEN)
             return
         name = self._decoder.recipe.class_of(marker.value)
-        if name is not None:
+        if name is not None and self._repeats.is_repeat(marker.t_lsl, name):
+            if self._repeats.n == 1:
+                self._say(
+                    f"cue '{marker.value}' tells again what another marker told just before, and counts once; --markers NAME "
+                    "reads one stream alone"
+                )
+        elif name is not None:
             self._cutter.cue(self._i_next, self._decoder.classes.index(name), marker.t_lsl)
             self._i_next += 1
         elif marker.value not in self._unknown and len(self._unknown) < MOST_UNKNOWN:

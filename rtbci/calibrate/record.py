@@ -26,6 +26,8 @@ __all__ = [
 
 SCHEMA = 1
 RECORD_NAME = "calibration.json"
+SELDOM = 0.5
+"""Where a smaller share of the trials leads to a decision, it is said how more of them would."""
 
 
 class _Versioned(Protocol):
@@ -158,7 +160,10 @@ class Confidence(_Record, frozen=True, kw_only=True):
     threshold, dwell_s, refractory_s, smoothing_s : float
         Of the decision policy that was written into the profile.
     false_per_minute : float or None
-        What the threshold was chosen for; None when there was no idle time to fit it on.
+        Decisions in a minute of idle time of the calibration; None when there was none.
+    wished_per_minute : float or None
+        How many of them were put up with. Where `false_per_minute` is above it no policy that kept to it decided in a
+        single trial, and the policy is the paradigm's.
     hits : float or None
         Share of trials with a decision for the right class at that threshold.
     coverage : list of (float, float)
@@ -175,9 +180,24 @@ class Confidence(_Record, frozen=True, kw_only=True):
     refractory_s: float
     smoothing_s: float
     false_per_minute: float | None = None
+    wished_per_minute: float | None = None
     hits: float | None = None
     coverage: list[tuple[float, float]] = []
     reliability: list[tuple[float, float, float]] = []
+
+    @property
+    def policy_note(self) -> str:
+        """What is to be said of the policy, where it is not what was wished or decides seldom; empty otherwise."""
+        if self.hits is None or self.false_per_minute is None or self.wished_per_minute is None:
+            return ""
+        if self.false_per_minute > self.wished_per_minute:
+            return (
+                f"none that keeps to {self.wished_per_minute:g} false ones a minute decides in any trial, so it is the "
+                "paradigm's own"
+            )
+        if self.hits < SELDOM:
+            return f"more with more than {self.wished_per_minute:g} false ones a minute (--false-per-minute)"
+        return ""
 
 
 class EyeNote(_Record, frozen=True, kw_only=True):

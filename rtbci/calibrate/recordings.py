@@ -13,6 +13,7 @@ from rtbci.listing import first_of
 from rtbci.recipes import ParadigmRecipe
 from rtbci.replay.recording import Recording
 from rtbci.runtime.intake import Intake
+from rtbci.stream.repeats import REPEAT_S, without_repeats
 from rtbci.stream.source import UNSEEN, Chunk, Marker
 
 __all__ = ["marker_lines", "trials_of_recordings"]
@@ -43,7 +44,7 @@ def trials_of_recordings(
         See `rtbci.calibrate.cutter.timing_of`.
     class_of : callable, optional
         Class that a marker's text stands for, or None. Default: the recipe's (see
-        `rtbci.calibrate.markers.with_markers` for more texts).
+        `rtbci.recipes.markers.with_markers` for more texts).
     unit : str
         Of the recordings, where they state it wrongly; see `Decoder.open`.
 
@@ -92,7 +93,7 @@ def marker_lines(recipe: ParadigmRecipe, recordings: Sequence[Recording]) -> lis
     Returns
     -------
     list of str
-        A line for each class, and one for what names none, as ``"left_hand: 'T1' (8)"``.
+        A line for each class, and one for what names none, as ``"left_hand: 'T1' (8)"``; one more where cues came twice.
 
     Raises
     ------
@@ -106,6 +107,11 @@ def marker_lines(recipe: ParadigmRecipe, recordings: Sequence[Recording]) -> lis
     lines = [f"{name}: {_counted(taken[name])}" for name in recipe.classes]
     if taken[None]:
         lines.append(f"no cue: {_counted(taken[None])}")
+    n_repeated = sum(
+        len(one.markers) - len(without_repeats(one.markers, recipe.class_of)) for one in recordings
+    )
+    if n_repeated:
+        lines.append(f"cues told twice within {REPEAT_S:g} s, counted once: {n_repeated}")
     if not asked:
         raise FileFormatError(_no_cues(recipe, recordings))
     if len(asked) < 2:
@@ -141,9 +147,9 @@ def _check_alike(recordings: Sequence[Recording]) -> None:
 
 
 def _cues(recording: Recording, class_of: Callable[[str], str | None]) -> list[Marker]:
-    """Cues of a recording, but for those of trials that were not seen to their end."""
+    """Cues of a recording, each once, but for those of trials that were not seen to their end."""
     cues: list[Marker] = []
-    for t, text in sorted(recording.markers, key=lambda one: one.t_lsl):  # at one time: as they came
+    for t, text in without_repeats(recording.markers, class_of):
         if text == UNSEEN and cues:
             cues.pop()
         elif t >= 0 and (name := class_of(text)):

@@ -195,5 +195,6 @@ def _confidence(record: CalibrationRecord) -> list[str]:
     if one.false_per_minute is not None:
         lines.append(f"Expect {one.false_per_minute:.2g} decisions a minute while you want none.")
     if one.hits is not None:
-        lines.append(f"{100 * one.hits:.0f} % of your trials led to a decision for the right class.")
+        note = f"; {one.policy_note}" if one.policy_note else ""
+        lines.append(f"{100 * one.hits:.0f} % of your trials led to a decision for the right class{note}.")
     return lines

@@ -32,6 +32,7 @@ def synthetic_amp(
     chunk: int,
     name: str,
     follow: str = "",
+    maps: Sequence[str] = (),
     paradigm: str = "",
     source_id: str = "",
     duration_s: float | None = None,
@@ -40,8 +41,8 @@ def synthetic_amp(
 
     With `paradigm` the user does what that reads, on its electrodes, instead of imagining hands. With `keys` the keyboard
     says what the user does; with `follow` the markers of a stream of that name do, as the cues of a
-    calibration: the name of a hand or a target, or what the paradigm's `[markers]` call it; anything else but "imagery" is rest. Those of a speller
-    say what flashes, too, those of a flicker when it began.
+    calibration: the name of a hand or a target, what the paradigm's `[markers]` call it, or `maps` (``"TEXT=CLASS"``); anything else but "imagery" is rest. Those of a speller
+    say what flashes, too, those of a flicker when it began. Markers that are followed are not sent again.
     """
     from rtbci.amp.source import AmpSource
 
@@ -49,6 +50,8 @@ def synthetic_amp(
         raise ConfigError(
             "amp: got --keys and --follow, need one that says what the user does; leave one out"
         )
+    if maps and not follow:
+        raise ConfigError("--map: got no --follow, need the markers that it is about; name their stream")
     driven = keys or bool(follow)
     amp = user_of(paradigm, channels, rate_hz, seed, line_hz=line_hz, name=name, cues=not driven)
     attends = isinstance(amp, SyntheticAmp) and amp.answer is not None
@@ -57,7 +60,7 @@ def synthetic_amp(
             "--keys: flashes come from a speller's markers, need those; use --follow rtbci-speller"
         )
     source, states = AmpSource(amp, chunk), keys_of(amp.states)
-    follower = Follower(amp.states, paradigm, teller_of(console))
+    follower = Follower(amp.states, paradigm, teller_of(console), maps)
     with _key_presses(keys) as pressed, _cues_of(follow, amp, console) as cues:
 
         def drive(_n_sent: int) -> None:
@@ -74,7 +77,7 @@ def synthetic_amp(
         drives = "--follow NAME for the flashes of a speller" if attends else "--keys to drive it"
         hint = f"keys: {which_keys(amp.states)}" if keys else f"does it by itself; {drives}"
         hint = f"does what '{follow}' says" if follow else hint
-        outlet = AmpOutlet(source, source_id=source_id, duration_s=duration_s)
+        outlet = AmpOutlet(source, source_id=source_id, duration_s=duration_s, marks=not follow)
         _stream(outlet, amp.info, console, f"synthetic, seed {seed}; {hint}", drive)
 
 

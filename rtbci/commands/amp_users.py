@@ -121,13 +121,28 @@ class Follower:
         Name or folder of the recipe whose markers are known; empty: the states' own names and what public formats agree on.
     say : callable
         Told once, when markers come that ask for nothing the user can do.
+    maps : sequence of str
+        More markers, each ``"TEXT=CLASS"``: of the recipe's classes, or without one of `states`.
+
+    Raises
+    ------
+    ConfigError
+        When one of `maps` means nothing.
     """
 
-    def __init__(self, states: Sequence[str], paradigm: str, say: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        states: Sequence[str],
+        paradigm: str,
+        say: Callable[[str], object],
+        maps: Sequence[str] = (),
+    ) -> None:
         from rtbci.recipes import read_paradigm
+        from rtbci.recipes.markers import named_markers, with_markers
 
         self._states, self._say = tuple(states), say
-        self._recipe = read_paradigm(paradigm) if paradigm else None
+        self._recipe = with_markers(read_paradigm(paradigm), maps) if paradigm else None
+        self._named = {} if paradigm else named_markers(maps, self._states, "this user can do")
         self._strange: dict[str, None] = {}
         self._listens = True
 
@@ -136,7 +151,7 @@ class Follower:
         state = state_named(marker, self._states)
         if state is None:
             known = self._recipe
-            name = known.class_of(marker) if known else class_of_marker(marker, {}, self._states)
+            name = known.class_of(marker) if known else class_of_marker(marker, self._named, self._states)
             state = None if name is None else state_named(name, self._states)
         if state is None:
             self._wonder(marker)
@@ -151,7 +166,7 @@ class Follower:
             told = ", ".join(f"'{one[:40]}'" for one in self._strange)
             self._say(
                 f"no marker so far ({told}) asks for anything that this user does ({', '.join(self._states)}), so nothing is done; "
-                "--paradigm names the recipe whose [markers] has them"
+                "--map TEXT=CLASS says what they mean, or --paradigm the recipe whose [markers] has them"
             )
 
 

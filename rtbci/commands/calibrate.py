@@ -7,7 +7,6 @@ from rich.console import Console
 
 from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.finish import Result
-from rtbci.calibrate.markers import with_markers
 from rtbci.calibrate.one_cap import of_one_cap
 from rtbci.calibrate.protocol import ProtocolSettings, read_protocol
 from rtbci.calibrate.recordings import marker_lines, trials_of_recordings
@@ -17,9 +16,10 @@ from rtbci.commands.calibrate_flashes import calibrate_flashes
 from rtbci.commands.calibrate_live import LiveCalibration
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError
-from rtbci.recipes import ParadigmRecipe, read_paradigm
+from rtbci.recipes import ParadigmRecipe
 from rtbci.replay.read import read_recordings
 from rtbci.report.page import need_packages
+from rtbci.runtime.configured import recipe_of
 
 __all__ = ["calibrate"]
 
@@ -48,11 +48,10 @@ def calibrate(config: RunConfig, request: Request, console: Console) -> Result |
         When the user stopped it; what was done is kept and told.
     """
     _check(request)
-    recipe = read_paradigm(config.paradigm)
+    recipe = recipe_of(config)
     if recipe.flashes is not None:
         return calibrate_flashes(config, request, recipe, console)
     need_packages(EXTRA)
-    recipe = with_markers(recipe, request.maps)
     protocol = _protocol(recipe, request)
     if request.files:
         try:
@@ -105,7 +104,11 @@ def _protocol(recipe: ParadigmRecipe, request: Request) -> ProtocolSettings:
 
 def _from_files(one: Calibration) -> Result:
     """Calibrate from recordings, as fast as it goes."""
-    recordings = [each for path in one.request.files for each in read_recordings(path)]
+    recordings = [
+        each.labelled(one.config.stream.labels)
+        for path in one.request.files
+        for each in read_recordings(path)
+    ]
     for note in dict.fromkeys(note for recording in recordings for note in recording.notes):
         one.say(f"note: {note}")
     recordings, left = of_one_cap(recordings, one.recipe)
@@ -114,7 +117,7 @@ def _from_files(one: Calibration) -> Result:
             f"left out: {', '.join(left)}; not electrodes that all recordings have, and the decoder reads none of them"
         )
     for line in marker_lines(one.recipe, recordings):
-        one.say(f"markers of {line}" if not line.startswith("no cue") else line)
+        one.say(line if line.startswith(("no cue", "cues")) else f"markers of {line}")
     with ExitStack() as stack:
         decoder = one.open_decoder(stack)
         folder = one.open_folder(stack)

@@ -62,8 +62,6 @@ class Request:
         Recordings to calibrate from; empty: live.
     cues : {'page', 'terminal', 'markers'}
         Who shows cues; ``markers``: an experiment of the user's own, whose markers are followed.
-    maps : sequence of str
-        ``"TEXT=CLASS"``, more marker texts.
     n_trials : int or None
         Accepted trials of each class; None: as the protocol says.
     seed : int or None
@@ -77,11 +75,12 @@ class Request:
         Name of the LSL stream that cues are sent as.
     record : bool
         Keep the stream and its markers as a session; live only.
+    also : str
+        What else the command line said, for one that goes on.
     """
 
     files: Sequence[Path] = ()
     cues: str = "page"
-    maps: Sequence[str] = ()
     n_trials: int | None = None
     seed: int | None = None
     resume: bool = False
@@ -92,6 +91,7 @@ class Request:
     protocol: Path | None = None
     cue_stream: str = "rtbci-cues"
     record: bool = False
+    also: str = ""
 
 
 class Calibration:
@@ -131,7 +131,8 @@ class Calibration:
     @property
     def resume_command(self) -> str:
         """What goes on with this calibration."""
-        return f"rtbci calibrate --paradigm {self.recipe.option} --user {self.config.user} --resume"
+        also = f" {self.request.also}" if self.request.also else ""
+        return f"rtbci calibrate --paradigm {self.recipe.option} --user {self.config.user}{also} --resume"
 
     def say(self, line: str) -> None:
         """Print a line as it is."""

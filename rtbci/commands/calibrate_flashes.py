@@ -54,15 +54,15 @@ def calibrate_flashes(config: RunConfig, request: Request, recipe: ParadigmRecip
     RtbciError
         What stream or recordings lack.
     """
-    _check(request)
+    _check(config, request)
     need_pyriemann()
     population = _population(recipe, config, request.files, console)
     release = lock_user(recipe.name, config.user)
     try:
         if request.files:
-            found = cut_epochs(
-                [run for path in request.files for run in read_recordings(path)], recipe, config.stream.unit
-            )
+            runs = [run for path in request.files for run in read_recordings(path)]
+            runs = [run.labelled(config.stream.labels) for run in runs]
+            found = cut_epochs(runs, recipe, config.stream.unit)
         else:
             found = _follow(config, request, recipe, console)
         with console.status("fitting ..."):
@@ -83,7 +83,7 @@ def calibrate_flashes(config: RunConfig, request: Request, recipe: ParadigmRecip
     return folder
 
 
-def _check(request: Request) -> None:
+def _check(config: RunConfig, request: Request) -> None:
     if not request.files and request.cues not in ("page", "markers"):
         raise ConfigError(
             f"--cues: got '{request.cues}', need page or markers where items flash: a terminal cannot show flashes at known "
@@ -94,7 +94,7 @@ def _check(request: Request) -> None:
         "--resume": request.resume,
         "--report": request.report,
         "--protocol": request.protocol,
-        "--map": request.maps,
+        "--map": config.stream.map,
     }
     if named := [name for name, value in given.items() if value]:
         raise ConfigError(f"calibrate: got {', '.join(named)}, which flashes have no use for; leave out")

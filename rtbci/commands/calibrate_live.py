@@ -92,8 +92,9 @@ class LiveCalibration(Calibration):
 
     def told(self, trial: CalibrationTrial, collected: Collected) -> None:
         """After every trial, in the collector's thread."""
-        if self._schedule is None or self._presenter is None:
+        if not self._has_terminal:  # who sits at it may not see the page
             super().told(trial, collected)
+        if self._schedule is None or self._presenter is None:
             return
         judgement = collected.judgement
         advice = "" if judgement is None else describe(judgement)
@@ -105,6 +106,11 @@ class LiveCalibration(Calibration):
         progress = self._schedule.progress
         advice = self._trouble or advice
         self._presenter.tell(Feedback(progress, trial.accepted, trial.reason, tuple(collected.curve), advice))
+
+    @property
+    def _has_terminal(self) -> bool:
+        """Whether the cues have the terminal for themselves."""
+        return self.request.cues == "terminal"
 
     def _source(self) -> Source:
         seconds = self._look_s()

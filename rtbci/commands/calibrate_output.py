@@ -38,10 +38,12 @@ def say_result(console: Console, result: Result, report: Path, option: str) -> N
             highlight=False,
         )
         if confidence.hits is not None and confidence.false_per_minute is not None:
+            note = f"; {confidence.policy_note}" if confidence.policy_note else ""
             console.print(
                 f"decisions    at {confidence.threshold:g}: {100 * confidence.hits:.0f} % of the trials, "
-                f"{confidence.false_per_minute:.1f} false in a minute of rest (on these trials)",
+                f"{confidence.false_per_minute:.1f} false in a minute of rest (on these trials){note}",
                 highlight=False,
+                soft_wrap=True,
             )
     if record.eyes is not None and record.eyes.accuracy is not None:
         eyes = record.eyes

@@ -13,13 +13,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from rtbci.calibrate.markers import read_maps
 from rtbci.commands.eval_flashes import judge_flashes
 from rtbci.commands.eval_output import show_grid, write_results
 from rtbci.commands.options import names_of
 from rtbci.errors import ConfigError
 from rtbci.evaluate.compare import compare
-from rtbci.evaluate.data import MOABB_PREFIX, MappedReader, open_data
+from rtbci.evaluate.data import MOABB_PREFIX, RenamedReader, open_data
 from rtbci.evaluate.evaluate import evaluate
 from rtbci.evaluate.plan import Plan
 from rtbci.evaluate.plots import need_matplotlib, write_plots
@@ -31,6 +30,7 @@ from rtbci.evaluate.tables import (
     markdown_report,
 )
 from rtbci.recipes import read_paradigm
+from rtbci.recipes.markers import named_markers
 from rtbci.runtime.profiles import find_profile
 from rtbci.stream.caps import read_cap
 
@@ -69,6 +69,7 @@ def plan_of(
     backend: str,
     channels: str = "",
     maps: Sequence[str] = (),
+    labels: Sequence[str] = (),
     task: str = "",
 ) -> Plan:
     """Make a plan of what the command line says.
@@ -82,9 +83,9 @@ def plan_of(
         raise ConfigError(f"--remaining: got '{remaining}', need 'later' or 'all'")
     recipe = read_paradigm(paradigm)
     reader = open_data(places, data_set, task)
-    if given := read_maps(recipe, maps):
-        markers = {name: tuple(text for text in given if given[text] == name) for name in given.values()}
-        reader = MappedReader(reader, markers)
+    named = named_markers(maps, recipe.classes, f"paradigm '{recipe.name}' has")
+    if named or labels:
+        reader = RenamedReader(reader, named, labels)
     return Plan(
         paradigm=paradigm,
         reader=reader,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rtbci.commands.options import console_of
+from rtbci.commands.options import Labels, Map, console_of, names_of
 from rtbci.commands.profile import DEFAULT_PARADIGM
 
 __all__ = ["evaluate"]
@@ -36,10 +36,8 @@ def evaluate(
     ] = None,
     seen: Annotated[bool, typer.Option(help="Judge people that the profile was trained on too.")] = False,
     dataset: Annotated[str, typer.Option(help="Name of the data set, as in a profile's trained_on.")] = "",
-    map_: Annotated[
-        list[str] | None,
-        typer.Option("--map", help="Marker text to class, TEXT=CLASS; repeat it."),
-    ] = None,
+    map: Map = None,
+    labels: Labels = None,
     task: Annotated[str, typer.Option(help="Of a BIDS data set: only this task (default: all).")] = "",
     subjects: Annotated[str, typer.Option(help="Only these, as S001,S002 (default: all).")] = "",
     channels: Annotated[
@@ -103,7 +101,8 @@ def evaluate(
         ray=ray,
         backend=engine,
         channels=channels,
-        maps=map_ or (),
+        maps=map or (),
+        labels=names_of(labels or ""),
         task=task,
     )
     command.judge(plan, console_of(stderr=False), json=json, markdown_file=markdown, plots=plots)

@@ -1,8 +1,9 @@
 """What commands have in common: options, and where they say things. Imports nothing that takes long."""
 
 import io
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ __all__ = [
     "Json",
     "Key",
     "Labels",
+    "Map",
     "Monitor",
     "MonitorAt",
     "ParadigmName",
@@ -27,6 +29,7 @@ __all__ = [
     "names_of",
     "output_of",
     "teller_of",
+    "typed",
     "write_anything",
 ]
 
@@ -50,6 +53,7 @@ Labels = Annotated[
         help="Names of all the stream's channels in their order, where it states none or wrong ones."
     ),
 ]
+Map = Annotated[list[str] | None, typer.Option(help="Marker text to class, TEXT=CLASS; repeat it.")]
 Key = Annotated[
     str | None, typer.Option(help="Key pair of your own by name (default, with --server-key: default).")
 ]
@@ -69,6 +73,36 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable, on standar
 def names_of(text: str) -> list[str]:
     """Names between commas."""
     return [name for part in text.split(",") if (name := part.strip())]
+
+
+def typed(context: typer.Context, without: Sequence[str] = ()) -> str:
+    """The options that a command was given, in words that a shell takes: for a line that says how to go on.
+
+    Parameters
+    ----------
+    context : typer.Context
+    without : sequence of str
+        Names of parameters that are left out.
+    """
+    return shlex.join(
+        word
+        for option in context.command.params
+        if option.name and option.name not in without and _is_typed(context, option.name)
+        for word in _words(option, context.params[option.name])
+    )
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _words(option: Any, value: Any) -> Iterator[str]:
+    if isinstance(value, bool):
+        yield option.opts[0] if value else option.secondary_opts[0]
+        return
+    for one in value if isinstance(value, list | tuple) else [value]:
+        yield from (option.opts[0], str(one))
 
 
 def write_anything() -> None:

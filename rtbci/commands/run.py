@@ -21,8 +21,7 @@ from rtbci.config import RunConfig
 from rtbci.memory import share_arena
 from rtbci.probe.profile import Profile
 from rtbci.publish.sink import Sink
-from rtbci.recipes import read_paradigm
-from rtbci.runtime.configured import decoder_of
+from rtbci.runtime.configured import decoder_of, recipe_of
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import EngineChange
 from rtbci.runtime.engine_opener import FIRST_BACKEND
@@ -78,7 +77,7 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
         sockets = open_sockets(config.publish, stack)
         publisher, control = sockets.publisher, sockets.control
         page = _start_page(config, console, sockets, stack)
-        recipe = read_paradigm(config.paradigm)
+        recipe = recipe_of(config)
         # Before the profile is looked for: one that appears from here on is not missed.
         watch = ProfileWatch(profiles_root(recipe.name), config.user) if config.follow else None
         if unfinished is None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rtbci.commands.options import Labels, console_of, names_of
+from rtbci.commands.options import Labels, Map, console_of, names_of
 
 __all__ = ["amp", "chaos", "replay", "streams"]
 
@@ -63,6 +63,7 @@ def amp(
     follow: Annotated[
         str, typer.Option(help="Marker stream whose cues the user follows, as rtbci-cues of a calibration.")
     ] = "",
+    map: Map = None,
     chunk: Annotated[int, typer.Option(help="Samples sent together.")] = 8,
     name: Annotated[str, typer.Option(help="Name of the LSL stream.")] = "rtbci-amp",
     source_id: Annotated[
@@ -86,6 +87,7 @@ def amp(
         line_hz=line,
         keys=keys,
         follow=follow,
+        maps=map or (),
         chunk=chunk,
         name=name,
         paradigm=paradigm,

@@ -6,8 +6,8 @@ from dataclasses import replace
 from rtbci.encoder.vocabulary import CHANNELS
 from rtbci.errors import ConfigError
 from rtbci.runtime.what_fits import Fit, lacks_in_words, what_fits
+from rtbci.stream.labels import with_labels
 from rtbci.stream.layout import electrodes_of
-from rtbci.stream.lsl_info import with_labels
 from rtbci.stream.lsl_list import StreamSummary
 from rtbci.stream.source import StreamInfo
 

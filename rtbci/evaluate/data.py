@@ -16,7 +16,7 @@ from rtbci.stream.labels import is_eeg
 from rtbci.stream.marker_texts import class_of_marker
 from rtbci.stream.source import Marker
 
-__all__ = ["MOABB_PREFIX", "FileReader", "MappedReader", "SubjectReader", "open_data", "subject_of"]
+__all__ = ["MOABB_PREFIX", "FileReader", "RenamedReader", "SubjectReader", "open_data", "subject_of"]
 
 RUN_SUFFIX = re.compile(r"(?<=[A-Za-z0-9])[_-]?(?:R|run-?)\d+(?:_eeg)?$", re.IGNORECASE)
 """What of a file's name says which run it is: S007R12, sub-03_run-02_eeg."""
@@ -84,8 +84,8 @@ class FileReader:
 
 
 @dataclass(frozen=True)
-class MappedReader:
-    """Recordings whose markers are called by the classes that they stand for.
+class RenamedReader:
+    """Recordings whose markers are called by the classes that they stand for, and channels by names that are given.
 
     Parameters
     ----------
@@ -93,10 +93,13 @@ class MappedReader:
         Whose recordings.
     markers : dict of str to tuple of str
         Texts of each class; see `rtbci.stream.marker_texts.class_of_marker`.
+    labels : sequence of str
+        Names of all channels in their order; empty: as the recordings have them.
     """
 
     reader: SubjectReader
     markers: dict[str, tuple[str, ...]]
+    labels: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -105,9 +108,10 @@ class MappedReader:
 
     @property
     def source(self) -> str:
-        """Where it is, and what its markers are taken for."""
-        told = ", ".join(f"{text} = {name}" for name, texts in self.markers.items() for text in texts)
-        return f"{self.reader.source} ({told})"
+        """Where it is, what its markers are taken for and what its channels are called."""
+        told = [f"{text} = {name}" for name, texts in self.markers.items() for text in texts]
+        told += [f"channels {', '.join(self.labels)}"] if self.labels else []
+        return f"{self.reader.source} ({', '.join(told)})"
 
     def subjects(self) -> list[str]:
         """Names of all subjects, sorted."""
@@ -117,7 +121,7 @@ class MappedReader:
         """All runs of a subject; see `SubjectReader.read`."""
         return [
             replace(run, markers=tuple(Marker(t, self._called(text)) for t, text in run.markers))
-            for run in self.reader.read(subject)
+            for run in (one.labelled(self.labels) for one in self.reader.read(subject))
         ]
 
     def _called(self, text: str) -> str:

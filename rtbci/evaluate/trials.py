@@ -11,6 +11,7 @@ from rtbci.recipes import BandpassSettings, ParadigmRecipe, idle_class
 from rtbci.replay.recording import Recording
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import canonical_label
+from rtbci.stream.repeats import without_repeats
 from rtbci.stream.source import UNSEEN, Marker
 
 __all__ = [
@@ -147,7 +148,8 @@ def find_trials(runs: Sequence[Recording], recipe: ParadigmRecipe, where: str) -
     """Cues of all runs in time order, those of an idle class included.
 
     A trial ends with the next marker, or `TRIAL_S` after its cue when none comes within `LONGEST_TRIAL_S`. Where the
-    recipe says how long a trial is, it ends then, or with the next marker before. A trial that `UNSEEN` ends is none.
+    recipe says how long a trial is, it ends then, or with the next marker before. A trial that `UNSEEN` ends is none, and
+    a cue that was told twice is one; see `rtbci.stream.repeats`.
 
     Raises
     ------
@@ -169,11 +171,12 @@ def find_trials(runs: Sequence[Recording], recipe: ParadigmRecipe, where: str) -
 
 def _trials_of_run(i_run: int, run: Recording, recipe: ParadigmRecipe) -> list[Trial]:
     trials: list[Trial] = []
-    for i, (t_cue, text) in enumerate(run.markers):
+    markers = without_repeats(run.markers, recipe.class_of)
+    for i, (t_cue, text) in enumerate(markers):
         name = recipe.class_of(text)
         if name is None or t_cue < 0:
             continue
-        after, ended_by = next((one for one in run.markers[i + 1 :] if one.t_lsl > t_cue), Marker(np.inf, ""))
+        after, ended_by = next((one for one in markers[i + 1 :] if one.t_lsl > t_cue), Marker(np.inf, ""))
         if ended_by == UNSEEN:
             continue
         longest_s = recipe.trial_s or LONGEST_TRIAL_S

@@ -28,7 +28,7 @@ def _marker_info(info: StreamInfo) -> StreamInfo:
 
 
 class Outlet:
-    """LSL outlets of one stream: float32 samples, and string markers.
+    """LSL outlets of one stream: float32 samples, and string markers where there are any.
 
     The outlets exist from construction to `close`. Not safe for use from several threads.
 
@@ -40,6 +40,8 @@ class Outlet:
         Samples that travel together.
     extra : mapping of str to str
         More about the stream, under ``desc/rtbci``.
+    marks : bool
+        Whether there is a stream of markers; without, those that are pushed go nowhere.
 
     Raises
     ------
@@ -47,7 +49,14 @@ class Outlet:
         When liblsl refuses the metadata.
     """
 
-    def __init__(self, info: StreamInfo, chunk: int = 0, extra: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        info: StreamInfo,
+        chunk: int = 0,
+        extra: Mapping[str, str] | None = None,
+        *,
+        marks: bool = True,
+    ) -> None:
         import pylsl
 
         self.info = info
@@ -67,7 +76,7 @@ class Outlet:
             )
             _describe(marked.desc(), self.marker_info, {"of": info.source_id})
             self._samples: Any = pylsl.StreamOutlet(described, chunk, BUFFER_S)
-            self._markers: Any = pylsl.StreamOutlet(marked, 0, BUFFER_S)
+            self._markers: Any = pylsl.StreamOutlet(marked, 0, BUFFER_S) if marks else None
         except (RuntimeError, ValueError) as error:
             raise StreamError(
                 f"Outlet {info.name!r}: liblsl refuses a stream of {info.n_channels} channels "
@@ -89,13 +98,16 @@ class Outlet:
 
     def push_markers(self, markers: Sequence[Marker]) -> None:
         """Send markers, each with its own stamp; before the samples that they belong to."""
+        if self._markers is None:
+            return
         for marker in markers:
             self._markers.push_sample([marker.value], _stamp(marker.t_lsl))
 
     @property
     def has_consumers(self) -> tuple[bool, bool]:
         """Whether somebody receives the samples, and the markers."""
-        return bool(self._samples.have_consumers()), bool(self._markers.have_consumers())
+        marks = self._markers is not None and bool(self._markers.have_consumers())
+        return bool(self._samples.have_consumers()), marks
 
     def close(self) -> None:
         """End both streams; what a receiver had not taken over the network yet is lost."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rtbci.errors import ChannelError, ConfigError, ShapeError
-from rtbci.stream.labels import canonical_label
+from rtbci.stream.labels import canonical_label, with_labels
 from rtbci.stream.layout import electrode_columns, electrodes_of
 from rtbci.stream.source import FloatArray, Marker, StreamInfo
 
@@ -111,6 +111,16 @@ class Recording:
         extra = np.diff(reached) - 1.0 / self.info.rate_hz
         at = np.flatnonzero(extra > (GAP_STEPS - 1.0) / self.info.rate_hz)
         return np.column_stack([reached[at], extra[at]])
+
+    def labelled(self, labels: Sequence[str]) -> "Recording":
+        """The same with other names for its channels, in their order; `data` is not copied. As it is where none are given.
+
+        Raises
+        ------
+        ChannelError
+            When there are not as many labels as channels.
+        """
+        return replace(self, info=with_labels(self.info, labels, "recording"))
 
     def crop(self, start_s: float = 0.0, stop_s: float | None = None) -> "Recording":
         """Cut out the part from `start_s` to before `stop_s` (seconds from the first sample).

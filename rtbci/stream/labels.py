@@ -1,10 +1,13 @@
 """One spelling for electrode names, and which channels carry EEG at all."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
-from rtbci.stream.source import Channel
+from rtbci.errors import ChannelError
+from rtbci.stream.source import Channel, StreamInfo
 
-__all__ = ["EAR_REFERENCES", "canonical_label", "is_eeg"]
+__all__ = ["EAR_REFERENCES", "canonical_label", "is_eeg", "with_labels"]
 
 ALIASES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 """Names of the 10-20 system of 1958 and what the 10-10 system calls them (Seeck et al. 2017,
@@ -48,3 +51,31 @@ def is_eeg(channel: Channel) -> bool:
     (True, False, False)
     """
     return channel.type.upper() in ("", "EEG") and not _NOT_EEG.search(channel.label.upper())
+
+
+def with_labels(info: StreamInfo, labels: Sequence[str], what: str = "stream") -> StreamInfo:
+    """The description of a stream with other names for its channels; as it is where none are given.
+
+    Parameters
+    ----------
+    info : StreamInfo
+    labels : sequence of str
+        One for each channel, in its order.
+    what : str
+        What it is of, in the words of an error.
+
+    Raises
+    ------
+    ChannelError
+        When there are not as many labels as channels.
+    """
+    if not labels:
+        return info
+    if len(labels) != info.n_channels:
+        given, stated = ", ".join(labels), ", ".join(label or "no label" for label in info.labels)
+        raise ChannelError(
+            f"labels: got {len(labels)} ({given}), {what} '{info.name}' has {info.n_channels} channels ({stated}), "
+            f"need a name for each, in the {what}'s order; name those that are no electrode AUX1, AUX2, ..."
+        )
+    channels = tuple(replace(one, label=label) for one, label in zip(info.channels, labels, strict=True))
+    return replace(info, channels=channels)

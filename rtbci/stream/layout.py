@@ -227,7 +227,8 @@ def _refuse_biosemi_abc(columns: Mapping[str, Sequence[int]], where: str) -> Non
     if len(abc) >= _N_BIOSEMI_ABC:
         raise ChannelError(
             f"{where} uses BioSemi's own names ({_listed(abc)}), where C3 is not the C3 of the 10-20 system; "
-            "need 10-20 names; load the cap's 10-20 labels in the program that sends the stream",
+            "need 10-20 names; load the cap's 10-20 labels in the program that sends the stream, or name all channels in its order: "
+            "--labels FP1,AF3,...",
             "has BioSemi's own names",
         )
 

@@ -11,7 +11,8 @@ from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtbci.clock import Clock, now
 from rtbci.errors import ChannelError, StreamError, StreamLostError
-from rtbci.stream.lsl_info import stream_info, with_labels
+from rtbci.stream.labels import with_labels
+from rtbci.stream.lsl_info import stream_info
 from rtbci.stream.lsl_markers import MarkerInlet
 from rtbci.stream.lsl_resolve import StreamQuery, resolve_one
 from rtbci.stream.marker_choice import SeenMarkers

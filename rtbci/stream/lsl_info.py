@@ -1,15 +1,12 @@
 """What an LSL stream says about itself, in rtbci's terms."""
 
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pylsl
 
-from rtbci.errors import ChannelError
 from rtbci.stream.source import Channel, StreamInfo
 
-__all__ = ["is_regular", "stream_info", "with_labels"]
+__all__ = ["is_regular", "stream_info"]
 
 
 def is_regular(info: Any) -> bool:
@@ -45,26 +42,6 @@ def stream_info(info: Any) -> StreamInfo:
         reference=_reference(desc),
         hostname=info.hostname(),
     )
-
-
-def with_labels(info: StreamInfo, labels: Sequence[str]) -> StreamInfo:
-    """The description of a stream with other names for its channels; as it is where none are given.
-
-    Raises
-    ------
-    ChannelError
-        When there are not as many labels as channels.
-    """
-    if not labels:
-        return info
-    if len(labels) != info.n_channels:
-        stated = ", ".join(label or "no label" for label in info.labels)
-        raise ChannelError(
-            f"labels: got {len(labels)} ({', '.join(labels)}), stream '{info.name}' has {info.n_channels} channels ({stated}), "
-            "need a name for each, in the stream's order; name those that are no electrode AUX1, AUX2, ..."
-        )
-    channels = tuple(replace(one, label=label) for one, label in zip(info.channels, labels, strict=True))
-    return replace(info, channels=channels)
 
 
 def _channels(desc: Any, stream_type: str) -> list[Channel]:

@@ -40,7 +40,7 @@ def marker_texts(marker: str) -> Iterator[str]:
         The text without spaces around it; as an integer, where it is a number without a fraction (``769.0``); of a
         BrainVision marker its description without the type, and with one space or none in place of the padding
         (``Stimulus/S  1``: ``S  1``, ``S 1``, ``S1``); of a JSON object the values under its usual keys, of a JSON text or
-        number itself, and these as integers.
+        number itself, and these as integers; of a JSON object each of its values behind its key, too (``side=left``).
 
     Examples
     --------
@@ -49,7 +49,7 @@ def marker_texts(marker: str) -> Iterator[str]:
     >>> list(marker_texts("Stimulus/S  1"))
     ['Stimulus/S  1', 'S  1', 'S 1', 'S1']
     >>> list(marker_texts('{"event": "left_hand"}'))[1:]
-    ['left_hand']
+    ['left_hand', 'event=left_hand']
     """
     text = marker.strip()
     yield from _written(text)
@@ -63,8 +63,10 @@ def marker_texts(marker: str) -> Iterator[str]:
     if isinstance(content, dict):
         values = [content[key] for key in _KEYS if key in content]
     for value in values:
-        if isinstance(value, str | int | float) and not isinstance(value, bool):
+        if _is_plain(value):
             yield from _written(str(value).strip())
+    if isinstance(content, dict):
+        yield from (f"{key}={value}" for key, value in content.items() if _is_plain(value))
 
 
 def class_of_marker(
@@ -101,6 +103,10 @@ def class_of_marker(
         if text in GDF_CUES:
             return next((name for name in classes if name.lower() in GDF_CUES[text]), None)
     return None
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 def _written(text: str) -> Iterator[str]:

@@ -23,10 +23,10 @@ from rtbci.errors import (
 )
 from rtbci.probe.profile import Profile
 from rtbci.publish.messages import Event, ProfileRef
-from rtbci.recipes import ParadigmRecipe, read_paradigm
+from rtbci.recipes import ParadigmRecipe
 from rtbci.record.kept_profiles import read_kept_profile
 from rtbci.record.session_json import JSON_NAME, SessionRecord, recipe_sha256, versions_here
-from rtbci.runtime.configured import decoder_of
+from rtbci.runtime.configured import decoder_of, recipe_of
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_gate import MAX_PROB
 from rtbci.runtime.engine_opener import FIRST_BACKEND
@@ -147,7 +147,8 @@ def verify(
     script = read_script(folder, lambda share: tell("reading what was recorded", share))
     record = script.record
     config = check_settings(RunConfig, record.config, str(folder / JSON_NAME))
-    again = _Again(script, config, _same_recipe(paradigm or config.paradigm, record), backend)
+    config = config.model_copy(update={"paradigm": paradigm or config.paradigm})
+    again = _Again(script, config, _same_recipe(config, record), backend)
     with again.decoder(again.first_profile) as decoder:
         check_networks(decoder, record.engines)
         why = [
@@ -246,12 +247,12 @@ class _Again:
         return self.profile(_ref(event))
 
 
-def _same_recipe(name: str, record: SessionRecord) -> ParadigmRecipe:
-    recipe = read_paradigm(name)
+def _same_recipe(config: RunConfig, record: SessionRecord) -> ParadigmRecipe:
+    recipe = recipe_of(config)
     found = recipe_sha256(recipe)
     if found != record.recipe_sha256:
         raise ConfigError(
-            f"verify: paradigm '{name}' has sha256 {found[:12]}..., the session was decoded with "
+            f"verify: paradigm '{config.paradigm}' has sha256 {found[:12]}..., the session was decoded with "
             f"{record.recipe_sha256[:12]}...; give the recipe as it was with --paradigm FOLDER"
         )
     return recipe

@@ -4,6 +4,7 @@ import threading
 import uuid
 
 import numpy as np
+import pylsl
 import pytest
 
 from rtbci.amp.outlet import AmpOutlet
@@ -54,6 +55,22 @@ def test_the_amplifier_arrives_as_it_was_made() -> None:
     assert (xml.name(), xml.get_channel_labels()) == (name, ["C3", "CZ", "C4"])
     assert xml.desc().child("acquisition").child_value("manufacturer") == "rtbci (synthetic)"
     assert xml.desc().child("reference").child_value("label") == "A1+A2"
+
+
+def test_markers_that_it_was_told_are_not_sent_again() -> None:
+    source_id = f"rtbci-test-{uuid.uuid4().hex[:12]}"
+    source = AmpSource(SyntheticAmp(["C3", "CZ", "C4"], 200.0, 11, cues=False), chunk=10)
+    outlet, stop = AmpOutlet(source, source_id=source_id, marks=False), threading.Event()
+    thread = threading.Thread(target=outlet.run, args=(stop,), name="test-amp")
+    thread.start()
+    try:
+        (stream,) = pylsl.resolve_byprop("source_id", source_id, timeout=10.0)
+        others = pylsl.resolve_byprop("source_id", f"{source_id}-markers", timeout=1.0)
+    finally:
+        stop.set()
+        thread.join()
+    assert stream.channel_count() == 3
+    assert others == []
 
 
 def test_it_has_the_source_id_that_it_is_given_and_ends_when_it_is_told() -> None:

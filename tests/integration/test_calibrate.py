@@ -242,11 +242,14 @@ def test_somebody_elses_markers(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
                     return
 
     config = RunConfig.model_validate(
-        {"paradigm": str(home / "quick"), "user": "ada", "stream": {"name": name, "markers": cues}}
+        {
+            "paradigm": str(home / "quick"),
+            "user": "ada",
+            "stream": {"name": name, "markers": cues, "map": ["<-=left_hand", "->=right_hand"]},
+        }
     )
     request = Request(
         cues="markers",
-        maps=["<-=left_hand", "->=right_hand"],
         anyway=True,
         protocol=home / "protocol.toml",
     )

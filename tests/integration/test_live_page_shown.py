@@ -16,8 +16,7 @@ pytest.importorskip(
 from rtbci.clock import now
 from rtbci.monitor.page import LivePage
 from rtbci.monitor.place import place_of
-from rtbci.publish.message_parts import ProfileRef
-from rtbci.publish.messages import BaselineRef
+from rtbci.publish.messages import BaselineRef, Hello
 from rtbci.publish.signal_message import encode_signal
 from rtbci.publish.zmq_publisher import Publisher
 from tests.integration.browser import Chromium
@@ -120,10 +119,13 @@ def test_long_names_and_many_classes_cut_nothing_off(
     told: Told, browser: Chromium, width: int, height: int
 ) -> None:
     with browser.tab(told.url, width, height) as tab:
-        profile = SAMPLES["hello"].profile
-        assert isinstance(profile, ProfileRef)
+        hello = SAMPLES["hello"]
+        assert isinstance(hello, Hello)
+        assert hello.profile is not None
         told.say(
-            "hello", classes=LONG, profile=replace(profile, user="Maximiliane_von_Hohenstaufen-Wittelsbach")
+            "hello",
+            classes=LONG,
+            profile=replace(hello.profile, user="Maximiliane_von_Hohenstaufen-Wittelsbach"),
         )
         told.status(recording=FOLDER)
         told.window(LONG, 1, now())

@@ -24,7 +24,6 @@ from rtbci.calibrate.candidates import standard_candidates
 from rtbci.calibrate.competing import Candidate
 from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.features import TrialFeatures, read_trial
-from rtbci.calibrate.markers import with_markers
 from rtbci.calibrate.recordings import trials_of_recordings
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.evaluate.data import open_data
@@ -33,6 +32,7 @@ from rtbci.evaluate.statistics import paired
 from rtbci.evaluate.trials import Track, nearest_window
 from rtbci.probe.profile import Profile
 from rtbci.recipes import ParadigmRecipe, read_paradigm
+from rtbci.recipes.markers import with_markers
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
 from tools.ssvep.looking import look_at_flickers

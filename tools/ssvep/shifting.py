@@ -18,7 +18,6 @@ import numpy as np
 from rtbci.amp.flicker import Flicker
 from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.calibrate.candidates import standard_candidates
-from rtbci.calibrate.markers import with_markers
 from rtbci.evaluate.tables import Grid, markdown
 from rtbci.flicker.profile import targets_of
 from rtbci.probe.flicker_clock import FLICKER_AT, FLICKER_ON
@@ -26,6 +25,7 @@ from rtbci.probe.profile import Profile
 from rtbci.publish.messages import Event, Message
 from rtbci.publish.outbox import Outbox
 from rtbci.recipes import ParadigmRecipe, read_paradigm
+from rtbci.recipes.markers import with_markers
 from rtbci.replay.recording import Recording
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.telemetry import hello_of

@@ -54,11 +54,21 @@ def test_the_policy_keeps_the_rate_that_was_wished() -> None:
     assert settings.refractory_s == DecisionSettings().refractory_s
 
 
-def test_a_wish_that_cannot_be_met_is_come_near() -> None:
-    noisy = span(60.0)
-    _, _, few = fit_policy([noisy], CLASSES, DecisionSettings(), 0.0, HOP_S)
-    _, _, many = fit_policy([noisy], CLASSES, DecisionSettings(), 1e9, HOP_S)
-    assert 0.0 < few < many
+def test_a_policy_that_would_never_decide_is_not_taken() -> None:
+    """As sure in the pauses as in the trials, of one class or the other: only silence keeps to the rate."""
+    start = DecisionSettings(threshold=0.6, dwell_s=0.0)
+    whole = span(0.1)
+    sure = np.where(whole.probs[:, 1:] >= 0.5, 0.97, 0.03)
+    sure = np.hstack([1.0 - sure, sure])
+    settings, hits, false = fit_policy(
+        [Span(whole.t_newest, sure, whole.trials, None)], CLASSES, start, 1.0, HOP_S
+    )
+    assert settings == start
+    assert hits == 1.0
+    assert false > 1.0
+    kept, hits, _ = fit_policy([span(60.0)], CLASSES, start, 0.0, HOP_S)
+    assert kept == start
+    assert fit_policy([span(60.0)], CLASSES, start, 1e9, HOP_S)[1] >= hits
 
 
 def test_without_trials_the_policy_stays() -> None:

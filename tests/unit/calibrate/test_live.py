@@ -281,6 +281,15 @@ def test_markers_are_cues_and_unknown_ones_are_told_once(
     assert said == ["marker 'rest' names no class, so it is no cue; if it is one: --map TEXT=CLASS"]
 
 
+def test_a_cue_that_two_streams_tell_is_one_trial(decoder: CalibrationDecoder, cutter: TrialCutter) -> None:
+    marks: list[Item] = [Marker(2.0, "left"), Marker(2.03, "769"), Marker(4.0, "T2"), Marker(4.01, "right")]
+    _, trials, said = followed(decoder, cutter, [*chunks(1.0), *marks, *chunks(6.0, 1.0)])
+    assert trials == [(0, 0, ""), (1, 1, "")]
+    assert said == [
+        "cue '769' tells again what another marker told just before, and counts once; --markers NAME reads one stream alone"
+    ]
+
+
 def test_a_cue_that_was_not_seen_is_taken_back(decoder: CalibrationDecoder, cutter: TrialCutter) -> None:
     marks: list[Item] = [Marker(2.0, "left"), Marker(2.5, "unseen"), Marker(4.0, "T2")]
     _, trials, said = followed(decoder, cutter, [*chunks(1.0), *marks, *chunks(6.0, 1.0)])

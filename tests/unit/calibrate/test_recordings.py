@@ -7,12 +7,12 @@ import pytest
 from rtbci.calibrate.bad_channels import find_bad_channels
 from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.cutter import timing_of
-from rtbci.calibrate.markers import with_markers
 from rtbci.calibrate.quality import RejectSettings, judge_trial
 from rtbci.calibrate.recordings import marker_lines, trials_of_recordings
 from rtbci.errors import ChannelError, FileFormatError
 from rtbci.evaluate.npz_runs import read_npz_runs
 from rtbci.recipes import read_paradigm
+from rtbci.recipes.markers import with_markers
 from rtbci.replay.read import read_recordings
 from rtbci.replay.recording import Recording
 from rtbci.stream.recording import RecordingSource
@@ -60,6 +60,15 @@ def test_trials_that_were_not_seen_are_left_out(tmp_path: Path) -> None:
     with CalibrationDecoder(recipe) as decoder:
         trials = list(trials_of_recordings(decoder, [shown], timing_of(recipe, 1.5)))
     assert [(one.i_class, one.t_cue) for one in trials] == [(0, 2.0), (1, 7.0)]
+
+
+def test_a_cue_of_two_streams_is_one_trial(tmp_path: Path) -> None:
+    recipe = read_paradigm(str(write_paradigm(tmp_path)))
+    twice = recording((2.0, "left"), (2.03, "769"), (5.0, "T2"), (5.02, "right"))
+    with CalibrationDecoder(recipe) as decoder:
+        trials = list(trials_of_recordings(decoder, [twice], timing_of(recipe, 1.5)))
+    assert [(one.i_trial, one.i_class, one.t_cue) for one in trials] == [(0, 0, 2.0), (1, 1, 5.0)]
+    assert marker_lines(recipe, [twice])[-1] == "cues told twice within 0.5 s, counted once: 2"
 
 
 def test_a_recorded_session_gives_the_trials_that_were_shown(tmp_path: Path) -> None:

@@ -85,3 +85,25 @@ def test_units_of_what_was_measured() -> None:
         make_record(), cues={"frame_ms": 16.67, "n_cues": 40.0, "offset_ms": 8.0}
     )
     assert words_of(record, [])["cues"] == [("frame", "16.67 ms"), ("n cues", "40"), ("offset", "8 ms")]
+
+
+@pytest.mark.parametrize(
+    ("hits", "false", "note"),
+    [
+        (0.9, 8.0, ""),
+        (0.2, 8.0, "; more with more than 10 false ones a minute (--false-per-minute)"),
+        (
+            0.9,
+            34.0,
+            "; none that keeps to 10 false ones a minute decides in any trial, so it is the paradigm's own",
+        ),
+    ],
+)
+def test_a_policy_that_is_not_what_was_wished(hits: float, false: float, note: str) -> None:
+    record = make_record()
+    assert record.confidence is not None
+    confidence = msgspec.structs.replace(
+        record.confidence, hits=hits, false_per_minute=false, wished_per_minute=10.0
+    )
+    said = words_of(msgspec.structs.replace(record, confidence=confidence), [])["confidence"]
+    assert said[-1] == f"{100 * hits:.0f} % of your trials led to a decision for the right class{note}."

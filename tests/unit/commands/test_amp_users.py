@@ -50,6 +50,17 @@ def test_a_user_follows_the_markers_of_an_experiment_of_ones_own(tmp_path: Path)
     assert not said
 
 
+@pytest.mark.parametrize("paradigm", ["", "motor_imagery"])
+def test_markers_that_are_named(paradigm: str) -> None:
+    said: list[str] = []
+    maps = ["side=left=left_hand", "cue/right=right_hand"]
+    follower = Follower(STATES, paradigm, said.append, maps)
+    asked = ('{"event": "cue", "side": "left"}', "cue/right", "end", "cue/left")
+    assert [follower.state(one) for one in asked] == ["left_hand", "right_hand", "rest", "rest"]
+    with pytest.raises(ConfigError, match=r"names class .tongue., .* left_hand, right_hand"):
+        Follower(STATES, paradigm, said.append, ["x=tongue"])
+
+
 def test_markers_that_ask_for_nothing_are_told_once() -> None:
     said: list[str] = []
     follower = Follower(STATES, "", said.append)
@@ -61,7 +72,7 @@ def test_markers_that_ask_for_nothing_are_told_once() -> None:
         "no marker so far ('fixation', 'cue/left', 'blank') asks for anything that this user does (rest, left"
         in said[0]
     )
-    assert "--paradigm names the recipe whose [markers] has them" in said[0]
+    assert "--map TEXT=CLASS says what they mean" in said[0]
 
 
 def test_what_nobody_can_do_is_told() -> None:

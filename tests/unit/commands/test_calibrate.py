@@ -15,6 +15,7 @@ from rich.console import Console
 
 from rtbci import cli
 from rtbci.amp.synthetic import SyntheticAmp
+from rtbci.calibrate.collector import Collected
 from rtbci.calibrate.finish import Result
 from rtbci.calibrate.protocol import read_protocol
 from rtbci.calibrate.record import read_record
@@ -26,7 +27,7 @@ from rtbci.commands.calibrate_base import Calibration, Request
 from rtbci.commands.calibrate_live import LiveCalibration
 from rtbci.commands.calibrate_output import say_next
 from rtbci.config import RunConfig
-from rtbci.errors import CalibrationError, ConfigError, FileFormatError
+from rtbci.errors import CalibrationError, ChannelError, ConfigError, FileFormatError
 from rtbci.probe.profile import newest_profile, read_profile
 from rtbci.recipes import read_paradigm
 from rtbci.replay.recording import Recording
@@ -58,12 +59,16 @@ def console() -> tuple[Console, io.StringIO]:
         (Request(files=[Path("a.edf")], resume=True), "got --from and --resume, need one of them"),
         (Request(report=Path("nowhere/at/all/report.html")), "--report: got nowhere"),
         (Request(n_trials=1), "--trials: got 1, need 2 or more"),
-        (Request(maps=["T1"]), "--map: got 'T1', need TEXT=CLASS"),
     ],
 )
 def test_requests_that_make_no_sense(request_: Request, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         calibrate(config(), request_, console()[0])
+
+
+def test_a_map_that_makes_no_sense() -> None:
+    with pytest.raises(ConfigError, match="--map: got 'T1', need TEXT=CLASS"):
+        calibrate(config(stream={"map": ["T1"]}), Request(), console()[0])
 
 
 def test_nothing_to_go_on_with(home: Path) -> None:
@@ -101,6 +106,31 @@ def test_what_is_kept_is_told(
         calibrate(config(), Request(), out)
     assert file.getvalue().startswith(words)
     assert bool(file.getvalue()) == bool(words)
+
+
+def test_what_goes_on_is_what_was_typed(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def run(self: LiveCalibration) -> None:
+        self.collected.features.append(None)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LiveCalibration, "run", run)
+    line = "rtbci calibrate --user ada --cues markers --markers my-cues --map cue/left=left_hand --trials 12"
+    monkeypatch.setattr(sys, "argv", line.split())
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().out.endswith(
+        "go on with `rtbci calibrate --paradigm motor_imagery --user ada --cues markers --markers my-cues --map "
+        "cue/left=left_hand --trials 12 --resume`\n"
+    )
+
+
+def test_who_sits_at_the_terminal_hears_of_trials_on_the_page() -> None:
+    out, file = console()
+    recipe = read_paradigm("motor_imagery")
+    for cues in ("page", "terminal"):
+        one = LiveCalibration(config(), Request(cues=cues), recipe, read_protocol(recipe), out)
+        one.told(raw_trial(pink(300, 3)), Collected())
+    assert file.getvalue() == "trial 1 left_hand: used\n"
 
 
 def test_an_interrupt_has_its_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,3 +275,19 @@ def test_a_recording_without_a_unit_is_calibrated_from_as_a_run_decodes_it() -> 
     assert "bad electrode" not in file.getvalue()
     assert sum(one.accepted for one in result.record.trials) == 24
     assert result.record.usable
+
+
+def test_a_recordings_channels_are_called_as_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = recording(16.0)
+    anonymous = one.labelled([f"E{i}" for i in range(one.info.n_channels)])
+    monkeypatch.setattr(module, "read_recordings", lambda _path: [anonymous])
+    out, file = console()
+    with pytest.raises(ChannelError, match="lacks C3, C4, need C3, C4 whatever else"):
+        calibrate(config(stream={"map": ["rest=left_hand"]}), Request(files=[Path("a.edf")]), out)
+    few = config(stream={"map": ["rest=left_hand"], "labels": ["C3", "C4"]})
+    with pytest.raises(ChannelError, match=r"labels: got 2 \(C3, C4\), recording .* need a name for each"):
+        calibrate(few, Request(files=[Path("a.edf")]), out)
+    named = config(stream={"map": ["rest=left_hand"], "labels": list(one.info.labels)})
+    with pytest.raises(CalibrationError, match=r"cannot be told from chance|too few to judge"):
+        calibrate(named, Request(files=[Path("a.edf")]), out)
+    assert "trial 1" in file.getvalue()

@@ -2,9 +2,11 @@ import sys
 from typing import Any
 
 import pytest
+import typer
 from rich.live import Live
+from typer.testing import CliRunner
 
-from rtbci.commands.options import console_of, names_of, output_of, teller_of
+from rtbci.commands.options import Map, console_of, names_of, output_of, teller_of, typed
 
 
 def test_names_between_commas() -> None:
@@ -49,3 +51,31 @@ def test_a_result_in_either_form(capsys: pytest.CaptureFixture[str]) -> None:
     for json in (True, False):
         output_of(json).result({"n": 1}, "one thing")
     assert capsys.readouterr().out == '{"n":1}\none thing\n'
+
+
+def test_a_command_as_it_was_typed() -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def calibrate(
+        context: typer.Context,
+        user: str = "anonymous",
+        map: Map = None,
+        cues: str = "page",
+        browser: bool = True,
+        record: bool = False,
+    ) -> None:
+        typer.echo(typed(context, without=("user",)))
+
+    line = [
+        "--record",
+        "--user",
+        "ada",
+        "--map",
+        "cue/left=left_hand",
+        "--no-browser",
+        "--map",
+        "a b=right_hand",
+    ]
+    said = CliRunner().invoke(app, line)
+    assert said.output == "--map cue/left=left_hand --map 'a b=right_hand' --no-browser --record\n"

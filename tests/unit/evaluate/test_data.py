@@ -163,6 +163,19 @@ def test_markers_are_named_for_an_evaluation(tmp_path: Path) -> None:
         plan_for(tmp_path / "set", maps=["a=b"])
 
 
+def test_channels_are_named_for_an_evaluation(tmp_path: Path) -> None:
+    write_bids(tmp_path / "set", "sub-01_task-mi", EVENTS)
+    (run,) = asked("motor_imagery", tmp_path / "set").reader.read("sub-01")
+    labels = [f"C{i}" for i in range(run.info.n_channels)]
+    reader = asked("motor_imagery", tmp_path / "set", labels=labels).reader
+    (named,) = reader.read("sub-01")
+    assert list(named.info.labels) == labels != list(run.info.labels)
+    assert (named.markers, reader.source.endswith(f"set (channels {', '.join(labels)})")) == (
+        run.markers,
+        True,
+    )
+
+
 def plan_for(folder: Path, maps: list[str]) -> Plan:
     return asked("motor_imagery", folder, maps=maps)
 

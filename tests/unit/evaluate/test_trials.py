@@ -50,6 +50,11 @@ def test_a_trial_that_was_not_seen_to_its_end_is_none(recipe: ParadigmRecipe) ->
     assert [(t.t_cue, t.t_end) for t in find_trials([run], recipe, "d/S001")] == [(9.0, 13.0)]
 
 
+def test_a_cue_of_two_streams_is_one_trial_and_ends_none(recipe: ParadigmRecipe) -> None:
+    run = run_with((1.0, "T1"), (1.03, "769"), (5.1, "T0"), (9.0, "right"), (9.01, "T2"), (13.5, "T0"))
+    assert [(t.t_cue, t.t_end) for t in find_trials([run], recipe, "d/S001")] == [(1.0, 5.1), (9.0, 13.5)]
+
+
 def test_recordings_without_cues(recipe: ParadigmRecipe) -> None:
     with pytest.raises(
         FileFormatError, match="d/S001: no cues, its markers are blink, need some of T1, T2, left"

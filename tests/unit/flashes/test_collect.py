@@ -98,15 +98,16 @@ def test_at_chance_no_profile_is_written(paradigm: Path, monkeypatch: pytest.Mon
     [
         (Request(cues="terminal"), "--cues: got 'terminal', need page or markers where items flash"),
         (
-            Request(cues="markers", resume=True, maps=("a=b",)),
+            Request(cues="markers", resume=True),
             "got --resume, --map, which flashes have no use for",
         ),
     ],
 )
 def test_what_flashes_have_no_use_for_is_refused(paradigm: Path, request_: Request, match: str) -> None:
     recipe: ParadigmRecipe = read_paradigm(str(paradigm))
+    config = RunConfig.model_validate({"paradigm": str(paradigm), "stream": {"map": ["a=b"]}})
     with pytest.raises(ConfigError, match=match):
-        calibrate_flashes(RunConfig(paradigm=str(paradigm)), request_, recipe, Console(file=io.StringIO()))
+        calibrate_flashes(config, request_, recipe, Console(file=io.StringIO()))
 
 
 def test_eval_judges_flashes(paradigm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,15 @@ MARKERS = {"left_hand": ("left", "T1", "1"), "right_hand": ("right", "T2", "2")}
         ("7.5", ["7.5"]),
         ("1.0e3", ["1.0e3"]),
         ('"left"', ['"left"', "left"]),
-        ('{"event": "left_hand", "t": 3}', ['{"event": "left_hand", "t": 3}', "left_hand"]),
-        ('{"code": 769.0, "class": " x "}', ['{"code": 769.0, "class": " x "}', "x", "769.0", "769"]),
+        (
+            '{"event": "left_hand", "t": 3}',
+            ['{"event": "left_hand", "t": 3}', "left_hand", "event=left_hand", "t=3"],
+        ),
+        ('{"side": "left", "seen": true}', ['{"side": "left", "seen": true}', "side=left"]),
+        (
+            '{"code": 769.0, "class": " x "}',
+            ['{"code": 769.0, "class": " x "}', "x", "769.0", "769", "code=769.0", "class= x "],
+        ),
         ('{"event": true}', ['{"event": true}']),
         ('{"event": {"a": 1}}', ['{"event": {"a": 1}}']),
         ("{left", ["{left"]),

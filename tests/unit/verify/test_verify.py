@@ -425,3 +425,15 @@ def test_rows_that_say_anything_take_no_time_and_no_memory(session: Path) -> Non
 def test_a_file_is_no_session(session: Path) -> None:
     with pytest.raises(FileFormatError, match="is a file, need the session's folder"):
         verify_session(Request(str(session / SESSION_XDF)), Output(json=True))
+
+
+def test_markers_that_the_user_named(tmp_path: Path) -> None:
+    """They are part of what the session was decoded with."""
+    paradigm = write_paradigm(tmp_path / "tiny")
+    recorded(
+        tmp_path / "s", paradigm, faults=(), seconds=4.0, settings={"stream": {"map": ["cue/left=left_hand"]}}
+    )
+    assert verify(tmp_path / "s").verdict == "identical"
+    change_json(tmp_path / "s", lambda session: session["config"]["stream"].update(map=[]))
+    with pytest.raises(ConfigError, match="the session was decoded with"):
+        verify(tmp_path / "s")

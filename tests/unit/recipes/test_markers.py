@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from rtbci.calibrate.markers import with_markers
+from rtbci.config import RunConfig
 from rtbci.errors import ConfigError
 from rtbci.recipes import read_paradigm
+from rtbci.recipes.markers import with_markers
+from rtbci.runtime.configured import recipe_of
 from tests.tiny import write_paradigm
 
 
@@ -39,3 +41,12 @@ def test_named_texts_come_first(tmp_path: Path) -> None:
 def test_maps_that_mean_nothing(tmp_path: Path, maps: list[str], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         with_markers(read_paradigm(str(write_paradigm(tmp_path))), maps)
+
+
+def test_a_configuration_names_markers(tmp_path: Path) -> None:
+    paradigm = str(write_paradigm(tmp_path))
+    config = RunConfig.model_validate({"paradigm": paradigm, "stream": {"map": ["cue/left=left_hand"]}})
+    assert recipe_of(config).class_of("cue/left") == "left_hand"
+    assert recipe_of(RunConfig(paradigm=paradigm)) == read_paradigm(paradigm)
+    with pytest.raises(ConfigError, match="names class 'feet', paradigm 'tiny' has left_hand"):
+        recipe_of(RunConfig.model_validate({"paradigm": paradigm, "stream": {"map": ["x=feet"]}}))
