@@ -16,7 +16,7 @@ pytest.importorskip(
 from rtbci.clock import now
 from rtbci.monitor.page import LivePage
 from rtbci.monitor.place import place_of
-from rtbci.publish.messages import BaselineRef
+from rtbci.publish.messages import BaselineRef, Hello
 from rtbci.publish.signal_message import encode_signal
 from rtbci.publish.zmq_publisher import Publisher
 from tests.integration.browser import Chromium
@@ -118,12 +118,11 @@ def test_a_night_is_shown_whole_to_whoever_opens_the_page_in_the_morning(
 def test_long_names_and_many_classes_cut_nothing_off(
     told: Told, browser: Chromium, width: int, height: int
 ) -> None:
+    hello = SAMPLES["hello"]
+    assert isinstance(hello, Hello)
+    profile = replace(hello.profile, user="Maximiliane_von_Hohenstaufen-Wittelsbach")
     with browser.tab(told.url, width, height) as tab:
-        told.say(
-            "hello",
-            classes=LONG,
-            profile=replace(SAMPLES["hello"].profile, user="Maximiliane_von_Hohenstaufen-Wittelsbach"),  # type: ignore[union-attr]
-        )
+        told.say("hello", classes=LONG, profile=profile)
         told.status(recording=FOLDER)
         told.window(LONG, 1, now())
         tab.wait_for(f"{text('prob')} === '77 %'")
