@@ -118,15 +118,11 @@ def test_a_night_is_shown_whole_to_whoever_opens_the_page_in_the_morning(
 def test_long_names_and_many_classes_cut_nothing_off(
     told: Told, browser: Chromium, width: int, height: int
 ) -> None:
+    hello = SAMPLES["hello"]
+    assert isinstance(hello, Hello)
+    profile = replace(hello.profile, user="Maximiliane_von_Hohenstaufen-Wittelsbach")
     with browser.tab(told.url, width, height) as tab:
-        hello = SAMPLES["hello"]
-        assert isinstance(hello, Hello)
-        assert hello.profile is not None
-        told.say(
-            "hello",
-            classes=LONG,
-            profile=replace(hello.profile, user="Maximiliane_von_Hohenstaufen-Wittelsbach"),
-        )
+        told.say("hello", classes=LONG, profile=profile)
         told.status(recording=FOLDER)
         told.window(LONG, 1, now())
         tab.wait_for(f"{text('prob')} === '77 %'")
