@@ -1,9 +1,9 @@
 """Time from `t_sent` to the decoded message in the clients of several languages, over loopback.
 
     (cd clients/node && npm install)
-    nice -n -10 python -m tools.bench_clients [--languages python node cpp] [--rounds 5] [--duration-s 20]
+    nice -n -10 python -m tools.bench_clients [--languages python node cpp] [--rounds 5] [--duration-s 20] [--address tcp://127.0.0.1:5571]
 
-`rtbci publish` plays a recorded stream in real time; one subscriber at a time listens, the languages in turn within a round. All read
+`rtbci publish` plays a recorded stream in real time, or with --address whatever publishes there is listened to; one subscriber at a time listens, the languages in turn within a round. All read
 the same clock: that of LSL is the operating system's monotonic one (Linux). Prints a table in Markdown, medians over rounds.
 """
 
@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--languages", nargs="+", choices=COMMANDS, default=list(COMMANDS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--duration-s", type=float, default=20.0, help="of each subscriber in each round")
+    parser.add_argument("--address", help="of a publisher that is there, as `rtbci run` (default: start one)")
     parser.add_argument(
         "--listen", nargs=2, metavar=("ADDRESS", "S"), help="be a subscriber (started by this program)"
     )
@@ -54,14 +55,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         commands = {language: COMMANDS[language](Path(folder)) for language in args.languages}
         rounds: dict[str, list[Round]] = {language: [] for language in args.languages}
-        publisher, address = _publish()
+        publisher, address = (None, args.address) if args.address else _publish()
         try:
             for _ in range(args.rounds):
                 for language, command in commands.items():
                     rounds[language].append(_measure([*command, address, str(args.duration_s)]))
         finally:
-            publisher.terminate()
-            publisher.wait()
+            if publisher is not None:
+                publisher.terminate()
+                publisher.wait()
     print("| client | p50 ms | p99 ms | longest ms | p50 of rounds | p99 of rounds | messages | lost |")
     print("|---|---|---|---|---|---|---|---|")
     for language, measured in rounds.items():

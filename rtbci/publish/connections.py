@@ -48,12 +48,6 @@ class Connections:
         self._n_accepted = self._n_good = self._n_counted = 0
         self._history: deque[tuple[float, int]] = deque()
         self._n_old = 0
-        self._open: set[int] = set()
-
-    @property
-    def n_open(self) -> int:
-        """Connections that there are now, by what libzmq has told so far; any thread may ask."""
-        return len(self._open)
 
     def read(self, monitor: "zmq.Socket[bytes]") -> None:
         """Read what libzmq tells; a part of it, where there is much."""
@@ -64,11 +58,8 @@ class Connections:
                 return
             if told["event"] == zmq.EVENT_ACCEPTED:
                 self._n_accepted += 1
-                self._open.add(told["value"])
                 if self._inbound is not None:
                     self._inbound.accepted(told["value"])
-            elif told["event"] == zmq.EVENT_DISCONNECTED:
-                self._open.discard(told["value"])
             else:  # one whose key was refused is counted where that was done
                 self._n_good += 1
 

@@ -35,12 +35,7 @@ BAN_S = 60.0
 POLL_MS, WATCH_MS = 250, 25
 """How often it is looked for revoked keys; and what subscribers send, while there are any."""
 
-COUNTED = (
-    zmq.EVENT_ACCEPTED
-    | zmq.EVENT_HANDSHAKE_SUCCEEDED
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-    | zmq.EVENT_DISCONNECTED
-)
+COUNTED = zmq.EVENT_ACCEPTED | zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 """What is counted of connections. Not every failure is an event of its own: some only lack the success."""
 
 
@@ -90,7 +85,6 @@ class Door:
         self._inbound = Inbound(self.refusals, clock)
         self._monitors: list[tuple[Domain, zmq.Socket[bytes]]] = []
         self._n_monitors = 0
-        self._subscribers: Connections | None = None
         self._admitted: set[tuple[bytes, Domain]] = set()
         self._revoked: set[Domain] = set()
         self._banned: dict[bytes, float] = {}
@@ -159,11 +153,6 @@ class Door:
     def n_cut(self) -> int:
         """Connections to the publisher that were cut off because of what they sent."""
         return self._inbound.n_cut
-
-    @property
-    def n_subscribers(self) -> int:
-        """Connections to the publisher that there are now."""
-        return 0 if self._subscribers is None else self._subscribers.n_open
 
     def may(self, public: bytes, domain: Domain) -> bool:
         """Whether somebody with this key may use a socket now; a damaged file of trusted keys lets nobody in."""
@@ -255,10 +244,7 @@ class Door:
 
     def _connections(self, domain: Domain) -> Connections:
         inbound = self._inbound if domain == "publish" else None
-        made = Connections(domain, self.refusals, self._handshake_s, self._clock, inbound)
-        if domain == "publish":
-            self._subscribers = made
-        return made
+        return Connections(domain, self.refusals, self._handshake_s, self._clock, inbound)
 
     def _answer(self) -> None:
         """Tell libzmq whether a connection may stay."""

@@ -2,13 +2,14 @@
 
 import zmq
 
+from rtbci.publish.askers import Askers, file_of
 from rtbci.publish.binding import bind
 from rtbci.publish.connections import property_of
 from rtbci.publish.door import Door
 from rtbci.publish.messages import MESSAGE_TYPES, SOON_TOPIC, Hello
 from rtbci.publish.signal_message import SIGNAL_TOPIC
 
-__all__ = ["MAX_PER_SHORT_LOOK", "SubscriberSocket"]
+__all__ = ["MAX_PER_SHORT_LOOK", "MAX_SOON", "SubscriberSocket"]
 
 MAX_PER_LOOK, MAX_PER_SHORT_LOOK = 64, 8
 """Frames read in one `look`; the rest wait, so that a flood of them cannot hold up the caller, or whoever waits for the GIL."""
@@ -26,15 +27,14 @@ MAX_FOREIGN = 1000
 """Strange subscriptions that libzmq is let remember, up to 100 kB each; then, where it was not cut off, the socket is opened anew."""
 
 MAX_SOON = 16
-"""Subscriptions to `soon` that are served: more would cost more than the time that each of them wins."""
+"""Subscribers to `soon` that are served: more would cost more than the time that each of them wins."""
 
 HEARTBEAT_MS = 5_000
 LINGER_MS = 200
 _FIRST_PART = zmq.NOBLOCK | zmq.SNDMORE
 _HELLO = Hello.topic.encode("ascii")
-_TOPICS = tuple(topic.encode("ascii") for topic in (*MESSAGE_TYPES, SIGNAL_TOPIC, SOON_TOPIC))
-_SIGNAL = SIGNAL_TOPIC.encode("ascii")
-_SOON = SOON_TOPIC.encode("ascii")
+_SIGNAL, _SOON = SIGNAL_TOPIC.encode("ascii"), SOON_TOPIC.encode("ascii")
+_TOPICS = (*(topic.encode("ascii") for topic in MESSAGE_TYPES), _SIGNAL, _SOON)
 
 
 class SubscriberSocket:
@@ -61,15 +61,10 @@ class SubscriberSocket:
         The last `look` found more than it could read.
     is_flooded : bool
         Subscribers send so much that whoever owns the socket is held up by it; stays true.
-    signal_is_wanted : bool
-        Somebody has subscribed to the topic `signal` by its name.
-    n_soon : int
-        Subscriptions to the topic `soon` by its name since there was none. That one ends while others stay libzmq does not
-        say, so those are among them; see `soon_is_wanted`.
 
     Notes
     -----
-    Threads: one at a time.
+    Threads: one at a time; `n_asking` may be asked by any.
     """
 
     def __init__(
@@ -78,8 +73,7 @@ class SubscriberSocket:
         self.n_malformed = 0
         self.is_full = False
         self.is_flooded = False
-        self.signal_is_wanted = False
-        self.n_soon = 0
+        self._askers = {_SIGNAL: Askers(), _SOON: Askers()}
         self._queue_length, self._encrypted = queue_length, encrypted
         self._door = door
         self.context: zmq.Context[zmq.Socket[bytes]] = door.context if door is not None else zmq.Context()
@@ -102,12 +96,9 @@ class SubscriberSocket:
         """What a poller waits for: readable when `look` may have something to do; -1 while it is closed."""
         return -1 if self._socket is None else int(self._socket.getsockopt(zmq.FD))
 
-    @property
-    def soon_is_wanted(self) -> bool:
-        """Whether 1 to `MAX_SOON` subscribe to the topic `soon`, as far as is known: no more than there are connections."""
-        if self.n_soon <= MAX_SOON or self._door is None:
-            return 0 < self.n_soon <= MAX_SOON
-        return self._door.n_subscribers <= MAX_SOON
+    def n_asking(self, topic: bytes) -> int:
+        """Count the connections that have subscribed to the topic `signal` or `soon` by its name; as of the last `look`."""
+        return len(self._askers[topic])
 
     def send(self, topic: bytes, payload: bytes) -> bool:
         """Send a message to its subscribers and say whether ZeroMQ took it; never waits."""
@@ -126,23 +117,26 @@ class SubscriberSocket:
         if self._socket is None or self._is_to_be_opened_anew():
             self._open_anew()
         n_read = 0
-        is_hello_due = False
+        is_hello_due = has_one_left = False
         strange: list[zmq.Frame] = []
         # Asking first takes 1 us; an exception for "nothing there" takes five.
         while self._socket is not None and int(self._socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             frame = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)[0]
-            if _is_subscription(frame.bytes):
-                is_hello_due |= _takes_in_hello(frame.bytes)
-                if frame.bytes[1:] == _SIGNAL:
-                    # That the last one has gone libzmq says once; that another one has come it says every time.
-                    self.signal_is_wanted = frame.bytes[:1] == b"\x01"
-                elif frame.bytes[1:] == _SOON:
-                    self.n_soon = self.n_soon + 1 if frame.bytes[:1] == b"\x01" else 0
-            else:
+            topic, file = frame.bytes[1:], file_of(frame)
+            if file is None:
+                has_one_left = True
+            elif not _is_subscription(frame.bytes):
                 strange.append(frame)
+            else:
+                is_hello_due |= _takes_in_hello(frame.bytes)
+                if topic in self._askers:
+                    self._askers[topic].note(file, frame.bytes[:1] == b"\x01")
             n_read += 1
             if n_read == n_most or (len(strange) > MAX_SUSPICION and not self.is_flooded):
                 break  # of a flood nothing more is read here: a thread will
+        if has_one_left:
+            for askers in self._askers.values():
+                askers.look()
         if strange:
             self._note(strange)
         self.is_full = n_read == n_most
@@ -163,8 +157,8 @@ class SubscriberSocket:
         socket.setsockopt(zmq.SNDHWM, self._queue_length)
         socket.setsockopt(zmq.RCVHWM, MAX_UNREAD)
         socket.setsockopt(zmq.LINGER, LINGER_MS)
-        # Without it only the first subscriber to a topic is seen, and later ones would get no hello.
-        socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+        # Without it only the first subscriber to a topic is seen, and later ones would get no hello; and only the last one that leaves.
+        socket.setsockopt(zmq.XPUB_VERBOSER, 1)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_SUBSCRIPTION_BYTES)
         # Peers that answer no heartbeat are forgotten.
         socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
@@ -209,8 +203,8 @@ class SubscriberSocket:
 
     def _open_anew(self) -> None:
         """Let go of everybody and of all that libzmq remembers; subscribers come back by themselves, if they may."""
-        self.signal_is_wanted = False
-        self.n_soon = 0
+        for askers in self._askers.values():
+            askers.clear()
         if self._socket is not None:
             self._socket.close(linger=0)
             self._socket = None

@@ -9,7 +9,7 @@ from rtbci.publish.door import Door
 from rtbci.publish.forwarder import Forwarder
 from rtbci.publish.messages import MESSAGE_TYPES, SOON_TOPIC, Message, Prediction
 from rtbci.publish.signal_message import SIGNAL_TOPIC
-from rtbci.publish.subscriber_socket import SubscriberSocket
+from rtbci.publish.subscriber_socket import MAX_SOON, SubscriberSocket
 
 __all__ = ["Publisher"]
 
@@ -109,10 +109,10 @@ class Publisher:
         """Encode a message, and tell those who subscribe to the topic `soon`; see `Rehearses`.
 
         Who has slept for a hop, the threads of libzmq at both ends and the subscriber itself, is awake then when the
-        prediction comes (docs/adr/0035). Beyond `subscriber_socket.MAX_SOON` of them it would cost more than it gives, and nobody is told.
+        prediction comes (docs/adr/0035). Beyond `MAX_SOON` of them it would cost more than it gives, and nobody is told.
         """
         encode(message, self._format)
-        if self._forwarder is None and self._socket.soon_is_wanted:
+        if self._forwarder is None and 0 < self._socket.n_asking(_SOON) <= MAX_SOON:
             with self._lock:
                 self._put(_SOON, _NOTHING)
 
@@ -122,7 +122,7 @@ class Publisher:
 
         Subscribing to everything is not enough, since the signal is many times what all else is.
         """
-        return self._socket.signal_is_wanted
+        return self._socket.n_asking(_SIGNAL) > 0
 
     def send_signal(self, payload: bytes) -> None:
         """Send a message of the topic `signal`; see `rtbci.publish.signal_message.encode_signal`.

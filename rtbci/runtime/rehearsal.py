@@ -20,7 +20,9 @@ MAX_LEAD = 0.5
 """A rehearsal that takes longer than this share of a hop would cost more than it gives."""
 STEP_S = 50e-6
 N_FIRST = 50
-"""Chunks that come before there is a rehearsal; the quantiles begin as theirs, since the very first ones may be late."""
+"""Bursts that come before there is a rehearsal; the quantiles begin as theirs, since the very first ones may be late."""
+TOGETHER = 0.25
+"""What comes within this share of the time that its samples last belongs to the burst before it."""
 FIRST_GUESS_S = 1e-3
 
 
@@ -36,8 +38,10 @@ class Rehearsal:
 
     Notes
     -----
-    The lateness of a chunk is the time from the stamp of its newest sample to its arrival. Its 20 % and 80 %
-    quantiles are those of the first 50 chunks, then tracked by steps of 50 microseconds (0.2 and 0.8 of it up and down). One owner.
+    Samples that were sent together may be pulled one by one, where the puller is as fast as liblsl's own thread: all that comes
+    together is a burst. The lateness of a burst is the time from the stamp of its newest sample to the arrival of its first. Its 20 %
+    and 80 % quantiles are those of the first 50 bursts, then tracked by steps of 50 microseconds (0.2 and 0.8 of it up and
+    down). One owner.
     """
 
     def __init__(self, act: Callable[[], None], clock: Clock) -> None:
@@ -57,9 +61,13 @@ class Rehearsal:
         self._first_s: list[float] = []
         self._early_s = self._late_s = math.nan
         self._t_expected: float | None = None
+        self._n_burst = self._n_before = 0  # samples of this burst so far, and of the one before it
+        self._t_first = self._t_taken = (
+            self._t_newest
+        ) = -math.inf  # of this burst: first and newest arrival, newest stamp
 
     def push(self, t_newest: float, t_taken: float, n_samples: int, n_needed: int) -> None:
-        """Take note of a chunk that has been decoded.
+        """Take note of a chunk that has been decoded, the whole of a burst or a part of it.
 
         Parameters
         ----------
@@ -74,15 +82,30 @@ class Rehearsal:
         """
         if not self._rate_hz:
             return
-        lag_s = t_taken - t_newest
+        if t_taken - self._t_taken < TOGETHER * n_samples / self._rate_hz:
+            self._n_burst += n_samples
+        else:
+            if self._n_burst:
+                self._learn(self._t_first - self._t_newest)
+            self._n_burst, self._n_before, self._t_first = n_samples, self._n_burst, t_taken
+        self._t_taken, self._t_newest = t_taken, t_newest
+        self._expect(n_needed)
+
+    def _learn(self, lag_s: float) -> None:
         if len(self._first_s) < N_FIRST:
             self._first_s.append(lag_s)
             in_order = sorted(self._first_s)
             self._early_s, self._late_s = in_order[len(in_order) // 5], in_order[-1 - len(in_order) // 5]
         self._early_s += STEP_S * (0.2 if lag_s > self._early_s else -0.8)
         self._late_s += STEP_S * (0.8 if lag_s > self._late_s else -0.2)
-        n_to_come = -(-n_needed // n_samples) * n_samples  # whole chunks
-        self._t_expected = t_newest + n_to_come / self._rate_hz + self._early_s
+
+    def _expect(self, n_needed: int) -> None:
+        size = max(self._n_burst, self._n_before)
+        n_rest = size - self._n_burst  # come at once
+        n_to_come = n_rest + max(0, -(-(n_needed - n_rest) // size)) * size  # whole bursts
+        self._t_expected = (
+            self._t_newest + n_to_come / self._rate_hz + self._early_s if n_to_come > n_rest else None
+        )
 
     @property
     def t_due(self) -> float | None:

@@ -40,11 +40,23 @@ def test_it_is_wanted_from_the_first_that_asks_to_the_last_that_leaves() -> None
         first.close(linger=0)
         assert second.recv_multipart() == [b"signal", b"x"]
         assert polled(publisher, True)()
+        third = context.socket(zmq.SUB)
+        third.connect(publisher.address)
+        third.subscribe("signal")
+
+        def third_has_it() -> bool:
+            publisher.poll()
+            publisher.send_signal(b"x")
+            return bool(third.poll(10))
+
+        wait_for(third_has_it, "the signal again")
+        third.unsubscribe("signal")  # not the last one
         second.unsubscribe("signal")
         wait_for(polled(publisher, False), "the end of the last subscription")
         assert publisher.n_malformed == 0
         everything.close(linger=0)
         second.close(linger=0)
+        third.close(linger=0)
 
 
 def test_after_the_end_the_signal_is_dropped() -> None:

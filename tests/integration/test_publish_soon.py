@@ -4,10 +4,10 @@ import runpy
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from socket import create_connection
+from socket import create_connection, socket
 from typing import Any
 
 import pytest
@@ -48,7 +48,24 @@ int main(int, char** arguments) {
 
 def is_asked_for(outbox: Outbox, publisher: Publisher) -> bool:
     outbox.poll()
-    return publisher._socket.n_soon == 1
+    return is_asked_for_by(publisher, 1)
+
+
+def is_asked_for_by(publisher: Publisher, n: int) -> bool:
+    publisher.poll()
+    return publisher._socket.n_asking(b"soon") == n
+
+
+@contextmanager
+def raw_peer(publisher: Publisher) -> Iterator[socket]:
+    """A subscriber that says what we have it say."""
+    port = int(publisher.address.rpartition(":")[2])
+    with create_connection(("127.0.0.1", port)) as peer:
+        peer.sendall(GREETING)
+        said = b""
+        while b"READY" not in said:
+            said += peer.recv(100) or pytest.fail("the peer was cut off")
+        yield peer
 
 
 def rehearsed(publisher: Publisher, socket: "zmq.Socket[bytes]") -> Callable[[], bool]:
@@ -94,31 +111,30 @@ def test_nobody_is_told_where_too_many_ask() -> None:
 
         def has_counted() -> bool:
             publisher.poll()
-            return publisher._socket.n_soon > MAX_SOON
+            return publisher._socket.n_asking(b"soon") > MAX_SOON
 
         wait_for(has_counted, "one too many")
         for socket in sockets:
             while socket.poll(50):
                 socket.recv_multipart()
         assert not any(rehearsed(publisher, socket)() for socket in sockets)
-        for socket in sockets[1:]:
-            socket.close(linger=0)
-        sockets[0].unsubscribe("soon")  # the last one leaves: they are counted anew
-
-        def is_free() -> bool:
-            publisher.poll()
-            return publisher._socket.n_soon == 0
-
-        wait_for(is_free, "the last one to leave")
-        sockets[0].subscribe("soon")
+        sockets[-1].unsubscribe("soon")  # one of them leaves, and then all but one
         wait_for(rehearsed(publisher, sockets[0]), "the topic again")
+        while len(sockets) > 1:
+            sockets.pop().close(linger=0)
+        wait_for(lambda: is_asked_for_by(publisher, 1), "the others to be gone")
+        wait_for(rehearsed(publisher, sockets[0]), "the topic once more")
         sockets[0].close(linger=0)
+        wait_for(lambda: is_asked_for_by(publisher, 0), "the last one to be gone")
 
 
-def test_who_came_and_went_is_not_counted() -> None:
-    """libzmq does not say that one of several has gone; the door knows how many connections there are."""
+@pytest.mark.parametrize("has_door", [True, False])
+def test_who_came_and_went_is_not_counted(has_door: bool) -> None:
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    with Door() as door, Publisher(ANY_PORT, door=door) as publisher, context:
+    with ExitStack() as stack:
+        door = stack.enter_context(Door()) if has_door else None
+        publisher = stack.enter_context(Publisher(ANY_PORT, door=door))
+        stack.enter_context(context)
         with context.socket(zmq.SUB) as staying:
             staying.connect(publisher.address)
             staying.subscribe("soon")
@@ -128,43 +144,37 @@ def test_who_came_and_went_is_not_counted() -> None:
                     passing.connect(publisher.address)
                     passing.subscribe("soon")
                     wait_for(rehearsed(publisher, passing), f"the topic, by number {n_came}")
-            assert publisher._socket.n_soon > MAX_SOON
-            wait_for(lambda: door.n_subscribers == 1, "the others to be gone")
+            wait_for(lambda: is_asked_for_by(publisher, 1), "the others to be gone")
             while staying.poll(50):
                 staying.recv_multipart()
             wait_for(rehearsed(publisher, staying), "the topic again")
-        wait_for(lambda: door.n_subscribers == 0, "the last one to be gone")
+        wait_for(lambda: is_asked_for_by(publisher, 0), "the last one to be gone")
 
 
-def test_one_peer_that_subscribes_a_hundred_times_is_one() -> None:
-    """libzmq tells of a peer's second subscription, too; none of its own clients sends one, but a program may."""
+def test_what_one_peer_says_goes_for_itself_alone() -> None:
+    """libzmq passes a peer's second subscription on, and an unsubscription of what it never subscribed to; none of our clients sends them."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    with (
-        Door() as door,
-        Publisher(ANY_PORT, door=door) as publisher,
-        context,
-        context.socket(zmq.SUB) as asking,
-    ):
+    with Publisher(ANY_PORT) as publisher, context, context.socket(zmq.SUB) as asking:
         asking.connect(publisher.address)
-        asking.subscribe("soon")
+        for topic in ("soon", "signal"):
+            asking.subscribe(topic)
         wait_for(rehearsed(publisher, asking), "the topic")
-        port = int(publisher.address.rpartition(":")[2])
-        with create_connection(("127.0.0.1", port)) as peer:
-            peer.sendall(GREETING)
-            said = b""
-            while b"READY" not in said:
-                said += peer.recv(100) or pytest.fail("the peer was cut off")
-            peer.sendall(100 * b"\x00\x05\x01soon")
-
-            def are_counted() -> bool:
-                publisher.poll()
-                return publisher._socket.n_soon > 100
-
-            wait_for(are_counted, "all of them")
-        wait_for(lambda: door.n_subscribers == 1, "the peer to be gone")
-        while asking.poll(50):
-            asking.recv_multipart()
-        wait_for(rehearsed(publisher, asking), "the topic again")
+        wait_for(lambda: publisher.poll() or publisher.signal_is_wanted, "the signal to be asked for")
+        with raw_peer(publisher) as peer:
+            peer.sendall(b"\x00\x05\x00soon" + b"\x00\x07\x00signal" + b"\x00\x06\x01hello")
+            wait_for(publisher.poll, "the end of what it says")
+            assert is_asked_for_by(publisher, 1)
+            assert publisher.signal_is_wanted
+            peer.sendall(100 * b"\x00\x05\x01soon" + b"\x00\x06\x01hello")
+            wait_for(publisher.poll, "the end of what it says then")
+            assert is_asked_for_by(publisher, 2)
+            peer.sendall(b"\x00\x05\x00soon")
+            wait_for(lambda: is_asked_for_by(publisher, 1), "it to ask no more")
+            peer.sendall(b"\x00\x05\x01soon")
+            wait_for(lambda: is_asked_for_by(publisher, 2), "it to ask again")
+        wait_for(lambda: is_asked_for_by(publisher, 1), "the peer to be gone")
+        assert publisher.signal_is_wanted
+        assert publisher.n_malformed == 0
 
 
 def test_who_subscribes_to_everything_gets_it_too_while_it_is_sent() -> None:
@@ -210,8 +220,7 @@ def test_who_wants_no_predictions_is_not_woken() -> None:
                     return client.hello is not None
 
                 wait_for(has_its_hello, "the hello")
-                publisher.poll()
-                assert publisher._socket.n_soon == 0
+                assert is_asked_for_by(publisher, 0)
 
 
 def test_who_does_not_wait_gets_the_prediction_behind_it() -> None:
