@@ -15,7 +15,7 @@ from rtbci.replay.recording import Recording
 from rtbci.runtime.intake import Intake
 from rtbci.stream.source import UNSEEN, Chunk, Marker
 
-__all__ = ["marker_lines", "trials_of_recordings"]
+__all__ = ["cues_of", "marker_lines", "trials_of_recordings"]
 
 PUSH_S = 1.0
 N_TOLD = 8
@@ -64,7 +64,7 @@ def trials_of_recordings(
         What the decoder says of a stream that it cannot use.
     """
     known = class_of or decoder.recipe.class_of
-    cues = [_cues(one, known) for one in recordings]
+    cues = [cues_of(one, known) for one in recordings]
     if not any(cues):
         raise FileFormatError(_no_cues(decoder.recipe, recordings))
     _check_alike(recordings)
@@ -140,7 +140,7 @@ def _check_alike(recordings: Sequence[Recording]) -> None:
             )
 
 
-def _cues(recording: Recording, class_of: Callable[[str], str | None]) -> list[Marker]:
+def cues_of(recording: Recording, class_of: Callable[[str], str | None]) -> list[Marker]:
     """Cues of a recording, but for those of trials that were not seen to their end."""
     cues: list[Marker] = []
     for t, text in sorted(recording.markers, key=lambda one: one.t_lsl):  # at one time: as they came
