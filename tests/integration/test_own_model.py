@@ -122,7 +122,7 @@ def check_network(place: Path, known: dict[str, Any]) -> None:
         wanted = torch.softmax(known["network"](torch.from_numpy(test.x)), dim=1).numpy()
     with Decoder("own_model/paradigm") as decoder:
         verdicts = decoder.decode(known["recording"])
-    by_time = {one.estimate.t_window[1]: one.estimate.probs for one in verdicts}
+    by_time = {one.estimate.t_window[1]: np.asarray(one.estimate.probs) for one in verdicts}
     np.testing.assert_allclose([by_time[t] for t in test.t_newest], wanted, atol=1e-4)
 
 

@@ -49,7 +49,8 @@ def test_labels_groups_and_times(paradigm: str) -> None:
     found = windows(paradigm, [recording(), recording(seed=1)], imagery_s=IMAGERY_S)
     assert len(found) == 6 * PER_TRIAL
     assert found.x.shape == (6 * PER_TRIAL, len(LABELS), round(WINDOW_S * RATE_HZ))
-    assert (found.x.dtype, found.x.flags.c_contiguous) == (np.float32, True)
+    assert found.x.dtype == np.float32
+    assert found.x.flags.c_contiguous
     assert (found.classes, found.channels, found.rate_hz) == (CLASSES, LABELS, RATE_HZ)
     assert found.i_trial.tolist() == np.repeat(np.arange(6), PER_TRIAL).tolist()
     assert found.i_recording.tolist() == np.repeat([0, 1], 3 * PER_TRIAL).tolist()
