@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rtbci.calibrate.offline import calibrate_recordings
+    from rtbci.calibrate.windows import LabelledWindows, windows
     from rtbci.client import Client
     from rtbci.errors import RtbciError
     from rtbci.listener import Listener
@@ -21,6 +22,7 @@ __all__ = [
     "Client",
     "ControlClient",
     "Decoder",
+    "LabelledWindows",
     "Listener",
     "RtbciError",
     "Verdict",
@@ -28,12 +30,14 @@ __all__ = [
     "read_engine",
     "read_paradigm",
     "read_recordings",
+    "windows",
 ]
 
 _HOMES = {
     "Client": "rtbci.client",
     "ControlClient": "rtbci.publish.control_client",
     "Decoder": "rtbci.runtime.decoder",
+    "LabelledWindows": "rtbci.calibrate.windows",
     "Listener": "rtbci.listener",
     "RtbciError": "rtbci.errors",
     "Verdict": "rtbci.runtime.decoder",
@@ -41,6 +45,7 @@ _HOMES = {
     "read_engine": "rtbci.recipes",
     "read_paradigm": "rtbci.recipes",
     "read_recordings": "rtbci.replay.read",
+    "windows": "rtbci.calibrate.windows",
 }
 
 

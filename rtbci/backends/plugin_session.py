@@ -8,15 +8,19 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from rtbci.backends.gate_windows import SPREAD
 from rtbci.backends.onnx_file import check_input
 from rtbci.backends.plugin import EncoderContract, Plugin, find_plugin, load_class
 from rtbci.backends.session import Float32Array, Precision
+from rtbci.backends.words import first_line
 from rtbci.errors import EngineError, RtbciError
 from rtbci.recipes import EngineRecipe
 
 __all__ = ["BACKEND", "PluginSession", "open_plugin"]
 
 BACKEND = "plugin"
+MAX_OFF = 1e-3
+"""What probabilities may be off 1 together: the rounding of float16."""
 
 
 class PluginSession:
@@ -48,7 +52,7 @@ class PluginSession:
     Raises
     ------
     EngineError
-        When the plug-in cannot be imported or made, or its first output, of silence, is not what the recipe says.
+        When the plug-in cannot be imported or made, or its first output, of noise as strong as EEG, is not what the recipe says.
     """
 
     backend = BACKEND
@@ -80,9 +84,9 @@ class PluginSession:
             raise
         except (Exception, SystemExit) as error:
             raise EngineError(
-                f"{self._where}: refuses engine '{recipe.name}' ({type(error).__name__}: {error}); see {recipe.folder}"
+                f"{self._where}: refuses engine '{recipe.name}' ({_said(error)}); see {recipe.folder}"
             ) from error
-        self.run(np.zeros(self.input_shape, np.float32))
+        self._check_first(recipe)
 
     def run(self, x: Float32Array) -> Float32Array:
         """Run the encoder; see `Session.run`. The batch is free; the result is a fresh array.
@@ -107,7 +111,9 @@ class PluginSession:
                 else f"gives {y.shape} {y.dtype}, need {shape} float32"
             )
         except (Exception, SystemExit) as error:  # somebody else's code
-            return self._fail(f"{type(error).__name__}: {error}", shape, error)
+            return self._fail(_said(error), shape, error)
+        if self.tolerant and not fault and not np.isfinite(y).all() and np.isfinite(x).all():
+            fault = "gives what is not a number"
         return self._fail(fault, shape, None) if fault else y.astype(np.float32, copy=False)
 
     def close(self) -> None:
@@ -120,7 +126,19 @@ class PluginSession:
             try:
                 close()
             except (Exception, SystemExit) as error:
-                self.failure = f"{type(error).__name__}: {error}"
+                self.failure = _said(error)
+
+    def _check_first(self, recipe: EngineRecipe) -> None:
+        """Run it once: on noise, because many a pipeline has nothing to say of silence."""
+        spread = SPREAD[recipe.input.unit]
+        noise = spread * np.random.default_rng(0).standard_normal(self.input_shape)
+        y = self.run(noise.astype(np.float32))
+        are_probs = recipe.output.meaning != "probs" or (y.min() >= 0.0 and abs(y.sum() - 1.0) < MAX_OFF)
+        if not (np.isfinite(y).all() and are_probs):
+            raise EngineError(
+                f"{self._where}: gives {np.array2string(y.ravel()[:8], precision=3)} for noise, its recipe says {recipe.output.meaning}; "
+                'need finite numbers, and of probabilities the sum 1 (scores are meaning = "logits"); mend that package or the recipe'
+            )
 
     def _fail(self, why: str, shape: tuple[int, ...], cause: BaseException | None) -> Float32Array:
         self.n_failures += 1
@@ -187,6 +205,11 @@ def _code_id(made: type) -> str:
         return "" if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except (OSError, TypeError):
         return ""
+
+
+def _said(error: BaseException) -> str:
+    """An error of somebody else's in one line; some libraries write a page."""
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def _sha256(content: Any) -> str:

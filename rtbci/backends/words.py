@@ -10,6 +10,6 @@ def words_of(error: Exception) -> str:
     return str(error) if isinstance(error, RtbciError) else f"{type(error).__name__}: {error}"
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """First line of a library's message, or its class where it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

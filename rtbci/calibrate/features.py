@@ -62,16 +62,16 @@ class TrialFeatures:
     flicker_s: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
-def chosen_windows(n_windows: int) -> list[int]:
-    """Indices of the windows that are fitted on, at most `N_WINDOWS`, the last one always.
+def chosen_windows(n_windows: int, n_most: int = N_WINDOWS) -> list[int]:
+    """Indices of the windows that are fitted on, at most `n_most`, the last one always.
 
     Examples
     --------
-    >>> chosen_windows(9), chosen_windows(2), chosen_windows(1)
-    ([0, 4, 8], [0, 1], [0])
+    >>> chosen_windows(9), chosen_windows(2), chosen_windows(1), chosen_windows(9, 1)
+    ([0, 4, 8], [0, 1], [0], [8])
     """
-    spread = np.linspace(0, n_windows - 1, min(N_WINDOWS, n_windows))
-    return sorted({round(float(i)) for i in spread[::-1]})
+    spread = np.linspace(n_windows - 1, 0, min(n_most, n_windows))
+    return sorted({round(float(i)) for i in spread})
 
 
 def check_heads(profile: Profile, sessions: Mapping[str, Session]) -> None:

@@ -16,7 +16,7 @@ from rtbci.runtime.intake import Intake
 from rtbci.stream.repeats import REPEAT_S, without_repeats
 from rtbci.stream.source import UNSEEN, Chunk, Marker
 
-__all__ = ["marker_lines", "trials_of_recordings"]
+__all__ = ["cues_of", "marker_lines", "trials_of_recordings"]
 
 PUSH_S = 1.0
 N_TOLD = 8
@@ -65,7 +65,7 @@ def trials_of_recordings(
         What the decoder says of a stream that it cannot use.
     """
     known = class_of or decoder.recipe.class_of
-    cues = [_cues(one, known) for one in recordings]
+    cues = [cues_of(one, known) for one in recordings]
     if not any(cues):
         raise FileFormatError(_no_cues(decoder.recipe, recordings))
     _check_alike(recordings)
@@ -146,7 +146,7 @@ def _check_alike(recordings: Sequence[Recording]) -> None:
             )
 
 
-def _cues(recording: Recording, class_of: Callable[[str], str | None]) -> list[Marker]:
+def cues_of(recording: Recording, class_of: Callable[[str], str | None]) -> list[Marker]:
     """Cues of a recording, each once, but for those of trials that were not seen to their end."""
     cues: list[Marker] = []
     for t, text in without_repeats(recording.markers, class_of):

@@ -96,7 +96,8 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
             from rtbci.publish.lsl_outlet import LslOutlet
 
             sinks.append(LslOutlet(hello_of(decoder), decisions=True))
-        line = StatusLine(console)
+        window = decoder.recipe.window
+        line = StatusLine(console, hop_s=window.hop_s if window.policy == "sliding" else 0.0)
         stack.callback(line.close)
         sinks.append(line)
         recording = begin_recording(config, decoder, stack, unfinished)

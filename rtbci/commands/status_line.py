@@ -65,6 +65,10 @@ LOST = {
 }
 
 
+N_SLOW = 5
+"""So many slow windows one after the other are no hiccup of the computer."""
+
+
 class StatusLine:
     """State, rate, age, latency and decision on the last line; what happens stands above it.
 
@@ -76,10 +80,13 @@ class StatusLine:
         Where to write.
     clock : callable
         Time in seconds.
+    hop_s : float
+        How often a window is due; a decoder that takes longer, again and again, is told once. 0: never.
     """
 
-    def __init__(self, console: Console, clock: Clock = now) -> None:
+    def __init__(self, console: Console, clock: Clock = now, hop_s: float = 0.0) -> None:
         self._console, self._clock = console, clock
+        self._hop_ms, self._n_slow = 1e3 * hop_s, 0
         self._prediction: Prediction | None = None
         self._status: Status | None = None
         self._state = ""
@@ -95,6 +102,7 @@ class StatusLine:
         if isinstance(message, Prediction):
             self._prediction = message
             self._say_poor(message)
+            self._say_slow(message)
         elif isinstance(message, Status):
             self._status = message
             if message.state != self._state and not self._screen.is_live:
@@ -122,6 +130,20 @@ class StatusLine:
             names = ", ".join(prediction.quality.bad_channels)
             said = f"warning: nothing is decided, these electrodes give no EEG: {names}; check their contact and the reference"
         self._poor = bad
+        self._console.print(said, markup=False, highlight=False)
+
+    def _say_slow(self, prediction: Prediction) -> None:
+        """Say once that decoding takes longer than a hop: samples are then taken up, and recorded, later and later."""
+        spent = prediction.trace_ms
+        took_ms = spent.filter + spent.encode + spent.probe
+        self._n_slow = self._n_slow + 1 if took_ms > self._hop_ms else 0
+        if not self._hop_ms or self._n_slow < N_SLOW:
+            return
+        said = (
+            f"warning: decoding a window takes {took_ms:.0f} ms and one is due every {self._hop_ms:g} ms: the run falls behind, its "
+            "recording too; use a faster engine or model, or a longer hop_s in the recipe (said once)"
+        )
+        self._hop_ms = 0.0
         self._console.print(said, markup=False, highlight=False)
 
     def _say(self, event: Event) -> None:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from rtbci.recipes import AdaptSettings, DecisionSettings, EngineRecipe, Paradig
 from rtbci.replay.recording import Recording
 from rtbci.runtime.build import known_covariance
 from rtbci.runtime.deciding import Deciding, deciding_for
-from rtbci.runtime.decision_settings import DecisionSource, decision_settings
+from rtbci.runtime.decision_settings import decision_settings
 from rtbci.runtime.engine_opener import Opener, open_checked
 from rtbci.runtime.fitting import check_montage, check_same_signal, check_same_windows
 from rtbci.runtime.opening import open_stream
@@ -93,6 +93,8 @@ class Decoder:
     Not thread-safe: one thread opens, pushes and closes; only `prepare` may be called by another.
     """
 
+    _made_of: ClassVar[type[Parts]] = Parts
+
     def __init__(
         self,
         paradigm: str | ParadigmRecipe = "motor_imagery",
@@ -111,11 +113,9 @@ class Decoder:
         self.recipe = read_paradigm(paradigm) if isinstance(paradigm, str) else paradigm
         self.ignore, self._mask = tuple(ignore), mask
         self._given = decision
-        self.decision: DecisionSettings
-        self.decision_from: DecisionSource
         self._clock = clock
         self.adapt = adapt or self.recipe.adapt or AdaptSettings(enabled=False)
-        self._parts = Parts(self.recipe, profile, backend, engine, n_threads, self.adapt, opener)
+        self._parts = self._made_of(self.recipe, profile, backend, engine, n_threads, self.adapt, opener)
         self._policy, self.valuing = self._make_policy(), Valuing(self.recipe)
         self._pipeline: Pipeline | None = None
         self._lost: deque[DroppedMarker] = deque(maxlen=1000)  # nobody may ask for them

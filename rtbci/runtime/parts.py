@@ -1,5 +1,6 @@
 """What a recipe and a profile name, opened: engines, branches, fusion."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -207,6 +208,12 @@ class Parts:
         session = self._opener(recipe, backend, n_threads)
         self._sessions[branch.name] = ChangeableSession(session)
         check_network(recipe, session.network_id)
+        classes, n_given = self._recipe.window_classes, math.prod(session.output_shape[1:])
+        if branch.kind == "window" and recipe.output.meaning != "features" and n_given != len(classes):
+            raise ConfigError(
+                f"engine '{recipe.name}': gives {n_given} numbers, paradigm '{self._recipe.name}' has {len(classes)} classes "
+                f"({', '.join(classes)}); need one for each, in this order"
+            )
 
     def _make(self, profile: Profile | None) -> tuple[list[Branch], Fusion]:
         meanings = {name: engine.output.meaning for name, engine in self._engines.items()}

@@ -9,6 +9,8 @@ from rtbci.backends.gate import reference_name
 from rtbci.backends.open_engine import EngineRequest, open_engine
 from rtbci.backends.plugin import find_plugin, list_plugins
 from rtbci.backends.plugin_session import PluginSession, open_plugin
+from rtbci.commands.engine_check import check
+from rtbci.commands.profile_output import Output
 from rtbci.errors import ConfigError, EngineError
 from rtbci.recipes import read_engine
 from rtbci.runtime.engine_opener import open_checked
@@ -120,6 +122,82 @@ def test_what_fails_at_once_is_refused_by_name(
     broken(tmp_path, monkeypatch, body)
     with pytest.raises(EngineError, match=f"plug-in louder of loud_pkg 1.0: .*{said}"):
         opened(engine)
+
+
+SILENT_FAILS = (
+    "    def run(self, x):\n        if not x.any(): raise np.linalg.LinAlgError('singular\\n\\na page of advice')\n"
+    "        return np.full((len(x), 2), 0.5, np.float32)\n"
+)
+"""As of many a pipeline: a covariance of zeros has no logarithm."""
+
+
+def test_what_fails_on_silence_alone_is_opened(
+    engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken(tmp_path, monkeypatch, SILENT_FAILS)
+    session = opened(engine)
+    assert session.run(X).tolist() == [[0.5, 0.5]]
+    with pytest.raises(
+        EngineError, match=r"^plug-in louder of loud_pkg 1.0: LinAlgError: singular; mend that"
+    ) as told:
+        session.run(0 * X)
+    assert "\n" not in str(told.value)
+
+
+def test_it_is_checked_on_what_looks_like_eeg(
+    engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken(tmp_path, monkeypatch, SILENT_FAILS)
+    assert check([str(engine)], (), (), Output(json=False))
+    printed = capsys.readouterr()
+    said = " ".join((printed.out + printed.err).split())
+    assert "passed" in said
+    assert "fails on 8 windows that are silent, saturated or not a number (LinAlgError: singular)" in said
+    now_and_then = SILENT_FAILS.replace("not x.any()", "x[0, 0, 0] > 20")
+    broken(tmp_path, monkeypatch, now_and_then, version="1.1")
+    assert not check([str(engine)], (), (), Output(json=False))
+    assert "FAILED tiny on plugin in fp32: plug-in louder of loud_pkg 1.1: LinAlgError: singular" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("gives", "meaning", "said"),
+    [
+        ("[0.4, 0.9]", "probs", r"gives \[0.4 0.9\] for noise, its recipe says probs; need .* the sum 1"),
+        ("[-0.5, 1.5]", "probs", r"gives \[-0.5  1.5\] for noise"),
+        (
+            "[np.nan, 0.0]",
+            "logits",
+            r"gives \[nan  0.\] for noise, its recipe says logits; need finite numbers",
+        ),
+    ],
+)
+def test_numbers_that_are_not_what_the_recipe_says(
+    engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gives: str, meaning: str, said: str
+) -> None:
+    broken(tmp_path, monkeypatch, f"    def run(self, x): return np.tile(np.float32({gives}), (len(x), 1))\n")
+    recipe = engine / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('"logits"', f'"{meaning}"'))
+    with pytest.raises(EngineError, match=f"plug-in louder of loud_pkg 1.0: {said}"):
+        opened(engine)
+
+
+def test_what_is_not_a_number_is_a_failure_of_a_run(
+    engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken(
+        tmp_path,
+        monkeypatch,
+        "    def run(self, x):\n        self.n += 1\n        y = np.zeros((len(x), 2), np.float32)\n"
+        "        return y if self.n < 2 else y * np.nan\n",
+    )
+    session = opened(engine)
+    session.tolerant = True
+    assert np.isnan(session.run(np.full_like(X, np.nan))).all()
+    assert session.n_failures == 0  # not-a-number in, not-a-number out
+    assert np.isnan(session.run(X)).all()
+    assert (session.n_failures, session.failure) == (1, "gives what is not a number")
 
 
 def test_what_its_class_refuses_is_told(

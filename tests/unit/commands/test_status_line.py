@@ -1,0 +1,46 @@
+"""What `rtbci run` says while it decodes."""
+
+import io
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from rtbci.commands.status_line import N_SLOW, StatusLine
+from rtbci.publish.messages import EngineRef, Prediction, ProfileRef, Quality, Trace
+
+PREDICTION = Prediction(
+    v=1,
+    session="s",
+    seq=0,
+    t_sent=10.0,
+    classes=("a", "b"),
+    probs=(0.5, 0.5),
+    label="a",
+    decision=None,
+    why="below_threshold",
+    t_window=(7.0, 9.0),
+    age_ms=1000.0,
+    trace_ms=Trace(wait=990.0, filter=1.0, encode=8.0, probe=0.5, send=0.5),
+    quality=Quality(score=1.0),
+    profile=ProfileRef(user="", id="", generation=0),
+    engine=EngineRef(name="", id=""),
+)
+SLOW = Trace(wait=390.0, filter=1.0, encode=608.0, probe=0.5, send=0.5)
+WARNING = "warning: decoding a window takes 610 ms and one is due every 250 ms: the run falls behind, its recording too; "
+
+
+@pytest.mark.parametrize(
+    ("hop_s", "n_slow", "n_said"),
+    [(0.25, N_SLOW, 1), (0.25, 50, 1), (0.25, N_SLOW - 1, 0), (0.0, 50, 0), (1.0, 50, 0)],
+)
+def test_a_decoder_that_is_too_slow_is_told_once(hop_s: float, n_slow: int, n_said: int) -> None:
+    said = io.StringIO()
+    line = StatusLine(Console(file=said, width=1000), hop_s=hop_s)
+    slow = msgspec.structs.replace(PREDICTION, trace_ms=SLOW)
+    # Late by waiting alone is another's fault; and a slow window now and then is none.
+    for one in [PREDICTION] * 20 + [slow, PREDICTION] * 20 + [slow] * n_slow:
+        line.send(one)
+    line.close()
+    assert said.getvalue().count(WARNING) == n_said
+    assert said.getvalue().count("\n") == n_said
