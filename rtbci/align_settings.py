@@ -6,7 +6,7 @@ from pydantic import Field
 
 from rtbci.settings import Settings
 
-__all__ = ["AlignSettings"]
+__all__ = ["AlignSettings", "Mean"]
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
