@@ -11,7 +11,7 @@ from rtbci.calibrate.trial import CONTEXT_S, CalibrationTrial
 from rtbci.errors import EngineError, ProfileError, ShapeError
 from rtbci.probe.cca import CcaProbe
 from rtbci.probe.conv_probe import ConvProbe
-from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
+from rtbci.probe.encoder_adapter import adapted_signal, encode_patch, encoder_adapter
 from rtbci.probe.head_features import (
     conv_features,
     tangent_features,
@@ -218,7 +218,7 @@ def _encoder(
         stops = range(end - (probe.n_patches - 1) * patch, end + 1, patch)
         for stop in stops:
             if stop not in encoded:
-                x = np.ascontiguousarray(adapted[np.newaxis, stop - patch : stop].transpose(0, 2, 1))
-                encoded[stop] = session.run(x).ravel().astype(np.float64)
+                x = np.ascontiguousarray(adapted[stop - patch : stop].T)
+                encoded[stop] = encode_patch(session, x).astype(np.float64)
         rows.append(np.stack([encoded[stop] for stop in stops]))
     return conv_features(probe, np.stack(rows))

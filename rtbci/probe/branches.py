@@ -16,7 +16,7 @@ from rtbci.backends.session import Float32Array, Session
 from rtbci.encoder.features import FeatureRing
 from rtbci.errors import EngineError, ShapeError
 from rtbci.probe.conv_probe import ConvProbe
-from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
+from rtbci.probe.encoder_adapter import adapted_signal, encode_patch, encoder_adapter
 from rtbci.probe.flicker_clock import FlickerClock
 from rtbci.probe.window_head import WindowHead, finite
 from rtbci.stages.patches import PatchSlicer
@@ -174,22 +174,23 @@ def begin_again(branches: Sequence[Branch], *, is_gap: bool) -> None:
 
 
 class EncoderBranch:
-    """A patch encoder with its probe: one patch is encoded per hop, the older ones are cached.
+    """A patch encoder with its probe: one patch is encoded per hop, in each of its views, the older ones are cached.
 
     Parameters
     ----------
     session : Session
         Engine of input shape (1, n_channels, patch_samples) and output (1, n_summary, n_features).
     probe : ConvProbe
-        Reads the window's features.
+        Reads the window's features: of each patch those of all views, side by side.
     hop_samples : int
         Must divide a patch: the number of phase-shifted feature grids is their ratio.
     name : str
         Name in the profile.
-    adapter : array_like, shape (n_electrodes, n_channels), optional
+    adapter : array_like, shape (n_views * n_electrodes, n_channels), optional
         Spatial filters between the decoder's channels and the engine's electrodes, learned with the probe (the
-        1x1 convolution of conv-linear-probing). None: the engine sees the channels as they are.
-    adapter_fir : array_like, shape (n_electrodes, n_taps), optional
+        1x1 convolution of conv-linear-probing); see `rtbci.probe.encoder_adapter` for views. None: the engine sees the
+        channels as they are.
+    adapter_fir : array_like, shape (n_views * n_electrodes, n_taps), optional
         Causal taps of each electrode, tap 0 meets the newest sample. Their past before the first hop is the
         first sample.
 
@@ -211,7 +212,8 @@ class EncoderBranch:
         _, n_electrodes, patch_samples = session.input_shape
         self._make_adapter = partial(encoder_adapter, adapter, adapter_fir, n_electrodes, name)
         self._adapter = self._make_adapter()
-        n_features = int(np.prod(session.output_shape[1:]))
+        n_rows = n_electrodes if self._adapter is None else self._adapter.n_channels_out
+        n_features = n_rows // n_electrodes * int(np.prod(session.output_shape[1:]))
         if n_features != probe.n_features or patch_samples % hop_samples:
             raise EngineError(
                 f"branch '{name}': engine gives {n_features} features of {patch_samples} samples, the probe reads "
@@ -219,9 +221,9 @@ class EncoderBranch:
             )
         self.name, self._session, self._probe, self._hop_samples = name, session, probe, hop_samples
         self.window_samples = probe.n_patches * patch_samples
-        self._slicer = PatchSlicer(patch_samples, hop_samples, n_channels=n_electrodes)
+        self._slicer = PatchSlicer(patch_samples, hop_samples, n_channels=n_rows)
         self._ring = FeatureRing(n_features, probe.n_patches, patch_samples // hop_samples)
-        self._idle = np.zeros(session.input_shape, np.float32)
+        self._idle = np.zeros((n_rows, patch_samples), np.float32)
         self.newest: Float32Array | None = None  # features that the newest hop added
 
     def push(self, hop: FloatArray) -> None:
@@ -230,7 +232,7 @@ class EncoderBranch:
             check_chunk(f"branch '{self.name}'", hop, self._adapter.n_channels_in)
             hop = self._adapter.push(hop)
         for patch in self._slicer.push(hop):
-            self.newest = self._session.run(patch[np.newaxis]).ravel()
+            self.newest = encode_patch(self._session, patch)
             self._ring.push(self.newest)
 
     def logits(self) -> FloatArray | None:
@@ -242,14 +244,12 @@ class EncoderBranch:
         adapted = adapted_signal(self._make_adapter(), window, self._hop_samples)
         last = _last_window(self.name, adapted, self.window_samples)
         patches = last.astype(np.float32).reshape(self._probe.n_patches, -1, last.shape[1]).transpose(0, 2, 1)
-        features = [
-            self._session.run(np.ascontiguousarray(patch[np.newaxis])).ravel().copy() for patch in patches
-        ]
+        features = [encode_patch(self._session, np.ascontiguousarray(patch)) for patch in patches]
         return self._probe.logits(np.stack(features))
 
     def rehearse(self) -> None:
         """Encode a patch of zeros and read the probe; see `Branch.rehearse`."""
-        self._session.run(self._idle)
+        encode_patch(self._session, self._idle)
         self.logits()
 
     def reset(self) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from rtbci.backends.session import Session
 from rtbci.errors import ProfileError, ShapeError
 from rtbci.probe.conv_probe import ConvProbe
-from rtbci.probe.encoder_adapter import adapted_signal, encoder_adapter
+from rtbci.probe.encoder_adapter import adapted_signal, encode_patch, encoder_adapter
 from rtbci.probe.power import POWER_FLOOR, HopPowers, PowerProbe
 from rtbci.probe.profile import BranchEntry, Profile
 from rtbci.probe.tangent import BlockCovariances, TangentProbe, shrink, tangent_vectors
@@ -210,5 +210,5 @@ def _tangent_of(probe: TangentProbe, profile: Profile, entry: BranchEntry, data:
 def _encoder_of(probe: ConvProbe, profile: Profile, data: FloatArray, session: Session) -> FloatArray:
     last = data[-profile.window_samples :].astype(np.float32)
     patches = last.reshape(probe.n_patches, -1, last.shape[1]).transpose(0, 2, 1)
-    features = [session.run(np.ascontiguousarray(patch[np.newaxis])).ravel().copy() for patch in patches]
+    features = [encode_patch(session, np.ascontiguousarray(patch)) for patch in patches]
     return conv_features(probe, np.stack(features))

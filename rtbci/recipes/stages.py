@@ -10,6 +10,7 @@ __all__ = [
     "AlignSettings",
     "BandpassSettings",
     "DecimateSettings",
+    "Mean",
     "NotchSettings",
     "ReferenceSettings",
     "ResampleSettings",

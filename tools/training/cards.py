@@ -28,7 +28,7 @@ TRAINING = """## Training
 Seed {plan[seed]}; {plan[epochs]} epochs of the encoder; {time}
 {start} Signals come
 from the streaming stages of the live decoder, each run from a fresh start, causally; windows end at random
-3.0 to 4.1 s after the cue; half of the trials are mirrored, left for right.
+3.0 to 4.1 s after the cue. Every window is seen with left and right exchanged, too (docs/adr/0037-both-sides.md).
 """
 
 
@@ -44,6 +44,8 @@ def engine_card(results: Mapping[str, Any], command: str) -> str:
             "that of DARE-EEG (arXiv 2605.18298), written from its description; these are not its weights, and its numbers are not claimed.",
             "It has a power path, which is ours: the log power of each electrode's patch is added to its token and read out around the",
             "transformer (docs/adr/0012-readout-around-the-transformer.md, with what each part is worth: nearly all is the readout's).",
+            "The profile's adapter gives these electrodes twice, the second time of the head with left and right exchanged, and the probe reads",
+            "the difference of both vectors (docs/adr/0037-both-sides.md).",
             "At the start of training the channel embedding has standard deviation 0.5, and linear maps start at 1/sqrt(inputs).\n",
             SOURCE.format(**results),
             _training(results, command),
@@ -73,7 +75,8 @@ def paradigm_card(results: Mapping[str, Any], command: str) -> str:
             "For users without calibration. Two branches on one signal: DARE "
             + results["plan"]["size"]
             + " with adapter and probe, and the tangent space of",
-            "covariances in four bands from 8 to 30 Hz; fused, with a calibrated temperature. Missing electrodes are inferred",
+            "covariances in four bands from 8 to 30 Hz; fused, with a calibrated temperature. The encoder sees every patch with left and right",
+            "exchanged, too, and says of a mirrored signal the other side, equally sure (docs/adr/0037-both-sides.md). Missing electrodes are inferred",
             "(docs/adr/0010-missing-electrodes.md).\n",
             SOURCE.format(**results),
             _training(results, command),

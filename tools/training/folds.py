@@ -16,7 +16,7 @@ from rtbci.probe.head_features import tangent_features
 from rtbci.probe.refit import feature_scale
 from rtbci.probe.tangent import TangentProbe
 from rtbci.stages.stage import FloatArray
-from tools.training.idle import IdleRow, branch_features, fit_idle_rows
+from tools.training.idle import IdleRow, branch_features, fit_idle_rows, with_sums
 from tools.training.networks import (
     EncoderNet,
     FitSettings,
@@ -309,8 +309,9 @@ def _idle_windows(fitted: Fitted, signals: Sequence[Signal]) -> dict[str, npt.ND
     """For windows of imagery and rest of the test subjects: what each branch says, and what it was."""
     data = branch_features(fitted.encoder, fitted.tangent, signals)
     found: dict[str, npt.NDArray[Any]] = {"idle_labels": data.labels}
+    encoder = with_sums(fitted.encoder.probe())
     heads = {
-        "encoder": (fitted.encoder.probe().weight, fitted.encoder.probe().bias),
+        "encoder": (encoder.weight, encoder.bias),
         "tangent": (fitted.tangent.coef, fitted.tangent.intercept),
     }
     for name, (coef, intercept) in heads.items():

@@ -11,7 +11,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from rtbci.stages.stage import FloatArray
-from tools.training.networks import EncoderNet, convolve
+from tools.training.filters import convolve
+from tools.training.networks import EncoderNet
 from tools.training.trials import END_TRACK_B, PATCH, WINDOW, Trials
 
 __all__ = ["frozen_features", "level_features", "probe_margins", "windows_of"]

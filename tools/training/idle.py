@@ -19,7 +19,7 @@ from rtbci.probe.head_features import tangent_features
 from rtbci.probe.refit import feature_scale
 from rtbci.probe.tangent import TangentProbe
 from rtbci.stages.stage import FloatArray
-from tools.training.networks import EncoderNet, head_inputs_of_windows
+from tools.training.networks import EncoderNet, idle_inputs_of_windows
 from tools.training.signals import RATE_HZ, Signal
 from tools.training.trials import CONTEXT, HOP, LAST_END, WINDOW, band_signals, usable
 
@@ -33,6 +33,7 @@ __all__ = [
     "fit_idle_rows",
     "read_idle_rows",
     "with_idle_row",
+    "with_sums",
     "write_idle_rows",
 ]
 
@@ -64,10 +65,11 @@ class BranchFeatures:
 
 @dataclass(frozen=True, slots=True)
 class IdleRow:
-    """Weights of a branch's features for rest against imagery."""
+    """Weights of a branch's features for rest against imagery, and the spread of these features."""
 
     coef: FloatArray
     intercept: float
+    scale: FloatArray
 
     def logits(self, features: FloatArray) -> FloatArray:
         """Log odds of rest, shape (n_windows,)."""
@@ -118,7 +120,7 @@ def branch_features(net: EncoderNet, probe: TangentProbe, signals: Sequence[Sign
         windows = np.stack([data[:, end - WINDOW - CONTEXT : end] for end in ends[keep]])
         cuts = [bands[:, :, end - WINDOW : end] for end in ends[keep]]
         covariances = np.stack([cut @ cut.transpose(0, 2, 1) / WINDOW for cut in cuts])
-        encoder.append(head_inputs_of_windows(net, windows))
+        encoder.append(idle_inputs_of_windows(net, windows))
         tangent.append(tangent_features(probe, covariances))
         labels.append(of_signal[keep])
     features = {"encoder": np.concatenate(encoder), "tangent": np.concatenate(tangent)}
@@ -133,7 +135,7 @@ def fit_idle_rows(data: BranchFeatures) -> dict[str, IdleRow]:
         model = LogisticRegression(C=INVERSE_PENALTY[name], max_iter=500).fit(
             features / scale, data.labels == IDLE
         )
-        found[name] = IdleRow(model.coef_[0] / scale, float(model.intercept_[0]))
+        found[name] = IdleRow(model.coef_[0] / scale, float(model.intercept_[0]), scale)
     return found
 
 
@@ -141,6 +143,7 @@ def write_idle_rows(path: Path, rows: Mapping[str, IdleRow]) -> None:
     """Keep a fold's rows (npz) until the fusion is known."""
     tensors = {f"{name}_coef": row.coef for name, row in rows.items()}
     tensors |= {f"{name}_intercept": np.array(row.intercept) for name, row in rows.items()}
+    tensors |= {f"{name}_scale": row.scale for name, row in rows.items()}
     np.savez(path, **tensors)  # type: ignore[arg-type]
 
 
@@ -148,7 +151,12 @@ def read_idle_rows(path: Path) -> dict[str, IdleRow]:
     """Read what `write_idle_rows` wrote."""
     with np.load(path) as archive:
         names = [key.removesuffix("_coef") for key in archive.files if key.endswith("_coef")]
-        return {name: IdleRow(archive[f"{name}_coef"], float(archive[f"{name}_intercept"])) for name in names}
+        return {
+            name: IdleRow(
+                archive[f"{name}_coef"], float(archive[f"{name}_intercept"]), archive[f"{name}_scale"]
+            )
+            for name in names
+        }
 
 
 def fit_idle_fusion(
@@ -177,6 +185,19 @@ def fit_idle_fusion(
     bounds = [(0.0, None)] * len(names) + [(None, None)]
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return IdleFusion(dict(zip(names, found[:-1].tolist(), strict=True)), float(found[-1]))
+
+
+def with_sums(probe: ConvProbe) -> ConvProbe:
+    """A probe of the same logits that also has the sums of both views at hand, which tell rest from imagery; see `EncoderNet`."""
+    h, n = probe.n_hidden, probe.n_features // 2
+    sums = np.hstack([probe.patch_weight[:, :n], -probe.patch_weight[:, n:]])
+    weight = np.pad(probe.weight.reshape(-1, probe.n_patches, h), ((0, 0), (0, 0), (0, h)))
+    return ConvProbe(
+        np.concatenate([probe.patch_weight, sums]),
+        np.pad(probe.patch_bias, (0, h)),
+        weight.reshape(len(weight), -1),
+        probe.bias,
+    )
 
 
 def with_idle_row(probe: ConvProbe | TangentProbe, row: IdleRow, share: float) -> ConvProbe | TangentProbe:

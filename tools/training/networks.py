@@ -21,23 +21,22 @@ from rtbci.encoder.sizes import PowerPath
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.power import POWER_FLOOR, PowerProbe
 from rtbci.stages.stage import FloatArray
-from tools.training.signals import RATE_HZ
+from tools.training.filters import POWER_CENTRES_HZ, band_waves, convolve
+from tools.training.signals import mirror_columns
 from tools.training.trials import CONTEXT, FIRST_END, LAST_END, PATCH, WINDOW, Trials
 
 __all__ = [
     "EncoderNet",
     "FitSettings",
     "PowerNet",
-    "band_waves",
-    "convolve",
     "fit_network",
     "head_inputs_of_windows",
+    "idle_inputs_of_windows",
     "logits_of_windows",
     "redraw_weights",
 ]
 
 N_HIDDEN = 16
-POWER_CENTRES_HZ = (10.5, 16.5, 25.0)
 POWER_PATH = PowerPath(level=0.25)
 """The level is that of whitened signals between 8 and 30 Hz behind the adapter."""
 
@@ -80,19 +79,23 @@ def redraw_weights(encoder: DareEncoder) -> None:
 
 
 class EncoderNet(nn.Module):
-    """Spectro-spatial adapter, DARE encoder with its power path, probe; trained as one.
+    """Spectro-spatial adapter, DARE encoder with its power path, probe; trained as one, and blind to which side is which.
+
+    Every window is seen twice, as it is and with left and right electrodes exchanged, and the probe reads half the difference of the
+    two. It has no bias, so the mirrored window has the same logits with the other sign, whatever the weights
+    (docs/adr/0037-both-sides.md).
 
     Parameters
     ----------
     size : str
         Size of the encoder.
     layout : sequence of str
-        Electrodes, in order.
+        Electrodes, in order; symmetric.
     embedding_std : float
         See `DareEncoder`.
     dropout : float
-        Share of the levels that are silent, the same ones for all patches of a window: dropped anew for each patch
-        they would be averaged out over time. On two folds 70.2 % (track B) against 66.5 % with dropout on the features.
+        Share of the levels that are silent, the same ones for all patches of a window and for its mirror image: dropped anew for each
+        patch they would be averaged out over time. On two folds 70.2 % (track B) against 66.5 % with dropout on the features.
     power : PowerPath or None
         None is the published encoder.
     gain : float
@@ -115,7 +118,7 @@ class EncoderNet(nn.Module):
         size: str,
         layout: Sequence[str],
         embedding_std: float = 0.5,
-        dropout: float = 0.5,
+        dropout: float = 0.65,
         power: PowerPath | None = POWER_PATH,
         gain: float = 0.1,
         path_dropout: float = 0.5,
@@ -129,11 +132,13 @@ class EncoderNet(nn.Module):
         self.adapter = nn.Parameter(torch.randn(n, n) / n**0.5)
         self.adapter_fir = nn.Parameter(band_waves()[torch.arange(n) % len(POWER_CENTRES_HZ)].clone())
         self.norm = nn.BatchNorm1d(n, affine=False)
-        self.per_patch = nn.Linear(dimensions.n_summary * dimensions.n_features, N_HIDDEN)
+        self.per_patch = nn.Linear(dimensions.n_summary * dimensions.n_features, N_HIDDEN, bias=False)
         self.patch_scores = nn.Parameter(torch.zeros(n_patches, N_HIDDEN))
-        self.head = nn.Linear(N_HIDDEN, 2)
+        self.head = nn.Linear(N_HIDDEN, 2, bias=False)
         self.ids: Tensor
         self.register_buffer("ids", channel_ids(layout))
+        self.mirror: Tensor
+        self.register_buffer("mirror", torch.tensor(mirror_columns(layout)))
         self.dropout = dropout
 
     def forward(self, x: Tensor) -> Tensor:
@@ -142,33 +147,46 @@ class EncoderNet(nn.Module):
         return self.head((hidden * self.patch_scores.softmax(0)).sum(1))  # type: ignore[no-any-return]
 
     def head_inputs(self, x: Tensor) -> Tensor:
-        """What the probe's last layer reads, (batch, n_patches * n_hidden)."""
-        virtual = convolve(self.adapter @ x, self.adapter_fir)
+        """What the probe's last layer reads, (batch, n_patches * n_hidden): half the difference of both views."""
+        straight, mirrored = self._views(x)
+        return ((straight - mirrored) / 2.0).flatten(1)
+
+    def idle_inputs(self, x: Tensor) -> Tensor:
+        """What a probe with an idle class reads, (batch, n_patches * 2 * n_hidden): half their sum, too, which no side changes."""
+        straight, mirrored = self._views(x)
+        return torch.cat([straight - mirrored, straight + mirrored], dim=2).flatten(1) / 2.0
+
+    def _views(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Hidden numbers of the windows and of their mirror images, each (batch, n_patches, n_hidden)."""
+        both = torch.cat([x, x[:, self.mirror]])
+        virtual = convolve(self.adapter @ both, self.adapter_fir)
         patches = virtual.reshape(*virtual.shape[:2], -1, PATCH).transpose(1, 2).flatten(0, 1)
         levels = None if self.encoder.power is None else self._levels(patches, len(x))
         features = self._transform(patches, levels, len(x))
         if levels is not None:
             features = features + self.encoder.read(levels, self.ids).reshape(features.shape)
-        hidden: Tensor = self.per_patch(features)
-        return hidden.flatten(1)
+        straight, mirrored = self.per_patch(features).split(len(x))
+        return straight, mirrored
 
     def _transform(self, patches: Tensor, levels: Tensor | None, n_windows: int) -> Tensor:
-        """Features of the transformer, (n_windows, n_patches, n); zeros, not computed, where it is left out."""
-        factors = F.dropout(patches.new_ones(n_windows, 1, 1), self.path_dropout, self.training)
+        """Features of the transformer, (2 * n_windows, n_patches, n); zeros, not computed, where it is left out."""
+        factors = F.dropout(patches.new_ones(n_windows, 1, 1), self.path_dropout, self.training).repeat(
+            2, 1, 1
+        )
         at = factors.flatten().nonzero().squeeze(1)
         n_features = self.per_patch.in_features
         if not len(at):
-            return patches.new_zeros(n_windows, WINDOW // PATCH, n_features)
+            return patches.new_zeros(2 * n_windows, WINDOW // PATCH, n_features)
         rows = (at[:, None] * (WINDOW // PATCH) + torch.arange(WINDOW // PATCH)).flatten()
         kept = self.encoder.transform(patches[rows], self.ids, None if levels is None else levels[rows])
         kept = kept.reshape(len(at), WINDOW // PATCH, n_features) * factors[at]
-        return kept.new_zeros(n_windows, *kept.shape[1:]).index_put((at,), kept)
+        return kept.new_zeros(2 * n_windows, *kept.shape[1:]).index_put((at,), kept)
 
     def _levels(self, patches: Tensor, n_windows: int) -> Tensor:
         levels: Tensor = self.norm(self.encoder.levels(patches, self.ids))
-        levels = levels.reshape(n_windows, -1, levels.shape[-1])
-        keep = F.dropout(torch.ones_like(levels[:, :1]), self.dropout, self.training)
-        return (levels * keep).flatten(0, 1)
+        levels = levels.reshape(2 * n_windows, -1, levels.shape[-1])
+        keep = F.dropout(torch.ones_like(levels[:n_windows, :1]), self.dropout, self.training)
+        return (levels * keep.repeat(2, 1, 1)).flatten(0, 1)
 
     def folded(self) -> DareEncoder:
         """A copy of the encoder that needs no normalisation of its levels.
@@ -189,48 +207,21 @@ class EncoderNet(nn.Module):
         return encoder
 
     def adapter_tensors(self) -> dict[str, FloatArray]:
-        """The adapter as the profile carries it; tap 0 meets the newest sample."""
-        return {
-            "adapter": self.adapter.detach().double().numpy(),
-            "adapter_fir": self.adapter_fir.detach().double().numpy(),
-        }
+        """The adapter as the profile carries it, the mirrored view below the other; tap 0 meets the newest sample."""
+        with torch.no_grad():
+            spatial = torch.cat([self.adapter, self.adapter[:, self.mirror]])
+            return {
+                "adapter": spatial.double().numpy(),
+                "adapter_fir": self.adapter_fir.repeat(2, 1).double().numpy(),
+            }
 
     def probe(self) -> ConvProbe:
-        """The probe as the runtime has it: the mean over the patches is part of its last layer."""
+        """The probe as the runtime has it, of two views; the mean over the patches is part of its last layer."""
         with torch.no_grad():
+            per_patch = torch.cat([self.per_patch.weight, -self.per_patch.weight], dim=1) / 2.0
             weight = (self.head.weight[:, None] * self.patch_scores.softmax(0)).flatten(1)
-            parts = (self.per_patch.weight, self.per_patch.bias, weight, self.head.bias)
+            parts = (per_patch, torch.zeros(len(per_patch)), weight, torch.zeros(2))
             return ConvProbe(*(part.double().numpy() for part in parts))
-
-
-def band_waves() -> Tensor:
-    """Windowed cosines at the centres of three bands, shape (3, CONTEXT + 1); of norm 0.5 each."""
-    t_s = (torch.arange(CONTEXT + 1) - CONTEXT / 2) / RATE_HZ
-    window = torch.hann_window(CONTEXT + 3, periodic=False)[1:-1]
-    waves = torch.stack([torch.cos(2 * torch.pi * f_hz * t_s) * window for f_hz in POWER_CENTRES_HZ])
-    return waves / waves.square().sum(1, keepdim=True).sqrt() / 2.0
-
-
-def convolve(x: Tensor, taps: Tensor) -> Tensor:
-    """Causal filter of each channel, only where all its taps meet samples.
-
-    Parameters
-    ----------
-    x : Tensor, shape (batch, n_channels, n_samples)
-    taps : Tensor, shape (n_channels, n_taps)
-        Tap 0 meets the newest sample.
-
-    Returns
-    -------
-    Tensor, shape (batch, n_channels, n_samples - n_taps + 1)
-
-    Notes
-    -----
-    By FFT: two to three times as fast on a CPU as the grouped convolution, with its gradient.
-    """
-    n = x.shape[-1]
-    filtered: Tensor = torch.fft.irfft(torch.fft.rfft(x, n) * torch.fft.rfft(taps, n), n)
-    return filtered[..., taps.shape[1] - 1 :]
 
 
 def _statistics(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
@@ -369,6 +360,11 @@ def logits_of_windows(net: EncoderNet | PowerNet, windows: npt.NDArray[np.float3
 def head_inputs_of_windows(net: EncoderNet | PowerNet, windows: npt.NDArray[np.float32]) -> FloatArray:
     """What the network's last layer reads, before dropout and normalisation, (n, n_features)."""
     return _of_windows(net, net.head_inputs, windows)
+
+
+def idle_inputs_of_windows(net: EncoderNet, windows: npt.NDArray[np.float32]) -> FloatArray:
+    """What the last layer of a probe with an idle class reads, (n, 2 * n_features)."""
+    return _of_windows(net, net.idle_inputs, windows)
 
 
 def _of_windows(

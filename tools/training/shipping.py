@@ -32,7 +32,7 @@ from rtbci.stages.stage import FloatArray
 from tools.export_engine import write_engine
 from tools.training.cards import engine_card, paradigm_card
 from tools.training.folds import Fitted, Plan
-from tools.training.idle import IdleFusion, IdleRow, read_idle_rows, with_idle_row, write_idle_rows
+from tools.training.idle import IdleFusion, IdleRow, read_idle_rows, with_idle_row, with_sums, write_idle_rows
 from tools.training.results import BRANCHES, folds_text
 from tools.training.signals import CHAIN, LAYOUT, RATE_HZ
 from tools.training.trials import BAND_ORDER, BANDS_HZ, HOP, WINDOW
@@ -196,7 +196,7 @@ def idle_profile_of(profile: Profile, rows: Mapping[str, IdleRow], fusion: IdleF
     """
     probes: dict[str, Probe] = {}
     two: dict[str, ConvProbe | TangentProbe] = {
-        "encoder": ConvProbe.from_tensors(doubles(profile.tensors("encoder"))),
+        "encoder": with_sums(ConvProbe.from_tensors(doubles(profile.tensors("encoder")))),
         "tangent": TangentProbe.from_tensors(doubles(profile.tensors("tangent"))),
     }
     for entry in profile.branches:
@@ -204,6 +204,7 @@ def idle_profile_of(profile: Profile, rows: Mapping[str, IdleRow], fusion: IdleF
         share = fusion.shares[entry.name] * profile.temperature / max(entry.weight, LEAST_WEIGHT)
         probes[entry.name] = with_idle_row(two[entry.name], rows[entry.name], share)
     heads = {name: tensor.astype(np.float32) for name, tensor in join_tensors(probes).items()}
+    heads |= {f"{name}.{SCALE_NAME}": row.scale.astype(np.float32) for name, row in rows.items()}
     return replace(
         profile,
         paradigm="motor_imagery_idle",

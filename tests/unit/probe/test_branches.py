@@ -5,6 +5,7 @@ import pytest
 from rtbci.errors import EngineError, ProfileError, ShapeError
 from rtbci.probe.band_branches import PowerBranch, TangentBranch
 from rtbci.probe.branches import EncoderBranch, WindowBranch
+from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.head_features import window_features
 from rtbci.probe.open_branches import open_branches
 from rtbci.probe.profile import BranchEntry
@@ -109,6 +110,38 @@ def test_an_adapter_stands_between_the_channels_and_the_engine() -> None:
         adapted.push(np.zeros((4, 1)))
     with pytest.raises(EngineError, match=r"adapter has shape \(1, 2\) and FIR None, need"):
         EncoderBranch(sessions()["encoder"], conv_probe(), HOP, adapter=np.ones((1, 2)))
+
+
+def test_an_adapter_may_give_several_views_whose_features_stand_side_by_side() -> None:
+    mixes = RNG.standard_normal((2, N_CHANNELS, N_CHANNELS + 2))
+    probe, wide = conv_probe(), two_view_probe(0.5, -2.0)
+    branch = EncoderBranch(sessions()["encoder"], wide, HOP, adapter=np.concatenate(mixes))
+    views = [EncoderBranch(sessions()["encoder"], probe, HOP, adapter=mix) for mix in mixes]
+    hops = RNG.standard_normal((WINDOW // HOP + 3, HOP, N_CHANNELS + 2))
+    for hop in hops:
+        for one in (branch, *views):
+            one.push(hop)
+    first, second = (view.logits() for view in views)
+    assert first is not None
+    assert second is not None
+    bias = probe.logits(np.zeros((probe.n_patches, N_FEATURES)))
+    want = 0.5 * (first - bias) - 2.0 * (second - bias) + bias
+    both = branch.logits()
+    assert both is not None
+    np.testing.assert_allclose(both, want, atol=1e-5)
+    signal = hops.reshape(-1, N_CHANNELS + 2)
+    np.testing.assert_allclose(branch.logits_of(signal), want, atol=1e-5)
+    with pytest.raises(EngineError, match="engine gives 10 features of 8 samples, the probe reads 5"):
+        EncoderBranch(sessions()["encoder"], probe, HOP, adapter=np.concatenate(mixes))
+    with pytest.raises(EngineError, match="or a multiple of 3 in both"):
+        EncoderBranch(sessions()["encoder"], wide, HOP, adapter=np.ones((4, 5)))
+
+
+def two_view_probe(*gains: float) -> ConvProbe:
+    """`conv_probe`, of the views' features times these."""
+    probe = conv_probe()
+    patch_weight = np.hstack([gain * probe.patch_weight for gain in gains])
+    return ConvProbe(patch_weight, probe.patch_bias, probe.weight, probe.bias)
 
 
 def test_the_window_engine_sees_the_newest_window_whatever_the_hop() -> None:

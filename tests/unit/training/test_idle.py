@@ -4,11 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import softmax
 
 from rtbci.probe.conv_probe import ConvProbe
+from rtbci.probe.head_features import conv_features
 from rtbci.probe.tangent import TangentProbe
 from tests.training_samples import aligned_signals
+from tools.training.filters import convolve
 from tools.training.idle import (
     IDLE,
     BranchFeatures,
@@ -18,10 +21,12 @@ from tools.training.idle import (
     read_idle_rows,
     window_ends,
     with_idle_row,
+    with_sums,
     write_idle_rows,
 )
-from tools.training.signals import RATE_HZ, Signal
-from tools.training.trials import LAST_END, WINDOW
+from tools.training.networks import EncoderNet
+from tools.training.signals import LAYOUT, RATE_HZ, Signal
+from tools.training.trials import LAST_END, PATCH, WINDOW
 
 
 def spaced(gap_s: float) -> Signal:
@@ -72,6 +77,7 @@ def test_a_row_tells_rest_where_the_features_do(tmp_path: Path) -> None:
     for name, least, most in (("encoder", 0.7, 1.0), ("tangent", 0.4, 0.6)):
         said = rows[name].logits(data.features[name][~first])
         np.testing.assert_array_equal(read[name].logits(data.features[name][~first]), said)
+        np.testing.assert_array_equal(read[name].scale, rows[name].scale)
         pairs = said[rest][:, None] > said[~rest][None]
         assert least < pairs.mean() < most
 
@@ -93,7 +99,7 @@ def test_a_third_row_leaves_the_margin_as_it_is() -> None:
     conv = ConvProbe(
         rng.standard_normal((3, 5)), rng.standard_normal(3), rng.standard_normal((2, 12)), [0.3, -0.1]
     )
-    row = IdleRow(rng.standard_normal(12), 0.7)
+    row = IdleRow(rng.standard_normal(12), 0.7, np.ones(12))
     three = with_idle_row(conv, row, 1.5)
     features = rng.standard_normal((4, 5))
     two_logits, logits = conv.logits(features), three.logits(features)
@@ -103,9 +109,34 @@ def test_a_third_row_leaves_the_margin_as_it_is() -> None:
     assert logits[2] == pytest.approx(1.5 * (hidden @ row.coef + 0.7))
 
     tangent = TangentProbe(np.eye(2)[None], rng.standard_normal((2, 3)), [0.1, 0.2], 0.3)
-    row = IdleRow(rng.standard_normal(3), -0.2)
+    row = IdleRow(rng.standard_normal(3), -0.2, np.ones(3))
     covariance = np.array([[[2.0, 0.5], [0.5, 1.0]]])
     two_logits, logits = tangent.logits(covariance), with_idle_row(tangent, row, 2.0).logits(covariance)
     assert logits[1] - logits[0] == pytest.approx(two_logits[1] - two_logits[0])
     only = TangentProbe(np.eye(2)[None], np.stack([row.coef, row.coef]), [-0.2, -0.2], 0.3)
     assert logits[2] == pytest.approx(2.0 * only.logits(covariance)[0])
+
+
+def test_sums_of_both_views_change_no_logit_and_are_there_for_a_third_row() -> None:
+    torch.manual_seed(0)
+    net = EncoderNet("nano", LAYOUT).eval()
+    x = torch.randn(3, len(LAYOUT), EncoderNet.context + WINDOW)
+    probe, wide = net.probe(), with_sums(net.probe())
+    with torch.no_grad():
+        straight, mirrored = (_features(net, view) for view in (x, x[:, net.mirror]))
+        want, inputs = net(x).numpy(), net.idle_inputs(x).numpy()
+    features = np.concatenate([straight, mirrored], axis=2)
+    for i, views in enumerate(features):
+        np.testing.assert_allclose(wide.logits(views), probe.logits(views), atol=1e-6)
+        np.testing.assert_allclose(wide.logits(views), want[i], atol=1e-5)
+        np.testing.assert_allclose(conv_features(wide, views), inputs[i], atol=1e-5)
+    row = IdleRow(np.random.default_rng(0).standard_normal(384), 0.2, np.ones(384))
+    three = with_idle_row(wide, row, 1.0)
+    assert three.logits(features[0])[2] == pytest.approx(row.logits(inputs[:1])[0], abs=1e-4)
+
+
+def _features(net: EncoderNet, x: torch.Tensor) -> np.ndarray:
+    """What the engine gives for the patches of windows, (n, n_patches, n_features)."""
+    virtual = convolve(net.adapter @ x, net.adapter_fir)
+    patches = virtual.reshape(*virtual.shape[:2], -1, PATCH).transpose(1, 2)
+    return np.asarray(net.folded().forward(patches, net.ids).flatten(2).numpy())

@@ -12,11 +12,11 @@ from rtbci.probe.band_branches import PowerBranch, TangentBranch
 from rtbci.probe.branches import EncoderBranch
 from rtbci.probe.tangent import TangentProbe
 from tests.training_samples import aligned_signals
+from tools.training.filters import convolve
 from tools.training.networks import (
     EncoderNet,
     FitSettings,
     PowerNet,
-    convolve,
     fit_network,
     logits_of_windows,
     redraw_weights,
@@ -103,6 +103,16 @@ def test_the_encoder_branch_gives_live_what_the_network_gave_in_training(tmp_pat
         np.testing.assert_allclose(branch.logits_of(signal), want[i], atol=1e-5)
 
 
+def test_the_mirrored_window_has_the_same_logits_with_the_other_sign() -> None:
+    torch.manual_seed(1)
+    net = EncoderNet("nano", LAYOUT)
+    fit_network(net, TRIALS, np.arange(4), mirror_columns(LAYOUT), SETTINGS, 1, lambda line: None)
+    windows = TRIALS.windows(END_TRACK_B, net.context)
+    logits = logits_of_windows(net, windows)
+    np.testing.assert_allclose(logits_of_windows(net, windows[:, mirror_columns(LAYOUT)]), -logits, atol=1e-6)
+    assert np.abs(logits).max() > 1e-3
+
+
 def test_folding_the_normalisation_changes_no_logit() -> None:
     torch.manual_seed(1)
     net = EncoderNet("nano", LAYOUT)
@@ -127,8 +137,9 @@ def test_filtering_by_fft_is_the_causal_convolution() -> None:
 def test_levels_are_dropped_for_a_whole_window_at_a_time() -> None:
     torch.manual_seed(0)
     net = EncoderNet("nano", LAYOUT).train()
-    levels = net._levels(torch.randn(4 * 12, len(LAYOUT), PATCH), 4).reshape(4, 12, -1)
+    levels = net._levels(torch.randn(8 * 12, len(LAYOUT), PATCH), 4).reshape(8, 12, -1)
     silent = levels == 0.0
+    assert torch.equal(silent[:4], silent[4:])  # those of the mirror image, too
     assert torch.equal(silent.all(dim=1), silent.any(dim=1))
     assert 0.2 < float(silent.float().mean()) < 0.8
 
@@ -136,12 +147,12 @@ def test_levels_are_dropped_for_a_whole_window_at_a_time() -> None:
 def test_windows_left_out_are_those_of_the_dropout_and_cost_nothing() -> None:
     torch.manual_seed(0)
     net = EncoderNet("nano", LAYOUT, path_dropout=0.5).train()
-    patches, levels = torch.randn(8 * 12, len(LAYOUT), PATCH), torch.randn(8 * 12, len(LAYOUT))
-    whole = net.encoder.transform(patches, net.ids, levels).reshape(8, 12, -1)
+    patches, levels = torch.randn(16 * 12, len(LAYOUT), PATCH), torch.randn(16 * 12, len(LAYOUT))
+    whole = net.encoder.transform(patches, net.ids, levels).reshape(16, 12, -1)
     torch.manual_seed(1)
     got = net._transform(patches, levels, 8)
     torch.manual_seed(1)
-    factors = torch.nn.functional.dropout(torch.ones(8, 1, 1), 0.5, True)
+    factors = torch.nn.functional.dropout(torch.ones(8, 1, 1), 0.5, True).repeat(2, 1, 1)
     assert 0 < int((factors == 0).sum()) < 8
     torch.testing.assert_close(got, whole * factors)
     net.path_dropout = 1.0

@@ -16,7 +16,7 @@ from rtbci.replay.read import read_recordings
 from rtbci.runtime.decoder import Decoder
 from rtbci.stages.stage import FloatArray
 from tests.data_paths import data_dir, needs_data
-from tools.training.signals import LAYOUT, Signal, align_signals, read_runs, reference_signal
+from tools.training.signals import LAYOUT, Signal, align_signals, mirror_columns, read_runs, reference_signal
 from tools.training.tangent_fit import tangent_margins
 from tools.training.trials import HOP, PATCH, WINDOW, band_covariances
 
@@ -49,9 +49,9 @@ def _encoder(profile: Profile, signal: Signal, ends: np.ndarray) -> FloatArray:
     found = []
     for end in ends:
         window = torch.from_numpy(virtual[:, end - WINDOW : end].astype(np.float32))
-        patches = window.reshape(1, len(LAYOUT), N_PATCHES, PATCH).transpose(1, 2)
+        views = window.reshape(2, len(LAYOUT), N_PATCHES, PATCH).transpose(1, 2)
         with torch.no_grad():
-            features = encoder(patches, channel_ids(LAYOUT))[0].flatten(1).numpy()
+            features = encoder(views, channel_ids(LAYOUT)).transpose(0, 1).flatten(1).numpy()
         found.append(np.diff(probe.logits(features))[0])
     return np.array(found)
 
@@ -84,5 +84,7 @@ def test_live_logits_are_those_of_the_training_code(name: str) -> None:
         logits = live[k]
         assert logits is not None
         assert np.diff(logits)[0] == pytest.approx(margin, abs=2e-4)
+    mirrored = Signal(signal.subject, signal.data[:, mirror_columns(LAYOUT)], signal.i_cue, signal.classes)
+    np.testing.assert_allclose(_encoder(profile, mirrored, ends), -_encoder(profile, signal, ends), atol=1e-4)
     assert live[46] is None
     assert np.std(want) > 0.01  # it does decide something

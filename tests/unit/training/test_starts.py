@@ -12,8 +12,9 @@ from rtbci.encoder.sizes import PowerPath
 from rtbci.errors import EngineError
 from rtbci.stages.align import inverse_root
 from rtbci.stages.stage import FloatArray
+from tools.training.filters import convolve
 from tools.training.folds import Plan
-from tools.training.networks import EncoderNet, FitSettings, convolve
+from tools.training.networks import EncoderNet, FitSettings
 from tools.training.shipping import command_of, paradigm_of
 from tools.training.signals import CHAIN, LAYOUT
 from tools.training.starts import Start, electrode_filters, start_network

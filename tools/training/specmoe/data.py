@@ -20,9 +20,12 @@ from tools.training.trials import usable
 __all__ = ["SPEC_CHAIN", "WINDOW", "Windows", "cut_windows", "track_b", "usable_trials"]
 
 SPEC_CHAIN: tuple[dict[str, object], ...] = tuple(
-    {**stage, "rate_hz": RATE_HZ} if stage["kind"] == "resample" else stage for stage in CHAIN
+    {**stage, "rate_hz": RATE_HZ}
+    if stage["kind"] == "resample"
+    else {key: value for key, value in stage.items() if key != "mean"}
+    for stage in CHAIN
 )
-"""Stages of the paradigm's recipe: those of the other decoders, but for the rate."""
+"""Stages of the paradigm's recipe: those of the other decoders, but for the rate and the alignment's mean."""
 
 START, WINDOW = round(RATE_HZ), round(3 * RATE_HZ)
 
