@@ -40,7 +40,7 @@ def test_what_has_no_recipe_is_left_out(package: Path) -> None:
     assert "odd" not in packaged_recipes("engines")
     with pytest.raises(ConfigError, match="no recipe 'nowhere'"):
         read_paradigm("nowhere")
-    near = r"have motor_imagery, .*, and of other packages packaged; give one of these \(packaged\?\), or the path"
+    near = r"have alpha, motor_imagery, .*, and of other packages packaged; give one of these \(packaged\?\), or the path"
     with pytest.raises(ConfigError, match=near):
         read_paradigm("pakaged")
 
