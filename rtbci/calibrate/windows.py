@@ -131,9 +131,9 @@ def windows(
     Examples
     --------
     >>> from rtbci import read_recordings, windows                                          # doctest: +SKIP
-    >>> found = windows("motor_imagery", read_recordings("S007R04.edf"), n_per_trial=1)     # doctest: +SKIP
+    >>> found = windows("./my_hands", read_recordings("S007R04.edf"), n_per_trial=1)        # doctest: +SKIP
     >>> found.x.shape, found.classes                                                        # doctest: +SKIP
-    ((15, 31, 768), ('left_hand', 'right_hand'))
+    ((15, 17, 256), ('left_hand', 'right_hand'))
 
     Notes
     -----
