@@ -46,7 +46,7 @@ def test_the_same_session_decides_the_same_and_does_decide(recipe: EngineRecipe,
         lambda y: y * np.float32(1.5),
         lambda y: np.zeros_like(y),
         lambda y: np.full_like(y, np.nan),
-        lambda y: y + np.float32(0.3) * np.abs(y),
+        lambda y: y + np.abs(y),
     ],
 )
 def test_other_features_lead_to_other_decisions(
