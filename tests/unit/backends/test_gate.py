@@ -71,7 +71,7 @@ class Sticky:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (off, "golden: differs by 0.00057 (allowed 3e-05)"),
+        (off, "golden: differs by 0.00035 (allowed 3e-05)"),
         (off_when_saturated, "saturated: differs by 0.01"),
         (overflowing, "numbers finite in one only"),
         (hiding, "not-a-number in: 0 of 64 outputs are not-a-number, the reference has 64"),

@@ -46,7 +46,7 @@ def test_the_same_session_decides_the_same_and_does_decide(recipe: EngineRecipe,
         lambda y: y * np.float32(1.5),
         lambda y: np.zeros_like(y),
         lambda y: np.full_like(y, np.nan),
-        lambda y: y + np.float32(0.3),
+        lambda y: y + np.abs(y),
     ],
 )
 def test_other_features_lead_to_other_decisions(
@@ -56,6 +56,17 @@ def test_other_features_lead_to_other_decisions(
     (row,) = check_decisions(AlteredSession(session, lambda _x, y: change(y)), session, recipe, paradigms)
     assert not row.passed
     assert not row.max_prob <= MAX_PROB
+
+
+def test_the_same_offset_in_both_views_is_seen_where_their_sum_is_read(
+    recipe: EngineRecipe, session: Session
+) -> None:
+    offset = AlteredSession(session, lambda _x, y: y + np.float32(0.3))
+    rows = {row.paradigm: row for row in check_decisions(offset, session, recipe, paradigms_of(recipe))}
+    assert (
+        rows["motor_imagery"].max_prob < 1e-6
+    )  # reads half the difference of the views: docs/adr/0037-both-sides.md
+    assert not rows["motor_imagery_idle"].passed
 
 
 def test_an_engine_without_numbers_is_refused_even_by_itself(recipe: EngineRecipe, session: Session) -> None:

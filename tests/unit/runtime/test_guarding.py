@@ -130,7 +130,8 @@ def test_what_cannot_guard_is_refused(tmp_path: Path, guard: str, stages: str, m
 def test_recipes_without_a_guard_have_the_hash_they_had() -> None:
     recipe = read_paradigm("motor_imagery")
     assert "guard" not in recipe.model_dump()
-    assert "mean" not in recipe.stages[-1].model_dump()
+    usual = read_paradigm("motor_imagery_rest").stages[-1]
+    assert "mean" not in usual.model_dump()
     assert recipe_sha256(recipe) != recipe_sha256(recipe.model_copy(update={"guard": read_guard()}))
 
 
