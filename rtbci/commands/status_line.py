@@ -125,6 +125,8 @@ class StatusLine:
         bad = frozenset(prediction.quality.bad_channels if prediction.why == "poor_signal" else ())
         if self._screen.is_live or (bad <= self._poor and bool(bad) == bool(self._poor)):
             return
+        if not bad and prediction.probs is None and self._poor <= set(prediction.quality.bad_channels):
+            return  # nothing is decided for another reason, a plug-in that fails: they are as bad as before
         said = "electrodes give a signal again"
         if bad:
             names = ", ".join(prediction.quality.bad_channels)

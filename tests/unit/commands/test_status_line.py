@@ -44,3 +44,18 @@ def test_a_decoder_that_is_too_slow_is_told_once(hop_s: float, n_slow: int, n_sa
     line.close()
     assert said.getvalue().count(WARNING) == n_said
     assert said.getvalue().count("\n") == n_said
+
+
+def test_bad_electrodes_stay_told_while_nothing_else_is_known_of_them() -> None:
+    said = io.StringIO()
+    line = StatusLine(Console(file=said, width=1000))
+    flat = msgspec.structs.replace(
+        PREDICTION, quality=Quality(score=0.0, bad_channels=("C3", "C4")), why="poor_signal"
+    )
+    plugin_fails = msgspec.structs.replace(flat, why="warming_up", probs=None, label=None)
+    for one in [flat, plugin_fails, plugin_fails, flat]:
+        line.send(one)
+    assert said.getvalue().count("\n") == said.getvalue().count("these electrodes give no EEG: C3, C4") == 1
+    line.send(PREDICTION)
+    line.close()
+    assert said.getvalue().splitlines()[1:] == ["electrodes give a signal again"]
