@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from rtbci.backends.gate_windows import SPREAD
 from rtbci.backends.onnx_file import check_input
 from rtbci.backends.plugin import EncoderContract, Plugin, find_plugin, load_class
 from rtbci.backends.session import Float32Array, Precision
@@ -132,6 +131,8 @@ class PluginSession:
 
     def _check_first(self, recipe: EngineRecipe) -> None:
         """Run it once: on noise, because many a pipeline has nothing to say of silence."""
+        from rtbci.backends.gate_windows import SPREAD  # needs scipy, which a run without plug-ins does without
+
         spread = SPREAD[recipe.input.unit]
         noise = spread * np.random.default_rng(0).standard_normal(self.input_shape)
         y = self.run(noise.astype(np.float32))

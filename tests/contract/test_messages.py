@@ -17,7 +17,7 @@ CONTROL_SAMPLES = control_samples()
 FIELDS_OF_VERSION_1 = {
     "prediction": "classes probs label decision why t_window age_ms trace_ms quality profile engine refractory value",
     "status": "state paused stream rate_hz latency_ms cpu_percent uptime_s n_predictions n_gaps n_skipped "
-    "n_overflow profile drift bad_channels clock_offset_s baseline",
+    "n_overflow profile drift bad_channels clock_offset_s baseline recording",
     "event": "kind t_lsl value data",
     "hello": "rtbci paradigm classes rates_hz window_s hop_s delay_s engine profile decision value",
 }
