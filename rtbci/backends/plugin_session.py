@@ -103,8 +103,7 @@ class PluginSession:
         shown.flags.writeable = False
         shape = (len(x), *self.output_shape[1:])
         try:
-            # What numpy would warn of at every hop of a silent signal is told once as a failure.
-            with np.errstate(all="ignore" if self.tolerant else None):
+            with np.errstate(all="ignore"):  # numpy would warn of silence at every hop
                 y = np.array(self._encoder.run(shown))
             fault = (
                 ""
@@ -131,7 +130,9 @@ class PluginSession:
 
     def _check_first(self, recipe: EngineRecipe) -> None:
         """Run it once: on noise, because many a pipeline has nothing to say of silence."""
-        from rtbci.backends.gate_windows import SPREAD  # needs scipy, which a run without plug-ins does without
+        from rtbci.backends.gate_windows import (
+            SPREAD,  # needs scipy, which a run without plug-ins does without
+        )
 
         spread = SPREAD[recipe.input.unit]
         noise = spread * np.random.default_rng(0).standard_normal(self.input_shape)
