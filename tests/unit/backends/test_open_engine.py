@@ -252,6 +252,7 @@ def test_a_damaged_network_is_no_reason_to_fall_back(
     cache: EngineCache, said: list[str], tmp_path: Path
 ) -> None:
     recipe = read_engine("dare_nano")
+    assert recipe.onnx_sha256 is not None
     shutil.copytree(recipe.folder, tmp_path / "copy")
     damaged = read_engine(str(tmp_path / "copy"))
     data = bytearray(damaged.onnx_path.read_bytes())
