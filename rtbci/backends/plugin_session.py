@@ -130,9 +130,8 @@ class PluginSession:
 
     def _check_first(self, recipe: EngineRecipe) -> None:
         """Run it once: on noise, because many a pipeline has nothing to say of silence."""
-        from rtbci.backends.gate_windows import (
-            SPREAD,  # needs scipy, which a run without plug-ins does without
-        )
+        # Not before: it needs scipy, which a run without plug-ins does without.
+        from rtbci.backends.gate_windows import SPREAD
 
         spread = SPREAD[recipe.input.unit]
         noise = spread * np.random.default_rng(0).standard_normal(self.input_shape)

@@ -15,7 +15,7 @@ from rtbci.commands.options import (
     StreamName,
     Unit,
     console_of,
-    names_of,
+    stream_settings,
     typed,
 )
 
@@ -74,13 +74,15 @@ def calibrate(
             "paradigm": paradigm,
             "user": user,
             "profile": profile,
-            "stream.name": stream,
-            "stream.source_id": source_id,
-            "stream.markers": markers,
-            "stream.map": map,
-            "stream.unit": unit,
-            "stream.ignore": None if ignore is None else names_of(ignore),
-            "stream.labels": None if labels is None else names_of(labels),
+            **stream_settings(
+                name=stream,
+                source_id=source_id,
+                unit=unit,
+                ignore=ignore,
+                labels=labels,
+                markers=markers,
+                map=map,
+            ),
         },
     )
     from rtbci.commands import calibrate as command

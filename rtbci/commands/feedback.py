@@ -14,6 +14,7 @@ from rtbci.commands.options import (
     StreamName,
     Unit,
     console_of,
+    stream_settings,
 )
 
 __all__ = ["app"]
@@ -75,16 +76,12 @@ def baseline(
 ) -> None:
     """Measure what is usual for a user at rest, eyes open, and keep it in a profile: runs then need not learn it."""
     from rtbci.commands import feedback_baseline as command
-    from rtbci.commands.options import names_of
     from rtbci.config import read_config
 
     flags: dict[str, Any] = {
         "paradigm": paradigm,
         "user": user,
         "profile": profile,
-        "stream.name": stream,
-        "stream.source_id": source_id,
-        "stream.unit": unit,
-        "stream.ignore": None if ignore is None else names_of(ignore),
+        **stream_settings(name=stream, source_id=source_id, unit=unit, ignore=ignore),
     }
     command.measure(read_config(config, flags), console_of())

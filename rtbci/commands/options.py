@@ -28,6 +28,7 @@ __all__ = [
     "console_of",
     "names_of",
     "output_of",
+    "stream_settings",
     "teller_of",
     "typed",
     "write_anything",
@@ -73,6 +74,28 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable, on standar
 def names_of(text: str) -> list[str]:
     """Names between commas."""
     return [name for part in text.split(",") if (name := part.strip())]
+
+
+def stream_settings(
+    *,
+    name: str | None,
+    source_id: str | None,
+    unit: str | None,
+    ignore: str | None,
+    labels: str | None = None,
+    markers: str | None = None,
+    map: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """What the options say of the stream, by names of the configuration; None: not given."""
+    return {
+        "stream.name": name,
+        "stream.source_id": source_id,
+        "stream.markers": markers,
+        "stream.map": map,
+        "stream.unit": unit,
+        "stream.ignore": None if ignore is None else names_of(ignore),
+        "stream.labels": None if labels is None else names_of(labels),
+    }
 
 
 def typed(context: typer.Context, without: Sequence[str] = ()) -> str:
