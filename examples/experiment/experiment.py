@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -129,7 +130,7 @@ def show_cues(options: argparse.Namespace, outlet: Any, screen: Terminal) -> Non
     for condition in plan(options.classes.split(","), options.trials, "none", options.seed, None):
         screen.say("+")
         time.sleep(options.rest_s)
-        screen.cue(condition.asked, lambda asked=condition.asked: outlet.push_sample([asked]))  # type: ignore[misc]
+        screen.cue(condition.asked, partial(outlet.push_sample, [condition.asked]))
         time.sleep(options.trial_s)
         outlet.push_sample(["rest"])
 

@@ -102,15 +102,15 @@ class Scripted:
     """A client that is given what it receives, and then nothing more."""
 
     def __init__(self, messages: list[Message]) -> None:
-        self._messages = messages
+        self.left = messages
         self._newest: dict[str, Message] = {}
         self.session: str | None = "s"
         self.n_lost = {"prediction": 0}
 
     def receive(self, _timeout_s: float) -> Message:
-        if not self._messages:
+        if not self.left:
             raise StreamLostError("nothing more")
-        message = self._messages.pop(0)
+        message = self.left.pop(0)
         self.session = message.session
         self._newest[message.topic] = message
         return message
@@ -197,7 +197,7 @@ def test_it_waits_until_the_run_decodes_has_heard_a_marker_and_told_its_state() 
 
     def say(text: str) -> None:
         screen.shown.append(text)
-        client._messages += [window(2.0)] if "gap" in text else [marker(PING), window(2.1)]
+        client.left += [window(2.0)] if "gap" in text else [marker(PING), window(2.1)]
 
     screen.say = say  # type: ignore[method-assign]
     assert trials.wait_ready() == status
@@ -206,6 +206,6 @@ def test_it_waits_until_the_run_decodes_has_heard_a_marker_and_told_its_state() 
         "waiting: the run does not hear our markers",
     ]
     assert outlet.pushed == [PING, PING, PING]
-    client._messages.append(window(3.0))
+    client.left.append(window(3.0))
     assert trials.wait_ready() == status  # of the same run nothing more is asked
     assert outlet.pushed == [PING, PING, PING]
