@@ -289,6 +289,8 @@ def main() -> NoReturn:
         finally:
             flush_output()
     except Exception as error:
+        if _is_interruption(error):
+            sys.exit(130)
         status = None if "--debug" in sys.argv else tell_error(error)
         if status is None:
             raise
@@ -298,6 +300,13 @@ def main() -> NoReturn:
     finally:
         flush_errors()
     sys.exit(0)
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is what an error comes from: libraries that load compiled parts then say that these cannot be loaded."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error is not None
 
 
 def _quiet_liblsl() -> None:

@@ -1,4 +1,4 @@
-// Print predictions and events until nothing has come for five seconds:
+// Print predictions and events until Ctrl-C:
 //   g++ -std=c++17 -O2 -Wall -Wextra listen.cpp -o listen -lzmq && ./listen [ADDRESS]
 // Keys of an encrypted run: RTBCI_SERVER_KEY, RTBCI_PUBLIC_KEY, RTBCI_SECRET_KEY in the environment.
 
@@ -18,7 +18,17 @@ int main(int argc, char** argv) {
     rtbci::Listener listener(address, {"prediction", "event"},
                              {from_environment("RTBCI_SERVER_KEY"), from_environment("RTBCI_PUBLIC_KEY"),
                               from_environment("RTBCI_SECRET_KEY")});
-    while (const auto received = listener.receive(std::chrono::seconds(5))) {
+    bool is_silent = false;
+    for (;;) {
+        const auto received = listener.receive(std::chrono::seconds(5));
+        if (!received) {
+            if (!is_silent)  // said once; a run that comes is heard
+                std::fprintf(stderr, "nothing %sfrom %s in 5 s; is `rtbci run` running, and does it publish there?\n",
+                             listener.session().empty() ? "" : "more ", address.c_str());
+            is_silent = true;
+            continue;
+        }
+        is_silent = false;
         const auto& message = received->message;
         if (received->topic == "event") {
             std::printf("event %s %s\n", message["kind"].get<std::string>().c_str(),
@@ -35,7 +45,4 @@ int main(int argc, char** argv) {
         }
         std::fflush(stdout);
     }
-    std::fprintf(stderr, "nothing %sfrom %s in 5 s; is `rtbci run` running, and does it publish there?\n",
-                 listener.session().empty() ? "" : "more ", address.c_str());
-    return listener.session().empty() ? 1 : 0;
 }

@@ -1,7 +1,9 @@
 // Listen to rtbci from C++17: copy this file. Needs cppzmq and nlohmann/json, both headers, and libzmq.
 //
 //   rtbci::Listener listener("tcp://127.0.0.1:5571");
-//   while (auto received = listener.receive(std::chrono::seconds(5))) {
+//   for (;;) {
+//       const auto received = listener.receive(std::chrono::seconds(5));
+//       if (!received) continue;  // nothing came; a run that ends and comes back is heard again
 //       const auto& prediction = received->message;
 //       if (prediction["decision"].is_string()) std::cout << prediction["decision"].get<std::string>() << '\n';
 //   }

@@ -15,20 +15,24 @@ public static class Listen
         Console.CancelKeyPress += (sender, key) => key.Cancel = stopping = true;
         using (var listener = new Rtbci.Listener(() => new Rtbci.ZmtpTransport(), address, "prediction", "event"))
         {
-            var start = DateTime.UtcNow;
-            var hint = "nothing from " + address + " in 5 s; is `rtbci run` running, and does it publish there?";
+            var isSilent = false;
+            var more = "";
+            var heard = DateTime.UtcNow;
             while (!stopping)
             {
                 Rtbci.Message message;
                 while (listener.TryReceive(out message))
                 {
-                    hint = null;
+                    isSilent = false;
+                    more = "more ";
+                    heard = DateTime.UtcNow;
                     Console.WriteLine(Line(message, listener.Lost()));
                 }
-                if (hint != null && DateTime.UtcNow - start > TimeSpan.FromSeconds(5))
+                if (!isSilent && DateTime.UtcNow - heard > TimeSpan.FromSeconds(5))
                 {
-                    Console.Error.WriteLine(hint);
-                    hint = null;
+                    isSilent = true;  // said once; a run that comes is heard
+                    Console.Error.WriteLine(
+                        "nothing " + more + "from " + address + " in 5 s; is `rtbci run` running, and does it publish there?");
                 }
                 Thread.Sleep(10);  // a game draws a frame here
             }

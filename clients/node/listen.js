@@ -7,13 +7,17 @@ const address = process.argv[2] ?? 'tcp://127.0.0.1:5571'
 const { RTBCI_SERVER_KEY: serverKey, RTBCI_PUBLIC_KEY: publicKey, RTBCI_SECRET_KEY: secretKey } = process.env
 const listener = new Listener(address, ['prediction', 'event'], serverKey ? { serverKey, publicKey, secretKey } : null)
 process.once('SIGINT', () => listener.close())
-const silence = setTimeout(
-  () => console.error(`nothing from ${address} in 5 s; is \`rtbci run\` running, and does it publish there?`),
-  5000
-)
-
-for await (const { topic, message } of listener) {
+let silence
+const listen = () => {
   clearTimeout(silence)
+  const more = listener.session === null ? '' : 'more '
+  const hint = `nothing ${more}from ${address} in 5 s; is \`rtbci run\` running, and does it publish there?`
+  silence = setTimeout(() => console.error(hint), 5000)
+}
+
+listen()
+for await (const { topic, message } of listener) {
+  listen()
   if (topic === 'event') {
     console.log('event', message.kind, message.value)
     continue

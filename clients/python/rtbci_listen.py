@@ -8,10 +8,11 @@ In your program::
     from rtbci_listen import Listener
 
     with Listener("tcp://127.0.0.1:5571") as listener:
-        for topic, message in listener:              # waits for each
+        for topic, message in listener:              # waits for each, as long as it takes
             print(message["decision"], message["probs"])
 
-or, once in a frame of a game, ``message = listener.latest()``, which never waits.
+or ``listener.receive(timeout_s=5.0)``, which raises TimeoutError when nothing comes, or, once in a frame of a game,
+``message = listener.latest()``, which never waits. A run that ends and comes back is heard again by itself.
 
 A run on another computer is encrypted: give its public key, and a pair of your own from ``zmq.curve_keypair()``, all as ZeroMQ's
 text (40 letters): ``Listener(address, server_key=..., keys=(public, secret))``. This program takes them from the environment:
@@ -68,13 +69,17 @@ class Listener:
             self._socket.subscribe("soon")  # wakes us 1.5 ms before a prediction: it finds nobody asleep
 
     def receive(self, timeout_s=5.0):
-        """Wait for the next message of the topics: (topic, message as dict). TimeoutError when nothing comes."""
-        t_end = time.monotonic() + timeout_s
+        """Wait for the next message of the topics: (topic, message as dict).
+
+        TimeoutError when nothing comes; it may be called again, and goes on when the run does. None waits for ever.
+        """
+        t_end = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
-            left_ms = max(0, int((t_end - time.monotonic()) * 1000))
+            left_ms = None if t_end is None else max(0, int((t_end - time.monotonic()) * 1000))
             if not self._socket.poll(left_ms):
+                more = "" if self.session is None else "more "
                 raise TimeoutError(
-                    f"nothing from {self.address} in {timeout_s:g} s; is `rtbci run` running, and does it publish there?"
+                    f"nothing {more}from {self.address} in {timeout_s:g} s; is `rtbci run` running, and does it publish there?"
                 )
             topic, message = self._read()
             if message is not None and topic in self._topics:
@@ -120,7 +125,7 @@ class Listener:
 
     def __iter__(self):
         while True:
-            yield self.receive()
+            yield self.receive(None)
 
     def __enter__(self):
         return self
@@ -138,7 +143,16 @@ def main():
     address = sys.argv[1] if len(sys.argv) > 1 else "tcp://127.0.0.1:5571"
     server_key, *keys = (os.environ.get(f"RTBCI_{whose}_KEY") for whose in ("SERVER", "PUBLIC", "SECRET"))
     with Listener(address, ("prediction", "event"), server_key=server_key, keys=keys) as listener:
-        for topic, message in listener:
+        is_silent = False
+        while True:
+            try:
+                topic, message = listener.receive()
+            except TimeoutError as nothing:
+                if not is_silent:  # said once; a run that comes is heard
+                    print(nothing, file=sys.stderr, flush=True)
+                is_silent = True
+                continue
+            is_silent = False
             if topic == "event":
                 print("event", message["kind"], message["value"], flush=True)
                 continue
@@ -151,7 +165,7 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except (TimeoutError, ValueError) as error:
+    except ValueError as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         pass

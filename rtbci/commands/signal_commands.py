@@ -131,7 +131,7 @@ def streams(
 ) -> None:
     """List the LSL streams on the network: labels, rate, unit, age, and what can be decoded with those of EEG.
 
-    --labels: as if the stream with so many channels had these names, as rtbci run would take them.
+    --labels: as if the stream with so many channels had these names, as rtbci run would take them; where none has as many, what such electrodes would be good for.
     """
     from rtbci.commands.streams_fit import fit_rows, labelled
     from rtbci.stream.lsl_list import list_streams
@@ -139,7 +139,7 @@ def streams(
 
     found = list_streams(wait)
     console = console_of(stderr=False)
-    if not found:
+    if not found and labels is None:
         console.print(
             "no LSL stream answered; start one with `rtbci amp` or `rtbci replay FILE`, or wait longer"
         )

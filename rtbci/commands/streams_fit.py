@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rtbci.encoder.vocabulary import CHANNELS
-from rtbci.errors import ConfigError
 from rtbci.runtime.what_fits import Fit, lacks_in_words, what_fits
 from rtbci.stream.labels import with_labels
 from rtbci.stream.layout import electrodes_of
 from rtbci.stream.lsl_list import StreamSummary
-from rtbci.stream.source import StreamInfo
+from rtbci.stream.source import Channel, StreamInfo
 
 __all__ = ["fit_rows", "labelled"]
 
+MONTAGE = "(no stream: these electrodes)"
+MONTAGE_HZ = 250.0
 NO_NAMES = (
     "nothing before its channels have names of electrodes: give them in its order, --labels O1,O2,... (to rtbci run; here to "
     "try what a montage is good for)"
@@ -39,22 +40,17 @@ def fit_rows(stream: StreamSummary) -> dict[str, str]:
 def labelled(streams: Sequence[StreamSummary], labels: Sequence[str]) -> list[StreamSummary]:
     """Streams as if their channels had these names, where they have as many; all as they are without names.
 
-    Raises
-    ------
-    ConfigError
-        When no stream of EEG has as many channels.
+    Where no stream of EEG has as many, one comes behind them that is not there: whoever has not glued the electrodes yet asks, too.
     """
     if not labels:
         return list(streams)
     fitting = [one for one in streams if _may_be_eeg(one.info) and one.info.n_channels == len(labels)]
     if not fitting:
-        have = ", ".join(
-            f"'{one.info.name}' {one.info.n_channels}" for one in streams if _may_be_eeg(one.info)
-        )
-        raise ConfigError(
-            f"streams: got {len(labels)} labels ({', '.join(labels)}), streams of EEG have {have or 'no channels: there are none'}; "
-            "need a name for each channel, in the stream's order"
-        )
+        channels = tuple(Channel(label, "microvolts", "EEG") for label in labels)
+        return [
+            *streams,
+            StreamSummary(StreamInfo(MONTAGE, "", MONTAGE_HZ, channels, "EEG"), None, None, answers=True),
+        ]
     return [replace(one, info=with_labels(one.info, labels)) if one in fitting else one for one in streams]
 
 

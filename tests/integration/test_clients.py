@@ -183,6 +183,27 @@ def test_it_outlives_garbage_and_a_publisher_that_comes_back(command: list[str])
             assert "left=0.18 right=0.82" in said[0]
 
 
+@pytest.mark.slow
+def test_it_waits_for_a_run_that_begins_late_and_for_the_next_one(command: list[str]) -> None:
+    address = free_address()
+    with started([*command, address]) as program:
+        for more, session in (("", "first"), ("more ", "second")):
+            program.wait_line(f"nothing {more}from {address} in 5 s")
+            n_before = len(program.said)
+            with raw_publisher(address) as publisher:
+
+                def is_heard(n_before: int = n_before) -> bool:
+                    return any(line.startswith("right   ") for line in program.said[n_before:])
+
+                t_end = time.monotonic() + PATIENCE_S
+                while not is_heard() and ENDED not in program.said and time.monotonic() < t_end:
+                    message = json.dumps(FIELDS | {"session": session, "later": {"a field": [1]}})
+                    publisher.send_multipart([b"prediction", message.encode()])
+                    time.sleep(0.05)
+            assert is_heard(), program.said
+        assert sum("nothing" in line for line in program.said) == 2
+
+
 def test_the_ten_lines_of_the_python_page_work(address: str, tmp_path: Path) -> None:
     page = (CLIENTS.parent / "docs" / "clients" / "python.md").read_text(encoding="utf-8")
     [code, *_] = re.findall(r"<!-- try python -->\n```python\n(.*?)```", page, re.DOTALL)
@@ -190,6 +211,20 @@ def test_the_ten_lines_of_the_python_page_work(address: str, tmp_path: Path) -> 
     with started([sys.executable, "-u", str(tmp_path / "listen.py")]) as program:
         program.wait_line("right_hand (0.", "lost 0")
         program.wait_line("below_threshold (0.", f"lost {N_MISSING}")
+
+
+@pytest.mark.slow
+def test_the_python_page_shows_how_to_outlive_silence(tmp_path: Path) -> None:
+    page = (CLIENTS.parent / "docs" / "clients" / "python.md").read_text(encoding="utf-8")
+    [_, code, *_] = re.findall(r"<!-- try python -->\n```python\n(.*?)```", page, re.DOTALL)
+    late = free_address()
+    (tmp_path / "forever.py").write_text(code.replace("tcp://127.0.0.1:5571", late))
+    with started([sys.executable, "-u", str(tmp_path / "forever.py")]) as program:
+        program.wait_line(f"nothing received from {late} in 5 s")
+        short = short_stream(tmp_path / "short.jsonl")
+        with rtbci("publish", "--from", str(short), "--loop", "--speed", "6", "--pub", late):
+            program.wait_line("right_hand lost 0")
+        program.wait_line(f"nothing more received from {late} in 5 s")
 
 
 def test_recorded_streams_are_of_the_schema_and_show_what_they_promise() -> None:

@@ -117,6 +117,21 @@ def test_how_long_is_asked_by_one_word(command: str) -> None:
     assert any("--duration" in one.opts for one in group.commands[command].params)
 
 
+def test_what_an_interruption_broke_is_an_interruption(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As pybind11 tells of one while it loads a library, and as the back ends tell of that."""
+
+    def interrupted() -> None:
+        unloaded = ImportError("initialization failed")
+        unloaded.__cause__ = KeyboardInterrupt()
+        raise MissingPackageError("open_session: needs onnxruntime (initialization failed)") from unloaded
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    assert call(monkeypatch, "run") == 130
+    assert capsys.readouterr().err == ""
+
+
 def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--version") == 0
     assert capsys.readouterr().out.strip() == metadata.version("rtbci")

@@ -6,7 +6,6 @@ import pytest
 from rich.console import Console
 
 from rtbci.commands.streams_fit import fit_rows, labelled
-from rtbci.errors import ConfigError
 from rtbci.stream.lsl_list import StreamSummary
 from rtbci.stream.source import Channel, StreamInfo
 from rtbci.stream.streams_table import streams_table
@@ -60,8 +59,17 @@ def test_names_are_tried_on_streams_with_as_many_channels() -> None:
     assert same is motion
     assert "alpha, motor_imagery" in fit_rows(named)["decodes"]
     assert labelled([bare], []) == [bare]
-    with pytest.raises(ConfigError, match=r"got 2 labels \(O1, O2\), streams of EEG have 'board' 4"):
-        labelled([bare], ["O1", "O2"])
+
+
+@pytest.mark.parametrize("there", [[], [listed("C3", "C4", "CZ")]])
+def test_a_montage_is_judged_before_it_is_glued(there: list[StreamSummary]) -> None:
+    *same, montage = labelled(there, ["O1", "O2", "C3", "C4"])
+    assert same == there
+    assert montage.info.labels == ("O1", "O2", "C3", "C4")
+    assert "no stream" in montage.info.name
+    rows = fit_rows(montage)
+    assert "alpha, motor_imagery (4 of 31 electrodes)" in rows["decodes"]
+    assert "lacks OZ: ssvep" in rows["for more"]
 
 
 def test_the_table_has_the_rows() -> None:

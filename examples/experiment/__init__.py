@@ -1,0 +1,1 @@
+"""A closed-loop experiment, trial by trial; see README.md."""
