@@ -11,7 +11,7 @@ import numpy as np
 
 from rtbci.clock import Clock, now, utc_now
 from rtbci.errors import ConfigError, MissingPackageError, StreamError, StreamLostError
-from rtbci.stream.source import Channel, Chunk, Marker, Source, StreamInfo
+from rtbci.stream.source import Channel, Chunk, FloatArray, Marker, Source, StreamInfo
 
 __all__ = ["BrainFlowAmp"]
 
@@ -19,13 +19,15 @@ BUFFER_SAMPLES = 450_000
 POLL_S = 0.005
 SILENT_S = 5.0
 """A board that sends nothing for this long is lost."""
+SET_S = 0.5
+"""A calendar that is off by more at once was set: time servers move it by far less."""
 
 
 class BrainFlowAmp(Source):
     """A BrainFlow board (a `rtbci.stream.source.Source`): its EEG channels, in microvolts.
 
     Stamps are the board's own (the host's time when BrainFlow received the packet), moved to the LSL
-    clock by the offset between both clocks at `open`. Markers inserted through BrainFlow come as text.
+    clock by the offset between both clocks at `open`, and anew when the calendar is set. Markers inserted through BrainFlow come as text.
 
     Parameters
     ----------
@@ -143,7 +145,7 @@ class BrainFlowAmp(Source):
             t_lsl = self._clock()
             if table.shape[1]:
                 self._heard_lsl = t_lsl
-                return self._chunk(table)
+                return self._chunk(table, t_lsl)
             if t_lsl - self._heard_lsl > SILENT_S:
                 raise StreamLostError(
                     f"BrainFlow {self.info.name!r}: silent for {SILENT_S:g} s; "
@@ -153,13 +155,23 @@ class BrainFlowAmp(Source):
                 return Chunk(np.empty((0, self.info.n_channels)), np.empty(0))
             time.sleep(POLL_S)
 
-    def _chunk(self, table: Any) -> Chunk:
+    def _chunk(self, table: Any, t_now: float) -> Chunk:
         d = self._description
-        t_lsl = np.asarray(table[d["timestamp_channel"]], np.float64) + self._to_lsl_s
+        t_lsl = self._on_lsl(np.asarray(table[d["timestamp_channel"]], np.float64), t_now)
         if "marker_channel" in d:
             codes = table[d["marker_channel"]]
             self._markers += [Marker(float(t_lsl[i]), f"{codes[i]:g}") for i in np.flatnonzero(codes)]
         return Chunk(np.ascontiguousarray(table[d["eeg_channels"]].T, np.float64), t_lsl)
+
+    def _on_lsl(self, calendar_s: FloatArray, t_now: float) -> FloatArray:
+        """Stamps of the LSL clock, from those of the calendar; when somebody has set the calendar, samples go on as before."""
+        t_lsl = calendar_s + self._to_lsl_s
+        to_lsl_s = t_now - utc_now().timestamp()
+        if abs(to_lsl_s - self._to_lsl_s) < SET_S:
+            return t_lsl
+        self._to_lsl_s, t_set = to_lsl_s, calendar_s + to_lsl_s
+        # All are of the moments before now: those that were stamped before it was set fit by the old difference.
+        return np.where(np.abs(t_set - t_now) < np.abs(t_lsl - t_now), t_set, t_lsl)
 
     def pull_markers(self) -> list[Marker]:
         """Return the markers that came since the last call."""

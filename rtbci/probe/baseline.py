@@ -58,6 +58,8 @@ class Baseline:
     is_trusted : bool
         Whether the signal is good enough to learn from; set by whoever knows. What is not is in the windows for as long as
         they are.
+    is_clean : bool
+        Whether the next window is: what the guard says, which holds an artefact for as long as the recipe has it hold.
 
     Raises
     ------
@@ -102,7 +104,7 @@ class Baseline:
         self._prior = (spread, prior_s)
         self._gain = 0.0 if follow_s is None else -math.expm1(-hop_s / follow_s)
         self._max_drift = max_drift
-        self.is_trusted = True
+        self.is_trusted = self.is_clean = True
         self._centre: FloatArray
         self._n_spoilt: int
         self._spread: float
@@ -116,7 +118,7 @@ class Baseline:
     @property
     def is_refused(self) -> bool:
         """Whether nothing is said, and nothing learnt, because the signal cannot be trusted; see `rtbci.probe.branches.Refusing`."""
-        return not (self.is_there or self.is_trusted)
+        return not (self.is_there or (self.is_trusted and self.is_clean))
 
     @property
     def source(self) -> Literal["stream", "profile"]:
@@ -161,12 +163,13 @@ class Baseline:
         """
         z = logits - logits.mean()
         self._n_spoilt = max(0, self._n_spoilt - 1) if self.is_trusted else self._n_window
+        is_usual = self.is_clean and not self._n_spoilt
         if self._first is None:
-            if not self._n_spoilt:
+            if is_usual:
                 self._learn(z)
             return None
         centred = np.asarray(logits - self._centre)
-        if self._gain and not self._n_spoilt:
+        if self._gain and is_usual:
             room = self._max_drift * self._spread / 2.0  # of two classes each has half of the log odds
             moved = self._centre + self._gain * (z - self._centre)
             self._centre = np.clip(moved, self._first - room, self._first + room)

@@ -54,15 +54,17 @@ class GuardSettings(Settings):
             )
         return self
 
-    def check_place(self, channels: tuple[str, ...], kinds: Sequence[str]) -> None:
+    def check_place(self, channels: tuple[str, ...], kinds: Sequence[str], *, has_value: bool) -> None:
         """Refuse potatoes that name other electrodes than the decoder reads, and stages without a place for the guard.
+
+        In front of the alignment; a paradigm with a value, which has none, has it behind its last stage.
 
         Raises
         ------
         ValueError
             Says what is wrong.
         """
-        if "align" not in kinds:
+        if "align" not in kinds and not has_value:
             raise ValueError(f"guard needs an align stage to stand in front of, stages are {list(kinds)}")
         known = {canonical_label(label) for label in channels}
         named = [label for potato in self.potatoes for label in potato.channels]

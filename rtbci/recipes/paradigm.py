@@ -141,7 +141,8 @@ class ParadigmRecipe(Settings):
         for branch in self.branches:
             branch.check_classes(self.classes, self.idle)
         if self.guard is not None:
-            self.guard.check_place(self.input.channels, [stage.kind for stage in self.stages])
+            kinds = [stage.kind for stage in self.stages]
+            self.guard.check_place(self.input.channels, kinds, has_value=self.value is not None)
         if self.value is not None:
             centres = self.recentre is not None or (self.adapt is not None and self.adapt.enabled)
             self.value.check(self.classes, self.window.length_s, self.window.policy, recentres=centres)

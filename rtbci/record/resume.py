@@ -61,18 +61,25 @@ class Unfinished(NamedTuple):
 def find_unfinished(root: Path) -> Path:
     """The newest session below a folder that was cut short.
 
+    Of those since this computer was started the LSL clock knows: the calendar, which names folders, may have been set back.
+
     Raises
     ------
     FileFormatError
         When there is none.
     """
     kept = list_sessions(root)
-    unfinished = [one.folder for one in kept if one.record is not None and one.record.ended is None]
+    unfinished = [
+        (one.record, one.folder) for one in kept if one.record is not None and one.record.ended is None
+    ]
     if not unfinished:
         raise FileFormatError(
             f"{root}: none of {len(kept)} sessions was cut short, need one to go on with; `rtbci run` begins a new one"
         )
-    return unfinished[-1]
+    here = boot_id()
+    since_boot = [one for one in unfinished if here and one[0].boot_id == here]
+    newest = max(since_boot, key=lambda one: one[0].t_start_lsl) if since_boot else unfinished[-1]
+    return newest[1]
 
 
 def open_unfinished(folder: Path, t_now: float, tell: Tell | None = None) -> Unfinished:

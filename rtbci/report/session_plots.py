@@ -141,8 +141,11 @@ def age_svg(predictions: Sequence[Prediction]) -> str:
     ages = np.array([one.age_ms for one in predictions])
 
     def draw(_: "Figure", axes: "Axes") -> None:
-        top = float(np.percentile(ages, 99.5)) * 1.1
-        axes.hist(np.minimum(ages, top), bins=40, range=(min(0.0, float(ages.min())), top), color=SERIES[0])
+        high = float(np.percentile(ages, 99.5))
+        top = max(high * 1.1, high * 0.9)  # stamps of another clock: below zero
+        low = min(0.0, float(ages.min()))
+        top = top if top > low else low + 1.0
+        axes.hist(np.minimum(ages, top), bins=40, range=(low, top), color=SERIES[0])
         for percent in (50, 99):
             value = float(np.percentile(ages, percent))
             axes.axvline(value, color=INK, linewidth=1, linestyle="--")
@@ -171,7 +174,8 @@ def ages_in_time_svg(facts: SessionFacts, predictions: Sequence[Prediction]) -> 
         axes.stackplot(middle, stack, labels=PARTS, colors=[MUTED, *SERIES[:4]], linewidth=0)
         worst = [float(np.percentile(ages[group], 99)) for group in groups]
         axes.plot(middle, worst, color=INK, linewidth=1, label="age, p99")
-        axes.set(ylabel="ms", ylim=(0, None))
+        below = max(worst) <= 0.0 and stack.sum(axis=0).max() <= 0.0  # stamps of a clock that is ahead
+        axes.set(ylabel="ms", ylim=(None, 0) if below else (0, None))
         axis.label(axes)
         figure.legend(loc="outside upper right", ncols=6, fontsize=8)
 

@@ -118,6 +118,8 @@ def build_stages(
         if space.to_layout is not None and isinstance(settings, AlignSettings):
             stages.append(SpectroSpatialAdapter(space.to_layout, rate_hz))
             space = whole
+    if guarded == len(recipe.stages):
+        stages.append(guard_stage(recipe, space.labels, stages[-1].rate_out_hz))
     if profile is not None and (adapter := profile.weights.get("adapter.matrix")) is not None:
         stages.append(SpectroSpatialAdapter(np.asarray(adapter, float), stages[-1].rate_out_hz))
     return stages

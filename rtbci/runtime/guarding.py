@@ -13,13 +13,14 @@ MIN_GROUP = 2
 
 
 def guard_place(recipe: ParadigmRecipe) -> int | None:
-    """Index of the stage that the guard stands in front of: the alignment; None where the recipe has no guard.
+    """Index of the stage that the guard stands in front of; None where the recipe has no guard.
 
-    Behind the alignment a change of level would be gone soon. A recipe without one is refused by `ParadigmRecipe`.
+    Of the alignment, behind which a change of level would be gone soon; without one it stands at the end.
     """
     if recipe.guard is None:
         return None
-    return next(i for i, one in enumerate(recipe.stages) if isinstance(one, AlignSettings))
+    aligns = (i for i, one in enumerate(recipe.stages) if isinstance(one, AlignSettings))
+    return next(aligns, len(recipe.stages))
 
 
 def guard_stage(recipe: ParadigmRecipe, labels: Sequence[str], rate_hz: float) -> Guard:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from rtbci.errors import RateError
 from rtbci.runtime.dead import DeadChannels
 from rtbci.runtime.stamp_clock import StampClock
+from rtbci.runtime.stamp_order import StampOrder
 from rtbci.stream.health import GapDetector, RateMeter
 from rtbci.stream.source import Chunk, FloatArray, StreamInfo
 
@@ -84,6 +85,7 @@ class Intake:
         self._stamps_packets = False
         self.n_duplicates = 0
         self._i_unbroken = 0  # in the newest chunk, the first sample behind its last gap
+        self._order = StampOrder(info, t_now)
 
     @property
     def measured_hz(self) -> float | None:
@@ -100,6 +102,7 @@ class Intake:
         chunk = self._fresh(chunk)
         gaps = self._gaps.push(chunk.t_lsl)
         self._has_gap, self._i_unbroken = bool(gaps), 0
+        self._order.push(chunk.t_lsl, gaps)
         # One sum of squares (no infinity minus infinity) tells of any that is not finite; only then is it looked for.
         if not gaps and math.isfinite(np.vdot(chunk.data, chunk.data)):
             if self._dead is not None:
@@ -118,7 +121,8 @@ class Intake:
             self._meter.reset()  # samples that are missing are no slow clock
             self._long_meter.reset()
             self._t_metered = t_taken
-            self.stamp_clock.reset()
+            if self.stamp_clock.is_settled:  # else gaps one behind the other would put it off for ever
+                self.stamp_clock.reset()
         unbroken = self._t_fresh[self._i_unbroken :]
         self._meter.push(unbroken)
         self._long_meter.push(unbroken)
@@ -126,13 +130,14 @@ class Intake:
             self.stamp_clock.push(float(unbroken[-1]), t_taken)
 
     def check_rate(self, t_now: float) -> None:
-        """Refuse a stream whose stamps show another rate than it states.
+        """Refuse a stream whose stamps show another rate than it states, or that do not go on as its samples do.
 
         Raises
         ------
         RateError
-            Beyond `MAX_RATE_ERROR`.
+            Beyond `MAX_RATE_ERROR`; see `rtbci.runtime.stamp_order`.
         """
+        self._order.check(t_now)
         if t_now - self._t_metered < RATE_SETTLED_S:
             return
         measured_hz, nominal_hz = self._meter.rate_hz, self.info.rate_hz

@@ -17,6 +17,7 @@ from rtbci.publish.outbox import Outbox
 from rtbci.publish.sink import Sink
 from rtbci.record.news import News
 from rtbci.runtime.backlog import Backlog
+from rtbci.runtime.break_news import BreakNews
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import Changes
 from rtbci.runtime.intake import Break, Intake
@@ -126,7 +127,8 @@ class LiveRun:
         self._t_give_back = -np.inf
         self._info: StreamInfo | None = None
         self._state_sent = ""
-        self._t_status = self._t_listeners = self._t_ticked = self._t_not_finite = -np.inf
+        self._t_status = self._t_listeners = self._t_ticked = -np.inf
+        self._breaks = BreakNews()
         self._lock = threading.Lock()  # whoever holds it may use decoder, outbox and their sockets
         self._is_connected = False
         self._rehearsal = Rehearsal(self._rehearse, clock)
@@ -295,17 +297,18 @@ class LiveRun:
         telemetry = self._telemetry
         if at.kind == "not_finite":
             telemetry.n_not_finite += at.n_samples
-            self._start_anew("not_finite", at.t_lsl, {"n_samples": telemetry.n_not_finite})
+            self._start_anew("not_finite", at, t_taken, {"n_samples": telemetry.n_not_finite})
             return
         telemetry.n_gaps += 1
         if self._backlog.lost(at, t_taken):
             telemetry.n_overflow += round(at.gap_s * self._intake.info.rate_hz)
-            self._start_anew("overflow", at.t_lsl, {"gap_s": at.gap_s, "n_samples": telemetry.n_overflow})
+            self._start_anew("overflow", at, t_taken, {"gap_s": at.gap_s, "n_samples": telemetry.n_overflow})
         else:
-            self._start_anew("gap", at.t_lsl, {"gap_s": at.gap_s})
+            self._start_anew("gap", at, t_taken, {"gap_s": at.gap_s, "n_gaps": telemetry.n_gaps})
 
     def _push(self, chunk: Chunk, t_taken: float, is_newest: bool) -> None:
         verdicts = self._decoder.push(chunk.data, chunk.t_lsl)
+        self._teller.decoded(len(chunk.t_lsl), len(verdicts))
         self._quality.note()
         self._tell_lost()
         if verdicts:
@@ -322,14 +325,13 @@ class LiveRun:
         for marker, reason in self._decoder.lost_windows():
             self._outbox.event("window_lost", marker.t_lsl, marker.value, {"reason": reason})
 
-    def _start_anew(self, kind: str, t_lsl: float, data: Mapping[str, Scalar]) -> None:
+    def _start_anew(self, kind: str, at: Break, t_taken: float, data: Mapping[str, Scalar]) -> None:
         self._decoder.restart()
         self._watch.restarted()
         self._tell_lost()
-        # A loose electrode can do it many times a second: told once a second, with the count so far.
-        if kind != "not_finite" or t_lsl - self._t_not_finite >= STATUS_S:
-            self._outbox.event(kind, t_lsl, "", data)
-            self._t_not_finite = t_lsl if kind == "not_finite" else self._t_not_finite
+        if self._breaks.is_due(at, t_taken):
+            self._outbox.event(kind, at.t_lsl, "", data)
+        self._teller.say_broken(at.t_lsl, t_taken)
 
     def _tick(self, t_now: float) -> None:
         """Everything that is not a decision: requests, new listeners, status."""

@@ -317,6 +317,8 @@ class Pipeline:
         t_encoded = clock()
         logits = [branch.logits() for branch in self.branches]
         ready = [one for one in logits if one is not None]
+        if self._guard is not None and isinstance(self._recentre, Baseline):
+            self._recentre.is_clean = self._guard.clean(self._n_out) >= 1.0
         fused = self._fusion.centred(ready, self._recentre) if len(ready) == len(logits) else None
         probs = None if fused is None else self._fusion.probs(fused)
         spent[1] += t_encoded - t_start

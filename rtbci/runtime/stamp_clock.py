@@ -9,10 +9,12 @@ AHEAD_S = 0.5
 BEHIND_S = 5.0
 """No amplifier holds its data back for so long."""
 SETTLED_S = 1.0
+AGAIN_S = 10.0
+"""It is looked at again so often: a sender that counts its samples runs off by seconds in a night, and stamps that stand still at once."""
 
 
 class StampClock:
-    """Compares the newest stamps with the time at which they come, for a second behind every start and gap.
+    """Compares the newest stamps with the time at which they come: for a second behind every start and gap, then by tens of seconds.
 
     Attributes
     ----------
@@ -22,7 +24,7 @@ class StampClock:
 
     Notes
     -----
-    Nothing that is decoded depends on it. The shortest way in that second counts, so that a backlog makes no foreign
+    Nothing that is decoded depends on it. The shortest way in that time counts, so that a backlog makes no foreign
     clock. One owner.
     """
 
@@ -38,14 +40,13 @@ class StampClock:
 
     def push(self, t_newest: float, t_taken: float) -> None:
         """Take the stamp of the newest sample, and when it came, both in seconds."""
-        if self._is_settled:
-            return
         if self._t_first is None:
             self._t_first = t_taken
         self._lag_s = min(self._lag_s, t_taken - t_newest)
-        if t_taken - self._t_first >= SETTLED_S:
+        if t_taken - self._t_first >= (AGAIN_S if self._is_settled else SETTLED_S):
             self._is_settled = True
             self.offset_s = -self._lag_s if self._lag_s < -AHEAD_S or self._lag_s > BEHIND_S else None
+            self._t_first, self._lag_s = None, math.inf
 
     @property
     def is_settled(self) -> bool:

@@ -16,6 +16,9 @@ from rtbci.runtime.watch import StreamWatch
 
 __all__ = ["Teller"]
 
+SILENT_S = 1.0
+"""Signal that makes no window, because it is broken again and again, until that is said."""
+
 
 class Teller:
     """Turns verdicts and counters into messages.
@@ -65,13 +68,13 @@ class Teller:
         self.quality: SignalQuality | None = None
         self.recording: str | None = None
         self._t_window: tuple[float, float] | None = None
-        self._n_duplicates_told = 0
+        self._n_duplicates_told = self._n_silent = 0
         self._is_foreign = False
 
     def opened(self, intake: Intake, quality: SignalQuality) -> None:
         """Another stream, or this one after it was lost."""
         self._intake, self.quality = intake, quality
-        self._n_duplicates_told = 0
+        self._n_duplicates_told = self._n_silent = 0
 
     @property
     def score(self) -> float:
@@ -138,6 +141,42 @@ class Teller:
         wait_ms = 1e3 * (t_now - t_window[1])
         self._outbox.prediction(
             Decoded(None, None, "stream_lost", t_window, quality.quality, wait_ms, 0.0, 0.0, 0.0, t_now)
+        )
+        self._telemetry.n_predictions += 1
+
+    def decoded(self, n_samples: int, n_windows: int) -> None:
+        """So many samples were decoded, and made so many windows."""
+        self._n_silent = 0 if n_windows else self._n_silent + n_samples
+
+    def say_broken(self, t_lsl: float, t_taken: float) -> None:
+        """Where breaks come so often that no hop is ever complete, a prediction that says so, as often as `SILENT_S`.
+
+        By numbers of samples alone, so that `rtbci verify` finds it again. `t_lsl` is the stamp of the first sample behind
+        a break, `t_taken` when it came, both in seconds.
+        """
+        window, quality = self._decoder.recipe.window, self.quality
+        if self._intake is None or quality is None or window.policy != "sliding":
+            return
+        if self._n_silent < max(SILENT_S, 2 * window.hop_s) * self._intake.info.rate_hz:
+            return
+        self._n_silent = 0
+        if self._is_paused():
+            return
+        self._t_window = (t_lsl, t_lsl)  # one that begins with this sample
+        wait_ms = 1e3 * (t_taken - t_lsl)
+        self._outbox.prediction(
+            Decoded(
+                None,
+                None,
+                self._watch.why,
+                self._t_window,
+                quality.quality,
+                wait_ms,
+                0.0,
+                0.0,
+                0.0,
+                self._clock(),
+            )
         )
         self._telemetry.n_predictions += 1
 

@@ -56,13 +56,13 @@ class Valuing:
         Returns
         -------
         float or None
-            None where the recipe asks for none, nothing was decoded, or the window holds bad signal.
+            None where the recipe asks for none, nothing was decoded, or the window holds bad signal or what the guard refuses.
         """
         if self._level is None or estimate.logits is None:
             return None
         t_first, t_newest = estimate.t_window
         self._t_poor = self._t_poor if self._is_good else t_newest
-        if t_first < self._t_poor <= t_newest:
+        if t_first < self._t_poor <= t_newest or estimate.clean < 1.0:  # nor does the mean take it in
             return None
         baseline = pipeline.baseline
         if baseline is None:

@@ -1,5 +1,6 @@
 """A stream of EEG from the Lab Streaming Layer."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -155,7 +156,8 @@ class LslSource(Source):
         Returns
         -------
         Chunk
-            New arrays, in the stream's units, stamped in the local LSL clock. Empty when nothing came.
+            New arrays, in the stream's units, stamped in the local LSL clock. Empty when nothing came. Samples whose stamp is not
+            a number are left out.
 
         Raises
         ------
@@ -191,6 +193,11 @@ class LslSource(Source):
         if abs(t_lsl[-1] - self._t_corrected) > CORRECT_S:
             self._correct_clock(float(t_lsl[-1]))
         t_lsl += self.clock_offset_s
+        if not math.isfinite(
+            np.add.reduce(t_lsl)
+        ):  # a sample without a time is missing: a gap, and none in a file
+            has_time = np.isfinite(t_lsl)
+            data, t_lsl = data[has_time], t_lsl[has_time]
         return Chunk(data if self._dtype_is_float64 else data.astype(np.float64), t_lsl)
 
     def pull_markers(self) -> list[Marker]:

@@ -113,6 +113,43 @@ def test_a_night_is_shown_whole_to_whoever_opens_the_page_in_the_morning(
         tab.wait_for(f"{TIMELINE}.endsWith('of the last 30 s') && {text('best')} === 'right'")
 
 
+ROWS = """import('./decisions.js').then(({ Decisions }) => {
+  const HEAD, seen = [];
+  const shown = () => { const [span_s] = timeline.span(); return timeline.rows.filter(({ t }) => t > timeline.t_now - span_s && t <= timeline.t_now).length; };
+  const row = (t) => [t, 20, [1, 1, 1, 1, 1], [0.5, 0.5], null, "below_threshold", 1, null];
+  for (let i = 0; i < 80; i++) {
+    const t_here = 5000 + i / 4;
+    timeline.push([row(STAMP)]);
+    if (i % 4 === 0) timeline.tick(t_here + OFFSET);
+    seen.push(shown());
+  }
+  return seen;
+})"""
+
+
+@pytest.mark.parametrize(
+    ("stamp", "offset"),
+    [
+        ("t_here", "0"),
+        ("t_here - 940", "(i > 8 ? -940 : 0)"),  # of a device that counts from when it was switched on
+        ("t_here + 1.7e9", "(i > 8 ? 1.7e9 : 0)"),
+        ("t_here - (i > 40 ? 3600 : 0)", "(i > 48 ? -3600 : 0)"),  # set back
+        ("t_here + (i > 40 ? 0 : 1.7e9)", "(i > 48 ? 0 : 1.7e9)"),
+    ],
+    ids=["local", "uptime", "calendar", "set back", "calendar no longer"],
+)
+def test_predictions_are_shown_whatever_clock_their_stamps_are_of(
+    told: Told, browser: Chromium, stamp: str, offset: str
+) -> None:
+    """Every row of the last twenty seconds is in the picture once the run has told by how much the stamps are off."""
+    head = "timeline = new Decisions(document.createElement('canvas'))"
+    script = ROWS.replace("HEAD", head).replace("STAMP", stamp).replace("OFFSET", offset)
+    with browser.tab(told.url) as tab:
+        seen = tab.evaluate(script)
+    assert seen[-1] >= 25
+    assert min(seen[60:]) >= 5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(1366, 768), (390, 844)])
 def test_long_names_and_many_classes_cut_nothing_off(

@@ -116,6 +116,26 @@ def test_every_number_format_comes_as_float64(dtype: int) -> None:
     assert data.tolist() == [[1.0, -2.0], [3.0, -4.0]]
 
 
+def test_samples_without_a_time_are_missing() -> None:
+    """One stamp that is not a number would blind the search for gaps from then on."""
+    name = unique("no-time")
+    outlet = IndexOutlet(name, name).outlet
+    with LslSource(name) as source:
+        assert outlet.wait_for_consumers(10.0)
+        stamps = pylsl.local_clock() + np.arange(30) / 250.0
+        stamps[[7, 8, 29]] = np.nan
+        outlet.push_chunk(np.tile(np.arange(30.0)[:, None], 3), stamps)
+        chunks = []
+        while sum(len(one.t_lsl) for one in chunks) < 27:
+            chunks.append(source.pull(5.0))
+            assert len(chunks[-1].t_lsl)
+    t_lsl = np.concatenate([one.t_lsl for one in chunks])
+    index = np.concatenate([one.data[:, 0] for one in chunks])
+    assert np.isfinite(t_lsl).all()
+    assert index.tolist() == [i for i in range(30) if i not in (7, 8, 29)]
+    assert [i for i, _ in GapDetector(250.0).push(t_lsl)] == [7]
+
+
 def test_no_stream_says_what_to_do() -> None:
     name = unique("absent")
     pattern = rf"no stream of name '{name}' within 0.2 s; (?s:.*)rtbci streams.*rtbci replay FILE.*rtbci amp.*firewall"

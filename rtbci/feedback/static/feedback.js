@@ -42,7 +42,7 @@ function excuse() {
   if (newest && newest.value !== null && performance.now() - came_ms > 1000 * Math.max(OLD_S, OLD_HOPS * hello.hop_s)) return "Nothing comes: is the run still there?";
   if (newest?.value !== null && newest?.value !== undefined) return "";
   const bad = Object.keys(status?.bad_channels ?? {});
-  if (newest?.why === "poor_signal") return `${WHYS.poor_signal}${bad.length ? ` Look after ${bad.join(", ")}.` : ""}`;
+  if (newest?.why === "poor_signal") return `${WHYS.poor_signal} ${bad.length ? `Look after ${bad.join(", ")}.` : "Sit still, and relax the jaw."}`;
   const usual = status?.baseline;
   if (usual && usual.learnt_s < usual.length_s) return "";
   return WHYS[newest?.why] ?? (newest?.probs ? "The signal was poor a moment ago; the window fills anew." : WHYS.warming_up);

@@ -1,6 +1,6 @@
 // The value in the last three minutes, with the threshold; nothing is drawn where there was none.
 
-const SPAN_S = 180, LEFT = 34, RIGHT = 8, TOP = 6, BOTTOM = 18;
+const SPAN_S = 180, BACK_S = 10, LEFT = 34, RIGHT = 8, TOP = 6, BOTTOM = 18;
 const INK = "#e8edf2", QUIET = "#9aa7b4", FAINT = "#1c232b", GOOD = "#56b4e9", PLAIN = "#7d8b99";
 
 export class Trend {
@@ -12,6 +12,7 @@ export class Trend {
   }
 
   push(t, value, hop_s) {
+    if (t < this.points.at(-1)?.t - BACK_S) this.points = [];  // a clock that was set back: what was before is nowhere in these three minutes
     this.hop_s = hop_s; this.points.push({ t, value });
     while (this.points.length && this.points[0].t < t - SPAN_S - 2) this.points.shift();
     this.isDirty = true;

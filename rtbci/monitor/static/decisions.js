@@ -5,7 +5,7 @@ import { LONGEST_S, ago, isSlow, spanOf } from "./timespan.js";
 import { WHYS, colorOf, dashesOf, percent, tidy } from "./words.js";
 
 const MANY = 6, SEEN = 0.1;  // of more classes only those are drawn and named that were this probable
-const MAX_FLAGS = 40, LANE_LEFT = 90;
+const MAX_FLAGS = 40, LANE_LEFT = 90, BACK_S = 10;  // no stream's data is as late as that, and no clock is set back by less to be seen
 const BOTTOM = 20, TOP = 26, STRIP = 12, RIGHT = 10;
 
 export class Decisions {
@@ -34,9 +34,18 @@ export class Decisions {
     for (const [t_end, age, parts, probs, decision, why, score, value] of rows) {
       // Without data the window stays the same, and says once a second how old it is by now.
       const t = why === "stream_lost" ? t_end + age / 1e3 : t_end;
+      this.follow(t);
       this.rows.push({ t, age, parts, probs, decision, why, score, value: value ?? null, long_s: why === "stream_lost" ? 1 : this.hop_s });
     }
     if (this.rows.length) this.tick(this.rows.at(-1).t);
+  }
+
+  // Stamps that jump (a clock that is set back, one that is another from now on): what was before ends where they go on.
+  follow(t) {
+    const before = this.rows.at(-1)?.t ?? this.t_now;
+    if (before === null || (t > before - BACK_S && t < before + LONGEST_S)) return;
+    for (const one of [...this.rows, ...this.markers]) one.t += t - this.hop_s - before;
+    this.t_now = t;
   }
 
   mark(t, words) { this.markers.push({ t, words }); if (this.markers.length > 100) this.markers.shift(); this.plot.isDirty = true; }

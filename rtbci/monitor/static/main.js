@@ -42,7 +42,7 @@ const link = new Link({
   },
   status(message) {
     seen.status = message;
-    decisions.tick(message.t_sent); latency.status(message.latency_ms); numbers(); state(); buttons(); what(); classes();
+    decisions.tick(message.t_sent + (message.clock_offset_s ?? 0)); latency.status(message.latency_ms); numbers(); state(); buttons(); what(); classes();
   },
   rows({ rows }) {
     decisions.push(rows); latency.push(rows);

@@ -1,5 +1,7 @@
 import importlib.util
 import sys
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -33,6 +35,33 @@ def test_the_synthetic_board_gives_eeg_on_the_lsl_clock() -> None:
     assert opened - 0.05 < t_lsl[0] < t_lsl[-1] < closing + 0.05
     with pytest.raises(StreamLostError, match="is closed"):
         amp.pull(0.0)
+
+
+@installed
+@pytest.mark.parametrize("set_by_s", [3600.0, -3600.0, -1.7e9])
+def test_a_calendar_that_is_set_moves_no_sample(set_by_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BrainFlow stamps by the calendar: an hour forth or back, or to 1970, while the board is open."""
+    with BrainFlowAmp("synthetic") as amp:
+        row = amp._description["timestamp_channel"]
+        n_rows = max(amp._description["eeg_channels"]) + row + 2
+        calendar = datetime.now(UTC).timestamp() - now()
+
+        def give(t_lsl: list[float], calendar_s: list[float]) -> list[float]:
+            table = np.zeros((n_rows, len(t_lsl)))
+            table[row] = np.array(t_lsl) + calendar + calendar_s
+            monkeypatch.setattr(amp, "_board", SimpleNamespace(get_board_data=lambda: table))
+            return list(amp.pull(0.0).t_lsl - t_lsl)
+
+        board, t = amp._board, now()
+        assert give([t - 0.02, t - 0.01], [0.0, 0.0]) == pytest.approx([0.0, 0.0], abs=0.05)
+        monkeypatch.setattr(
+            "rtbci.amp.brainflow.utc_now", lambda: datetime.now(UTC) + timedelta(seconds=set_by_s)
+        )
+        t = now()  # it is set between these two samples
+        assert give([t - 0.02, t - 0.01], [0.0, set_by_s]) == pytest.approx([0.0, 0.0], abs=0.05)
+        t = now()
+        assert give([t], [set_by_s]) == pytest.approx([0.0], abs=0.05)
+        monkeypatch.setattr(amp, "_board", board)
 
 
 @installed

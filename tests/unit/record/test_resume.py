@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import pyxdf
@@ -290,6 +291,20 @@ def test_two_at_once(config: RunConfig) -> None:
         open_unfinished(folder, 200.0)
     one.close()
     open_unfinished(folder, 200.0).disk.close()
+
+
+def test_the_newest_is_the_newest_also_when_the_calendar_was_set_back(config: RunConfig) -> None:
+    run(config, samples(100.0))
+    folder = cut_short(config)
+    set_back = folder.with_name("19700101T000000Z-tiny-anonymous")
+    shutil.copytree(folder, set_back)
+    record = read_session_json(folder)
+    later = msgspec.structs.replace(record, t_start_lsl=record.t_start_lsl + 60.0)
+    (set_back / JSON_NAME).write_bytes(msgspec.json.encode(later))
+    assert find_unfinished(folder.parent) == set_back
+    elsewhere = msgspec.structs.replace(later, boot_id="another")
+    (set_back / JSON_NAME).write_bytes(msgspec.json.encode(elsewhere))
+    assert find_unfinished(folder.parent) == folder
 
 
 def test_what_cannot_go_on(config: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from rtbci.record.session_json import Ended, write_session_json
 from rtbci.record.streams import SessionStreams
 from rtbci.report.session import write_session_report
 from rtbci.report.session_facts import read_facts
-from rtbci.report.session_plots import STATE_COLORS, ages_in_time_svg
+from rtbci.report.session_plots import STATE_COLORS, age_svg, ages_in_time_svg
 from rtbci.report.session_words import WHYS, words_of_session
 from rtbci.stream.source import Chunk
 from tests.unit.record.samples import (
@@ -179,3 +179,16 @@ def test_what_is_no_session(tmp_path: Path, trials: Path) -> None:
 def test_every_state_and_reason_has_its_words_or_colour() -> None:
     assert set(STATE_COLORS) == {*get_args(State), "paused"}
     assert set(WHYS) == {*get_args(Why), "refractory"}
+
+
+@pytest.mark.parametrize("off_ms", [-400.0, -2.6e11, 1.8e12, 0.0])
+@pytest.mark.filterwarnings("error")
+def test_ages_of_another_clock_are_drawn(tmp_path: Path, off_ms: float) -> None:
+    """Stamps of a clock that is ahead, or of the calendar: ages are negative, or large, or all the same."""
+    facts = read_facts(write_trials(tmp_path / "s"))
+    told = []
+    for one in facts.predictions:
+        trace = msgspec.structs.replace(one.trace_ms, wait=off_ms)
+        told.append(msgspec.structs.replace(one, age_ms=off_ms, trace_ms=trace))
+    assert "<svg" in age_svg(told)
+    assert "<svg" in ages_in_time_svg(facts, told)

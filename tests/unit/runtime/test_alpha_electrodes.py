@@ -8,6 +8,7 @@ import pytest
 from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.use_watch import MIN_QUALITY
+from rtbci.stages.filter import SosFilter
 from rtbci.stream.source import Channel, FloatArray, StreamInfo
 
 LABELS, RATE_HZ = ("TP9", "AF7", "AF8", "TP10"), 256.0
@@ -36,6 +37,11 @@ def blinks(x: FloatArray) -> None:
     x[OFF, 1:3] += 150.0 * (np.sin(2 * np.pi * 0.5 * T_S) > 0.9)[:, None]
 
 
+def clenched_jaw(x: FloatArray) -> None:
+    own = np.random.default_rng(0).standard_normal((len(T_S) + 256, 2))
+    x[OFF, ::3] += 60.0 * SosFilter.bandpass(20.0, 60.0, RATE_HZ, 2, 4).push(own)[256:]
+
+
 def valued(spoil: Callable[[FloatArray], None] | None) -> tuple[FloatArray, FloatArray]:
     """When each window ended, and its value as a run publishes it; NaN where it publishes none."""
     x = SyntheticAmp(LABELS, RATE_HZ, seed=1).generate(round(END_S * RATE_HZ))[0]
@@ -57,7 +63,7 @@ def valued(spoil: Callable[[FloatArray], None] | None) -> tuple[FloatArray, Floa
     return t_s, value
 
 
-@pytest.mark.parametrize("spoil", [noise, flat, at_a_rail, mains])
+@pytest.mark.parametrize("spoil", [noise, flat, at_a_rail, mains, clenched_jaw])
 def test_an_electrode_that_comes_off_leaves_no_value(spoil: Callable[[FloatArray], None]) -> None:
     t_s, value = valued(spoil)
     assert np.isnan(value[(t_s > OFF_S + 1.5) & (t_s < BACK_S)]).all()

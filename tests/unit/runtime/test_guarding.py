@@ -14,9 +14,13 @@ from rtbci.record.session_json import recipe_sha256
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.teller import Teller
 from rtbci.runtime.use_watch import MIN_QUALITY
+from rtbci.runtime.verdict import Verdict
+from rtbci.stages.filter import SosFilter
 from rtbci.stages.guard import Guard
 from rtbci.stages.stage import FloatArray
 from tests.tiny import LABELS, RATE_HZ, check_same, stream_info, write_paradigm
+from tests.value_samples import RATE_HZ as VALUE_RATE_HZ
+from tests.value_samples import alpha, write_value_paradigm
 
 STAGES = """
 [[stages]]
@@ -172,3 +176,69 @@ def test_the_published_quality_is_below_what_decides(tmp_path: Path) -> None:
     assert refused
     assert all(one.quality.score < MIN_QUALITY and one.decision is None for one in refused)
     assert all(one.quality.score == 1.0 for one in sent if one.why != "poor_signal")
+
+
+VALUE_GUARD = """
+[guard]
+learn_s = 8.0
+window_s = 0.5
+hold_s = 1.0
+limit = 1e-6
+potatoes = [{ band_hz = [28.0, 38.0] }]
+"""
+CLENCHED_S = (13.0, 15.0)
+
+
+def clenched(at_s: tuple[float, float]) -> FloatArray:
+    """Quiet alpha, and noise of all bands for a time, as of a jaw and the head that moves with it."""
+    data = alpha(20.0, 99.0)
+    rng = np.random.default_rng(3)
+    start, stop = (round(t * VALUE_RATE_HZ) for t in at_s)
+    noise = rng.standard_normal((stop - start + 64, data.shape[1]))
+    data[start:stop] += (
+        300.0 * SosFilter.bandpass(5.0, 55.0, VALUE_RATE_HZ, data.shape[1], 4).push(noise)[64:]
+    )
+    return data
+
+
+def valued(folder: Path, data: FloatArray, guard: str) -> list[Verdict]:
+    paradigm = write_value_paradigm(folder)
+    path = paradigm / "recipe.toml"
+    slow = path.read_text().replace("smoothing_s = 0.5", "smoothing_s = 4.0")
+    path.write_text(slow + guard)
+    with Decoder(str(paradigm), mask=False) as decoder:
+        decoder.open(stream_info(rate_hz=VALUE_RATE_HZ))
+        return decoder.push(data, np.arange(len(data)) / VALUE_RATE_HZ)
+
+
+def test_a_value_has_a_guard_without_an_alignment_and_is_pulled_by_nothing_that_it_refuses(
+    tmp_path: Path,
+) -> None:
+    data = clenched(CLENCHED_S)
+    guarded, bare = valued(tmp_path / "a", data, VALUE_GUARD), valued(tmp_path / "b", data, "")
+    quiet = valued(tmp_path / "c", clenched((0.0, 0.0)), VALUE_GUARD)
+
+    def between(verdicts: list[Verdict], a: float, b: float) -> list[Verdict]:
+        return [one for one in verdicts if a < one.estimate.t_window[1] <= b]
+
+    during = between(guarded, CLENCHED_S[0] + 0.5, CLENCHED_S[1] + 0.9)
+    assert during
+    assert {(one.value, one.why, one.decision) for one in during} == {(None, "poor_signal", None)}
+    after = [between(one, CLENCHED_S[1] + 1.8, CLENCHED_S[1] + 3.0) for one in (guarded, bare, quiet)]
+    with_guard, without, usual = ([one.value or 0.0 for one in some] for some in after)
+    assert with_guard == pytest.approx(usual, abs=0.08)
+    assert max(np.abs(np.array(without[:2]) - usual[:2])) > 0.15
+    assert sum(one.value is None for one in between(quiet, 5.0, 20.0)) < 3
+
+
+def test_no_baseline_is_learnt_from_what_the_guard_refuses(tmp_path: Path) -> None:
+    paradigm = write_value_paradigm(tmp_path / "calm")
+    path = paradigm / "recipe.toml"
+    path.write_text(path.read_text().replace("length_s = 3.0", "length_s = 12.0") + VALUE_GUARD)
+    data = clenched((9.5, 11.0))
+    with Decoder(str(paradigm), mask=False) as decoder:
+        decoder.open(stream_info(rate_hz=VALUE_RATE_HZ))
+        verdicts = decoder.push(data, np.arange(len(data)) / VALUE_RATE_HZ)
+    first = next(one.estimate.t_window[1] for one in verdicts if one.value is not None)
+    assert 13.5 < first < 16.5  # 12 s, and what was refused
+    assert {one.why for one in verdicts if 10.2 < one.estimate.t_window[1] < 11.5} == {"poor_signal"}

@@ -239,6 +239,31 @@ def test_gaps(paradigm: Path) -> None:
     assert {one.why for one in kept.predictions if one.probs is None} == {"warming_up", "gap"}
 
 
+@pytest.mark.parametrize("t0", [30 * 86_400.0, 1.8e9])
+def test_after_a_month_or_by_the_calendar_windows_are_as_at_the_start(paradigm: Path, t0: float) -> None:
+    data, t_lsl = stream(4.0)
+    t_lsl[700:] += 0.1
+    first, _ = play(paradigm, items(data, t_lsl))
+    later, report = play(paradigm, items(data, t_lsl + t0))
+    assert report.n_gaps == 1
+    assert [one.probs for one in later.predictions] == [one.probs for one in first.predictions]
+    moved = [np.subtract(one.t_window, t0) for one in later.predictions]
+    np.testing.assert_allclose(moved, [one.t_window for one in first.predictions], atol=1e-6)
+
+
+def test_where_no_hop_is_ever_complete_messages_say_why(paradigm: Path) -> None:
+    """Every other packet is lost: gaps come more often than hops."""
+    data, t_lsl = stream(16.0)
+    kept_rows = np.arange(len(data)) % 20 < 10
+    chunks = items(*stream(2.0)) + items(data[kept_rows], 2.0 + t_lsl[kept_rows])
+    kept, report = play(paradigm, chunks)
+    broken = [one for one in kept.predictions if one.t_window[1] >= 2.0]
+    assert [one.why for one in broken] == ["gap"] * 7  # once in a second of signal, 8 s of which come
+    assert all(one.probs is None and one.decision is None for one in broken)
+    assert report.n_gaps == 199
+    assert [one.data["n_gaps"] for one in kept.events("gap")[:3]] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_samples_that_are_not_finite(paradigm: Path, bad: float) -> None:
     data, t_lsl = stream(5.0)

@@ -18,7 +18,7 @@ from rtbci.commands.verify import Request, verify_session
 from rtbci.errors import ConfigError, EngineError, FileFormatError, ProfileError, RateError
 from rtbci.probe.profile import read_profile, write_profile
 from rtbci.publish.control_messages import Mark, Pause, Resume, SwapProfile
-from rtbci.publish.messages import Event
+from rtbci.publish.messages import Event, Prediction
 from rtbci.recipes import EngineRecipe, read_paradigm
 from rtbci.record.disk import SyncedFile
 from rtbci.record.recorder import SessionRecorder
@@ -437,3 +437,14 @@ def test_markers_that_the_user_named(tmp_path: Path) -> None:
     change_json(tmp_path / "s", lambda session: session["config"]["stream"].update(map=[]))
     with pytest.raises(ConfigError, match="the session was decoded with"):
         verify(tmp_path / "s")
+
+
+def test_a_stream_that_is_broken_all_the_time(tmp_path: Path, paradigm: Path) -> None:
+    """What is said where no hop is ever complete is found again."""
+    faults = [{"kind": "dropout", "start_s": 2.0 + 0.04 * i, "length_s": 0.02} for i in range(150)]
+    told = recorded(tmp_path / "s", paradigm, faults=faults)
+    broken = [one for one in told.messages if isinstance(one, Prediction) and one.why == "gap"]
+    assert len([one for one in broken if one.t_window[0] == one.t_window[1]]) >= 2
+    found = verify(tmp_path / "s")
+    assert (found.verdict, found.exact, found.first) == ("identical", True, None)
+    assert found.n_compared + found.n_said_lost + found.n_untold == found.n_predictions
