@@ -1,5 +1,6 @@
 """Files that a reader sees whole or not at all, and that are on the disk when it says so; and files of lines."""
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,6 +9,17 @@ from rtbci.system.names import give_name
 from rtbci.system.windows import is_windows
 
 __all__ = ["LineFile", "sync_folder", "unfinished", "write_synced", "write_whole"]
+
+NO_SYNC = (
+    errno.EACCES,
+    errno.EBADF,
+    errno.EINVAL,
+    errno.ENOSYS,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+)
+"""What a file system says that keeps its folders by itself, or a folder that may be written to and not be read."""
 
 
 def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
@@ -53,14 +65,25 @@ def _open_private(path: str, flags: int) -> int:
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the disk keep a folder's names."""
+    """Have the disk keep a folder's names, where it can be told to: some network and shared disks cannot, and files are written
+    there all the same.
+
+    Raises
+    ------
+    OSError
+        When the disk fails.
+    """
     if is_windows():  # a folder cannot be opened there
         return
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in NO_SYNC:
+            raise
 
 
 class LineFile:

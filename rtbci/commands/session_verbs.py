@@ -49,7 +49,7 @@ def info(name: str, root: Path | None, out: Output) -> None:
     """
     session = find_session(name, root or sessions_root())
     xdf = xdf_of(session)
-    file, record, why_none = read_xdf_file(xdf), None, ""
+    file, record, why_none = read_xdf_file(xdf, keep=lambda _stream: False), None, ""
     if session.is_dir():
         try:
             record = read_session_json(session)

@@ -3,27 +3,34 @@
 import csv
 import importlib.util
 import re
+import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rtbci.errors import ConfigError, FileFormatError, MissingPackageError
 from rtbci.record.session_json import read_session_json
 from rtbci.record.sessions import xdf_of
-from rtbci.record.signal import Signal, main_stream, markers_of, on_grid
+from rtbci.record.signal import Gap, Signal, main_stream, markers_of, on_grid
 from rtbci.record.streams import PROBS_NAME
 from rtbci.record.xdf_read import StreamData, read_xdf_file
 from rtbci.runtime.build import stream_gains_uv
+from rtbci.stream.source import FloatArray, StreamInfo
 
 __all__ = ["export_session"]
 
 FORMAT_NAMES = ("bids", "edf", "bdf", "csv")
 UV_PER_V = 1e6
 MNE_TYPES = {"EEG": "eeg", "EOG": "eog", "EMG": "emg", "ECG": "ecg"}
+N_EDF_LABEL = 16
+MAX_EDF = 9_999_999.0
+"""With its sign it has the eight characters that a header has for it (Kemp et al. 1992, doi:10.1016/0013-4694(92)90009-7)."""
 INSTALL = {"edfio": "pip install edfio", "mne_bids": "pip install mne-bids edfio"}
 
 
@@ -36,7 +43,8 @@ def export_session(session: Path, format: str, target: Path, *, unit: str = "") 
         Its folder, or an XDF file.
     format : {'bids', 'edf', 'bdf', 'csv'}
         ``edf`` and ``bdf``: one file of 16 or 24 bits with markers and decisions as annotations, gaps filled
-        with zeros under an annotation ``BAD_gap``. ``bids``: a data set with such an EDF, or one more subject of
+        with zeros under an annotation ``BAD_gap``, samples that are not finite under ``BAD_not_finite``; labels are of
+        ASCII and 16 letters at most. ``bids``: a data set with such an EDF, or one more subject of
         it. ``csv``: tables of samples, markers and probabilities with their stamps, nothing rounded or filled.
     target : Path
         File (EDF, BDF) or folder (BIDS, CSV); a file that is there is not replaced.
@@ -53,7 +61,8 @@ def export_session(session: Path, format: str, target: Path, *, unit: str = "") 
     MissingPackageError
         When edfio or mne-bids is needed and not installed.
     FileFormatError
-        When the session cannot be read or the target cannot be written.
+        When the session cannot be read or the target cannot be written, or the format cannot hold it (a rate that is no whole
+        number, values too large).
     """
     if format not in FORMAT_NAMES:
         raise ConfigError(f"export: format is '{format}', need one of {', '.join(FORMAT_NAMES)}")
@@ -82,7 +91,7 @@ def _write_edf(session: Path, target: Path, format: str, unit: str) -> list[Path
         raise FileFormatError(f"{target}: is there already; name another file, or move it away")
     raw = _raw(session, unit)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _whole_or_not([target]):
         warnings.simplefilter("ignore")  # that the last record is filled up, and units of other channels
         mne.export.export_raw(target, raw, fmt=format, physical_range="channelwise", verbose="ERROR")
     return [target]
@@ -94,9 +103,9 @@ def _write_bids(session: Path, target: Path, unit: str) -> list[Path]:
     raw = _raw(session, unit)
     user, paradigm, start = _named(session)
     path = mne_bids.BIDSPath(
-        subject=_alnum(user),
+        subject=_alnum(user) or "unknown",
         session=_alnum(start) or None,
-        task=_alnum(paradigm),
+        task=_alnum(paradigm) or "unknown",
         datatype="eeg",
         root=target,
     )
@@ -109,40 +118,84 @@ def _write_bids(session: Path, target: Path, unit: str) -> list[Path]:
 
 
 def _raw(session: Path, unit: str) -> Any:
-    """The session's signal as MNE has it: volts, annotations, a date."""
+    """The session's signal as MNE has it: volts, annotations, a date; as EDF can hold it."""
     import mne
 
     xdf = xdf_of(session)
     signal = on_grid(read_xdf_file(xdf), xdf)
     types: Any = [MNE_TYPES.get(channel.type.upper(), "misc") for channel in signal.info.channels]
     to_volts = np.where(np.array(types) == "misc", 1.0, stream_gains_uv(signal.info, unit) / UV_PER_V)
-    info = mne.create_info(_unique(signal.info.labels), signal.info.rate_hz, types, verbose="ERROR")
-    raw = mne.io.RawArray((signal.data * to_volts).T, info, verbose="ERROR")
+    info = mne.create_info(_edf_labels(signal.info.labels), signal.info.rate_hz, types, verbose="ERROR")
+    volts = signal.data * to_volts
+    is_finite = np.isfinite(volts)
+    volts[~is_finite] = 0.0
+    _check_fits(volts * np.where(np.array(types) == "misc", 1.0, UV_PER_V), signal.info, session)
+    raw = mne.io.RawArray(volts.T, info, verbose="ERROR")
     if start := _started(session):
         raw.set_meas_date(start)
-    raw.set_annotations(_annotations(signal, raw), verbose="ERROR")
+    raw.set_annotations(
+        _annotations(signal, raw, _not_finite(is_finite, signal.info.rate_hz)), verbose="ERROR"
+    )
     return raw
 
 
-def _annotations(signal: Signal, raw: Any) -> Any:
+def _check_fits(data: FloatArray, info: StreamInfo, session: Path) -> None:
+    """Refuse what EDF and BDF cannot hold: records have whole numbers of samples, numbers of the header eight characters."""
+    if info.rate_hz != round(info.rate_hz):
+        raise FileFormatError(
+            f"{session}: the signal has {info.rate_hz:g} Hz, EDF and BDF need a whole number of samples a second; export it as csv"
+        )
+    largest = np.abs(data).max(axis=0)
+    if (n := largest[i := int(np.argmax(largest))]) > MAX_EDF:
+        raise FileFormatError(
+            f"{session}: channel {info.labels[i]} reaches {n:.3g}, the largest number of EDF and BDF is {MAX_EDF:g} (microvolts, "
+            "where it is a voltage); check the unit (--unit), or export it as csv"
+        )
+
+
+def _not_finite(is_finite: npt.NDArray[np.bool_], rate_hz: float) -> list[Gap]:
+    """Where a channel has no numbers that has some elsewhere."""
+    is_bad = ~is_finite[:, is_finite.any(axis=0)].all(axis=1)
+    edges = np.flatnonzero(np.diff(is_bad, prepend=False, append=False)).tolist()
+    return [
+        Gap(start / rate_hz, (stop - start) / rate_hz)
+        for start, stop in zip(edges[::2], edges[1::2], strict=True)
+    ]
+
+
+def _annotations(signal: Signal, raw: Any, not_finite: list[Gap]) -> Any:
     import mne
 
     last_s = float(raw.times[-1])
     inside = [marker for marker in signal.markers if 0.0 <= marker.t_lsl <= last_s and marker.value]
     return mne.Annotations(
-        [*(one.t_lsl for one in inside), *(gap.t_s for gap in signal.gaps)],
-        [*(0.0 for _ in inside), *(gap.gap_s for gap in signal.gaps)],
-        [*(one.value for one in inside), *("BAD_gap" for _ in signal.gaps)],
+        [*(one.t_lsl for one in inside), *(gap.t_s for gap in [*signal.gaps, *not_finite])],
+        [*(0.0 for _ in inside), *(gap.gap_s for gap in [*signal.gaps, *not_finite])],
+        [
+            *(one.value for one in inside),
+            *("BAD_gap" for _ in signal.gaps),
+            *("BAD_not_finite" for _ in not_finite),
+        ],
         orig_time=raw.info["meas_date"],
     )
 
 
-def _unique(labels: tuple[str, ...]) -> list[str]:
-    """Labels as they are; one that comes again, or is empty, gets its channel's number."""
-    return [
-        label if label and labels.index(label) == i else f"{label}-{i + 1}".lstrip("-")
-        for i, label in enumerate(labels)
-    ]
+def _edf_labels(labels: tuple[str, ...]) -> list[str]:
+    """Labels as EDF takes them, up to 16 letters of ASCII; one that comes again, or is empty, gets its channel's number."""
+    found: list[str] = []
+    for i, label in enumerate(labels):
+        plain = _ascii(label)[:N_EDF_LABEL]
+        if not plain or plain in found:
+            number = f"-{i + 1}"
+            plain = f"{plain[: N_EDF_LABEL - len(number)]}{number}".lstrip("-")
+        found.append(plain)
+    return found
+
+
+def _ascii(text: str) -> str:
+    """Letters without their accents; a question mark for what is none of ASCII."""
+    bare = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in bare)
 
 
 def _started(session: Path) -> datetime | None:
@@ -174,23 +227,38 @@ def _write_csv(session: Path, target: Path) -> list[Path]:
     xdf = xdf_of(session)
     file = read_xdf_file(xdf)
     signal, probs = main_stream(file, str(xdf)), file.named(PROBS_NAME)
+    paths = [target / name for name in ("samples.csv", "probabilities.csv", "markers.csv")]
+    if there := [path for path in paths if path.exists()]:
+        raise FileFormatError(f"{there[0]}: is there already; name another folder, or move it away")
     target.mkdir(parents=True, exist_ok=True)
-    written = [_write_stream(target / "samples.csv", signal)]
-    if probs is not None and len(probs.t_s):
-        written.append(_write_stream(target / "probabilities.csv", probs))
-    return [*written, _write_table(target / "markers.csv", ["t_lsl", "value"], markers_of(file))]
+    with _whole_or_not(paths):
+        _write_stream(paths[0], signal)
+        if probs is not None and len(probs.t_s):
+            _write_stream(paths[1], probs)
+        _write_table(paths[2], ["t_lsl", "value"], markers_of(file))
+    return [path for path in paths if path.exists()]
 
 
-def _write_stream(path: Path, data: StreamData) -> Path:
+@contextmanager
+def _whole_or_not(paths: Iterable[Path]) -> Iterator[None]:
+    """Remove new files where writing them fails: the first half of a recording looks like a whole one."""
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _write_stream(path: Path, data: StreamData) -> None:
     """Stamps and values; every number with as many digits as it takes to be read back the same."""
     titles = ["t_lsl", *(channel.label for channel in data.channels)]
     rows = ((t_s, *map(str, row)) for t_s, row in zip(data.t_s.tolist(), data.values, strict=True))
-    return _write_table(path, titles, rows)
+    _write_table(path, titles, rows)
 
 
-def _write_table(path: Path, titles: Iterable[str], rows: Iterable[Iterable[object]]) -> Path:
+def _write_table(path: Path, titles: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     with path.open("x", encoding="utf-8", newline="") as out:
         table = csv.writer(out, lineterminator="\n")
         table.writerow(titles)
         table.writerows(rows)
-    return path

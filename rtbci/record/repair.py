@@ -1,5 +1,6 @@
 """Make a valid XDF file of everything that is sound in a damaged one."""
 
+import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -61,8 +62,7 @@ def repair_xdf(path: Path) -> Repaired:
                 return Repaired(path, path, ())
             _write(unfinished(path), sound_parts(data, found))
         original = damaged_name(path)
-        give_name(path, original)
-        give_name(unfinished(path), path)
+        _exchange(path, original)
         sync_folder(path.parent)
     except OSError as error:
         raise FileFormatError(
@@ -76,6 +76,33 @@ def _write(path: Path, parts: Iterable[bytes]) -> None:
         write_synced(path, parts)
     except OSError:
         path.unlink(missing_ok=True)
+        raise
+
+
+def _exchange(path: Path, original: Path) -> None:
+    """Keep the file as `original` and put the new one in its place; killed at any moment, there is a file at `path`.
+
+    Raises
+    ------
+    OSError
+        When that cannot be; `path` is as it was.
+    """
+    try:
+        os.link(path, original)
+    except OSError:  # a disk without hard links: for a moment there is nothing at `path`
+        give_name(path, original)
+        try:
+            give_name(unfinished(path), path)
+        except OSError:
+            give_name(original, path)
+            unfinished(path).unlink()
+            raise
+        return
+    try:
+        give_name(unfinished(path), path, replace=True)
+    except OSError:
+        original.unlink()
+        unfinished(path).unlink()
         raise
 
 
@@ -129,7 +156,7 @@ def _parts(
         if piece.tag == Tag.SAMPLES:
             stream = found.streams[piece.stream_id]
             footers[piece.stream_id] = _counted(footers[piece.stream_id], data, piece, stream)
-        yield bytes(data[piece.start : piece.stop]), piece
+        yield found.mended.get(piece.start) or bytes(data[piece.start : piece.stop]), piece
     for stream_id, footer in footers.items():
         yield footer_chunk(stream_id, footer), None
     yield BOUNDARY_CHUNK, None

@@ -22,7 +22,7 @@ from rtbci.record.signal import stream_info_of
 from rtbci.record.streams import PROBS_NAME, SoFar, signal_key, topic_stream
 from rtbci.record.xdf_format import Tag
 from rtbci.record.xdf_headers import Footer
-from rtbci.record.xdf_read import StreamData, XdfFile, mapped, part_of, surveyed_file
+from rtbci.record.xdf_read import StreamData, XdfFile, is_text, mapped, part_of, surveyed_file
 from rtbci.record.xdf_scan import Buffer, Survey, Tell, survey
 from rtbci.runtime.journal import TOPICS, Taken
 
@@ -143,7 +143,7 @@ def _unfinished(
     path = xdf_of(folder)
     with mapped(path) as data:
         found = survey(data, str(path), tell=part_of(tell, 0.0, 0.6))
-        file = surveyed_file(data, found, found.damages, part_of(tell, 0.6, 1.0))
+        file = surveyed_file(data, found, found.damages, part_of(tell, 0.6, 1.0), is_text)
     rows = _rows(file, folder)
     opened = _opened_streams(file, rows)
     if not any(len(one.t_s) for one in opened):

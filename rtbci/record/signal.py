@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from rtbci.errors import FileFormatError
 from rtbci.publish.messages import Event
@@ -18,12 +20,14 @@ from rtbci.stream.source import Chunk, FloatArray, Marker, StreamInfo
 __all__ = [
     "Gap",
     "Signal",
+    "StoredChunk",
     "chunks_of",
     "decisions_of",
     "gaps_of",
     "main_stream",
     "markers_of",
     "on_grid",
+    "stored_chunks_of",
     "stream_info_of",
 ]
 
@@ -88,11 +92,36 @@ def stream_info_of(data: StreamData) -> StreamInfo:
     return info_of(data.header, data.stream)
 
 
+class StoredChunk(NamedTuple):
+    """A chunk as the file has it.
+
+    Parameters
+    ----------
+    data : ndarray of the stream's format, shape (n_samples, n_channels)
+        A view of the stream's values.
+    t_lsl : ndarray of float64, shape (n_samples,)
+        A view of its stamps.
+    """
+
+    data: npt.NDArray[np.generic]
+    t_lsl: FloatArray
+
+    def received(self) -> Chunk:
+        """The chunk as the decoder saw it, in float64; `data` is a copy."""
+        return Chunk(self.data.astype(np.float64), self.t_lsl)
+
+
 def chunks_of(data: StreamData) -> list[Chunk]:
     """The chunks as they were received, as the decoder saw them: float64, one stamp for each sample."""
+    return [one.received() for one in stored_chunks_of(data)]
+
+
+def stored_chunks_of(data: StreamData) -> list[StoredChunk]:
+    """The same as they are stored, so that a long session is in memory once."""
     ends = np.cumsum(data.chunks)[:-1]
-    values = np.split(data.values.astype(np.float64), ends)
-    return [Chunk(x, t) for x, t in zip(values, np.split(data.t_s, ends), strict=True)]
+    return [
+        StoredChunk(x, t) for x, t in zip(np.split(data.values, ends), np.split(data.t_s, ends), strict=True)
+    ]
 
 
 def markers_of(file: XdfFile) -> list[Marker]:

@@ -1,5 +1,6 @@
 """The XML inside XDF files: made for our own streams, checked where it comes from somebody else."""
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -26,6 +27,8 @@ __all__ = [
 MAX_CHANNELS = 65_536
 MAX_DEPTH = 50
 """Deeper elements than this are no description of a stream; readers go through them recursively."""
+LAYOUT = ("channel_count", "channel_format", "nominal_srate")
+"""What the layout of a stream's samples hangs on."""
 NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 DECLARATION = '<?xml version="1.0"?>'
 
@@ -174,6 +177,52 @@ def stream_header(
         described = {"label": channel.label, "unit": channel.unit, "type": channel.type}
         _fill(ET.SubElement(listed, "channel"), described)
     return DECLARATION + ET.tostring(root, encoding="unicode")
+
+
+def salvaged_header(content: bytes) -> str | None:
+    """Make a stream's header of what can be read of one that is no XML any more, for one bit of it takes all samples with it.
+
+    Returns
+    -------
+    str or None
+        XML with layout and rate, and labels where each channel still has one. None where the layout of samples is lost, or
+        it is XML, or was refused for another reason.
+    """
+    text = content.decode("utf-8", "replace")
+    try:
+        ET.fromstring(text)
+        return None
+    except (ET.ParseError, ValueError):
+        pass
+    top = text.partition("<desc>")[0]
+    found = {key: _between(top, key) for key in (*LAYOUT, "name", "type", "source_id", "hostname")}
+    try:
+        n_channels, rate_hz = int(found["channel_count"]), float(found["nominal_srate"])
+    except ValueError:
+        return None
+    is_layout = 0 < n_channels <= MAX_CHANNELS and 0.0 <= rate_hz < float("inf")
+    if not is_layout or found["channel_format"] not in (*FORMATS, "string") or "<!DOCTYPE" in text:
+        return None
+    listed = text.partition("<channels>")[2]
+    parts = (listed.split("<channel>")[1:], listed.split("</channel>")[:-1])
+    described = next((some for some in parts if len(some) == n_channels), [""] * n_channels)
+    channels = [Channel(*(_between(one, key) for key in ("label", "unit", "type"))) for one in described]
+    return stream_header(
+        found["name"],
+        found["type"],
+        rate_hz,
+        found["channel_format"],
+        channels=channels,
+        source_id=found["source_id"],
+        hostname=found["hostname"],
+    )
+
+
+def _between(text: str, key: str) -> str:
+    """Text of the first element of that name, one of whose two tags may be damaged; empty where there is none."""
+    # The closing tag without its first letter comes first: what became of that one is no part of the text.
+    found = re.search(f"<{key}>([^<>]*?).?/{key}>|<{key}>([^<>]*)<|>([^<>]*)</{key}>", text)
+    return html.unescape(found[1] or found[2] or found[3] or "").strip() if found else ""
 
 
 def lsl_header(xml: str, info: StreamInfo) -> str | None:

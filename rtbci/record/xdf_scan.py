@@ -2,20 +2,26 @@
 
 import struct
 import zlib
-from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
 from mmap import mmap
-from typing import NamedTuple
-from xml.etree import ElementTree as ET
 
 import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import FileFormatError
-from rtbci.record.xdf_format import BOUNDARY, FORMATS, MAGIC, STAMP_BYTES, Tag, XdfStream, sample_dtype
-from rtbci.record.xdf_headers import parse_xml, stream_of
+from rtbci.record.xdf_format import (
+    BOUNDARY,
+    FORMATS,
+    MAGIC,
+    STAMP_BYTES,
+    Tag,
+    XdfStream,
+    chunk_bytes,
+    sample_dtype,
+)
+from rtbci.record.xdf_headers import parse_xml, salvaged_header, stream_of
+from rtbci.record.xdf_pieces import Damage, Piece, Pieces, Survey
 
 __all__ = [
     "CHECKSUM_NAME",
@@ -25,6 +31,7 @@ __all__ = [
     "Pieces",
     "Survey",
     "Tell",
+    "count_of",
     "numbers_of",
     "survey",
     "texts_of",
@@ -38,67 +45,8 @@ TOLD_BYTES = 2**21
 CHECKSUM_NAME = "rtbci-checksum"
 """String stream of our own files: ``start stop crc32`` of the bytes since the one before, in decimals."""
 OF_A_STREAM = (Tag.STREAM_HEADER, Tag.SAMPLES, Tag.CLOCK_OFFSET, Tag.STREAM_FOOTER)
+KEPT = "kept, but check its labels and rate: the header of stream"
 LENGTHS = {1: "<B", 4: "<I", 8: "<Q"}
-
-
-class Piece(NamedTuple):
-    """A sound chunk: what it is, of which stream (0: none), and the bytes that it and its content take."""
-
-    tag: int
-    stream_id: int
-    start: int
-    content: int
-    stop: int
-
-
-class Damage(NamedTuple):
-    """Bytes that cannot be used, and why."""
-
-    start: int
-    stop: int
-    reason: str
-
-
-class Pieces:
-    """A list of `Piece` that takes 40 bytes for each: an hour of single samples at 1000 Hz has millions."""
-
-    def __init__(self, pieces: Iterable[Piece] = ()) -> None:
-        self._flat = array("q")
-        for piece in pieces:
-            self.append(piece)
-
-    def append(self, piece: Piece) -> None:
-        """Add one at the end."""
-        self._flat.extend(piece)
-
-    def __len__(self) -> int:
-        return len(self._flat) // 5
-
-    def __iter__(self) -> Iterator[Piece]:
-        return map(Piece._make, zip(*[iter(self._flat)] * 5, strict=True))
-
-
-@dataclass
-class Survey:
-    """What there is in a file.
-
-    Attributes
-    ----------
-    streams, headers : dict
-        Of each stream by its number: its layout, and its header as parsed.
-    pieces : Pieces
-        Sound chunks in the order of the file.
-    damages : list of Damage
-        What was left out, or may be wrong.
-    n_vouched : int
-        Bytes from the start that checksums speak of; 0 where the file has none.
-    """
-
-    streams: dict[int, XdfStream] = field(default_factory=dict)
-    headers: dict[int, ET.Element] = field(default_factory=dict)
-    pieces: Pieces = field(default_factory=Pieces)
-    damages: list[Damage] = field(default_factory=list)
-    n_vouched: int = 0
 
 
 class _Bad(Exception):
@@ -173,7 +121,7 @@ def numbers_of(
 
     `t_before_s` is the stamp of the sample before, from which a sample without one follows.
     """
-    n, at = _count(data, piece)
+    n, at = count_of(data, piece)
     layout = sample_dtype(stream)
     if piece.stop - at == n * layout.itemsize:
         samples = np.frombuffer(bytes(data[at : piece.stop]), layout)
@@ -251,10 +199,17 @@ def _check_xml(content: bytes, piece: Piece, found: Survey, where: str) -> None:
     except UnicodeDecodeError:
         raise _Bad("text that is no UTF-8", piece.stop) from None
     except FileFormatError as error:
-        raise _Bad(str(error).removeprefix(f"{where}: "), piece.stop) from None
+        is_header = piece.tag == Tag.STREAM_HEADER and piece.stream_id not in found.streams
+        if not is_header or not (xml := salvaged_header(content)):
+            raise _Bad(str(error).removeprefix(f"{where}: "), piece.stop) from None
+        stream_id = struct.pack("<I", piece.stream_id)
+        found.mended[piece.start] = chunk_bytes(Tag.STREAM_HEADER, stream_id + xml.encode())
+        _check_xml(xml.encode(), piece, found, where)
+        name = found.streams[piece.stream_id].name
+        found.damages.append(Damage(piece.start, piece.stop, f"{KEPT} '{name}', which is no XML any more"))
 
 
-def _count(data: Buffer, piece: Piece) -> tuple[int, int]:
+def count_of(data: Buffer, piece: Piece) -> tuple[int, int]:
     """Number of samples that a chunk states, and where they begin."""
     at = piece.content
     n_bytes = data[at] if at < piece.stop else 0
@@ -267,7 +222,7 @@ def _count(data: Buffer, piece: Piece) -> tuple[int, int]:
 
 
 def _check_numbers(data: Buffer, piece: Piece, stream: XdfStream) -> None:
-    n, at = _count(data, piece)
+    n, at = count_of(data, piece)
     n_values = FORMATS[stream.format].itemsize * stream.n_channels
     size = 1 + STAMP_BYTES + n_values
     if piece.stop - at == n * size:  # all have stamps, or it is nothing that can be
@@ -293,7 +248,7 @@ def _walk_texts(
 ) -> Iterator[tuple[float, list[tuple[int, int]]]]:
     """Stamp of each sample, and where the bytes of its values begin and end."""
     bad = _Bad("texts that do not fill their chunk", piece.stop)
-    n, at = _count(data, piece)
+    n, at = count_of(data, piece)
     t_s = 0.0
     step_s = 1.0 / stream.rate_hz if stream.rate_hz else 0.0
     for _ in range(n):
@@ -353,10 +308,9 @@ def _leave_out_unvouched(data: Buffer, found: Survey) -> None:
             found.damages.append(Damage(piece.start, piece.stop, "no checksum vouches for these samples"))
             continue
         kept.append(piece)
-        if piece.tag == Tag.STREAM_HEADER and not is_good:
+        if piece.tag == Tag.STREAM_HEADER and not is_good and piece.start not in found.mended:
             name = found.streams[piece.stream_id].name
-            reason = f"kept, but check its labels and rate: the header of stream '{name}'"
-            found.damages.append(Damage(piece.start, piece.stop, reason))
+            found.damages.append(Damage(piece.start, piece.stop, f"{KEPT} '{name}'"))
     found.pieces = kept
     found.damages = _joined(found.damages)
 

@@ -38,14 +38,14 @@ def read_recordings(
         Missing, a folder, empty, damaged, not EEG, named as something else, or larger than what fits.
     """
     given = Path(path)
-    if (given / SESSION_XDF).is_file():  # a recorded session's folder stands for its file
-        given = given / SESSION_XDF
     try:
+        if (given / SESSION_XDF).is_file():  # a recorded session's folder stands for its file
+            given = given / SESSION_XDF
         file = find_file(given)
         kind = file_kind(file)
     except OSError as error:
         raise FileFormatError(
-            f"{given}: cannot be opened ({error.strerror}); check its permissions"
+            f"{given}: cannot be opened ({error.strerror}); check its name and permissions"
         ) from error
     if kind.name == "XDF":
         from rtbci.replay.read_xdf import read_xdf

@@ -4,12 +4,14 @@ import io
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rtbci.errors import FileFormatError
+from rtbci.replay.edf_records import Records, placed, read_records
 from rtbci.replay.events_file import read_bids_events, read_events
 from rtbci.replay.recording import Recording, source_id_of
 from rtbci.replay.sniff import Kind
@@ -47,15 +49,33 @@ def read_mne(path: Path, kind: Kind, start_s: float, stop_s: float | None) -> li
     FileFormatError
         When MNE cannot read it, it holds no EEG, or the part is larger than `MAX_BYTES`.
     """
+    records = None
     if kind.name in ("EDF", "BDF"):
         _check_header(path)
+        records = read_records(path)
+    if records is not None:
+        return [_in_pieces(path, kind, records, start_s, stop_s)]
+    return [_read(path, kind, start_s, stop_s)]
+
+
+def _in_pieces(path: Path, kind: Kind, records: Records, start_s: float, stop_s: float | None) -> Recording:
+    """A file with pauses: MNE reads it as if it had none, and leaves out annotations that then are behind its end."""
+    told = read_bids_events(path)
+    recording = placed(_read(path, kind, 0.0, None), records, records.markers if told is None else told[1])
+    notes = [note for note in recording.notes if "outside" not in note]
+    n_gaps = len(recording.gaps())
+    recording = replace(recording, notes=(*notes, f"EDF+D: records with {n_gaps} pauses between them"))
+    return recording if start_s <= 0 and stop_s is None else recording.crop(start_s, stop_s)
+
+
+def _read(path: Path, kind: Kind, start_s: float, stop_s: float | None) -> Recording:
     with _told_by_mne() as notes, _as_format_error(path, kind):
         raw = _readers()[kind.name](path)
         try:
             recording = _convert(raw, path, start_s, stop_s)
         finally:
             raw.close()
-    return [recording.noted(*(note for note in notes if not any(known in note for known in BORING)))]
+    return recording.noted(*(note for note in notes if not any(known in note for known in BORING)))
 
 
 def _readers() -> dict[str, Callable[[Path], Any]]:

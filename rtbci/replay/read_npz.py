@@ -1,5 +1,6 @@
 """Numpy archives: runs of EEGMMIDB as this project's own tools keep them, and recordings with a stimulus channel."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from rtbci.stream.source import Channel, Marker, StreamInfo
 
 __all__ = ["read_npz"]
 
+MAX_BYTES = 1024**3
 CODES = {0: "T0", 1: "T1", 2: "T2"}
 """As the annotations of the original EDF+ files: rest, left fist, right fist (in runs 4, 8, 12)."""
 
 
 def read_npz(path: Path) -> list[Recording]:
-    """Read all runs as one recording, with a gap of 5 s between them.
+    """Read all runs as one recording, with a gap of 5 s between them; at most `MAX_BYTES` unpacked.
 
     Keys: `sfreq`, `ch_names`, and for each run `runNN` (channels, samples) in microvolts, `runNN_onset`
     in samples and `runNN_code`. With `data` and `stim` see `rtbci.replay.read_npz_stim`.
@@ -30,6 +32,7 @@ def read_npz(path: Path) -> list[Recording]:
     try:
         # Opened here: numpy leaves its own file open when the archive is broken.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            _check_sizes(path, archive.zip)
             contents: dict[str, Any] = {key: archive[key] for key in archive.files}
         if is_stim_archive(contents):
             return [read_stim_npz(path, contents)]
@@ -46,6 +49,15 @@ def read_npz(path: Path) -> list[Recording]:
         raise FileFormatError(
             f"{path}: cannot be unpacked ({type(error).__name__}: {error}); damaged"
         ) from error
+
+
+def _check_sizes(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse what unpacks to more than fits, before anything is: a few bytes can stand for gigabytes."""
+    n_bytes = sum(info.file_size for info in archive.infolist())
+    if n_bytes > MAX_BYTES:
+        raise FileFormatError(
+            f"{path}: unpacks to {n_bytes / 1e9:.1f} GB, the limit is {MAX_BYTES / 1e9:.1f} GB; split it, or convert it to EDF"
+        )
 
 
 def _run(path: Path, contents: dict[str, Any], run: str) -> Recording:

@@ -1,6 +1,7 @@
 """Recordings of Lab Streaming Layer: every stream of an XDF file, through pyxdf."""
 
 import io
+import itertools
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,17 @@ MAX_FILE_BYTES = 1024**3
 RATE_TOLERANCE = 0.01
 """A nominal rate further off the measured one than this share is replaced by the measured one."""
 
+N_FEW = 3
+"""Fewer samples are too few to measure a rate."""
+MOST_TIMES = 10.0
+"""Stamps that are denser by more than this factor than the header says are no times."""
+BREAK_S, BREAK_STEPS = 1.0, 1.5
+"""A pause of more seconds, and of more sampling intervals, is no jitter."""
+BACK_S = 0.1
+"""Stamps that run back by more seconds are no jitter either."""
+BACK_STEPS = 1.5
+"""Stamps that run back by more sampling intervals than this are of a clock that was set back, not jitter."""
+
 
 class _Stream(NamedTuple):
     """What the header of a stream says, and what pyxdf made of its samples: texts are lists of lists."""
@@ -41,8 +53,8 @@ class _Stream(NamedTuple):
 def read_xdf(path: Path) -> list[Recording]:
     """Read all regularly sampled streams; every marker of the file goes with each of them.
 
-    pyxdf brings all clocks to the recorder's, finds clock resets (a computer that was restarted) and
-    takes the jitter out of the stamps between two breaks. A reset or pause stays as a gap. Where the
+    pyxdf brings all clocks to the recorder's and finds clock resets (a computer that was restarted); jitter is
+    taken out of the stamps between two breaks. A reset, or a pause of a second, stays as a gap. Where the
     nominal rate is more than 1 % off the measured one, the measured one is stated and a note says so.
 
     Raises
@@ -59,12 +71,14 @@ def read_xdf(path: Path) -> list[Recording]:
         streams = [one for one in _load(path, notes) if not _is_about_decoding(one)]
         regular = [stream for stream in streams if _is_regular(stream)]
         others = [stream for stream in streams if not _is_regular(stream)]
+        regular = [stream for stream in regular if _has_times(stream, notes)]
         markers = [marker for stream in others for marker in _markers(stream, notes)]
         _note_merged(others, notes)
         recordings = [_recording(path, stream, sorted(markers)) for stream in regular]
     if not recordings:
         raise FileFormatError(
             f"{path}: {len(streams)} streams, none with samples at a regular rate; need an EEG stream"
+            + "".join(f" ({note})" for note in notes if "was left out" in note)
         )
     return [recordings[0].noted(*notes), *recordings[1:]]
 
@@ -78,17 +92,40 @@ def _load(path: Path, notes: list[str]) -> list[_Stream]:
         content = b"".join(sound_parts(data, found)) if found.damages else None
     if found.damages:
         notes.append(said_damages(found.damages))
-    streams, _ = pyxdf.load_xdf(path if content is None else io.BytesIO(content))
-    return [
-        _Stream(
-            found.streams[one["info"]["stream_id"]],
-            found.headers[one["info"]["stream_id"]],
-            one["time_series"],
-            np.asarray(one["time_stamps"], float),
-            float(one["info"]["effective_srate"]),
+    with np.errstate(divide="ignore", invalid="ignore"):  # it measures a rate of stamps that are all the same
+        streams, _ = pyxdf.load_xdf(
+            path if content is None else io.BytesIO(content), dejitter_timestamps=False
         )
-        for one in streams
-    ]
+    loaded = []
+    for one in streams:
+        i = one["info"]["stream_id"]
+        t_s = np.asarray(one["time_stamps"], float)
+        t_s, measured_hz = _smoothed(t_s, found.streams[i].rate_hz, found.headers[i])
+        loaded.append(_Stream(found.streams[i], found.headers[i], one["time_series"], t_s, measured_hz))
+    return loaded
+
+
+def _smoothed(t_s: FloatArray, rate_hz: float, header: ET.Element) -> tuple[FloatArray, float]:
+    """Stamps without jitter, a straight line between two breaks, and the rate between them; 0 where there is none to measure.
+
+    pyxdf does the same, but draws its line through pauses of up to 500 samples and through clocks that were set back, which
+    moves samples by as much. Streams that say that they may drop samples keep their stamps, as pyxdf has it.
+    """
+    if not rate_hz or len(t_s) < 2:
+        return t_s, 0.0
+    steps_s = np.diff(t_s)
+    breaks = np.flatnonzero((steps_s > max(BREAK_S, BREAK_STEPS / rate_hz)) | (steps_s < -BACK_S)) + 1
+    drops = header.findtext("desc/synchronization/can_drop_samples") or ""
+    smooth, n_steps, lasted_s = t_s.copy(), 0, 0.0
+    for start, stop in itertools.pairwise([0, *breaks.tolist(), len(t_s)]):
+        if drops.strip().lower() != "true" and stop - start > 1:
+            i = np.arange(stop - start) - (stop - start - 1) / 2.0
+            middle_s = t_s[start:stop].mean()
+            step_s = i @ (t_s[start:stop] - middle_s) / (i @ i)
+            smooth[start:stop] = middle_s + step_s * i
+        n_steps += stop - start - 1
+        lasted_s += float(smooth[stop - 1] - smooth[start])
+    return smooth, n_steps / lasted_s if lasted_s > 0 else 0.0
 
 
 @contextmanager
@@ -133,6 +170,18 @@ def _is_regular(stream: _Stream) -> bool:
     return isinstance(stream.values, np.ndarray) and stream.described.rate_hz > 0 and len(stream.t_s) > 0
 
 
+def _has_times(stream: _Stream, notes: list[str]) -> bool:
+    """Whether stamps can be times of samples; those that are all the same are not."""
+    nominal, n = stream.described.rate_hz, len(stream.t_s)
+    if n < N_FEW or 0.0 < stream.measured_hz <= MOST_TIMES * nominal:
+        return True
+    notes.append(
+        f"stream {stream.described.name!r} was left out: {nominal:g} Hz by its header, {n} samples in {np.ptp(stream.t_s):.3g} s by its "
+        "stamps, which are no times of samples"
+    )
+    return False
+
+
 def _markers(stream: _Stream, notes: list[str]) -> list[Marker]:
     """Markers of an irregular stream: its strings, or its numbers where it has one channel."""
     values, name = stream.values, stream.described.name
@@ -158,11 +207,21 @@ def _note_merged(streams: list[_Stream], notes: list[str]) -> None:
 
 
 def _recording(path: Path, stream: _Stream, markers: list[Marker]) -> Recording:
-    order = np.argsort(stream.t_s, kind="stable")
-    stamps, data = stream.t_s[order], np.asarray(stream.values, np.float64)[order]
+    stamps, data = stream.t_s, np.asarray(stream.values, np.float64)
     said = stream.described
     described = said._replace(name=said.name or path.stem, type=said.type or "EEG")
     rate_hz, notes = _rate(stream, described.name)
+    back_s = np.diff(stamps, prepend=stamps[0])
+    if (back_s < -BACK_STEPS / rate_hz).any():
+        # Sorted, two times of the same name would be one signal of samples in turn.
+        i = int(np.argmin(back_s))
+        notes += (
+            f"stream {described.name!r}: its stamps run back by {-back_s[i]:.2f} s after {stamps[i - 1] - stamps[0]:.2f} s, a clock was "
+            "set back; samples stay in their order, and markers of a time that comes twice may be beside other samples",
+        )
+    else:
+        order = np.argsort(stamps, kind="stable")
+        stamps, data = stamps[order], data[order]
     info = replace(
         info_of(stream.header, described),
         rate_hz=rate_hz,
@@ -176,8 +235,7 @@ def _recording(path: Path, stream: _Stream, markers: list[Marker]) -> Recording:
 
 def _rate(stream: _Stream, name: str) -> tuple[float, tuple[str, ...]]:
     nominal, measured = stream.described.rate_hz, stream.measured_hz
-    n_few = 3  # too few samples to measure a rate
-    if len(stream.t_s) < n_few or measured <= 0 or abs(measured / nominal - 1) <= RATE_TOLERANCE:
+    if len(stream.t_s) < N_FEW or measured <= 0 or abs(measured / nominal - 1) <= RATE_TOLERANCE:
         return nominal, ()
     return measured, (
         f"stream {name!r}: nominally {nominal:g} Hz, by its stamps {measured:.2f} Hz; the latter is stated",

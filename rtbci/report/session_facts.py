@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from rtbci.errors import FileFormatError, MessageError, UnitError
 from rtbci.publish.codec import decode
@@ -15,8 +16,8 @@ from rtbci.record.session_json import SessionRecord, read_session_json
 from rtbci.record.sessions import xdf_of
 from rtbci.record.signal import gaps_of, main_stream, markers_of, stream_info_of
 from rtbci.record.streams import topic_stream
-from rtbci.record.xdf_read import StreamData, XdfFile, read_xdf_file
-from rtbci.record.xdf_scan import Damage
+from rtbci.record.xdf_read import StreamData, XdfFile, is_text, mapped, surveyed_file, values_at
+from rtbci.record.xdf_scan import Buffer, Damage, Survey, survey
 from rtbci.runtime.build import stream_gains_uv
 from rtbci.runtime.score import Score
 from rtbci.stages.stage import FloatArray
@@ -122,7 +123,10 @@ def read_facts(session: Path) -> SessionFacts:
         When the file is no XDF file, or holds neither signal nor messages.
     """
     path = xdf_of(session)
-    file = read_xdf_file(path)
+    with mapped(path) as data:
+        found = survey(data, str(path))
+        file = surveyed_file(data, found, found.damages, keep=is_text)
+        looks = _looks(data, found, file, path)
     record, why = _record(session)
     messages = {kind: _messages(file, kind.topic) for kind in (Status, Prediction, Event, Hello)}
     signal = _signal(file, path)
@@ -150,7 +154,7 @@ def read_facts(session: Path) -> SessionFacts:
         events=tuple(one for one in messages[Event] if isinstance(one, Event)),
         hellos=tuple(one for one in messages[Hello] if isinstance(one, Hello)),
         periods=_periods(statuses, t_span[1]),
-        spread=None if signal is None or info is None else _spread(signal, info, record),
+        spread=None if info is None or looks is None else _spread(looks, info, record),
         score=_score(messages[Prediction], messages[Event]),
     )
 
@@ -210,23 +214,37 @@ def _score(predictions: list[Message], events: list[Message]) -> Score:
     return score
 
 
-def _spread(signal: StreamData, info: StreamInfo, record: SessionRecord | None) -> SpreadMap | None:
-    columns = [i for i, channel in enumerate(info.channels) if is_eeg(channel)] or list(
-        range(info.n_channels)
-    )
-    n_look = max(8, round(LOOK_S * info.rate_hz))
+class _Looks(NamedTuple):
+    """Pieces of the signal, in the stream's unit, and the stamp of the first sample of each."""
+
+    t_s: FloatArray
+    values: list[npt.NDArray[np.generic]]
+
+
+def _looks(data: Buffer, found: Survey, file: XdfFile, path: Path) -> _Looks | None:
+    """The pieces that are looked at, read alone: a session of hours has gigabytes of samples."""
+    if (signal := _signal(file, path)) is None:
+        return None
+    n_look = max(8, round(LOOK_S * signal.stream.rate_hz))
     n_places = min(N_LOOKS, len(signal.t_s) // n_look)
     if not n_places:
         return None
-    gains = _gains_uv(info, record)[columns]
     starts = np.linspace(0, len(signal.t_s) - n_look, n_places).astype(int)
-    spread = np.empty((len(columns), n_places))
-    for k, start in enumerate(starts.tolist()):
-        look_uv = signal.values[start : start + n_look, columns].astype(np.float64) * gains
+    return _Looks(signal.t_s[starts], values_at(data, found, signal.stream, starts.tolist(), n_look))
+
+
+def _spread(looks: _Looks, info: StreamInfo, record: SessionRecord | None) -> SpreadMap:
+    columns = [i for i, channel in enumerate(info.channels) if is_eeg(channel)] or list(
+        range(info.n_channels)
+    )
+    gains = _gains_uv(info, record)[columns]
+    spread = np.empty((len(columns), len(looks.values)))
+    for k, values in enumerate(looks.values):
+        look_uv = values[:, columns].astype(np.float64) * gains
         look_uv[~np.isfinite(look_uv)] = np.nan  # infinite ones warn in every sum
         spread[:, k] = spread_uv(look_uv)
     labels = tuple(canonical_label(info.labels[i]) for i in columns)
-    return SpreadMap(labels, np.asarray(signal.t_s[starts]), spread)
+    return SpreadMap(labels, looks.t_s, spread)
 
 
 def _gains_uv(info: StreamInfo, record: SessionRecord | None) -> FloatArray:

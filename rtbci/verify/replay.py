@@ -186,13 +186,13 @@ class _Player:
         self._begun, self._windows = take, ()
         self.clock.t_lsl = self.t_last_received = take.t_taken
         for chunk in take.chunks[:-1]:
-            self._give(chunk, ())
+            self._give(chunk.received(), ())
 
     def _decode(self, take: Take) -> None:
         """What was done then, and the take's own samples and markers."""
         self._prepare(take)
         self.clock.t_lsl = self.t_last_received = take.t_taken
-        self._give(take.chunks[-1], take.markers)
+        self._give(take.chunks[-1].received(), take.markers)
         digests = self._decoder.pipeline.digests
         said, self._said = self._said, []
         self._judge(Replayed(take, said, self._windows, digests.part_names if digests is not None else []))

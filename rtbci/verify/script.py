@@ -14,12 +14,12 @@ from rtbci.publish.messages import Event, Message, Prediction, Status
 from rtbci.record.journal import JOURNAL_NAME, Begun, Lost, Row, StreamOpened, read_row
 from rtbci.record.session_json import SessionRecord, read_session_json
 from rtbci.record.sessions import xdf_of
-from rtbci.record.signal import chunks_of, stream_info_of
+from rtbci.record.signal import StoredChunk, stored_chunks_of, stream_info_of
 from rtbci.record.streams import topic_stream
 from rtbci.record.xdf_read import XdfFile, read_xdf_file
 from rtbci.record.xdf_scan import Tell
 from rtbci.runtime.journal import Taken
-from rtbci.stream.source import Chunk, Marker, StreamInfo
+from rtbci.stream.source import Marker, StreamInfo
 
 __all__ = ["Run", "Script", "Take", "read_script"]
 
@@ -37,7 +37,7 @@ class Take(NamedTuple):
 
     Parameters
     ----------
-    chunks : list of Chunk
+    chunks : list of StoredChunk
         As received since the take before; `ops` were done in front of the last one. That one is empty where only
         markers came.
     markers : list of Marker
@@ -60,7 +60,7 @@ class Take(NamedTuple):
         Why the decoder's state is not known here; empty: it is.
     """
 
-    chunks: list[Chunk]
+    chunks: list[StoredChunk]
     markers: list[Marker]
     t_taken: float
     ops: list[Event]
@@ -166,7 +166,9 @@ class _Reader:
     """Puts together what the streams of a file say, row by row of its journal."""
 
     def __init__(self, file: XdfFile) -> None:
-        self._chunks = {one.stream.stream_id: chunks_of(one) for one in file.streams if one.stream.rate_hz}
+        self._chunks = {
+            one.stream.stream_id: stored_chunks_of(one) for one in file.streams if one.stream.rate_hz
+        }
         self._infos = {
             one.stream.stream_id: stream_info_of(one) for one in file.streams if one.stream.rate_hz
         }
@@ -189,11 +191,11 @@ class _Reader:
 
     def received(
         self, rows: Sequence[Row], n_stop: int | None, given: dict[int, int]
-    ) -> tuple[list[Chunk | None], dict[int, StreamInfo]]:
+    ) -> tuple[list[StoredChunk | None], dict[int, StreamInfo]]:
         """Chunks of a run in the order in which they came, None where one was lost; and which are the first of a
         connection, by their place.
         """
-        received: list[Chunk | None] = []
+        received: list[StoredChunk | None] = []
         infos: dict[int, StreamInfo] = {}
         at, stream_id = _n_chunks(rows[0]), 0
 
@@ -266,7 +268,7 @@ class _RunReader:
         unsure = self._unsure(len(given) - len(chunks), chunks, before, after)
         if not row.n or not chunks:
             info = self._connected(after.n_chunks)
-            chunks.append(Chunk(np.empty((0, info.n_channels if info else 0)), np.empty(0)))
+            chunks.append(StoredChunk(np.empty((0, info.n_channels if info else 0)), np.empty(0)))
         events = self._reader.events(before.n_event, after.n_event)
         for status in self._reader.statuses(before.n_status, after.n_status):
             self._paused = status.paused
@@ -288,7 +290,7 @@ class _RunReader:
             unsure=unsure,
         )
 
-    def _unsure(self, n_missing: int, chunks: list[Chunk], before: _Counts, after: _Counts) -> str:
+    def _unsure(self, n_missing: int, chunks: list[StoredChunk], before: _Counts, after: _Counts) -> str:
         """Why it is not known what the decoder was given in front of this row."""
         has_lost, self._has_lost = self._has_lost, False
         n = sum(len(chunk.t_lsl) for chunk in chunks)

@@ -11,6 +11,8 @@ import pytest
 from rtbci.errors import ConfigError, FileFormatError, MissingPackageError, UnitError
 from rtbci.record import export as module
 from rtbci.record.export import export_session
+from rtbci.record.items import Opened
+from rtbci.record.session_json import write_session_json
 from rtbci.record.signal import (
     chunks_of,
     decisions_of,
@@ -20,8 +22,10 @@ from rtbci.record.signal import (
     on_grid,
     stream_info_of,
 )
+from rtbci.record.streams import SessionStreams
 from rtbci.record.xdf_read import read_xdf_file
-from tests.unit.record.samples import INFO, START, make_session, write_session
+from rtbci.stream.source import Channel, Chunk, FloatArray, StreamInfo
+from tests.unit.record.samples import INFO, START, hello, make_session, record, write_session
 
 MADE = make_session(n_batches=60, seed=2, gap=True)
 N_GAP = 750
@@ -134,7 +138,7 @@ def test_csv_gives_every_number_back(session: Path, tmp_path: Path) -> None:
     assert [row[1] for row in markers[1:]] == [f"cue-{i}" for i in range(60)]
     probs = table(written[1])
     assert probs[0] == ["t_lsl", "left_hand", "right_hand", "decision"]
-    with pytest.raises(FileFormatError, match="cannot be written"):
+    with pytest.raises(FileFormatError, match="is there already"):
         export_session(session, "csv", tmp_path / "csv")
 
 
@@ -179,4 +183,85 @@ def test_a_grid_that_would_be_mostly_zeros_is_refused(tmp_path: Path) -> None:
 
 
 def test_labels_that_come_twice() -> None:
-    assert module._unique(("A", "A", "", "B")) == ["A", "A-2", "3", "B"]
+    assert module._edf_labels(("A", "A", "", "B")) == ["A", "A-2", "3", "B"]
+
+
+def odd_session(
+    folder: Path, data: FloatArray, labels: tuple[str, ...] = ("C3", "C4"), rate_hz: float = 250.0
+) -> Path:
+    """A session of one chunk of any numbers, labels and rate."""
+    info = StreamInfo("amp", "amp-1", rate_hz, tuple(Channel(label, "microvolts") for label in labels))
+    streams = SessionStreams(START, clock=lambda: 20.0)
+    chunk = Chunk(data, 100.0 + np.arange(len(data)) / rate_hz)
+    folder.mkdir(parents=True)
+    content = streams.encode([Opened(info, ""), hello(), chunk]) + streams.end()
+    (folder / "session.xdf").write_bytes(content)
+    write_session_json(folder, record())
+    return folder
+
+
+@needs_edfio
+@pytest.mark.parametrize("format", ["edf", "bdf"])
+def test_samples_that_are_not_finite_are_zeros_that_an_annotation_tells(tmp_path: Path, format: str) -> None:
+    data = np.random.default_rng(0).normal(size=(1000, 3)) * 20.0
+    data[250:300, 0] = np.nan
+    data[500, 1] = np.inf
+    data[:, 2] = np.nan  # an electrode that was never there makes nothing else bad
+    (path,) = export_session(
+        odd_session(tmp_path / "s", data, ("C3", "C4", "Cz")), format, tmp_path / f"a.{format}"
+    )
+    raw: Any = mne.io.read_raw(path, preload=True, verbose="ERROR")
+    np.testing.assert_allclose(1e6 * raw.get_data().T, np.nan_to_num(data, posinf=0.0), rtol=0, atol=0.01)
+    found = [
+        (one["onset"], one["duration"]) for one in raw.annotations if one["description"] == "BAD_not_finite"
+    ]
+    np.testing.assert_allclose(found, [(1.0, 0.2), (2.0, 0.004)], atol=1e-6)
+
+
+@needs_edfio
+def test_labels_that_edf_does_not_take(tmp_path: Path) -> None:
+    labels = ("Zähler Übersprechen links", "Zahler Ubersprechen rechts", "µ1", "", "C3", "C3")
+    data = np.random.default_rng(0).normal(size=(500, len(labels)))
+    (path,) = export_session(odd_session(tmp_path / "s", data, labels), "edf", tmp_path / "a.edf")
+    raw: Any = mne.io.read_raw(path, verbose="ERROR")
+    assert raw.ch_names == ["Zahler Ubersprec", "Zahler Uberspr-2", "?1", "CH4", "C3", "C3-6"]
+
+
+@needs_edfio
+@pytest.mark.parametrize("format", ["edf", "bdf"])
+def test_what_edf_cannot_hold_is_refused(tmp_path: Path, format: str) -> None:
+    data = np.random.default_rng(0).normal(size=(500, 2))
+    odd_rate = odd_session(tmp_path / "rate", data, rate_hz=1000.0 / 3.0)
+    with pytest.raises(
+        FileFormatError, match=r"333.333 Hz, EDF and BDF need a whole number .* export it as csv"
+    ):
+        export_session(odd_rate, format, tmp_path / f"a.{format}")
+    data[3, 1] = 1e30
+    with pytest.raises(FileFormatError, match=r"channel C4 reaches 1e\+30, the largest number"):
+        export_session(odd_session(tmp_path / "large", data), format, tmp_path / f"a.{format}")
+    assert not (tmp_path / f"a.{format}").exists()
+
+
+@pytest.mark.parametrize("format", ["csv", pytest.param("edf", marks=needs_edfio)])
+def test_what_could_not_be_written_whole_is_removed(
+    session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    """The first half of a recording looks like a whole one, and would be in the way of the next try."""
+    target = tmp_path / f"out.{format}"
+
+    def markers(*_any: Any) -> list[Any]:
+        raise OSError(28, "No space left on device")
+
+    def edf(path: Path, *_any: Any, **_more: Any) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(module, "markers_of", markers)
+        full.setattr(mne.export, "export_raw", edf)
+        with pytest.raises(FileFormatError, match=r"cannot be written \(No space left on device\)"):
+            export_session(session, format, target)
+    assert not [
+        path for path in tmp_path.rglob("*") if path.is_file() and tmp_path / "sessions" not in path.parents
+    ]
+    assert export_session(session, format, target)

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from rtbci.record.repair import damaged_name, repair_xdf, said_damages
 from rtbci.record.xdf_read import read_xdf_file
 from rtbci.record.xdf_scan import Damage
 from rtbci.replay.read import read_recordings
+from rtbci.system.names import give_name
 from tests.unit.record.samples import make_session, write_session
 
 MADE = make_session(n_batches=10, seed=5)
@@ -129,3 +131,60 @@ def test_damages_in_words() -> None:
     said = said_damages(damages)
     assert said.startswith("25 bytes are damaged and were left out (bytes 0 to 5: cut short; ")
     assert said.endswith(" and 2 more)")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="hard links, as POSIX has them")
+def test_killed_while_names_are_exchanged_there_is_a_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_session(tmp_path / "s", MADE, cut=MADE.ends[6] + 100) / "session.xdf"
+    before = path.read_bytes()
+
+    def killed(*_names: Path, **_how: bool) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rtbci.record.repair.give_name", killed)
+        with pytest.raises(SystemExit):
+            repair_xdf(path)
+    assert path.read_bytes() == before
+    repair_xdf(path)
+    assert not read_xdf_file(path).damages
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_without_the_right_to_rename_nothing_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    path = write_session(tmp_path / "s", MADE, cut=MADE.ends[6] + 100) / "session.xdf"
+    before = path.read_bytes()
+
+    def refused(*_names: Path, **_how: bool) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    def new_is_refused(old: Path, new: Path, *, replace: bool = False) -> None:
+        if old.name.endswith(".new"):
+            refused()
+        give_name(old, new, replace=replace)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rtbci.record.repair.give_name", new_is_refused)
+        if not has_links:
+            patch.setattr(os, "link", refused)
+        with pytest.raises(FileFormatError, match="cannot be repaired here"):
+            repair_xdf(path)
+    assert {one.name: one.read_bytes() for one in path.parent.glob("*session*xdf*")} == {
+        "session.xdf": before
+    }
+
+
+def test_a_disk_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_session(tmp_path / "s", MADE, cut=MADE.ends[6] + 100) / "session.xdf"
+    before = path.read_bytes()
+
+    def refused(*_names: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    assert repair_xdf(path).original.read_bytes() == before
+    assert not read_xdf_file(path).damages

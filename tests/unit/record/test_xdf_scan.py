@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rtbci.errors import FileFormatError
-from rtbci.record.repair import sound_parts
+from rtbci.record.repair import repair_xdf, sound_parts
 from rtbci.record.streams import MARKERS_NAME
 from rtbci.record.xdf_format import MAGIC, Tag, chunk_bytes
 from rtbci.record.xdf_headers import header_of, stream_header
 from rtbci.record.xdf_read import StreamData, XdfFile, read_xdf_file
 from rtbci.record.xdf_scan import Piece, Pieces, numbers_of, survey, texts_of
 from rtbci.record.xdf_write import XdfWriter
+from rtbci.replay.read import read_recordings
 from rtbci.stream.source import Channel
 from tests.data_paths import data_dir, needs_data
 from tests.unit.record.samples import INFO, START, Made, make_session
@@ -233,3 +234,58 @@ def test_files_of_others_are_read_as_pyxdf_reads_them() -> None:
                 assert one.values.tolist() == [list(row) for row in other["time_series"]]
             else:
                 np.testing.assert_array_equal(one.values, other["time_series"])
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        b"<name>",
+        b"<channel_count>",
+        b"</channel_format>",
+        b"</nominal_srate>",
+        b"<desc>",
+        b"<channel>",
+        b"</info>",
+    ],
+)
+def test_a_header_that_is_no_xml_any_more_does_not_take_the_samples_with_it(
+    tmp_path: Path, tag: bytes
+) -> None:
+    begin = MADE.content.index(b"<name>amp</name>")
+    at = MADE.content.index(tag, begin)
+    path = tmp_path / "b.xdf"
+    path.write_bytes(MADE.content[:at] + b"|" + MADE.content[at + 1 :])
+    file = read_xdf_file(path)
+    signal = file.named("amp")
+    check_is_part(signal, MADE, MADE.counts[-1] - MADE.counts[0])  # those of its own batch have no checksum
+    assert signal is not None
+    assert signal.stream.rate_hz == INFO.rate_hz
+    assert signal.channels == INFO.channels
+    assert sum("header of stream 'amp', which is no XML any more" in one.reason for one in file.damages) == 1
+    (recording,) = read_recordings(path)
+    assert recording.info.labels == INFO.labels
+    repair_xdf(path)
+    mended = read_xdf_file(path)
+    assert not mended.damages
+    again = mended.named("amp")
+    assert again is not None
+    np.testing.assert_array_equal(again.values, signal.values)
+    assert again.channels == INFO.channels
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"<channel_count>3", b"<channel_count>x"),
+        (b"<channel_format>double64", b"<channel_format>double65"),
+        (b"<info>", b"<!DOCTYPE x"),
+    ],
+)
+def test_a_header_without_the_layout_is_left_out(tmp_path: Path, old: bytes, new: bytes) -> None:
+    """What nobody can be sure of, and what is refused for another reason, is not made up."""
+    begin = MADE.content.index(b"<name>amp</name>")
+    head, tail = MADE.content[: begin - 6], MADE.content[begin - 6 :]
+    content = head + tail.replace(old, new, 1).replace(b"</info>", b"</inf|>", 1)
+    file = read(content, tmp_path)
+    assert file.named("amp") is None
+    assert file.damages

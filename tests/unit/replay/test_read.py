@@ -290,3 +290,21 @@ def test_damaged_files_are_refused_or_partly_read(name: str, tmp_path: Path) -> 
             assert all(recording.n_samples > 0 for recording in recordings)
         assert str(damaged) in message
         assert len(message) < 1000
+
+
+def test_an_archive_that_unpacks_to_more_than_fits_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is unpacked: zeros are packed a thousand to one."""
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, sfreq=160.0, ch_names=["C3"], run04=np.zeros((1, 10**6)))
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr("rtbci.replay.read_npz.MAX_BYTES", 10**6)
+    monkeypatch.setattr("numpy.lib.npyio.NpzFile.__getitem__", None)
+    with pytest.raises(FileFormatError, match=r"unpacks to 0.0 GB, the limit is 0.0 GB; split it"):
+        read_recordings(path)
+
+
+def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    with pytest.raises(FileFormatError, match=r"cannot be opened .*; check its name"):
+        read_recordings(tmp_path / ("x" * 300 + ".edf"))
