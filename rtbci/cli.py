@@ -20,25 +20,11 @@ from rtbci.commands.keys import app as keys_app
 from rtbci.commands.monitor_command import monitor as monitor_command
 from rtbci.commands.newest import WithNewest
 from rtbci.commands.night import app as night_app
-from rtbci.commands.options import (
-    Address,
-    Config,
-    Ignore,
-    Labels,
-    Map,
-    Monitor,
-    MonitorAt,
-    ParadigmName,
-    SourceId,
-    StreamName,
-    Unit,
-    console_of,
-    stream_settings,
-    write_anything,
-)
+from rtbci.commands.options import Monitor, MonitorAt, ParadigmName, console_of, write_anything
 from rtbci.commands.output import flush_errors, flush_output
 from rtbci.commands.profile import app as profile_app
 from rtbci.commands.report_command import report as report_command
+from rtbci.commands.run_command import run
 from rtbci.commands.session import app as session_app
 from rtbci.commands.signal_commands import amp, chaos, replay, streams
 from rtbci.commands.speller import app as speller_app
@@ -96,136 +82,7 @@ def _options(
     _quiet_liblsl()
 
 
-@app.command(cls=WithNewest)
-def run(
-    paradigm: ParadigmName = None,
-    user: Annotated[
-        str | None, typer.Option(help="Whose newest profile to use (default: anonymous).")
-    ] = None,
-    profile: Annotated[
-        str | None, typer.Option(help="Profile by path, USER or USER@GENERATION, or 'population'.")
-    ] = None,
-    follow: Annotated[
-        bool | None, typer.Option(help="Use new generations of the user's profile as they appear.")
-    ] = None,
-    adapt: Annotated[
-        bool | None, typer.Option(help="Adapt to the user while in use (default: as the paradigm says, off).")
-    ] = None,
-    stream: StreamName = None,
-    source_id: SourceId = None,
-    markers: Annotated[
-        str | None,
-        typer.Option(
-            help="Name or source id of a marker stream; 'auto', those of the EEG stream, its computer and this one; "
-            "or 'none' (default: auto)."
-        ),
-    ] = None,
-    unit: Unit = None,
-    map: Map = None,
-    ignore: Ignore = None,
-    labels: Labels = None,
-    wait: Annotated[bool | None, typer.Option(help="Wait for the stream instead of giving up.")] = None,
-    timeout: Annotated[
-        float | None, typer.Option(help="Look for the stream this long, in seconds (default: 10).")
-    ] = None,
-    duration: Annotated[
-        float | None, typer.Option(help="Stop after this many seconds (default: never).")
-    ] = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            help="Back end: auto, openvino, tensorrt, tensorrt_rtx, onnxruntime-cuda or torch (default: onnxruntime, on "
-            "which every run starts; another one takes over when it is ready)."
-        ),
-    ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(
-            help="fp32, fp16 or bf16 for TensorRT (default: the engine's), bf16 for openvino (default: fp32)."
-        ),
-    ] = None,
-    wait_engine: Annotated[
-        bool | None, typer.Option(help="Wait until the engine is built and checked before starting.")
-    ] = None,
-    engine_recipe: Annotated[
-        str | None, typer.Option(help="Engine by name or folder (default: the paradigm's).")
-    ] = None,
-    pub: Address = None,
-    control: Annotated[
-        str | None, typer.Option(help="ZMQ address of the control socket (default: tcp://127.0.0.1:5572).")
-    ] = None,
-    format: Annotated[str | None, typer.Option(help="json or msgpack (default: json).")] = None,
-    lsl_outlet: Annotated[bool | None, typer.Option(help="Offer predictions as an LSL stream too.")] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            help="Key pair to encrypt all sockets with (default: none; off loopback the one called default)."
-        ),
-    ] = None,
-    insecure: Annotated[
-        bool | None, typer.Option(help="Allow addresses that the network reaches, unencrypted.")
-    ] = None,
-    record: Annotated[
-        str | None, typer.Option(help="Folder for recordings (default: sessions in the user's data folder).")
-    ] = None,
-    no_record: Annotated[bool, typer.Option("--no-record", help="Do not record this run.")] = False,
-    monitor: Monitor = None,
-    monitor_at: MonitorAt = None,
-    resume: Annotated[
-        str | None,
-        typer.Option(
-            metavar="[SESSION]",
-            help="Go on with a session that was cut short, with its settings and profile (default: the newest).",
-        ),
-    ] = None,
-    config: Config = None,
-) -> None:
-    """Find the EEG stream, decode it, publish predictions."""
-    from rtbci.config import read_config
-
-    flags: dict[str, Any] = {
-        "paradigm": paradigm,
-        "user": user,
-        "profile": profile,
-        "follow": follow,
-        "adapt.enabled": adapt,
-        "duration_s": duration,
-        **stream_settings(
-            name=stream,
-            source_id=source_id,
-            unit=unit,
-            ignore=ignore,
-            labels=labels,
-            markers=markers,
-            map=map,
-        ),
-        "stream.wait": wait,
-        "stream.timeout_s": timeout,
-        "engine.backend": engine,
-        "engine.precision": precision,
-        "engine.wait": wait_engine,
-        "engine.recipe": engine_recipe,
-        "publish.address": pub,
-        "publish.control": control,
-        "publish.format": format,
-        "publish.lsl_outlet": lsl_outlet,
-        "publish.key": key,
-        "publish.insecure": insecure,
-        "record.folder": record,
-        "record.enabled": False if no_record else None,
-        "monitor.enabled": True if monitor_at else monitor,
-        "monitor.address": monitor_at,
-    }
-    from rtbci.commands import run as command
-
-    if resume is not None:
-        from rtbci.commands.resuming import config_to_go_on
-
-        folder, settings = config_to_go_on(resume, flags | {"config": config})
-        command.run(settings, console_of(), folder)
-        return
-    command.run(read_config(config, flags), console_of())
-
+app.command(cls=WithNewest)(run)
 
 for _command in (calibrate, replay, amp, chaos, verify):
     app.command()(_command)

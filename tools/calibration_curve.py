@@ -35,6 +35,7 @@ from rtbci.evaluate.npz_runs import read_npz_runs
 from rtbci.evaluate.statistics import Difference, Summary, paired, summarize
 from rtbci.probe.profile import read_profile
 from rtbci.recipes import read_paradigm
+from tools.training.pool import add_data, recording_of
 
 __all__ = ["main"]
 
@@ -57,9 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     args.out.mkdir(parents=True, exist_ok=True)
     todo = [name for name in names if not (args.out / f"{name}.json").exists()]
-    jobs = [
-        (name, folds[name], args.data / "eegmmidb" / f"{name}.npz", args.out, args.paradigm) for name in todo
-    ]
+    jobs = [(name, folds[name], recording_of(args.data, name), args.out, args.paradigm) for name in todo]
     with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         for i, name in enumerate(pool.map(_one, jobs), start=1):
             print(f"{i}/{len(jobs)} {name}", flush=True)
@@ -74,9 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of eegmmidb/"
-    )
+    add_data(parser)
     parser.add_argument("--folds", type=Path, default=ROOT / "build" / "train_motor_imagery")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "calibration")
     parser.add_argument("--paradigm", default="motor_imagery")

@@ -34,10 +34,11 @@ from tools.training.baselines.fold import Settings, run_fold
 from tools.training.baselines.prepare import TRACKS
 from tools.training.baselines.self_paced import judge_streamed, streamed_path
 from tools.training.baselines.self_paced_table import self_paced_page
-from tools.training.baselines.streaming import DATA_SET, stream_fold
+from tools.training.baselines.streaming import stream_fold
 from tools.training.baselines.table import page
 from tools.training.folds import use_one_thread
 from tools.training.judge import subject_folds
+from tools.training.pool import DATA_SET, add_data, recordings_for
 from tools.training.signals import Signal, read_runs, reference_signal
 
 __all__ = ["main"]
@@ -48,13 +49,11 @@ ROOT = Path(__file__).resolve().parents[1]
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = _parser().parse_args(arguments)
-    paths = sorted((args.data / DATA_SET).glob("S*.npz"))[: args.subjects_limit]
-    if len(paths) < args.folds:
-        print(
-            f"compare: found {len(paths)} subjects below {args.data}, need {args.folds} or more; give --data",
-            file=sys.stderr,
-        )
-        return 2
+    try:
+        paths = recordings_for("compare", args.data, args.folds, args.subjects_limit)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
     labels = read_runs(paths[0])[0].labels if "A" in args.tracks else ()
     net, ks = NetSettings(epochs=args.epochs), tuple(sorted(set(args.ks)))
     if args.self_paced and (args.ours is None or "B" not in args.tracks):
@@ -85,9 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of eegmmidb/"
-    )
+    add_data(parser)
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "compare", help="folds and tables")
     parser.add_argument("--ours", type=Path, default=None, help="folder of fold0.npz ... of our own training")
     parser.add_argument(

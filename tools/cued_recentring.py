@@ -22,6 +22,7 @@ from rtbci.stages.resample import Resample
 from rtbci.stages.stage import FloatArray
 from tools.training.fusing import nested_fusion
 from tools.training.judge import compare, markdown_table, score, subject_accuracies
+from tools.training.pool import DATA_SET, add_data
 from tools.training.results import BRANCHES, OutOfFold, read_folds
 from tools.training.signals import RATE_HZ, Run, read_runs, resampled_cues
 from tools.training.trials import END_TRACK_B, ENDS_SLIDING, usable_cues
@@ -123,13 +124,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of eegmmidb/"
-    )
+    add_data(parser)
     parser.add_argument("--folds", type=Path, default=ROOT / "build" / "train_motor_imagery")
     args = parser.parse_args(arguments)
     out = read_folds(args.folds, sorted(int(path.stem[4:]) for path in args.folds.glob("fold*.npz")))
-    runs = _runs_of(out, args.data / "eegmmidb")
+    runs = _runs_of(out, args.data / DATA_SET)
     decoders = {
         "encoder + tangent (shipped)": nested_fusion(
             [out.margins[name] for name in BRANCHES], out.classes, out.folds

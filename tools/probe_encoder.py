@@ -17,11 +17,11 @@ import torch
 from rtbci.errors import RtbciError
 from rtbci.stages.stage import FloatArray
 from tools.pretraining.starts import EMBEDDING_STD
-from tools.train_motor_imagery import ROOT
 from tools.training.folds import use_one_thread
 from tools.training.frozen import frozen_features, level_features, probe_margins, windows_of
 from tools.training.judge import compare, markdown_table, score, subject_accuracies, subject_folds
 from tools.training.networks import EncoderNet
+from tools.training.pool import add_data, recordings_of
 from tools.training.results import subject_of
 from tools.training.signals import (
     LAYOUT,
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    add_data(parser)
     parser.add_argument("--start", type=Path, required=True, metavar="FILE", help="pretrained checkpoint")
     parser.add_argument("--size", default="nano")
     parser.add_argument("--adapter-start", choices=ADAPTER_STARTS, default="electrodes")
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _table(args: argparse.Namespace) -> str:
-    paths = sorted((args.data / "eegmmidb").glob("S*.npz"))
+    paths = recordings_of(args.data)
     subjects = np.array([subject_of(path) for path in paths])
     tested = subjects[subject_folds(subjects, N_FOLDS, args.seed)[args.only_fold]]
     signals = [reference_signal(run, LAYOUT) for path in paths for run in read_runs(path)]

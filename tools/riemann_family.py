@@ -27,6 +27,7 @@ from tools.riemann.decoders import DELAYS, delayed_covariances, fit_mdm, mdm_mar
 from tools.training.folds import use_one_thread
 from tools.training.fusing import nested_fusion
 from tools.training.judge import compare, markdown_table, score, subject_accuracies, subject_folds
+from tools.training.pool import recordings_of
 from tools.training.signals import (
     CHAIN,
     LAYOUT,
@@ -57,7 +58,7 @@ def main() -> None:
     """Do everything."""
     options = _options()
     use_one_thread()
-    paths = sorted((options.data / "eegmmidb").glob("S*.npz"))[: options.subjects_limit]
+    paths = recordings_of(options.data, options.subjects_limit)
     numbers = np.array([int(path.stem.lstrip("S")) for path in paths])
     folds = {
         int(n): i for i, one in enumerate(subject_folds(numbers, options.folds, 0)) for n in numbers[one]

@@ -31,6 +31,7 @@ from tools.training.eye_rule import EARLY_S, eye_rule
 from tools.training.folds import use_one_thread
 from tools.training.judge import compare, markdown_table, score, subject_accuracies, subject_folds
 from tools.training.nesting import Answer, Classes, Fit, Nested, Rows, fused, nested_margins, outer_margins
+from tools.training.pool import add_data, recordings_for
 from tools.training.signals import (
     FRONTAL,
     LAYOUT,
@@ -282,14 +283,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     use_one_thread()
-    paths = sorted((options.data / "eegmmidb").glob("S*.npz"))[: options.subjects_limit]
-    if len(paths) < options.folds:
-        print(
-            f"track_a: found {len(paths)} subjects below {options.data}, need {options.folds} or more; give --data",
-            file=sys.stderr,
-        )
-        return 2
     try:
+        paths = recordings_for("track_a", options.data, options.folds, options.subjects_limit)
         trials = _trials(options.work, paths)
         folds = subject_folds(trials.subjects, options.folds, SEED)
         imagery = _imagery(options.work, trials, folds)
@@ -298,7 +293,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.page is not None:
             write_page(options.page, results)
     except RtbciError as error:
-        print(f"track_a: {error}", file=sys.stderr)
+        print(error if str(error).startswith("track_a: ") else f"track_a: {error}", file=sys.stderr)
         return error.exit_code
     print(section(results))
     return 0
@@ -308,9 +303,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of eegmmidb/"
-    )
+    add_data(parser)
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "track_a", help="what is finished")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "results_track_a.json")
     parser.add_argument("--page", type=Path, default=None, help="page whose tables are written again")

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from rtbci.encoder.sizes import SIZES
-from rtbci.errors import RtbciError
+from rtbci.errors import ConfigError, RtbciError
 from tools.training.comparing import encoder_gain, encoder_table
 from tools.training.folds import (
     SPANS_FIT,
@@ -39,6 +39,7 @@ from tools.training.fusing import fold_fusions
 from tools.training.idle import IdleFusion
 from tools.training.judge import subject_folds
 from tools.training.networks import FitSettings
+from tools.training.pool import add_data, recordings_for, recordings_of
 from tools.training.results import (
     BRANCHES,
     OutOfFold,
@@ -81,13 +82,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = _parser().parse_args(arguments)
     use_one_thread()
-    paths = sorted((args.data / "eegmmidb").glob("S*.npz"))[: args.subjects_limit]
-    if len(paths) < args.folds:
-        print(
-            f"train: found {len(paths)} subjects below {args.data}, need {args.folds} or more; give --data",
-            file=sys.stderr,
-        )
-        return 2
+    try:
+        paths = recordings_for("train", args.data, args.folds, args.subjects_limit)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
     which = sorted(set(args.only_fold or range(args.folds)))
     if which[-1] >= args.folds or which[0] < 0:
         print(f"train: got --only-fold {which}, need numbers from 0 to {args.folds - 1}", file=sys.stderr)
@@ -157,9 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of eegmmidb/"
-    )
+    add_data(parser)
     parser.add_argument(
         "--work", type=Path, default=ROOT / "build" / "train_motor_imagery", help="finished folds"
     )
@@ -315,7 +312,7 @@ def fit_on_all(data: Path, limit: int | None, plan: Plan, with_rest: bool = True
 
 @cache
 def _signals(data: Path, limit: int | None, layout: tuple[str, ...]) -> tuple[Signal, ...]:
-    paths = sorted((data / "eegmmidb").glob("S*.npz"))[:limit]
+    paths = recordings_of(data, limit)
     runs: list[Run] = [run for path in paths for run in read_runs(path)]
     return tuple(reference_signal(run, layout) for run in runs)
 

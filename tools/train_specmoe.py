@@ -25,6 +25,7 @@ from rtbci.errors import ConfigError, RtbciError
 from rtbci.probe.profile import Accuracy
 from tools.training.folds import use_one_thread
 from tools.training.judge import score, subject_accuracies, subject_folds
+from tools.training.pool import add_data, recordings_for
 from tools.training.specmoe.experts import expert_files, people_seen
 from tools.training.specmoe.fold import SHIPPED, TUNED, WAYS, Material, Plan, fit_way, run_way
 from tools.training.specmoe.heads import HeadSettings
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
             help="folders of expert.safetensors, or one of decoder.safetensors: the experts of that decoder",
         )
         one.add_argument("--epochs", type=int, default=HeadSettings().epochs, help="of gate and head")
-        one.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+        add_data(one)
         one.add_argument("--subjects-limit", type=int, default=None)
     tables = commands.add_parser("table", help="what was judged, beside other decoders on the same trials")
     tables.set_defaults(run=_table)
@@ -159,11 +160,7 @@ def _table(args: argparse.Namespace) -> int:
 
 
 def _people(args: argparse.Namespace) -> tuple[list[Path], list[npt.NDArray[np.intp]]]:
-    paths = sorted((args.data / "eegmmidb").glob("S*.npz"))[: args.subjects_limit]
-    if len(paths) < N_FOLDS:
-        raise ConfigError(
-            f"train_specmoe: found {len(paths)} subjects below {args.data}, need {N_FOLDS}; give --data"
-        )
+    paths = recordings_for("train_specmoe", args.data, N_FOLDS, args.subjects_limit)
     subjects = np.array([int(path.stem.lstrip("S")) for path in paths])
     return paths, [subjects[fold] for fold in subject_folds(subjects, N_FOLDS, SEED)]
 

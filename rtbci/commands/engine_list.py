@@ -17,8 +17,7 @@ from rtbci.backends.usable import Usable, what_is_there
 from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output, table_of
 from rtbci.errors import ConfigError, FileFormatError
-from rtbci.recipes import EngineRecipe, list_recipes, read_engine
-from rtbci.recipes.packages import packaged_recipes
+from rtbci.recipes import EngineRecipe, all_recipes, read_engine
 
 __all__ = ["clear_cache", "list_engines", "show_cache"]
 
@@ -30,8 +29,7 @@ CACHE_TITLES = ("engine", "back end", "type", "batch", "size", "gate", "for")
 
 def list_engines(out: Output) -> None:
     """Show recipes, back ends and compiled engines."""
-    packaged = packaged_recipes("engines").values()
-    recipes = [read_engine(name) for name in (*list_recipes("engines"), *map(str, packaged))]
+    recipes = [read_engine(str(folder)) for folder in all_recipes("engines").values()]
     plugins = list_plugins()
     usable = what_is_there()
     cache = EngineCache()

@@ -7,12 +7,13 @@ import threading
 import webbrowser
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 
 from rtbci.clock import now, sleep_until
 from rtbci.commands.options import teller_of
+from rtbci.commands.output import flush_errors, flush_output
 from rtbci.commands.page_process import SERVED
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import MonitorSettings
@@ -31,6 +32,8 @@ __all__ = ["control_beside", "monitor"]
 LOOK_S = 0.5
 LAST_S = 0.3
 """Behind the end of the run: its last messages are on their way to browsers, which say then that it has stopped."""
+CLOSE_S = 2.0
+"""Then it ends, also where it gets no processor to close in order with, having given way: nothing of it is lost."""
 NICE = 10
 """The decoder comes first."""
 
@@ -94,7 +97,8 @@ def monitor(
         stop = stack.enter_context(stop_on_signals())
         listening = None if inherited is None else take_over(inherited)
         if beside:
-            _give_way(stop)
+            _end_with_run(stop)
+            give_way(NICE)
         place = place_of(settings.address)
         page = stack.enter_context(
             LivePage(
@@ -124,6 +128,10 @@ def monitor(
         while not stop.wait(LOOK_S):
             if page.error is not None:
                 raise page.error
+    if (
+        beside
+    ):  # as the thread that saw the run end would: taking Python apart is work, and this one gives way
+        _end_at_once()
 
 
 def tls_of(settings: MonitorSettings, host: str) -> tuple[Path, Path] | None:
@@ -160,10 +168,9 @@ def _about() -> dict[str, Any]:
     return {"rtbci": version("rtbci"), "host": socket.gethostname()}
 
 
-def _give_way(stop: threading.Event) -> None:
-    """Let the run decide when this ends, and when it runs."""
+def _end_with_run(stop: threading.Event) -> None:
+    """Let the run decide when this ends. Called before this gives way, which on Linux a thread does not for those before it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the run, which closes our standard input
-    give_way(NICE)
 
     def wait_for_end() -> None:
         # Not through `sys.stdin`: a thread in there at the end of the program would hold its lock.
@@ -171,5 +178,13 @@ def _give_way(stop: threading.Event) -> None:
             pass
         sleep_until(now() + LAST_S)
         stop.set()
+        sleep_until(now() + CLOSE_S)
+        _end_at_once()
 
     threading.Thread(target=wait_for_end, name="rtbci-run-ended", daemon=True).start()
+
+
+def _end_at_once() -> NoReturn:
+    flush_output()
+    flush_errors()
+    os._exit(0)

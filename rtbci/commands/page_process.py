@@ -18,7 +18,8 @@ __all__ = ["SERVED", "PageProcess"]
 
 SERVED = f"{WHAT}: "
 """What the page's process says before its address, on standard output, once it answers."""
-STOP_S = 5.0
+STOP_S = 10.0
+"""The page ends itself sooner (`rtbci.commands.monitor`); what has not by then is killed."""
 RESTART_S = 1.0
 MAX_RESTARTS = 3
 """In a run; a page that ends again and again has a reason that starting it does not mend."""

@@ -6,7 +6,7 @@ decoded). Nothing in rtbci names a recipe; recipes name things of rtbci.
 
 from rtbci.recipes.branches import BranchSettings, StimulusSettings
 from rtbci.recipes.engine import EngineInput, EngineOutput, EngineRecipe, Tolerance
-from rtbci.recipes.find import find_recipe, list_recipes, recipes_root
+from rtbci.recipes.find import all_recipes, find_recipe, list_recipes, recipes_root
 from rtbci.recipes.flashes import FlashSettings
 from rtbci.recipes.paradigm import (
     AdaptSettings,
@@ -49,6 +49,7 @@ __all__ = [
     "StimulusSettings",
     "Tolerance",
     "WindowSettings",
+    "all_recipes",
     "find_recipe",
     "idle_class",
     "list_recipes",

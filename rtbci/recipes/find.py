@@ -1,14 +1,15 @@
 """Where recipes are: those that come with rtbci, those that packages bring, and folders of one's own."""
 
 import difflib
+from collections.abc import Collection
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
 from rtbci.errors import ConfigError
-from rtbci.recipes.packages import packaged_recipe, packaged_recipes
+from rtbci.recipes.packages import packaged_recipes
 
-__all__ = ["find_recipe", "list_recipes", "recipes_root"]
+__all__ = ["all_recipes", "find_recipe", "list_recipes", "recipes_root"]
 
 Kind = Literal["engines", "paradigms", "configs"]
 
@@ -41,6 +42,15 @@ def list_recipes(kind: Kind) -> list[str]:
     return sorted(path.parent.name for path in folder.glob("*/recipe.toml"))
 
 
+def all_recipes(kind: Kind) -> dict[str, Path]:
+    """Folders of all recipes that are known by a name: those that come with rtbci, then those that installed packages bring.
+
+    Of two with one name it is that of rtbci. Not for configurations, which are single files.
+    """
+    shipped = {name: recipes_root() / kind / name for name in list_recipes(kind)}
+    return shipped | {name: folder for name, folder in packaged_recipes(kind).items() if name not in shipped}
+
+
 def find_recipe(kind: Kind, name: str, base: Path | None = None) -> Path:
     """Folder of a recipe, by name or by path.
 
@@ -65,16 +75,17 @@ def find_recipe(kind: Kind, name: str, base: Path | None = None) -> Path:
     for folder in [*tried, shipped] if looks_like_path else [shipped, *tried]:
         if (folder / "recipe.toml").is_file():
             return folder
-    if not looks_like_path and (packaged := packaged_recipe(kind, name)) is not None:
-        return packaged
-    raise ConfigError(_not_found(kind, name))
+    known = all_recipes(kind)
+    if not looks_like_path and name in known:
+        return known[name]
+    raise ConfigError(_not_found(kind, name, known))
 
 
-def _not_found(kind: Kind, name: str) -> str:
+def _not_found(kind: Kind, name: str, known: Collection[str]) -> str:
     shipped = list_recipes(kind)
-    packaged = sorted(set(packaged_recipes(kind)) - set(shipped))
+    packaged = [one for one in known if one not in shipped]
     more = f", and of other packages {', '.join(packaged)}" if packaged else ""
-    near = difflib.get_close_matches(name, [*shipped, *packaged], n=1)
+    near = difflib.get_close_matches(name, known, n=1)
     hint = f" ({near[0]}?)" if near else ""
     return (
         f"{kind}: no recipe '{name}', have {', '.join(shipped) or 'none'}{more}; "

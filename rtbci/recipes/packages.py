@@ -4,7 +4,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["packaged_recipe", "packaged_recipes"]
+__all__ = ["packaged_recipes"]
 
 FILE_NAME = "recipe.toml"
 
@@ -24,11 +24,6 @@ def packaged_recipes(kind: str) -> dict[str, Path]:
         if folder is not None and (folder / FILE_NAME).is_file():
             found[point.name] = folder
     return found
-
-
-def packaged_recipe(kind: str, name: str) -> Path | None:
-    """Folder of the recipe that a package calls so, or None."""
-    return packaged_recipes(kind).get(name)
 
 
 def _folder(value: str) -> Path | None:

@@ -8,10 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from rtbci.recipes.branches import BranchSettings, StimulusSettings
-from rtbci.recipes.find import recipes_root
+from rtbci.recipes.find import all_recipes
 from rtbci.recipes.flashes import FLASH_CLASSES, FlashSettings
 from rtbci.recipes.guard import GuardSettings
-from rtbci.recipes.packages import packaged_recipes
 from rtbci.recipes.stages import ReferenceSettings, StageSettings
 from rtbci.recipes.value import RhythmSettings, ValueSettings
 from rtbci.settings import LATER, Positive, Settings, Share
@@ -175,8 +174,7 @@ class ParadigmRecipe(Settings):
     @property
     def option(self) -> str:
         """What ``--paradigm`` takes for it, quoted for a shell: its name where that is enough, else its folder."""
-        places = packaged_recipes("paradigms") | {self.name: recipes_root() / "paradigms" / self.name}
-        known = [name for name, folder in places.items() if folder.resolve() == self.folder]
+        known = [name for name, folder in all_recipes("paradigms").items() if folder.resolve() == self.folder]
         place = self.name if self.folder == Path() else str(self.folder)  # one that was not read from a file
         return shlex.quote(next(iter(known), place))
 

@@ -6,8 +6,7 @@ from typing import NamedTuple
 from rtbci.errors import ChannelError, RateError, RtbciError, UnitError
 from rtbci.probe.band_power import profile_of_recipe
 from rtbci.probe.profile import Profile, read_profile
-from rtbci.recipes import ParadigmRecipe, list_recipes, read_paradigm
-from rtbci.recipes.packages import packaged_recipes
+from rtbci.recipes import ParadigmRecipe, all_recipes, read_paradigm
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.opening import open_stream
 from rtbci.runtime.telemetry import stand_ins
@@ -55,8 +54,7 @@ def what_fits(info: StreamInfo) -> tuple[Fit, ...]:
     Electrodes, rate and unit as a run checks them before its first sample, with the population's decoder. Reads the recipes
     and profiles, no engine: about 0.1 s.
     """
-    names = sorted({*list_recipes("paradigms"), *packaged_recipes("paradigms")})
-    return tuple(_fit(read_paradigm(name), info) for name in names)
+    return tuple(_fit(read_paradigm(name), info) for name in sorted(all_recipes("paradigms")))
 
 
 def lacks_in_words(fits: Iterable[Fit]) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ __all__ = ["PageServer"]
 
 T = TypeVar("T")
 
-START_S, STOP_S, CALL_S = 10.0, 5.0, 5.0
+START_S, STOP_S, CALL_S = 60.0, 5.0, 30.0
+"""One that fails says so at once. What these wait for is a server that gives way to others, on a computer that is busy."""
 MAX_BYTES = 65_536
 
 

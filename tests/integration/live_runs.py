@@ -39,8 +39,8 @@ __all__ = [
 ]
 
 ANY_PORT = "tcp://127.0.0.1:0"
-PATIENCE_S = 30.0
-"""Other work may keep this computer busy."""
+PATIENCE_S = 90.0
+"""Other work may keep this computer busy, and some processes give way to it (the live page)."""
 
 
 def wait_for(condition: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:

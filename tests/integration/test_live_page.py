@@ -5,6 +5,8 @@ import json
 import math
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +24,8 @@ pytest.importorskip(
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from rtbci.commands.page_process import MAX_RESTARTS, PageProcess
+from rtbci.commands.monitor import NICE
+from rtbci.commands.page_process import MAX_RESTARTS, SERVED, PageProcess
 from rtbci.config import MonitorSettings
 from rtbci.errors import ConfigError, PortInUseError
 from rtbci.monitor.local import Local
@@ -384,6 +387,45 @@ def test_the_process_beside_a_run_ends_with_it() -> None:
     assert (page._popen.returncode, page.news()) == (0, [])
     with pytest.raises(ConnectionRefusedError):
         answers(page.url)
+
+
+def reads_input(thread: Path) -> bool:
+    """Whether a thread, by its folder in /proc, waits in read(2) for its process's standard input."""
+    number, *arguments = (thread / "syscall").read_text().split()
+    return number in ("0", "63") and int(arguments[0], 16) == 0  # of x86-64 and of aarch64
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process gives way as a whole")
+def test_what_sees_the_run_end_does_not_give_way() -> None:
+    told: list[str] = []
+    settings = MonitorSettings(enabled=True, address="127.0.0.1:0")
+    with PageProcess(settings, NOBODY, NOBODY, on_up=told.append) as page:
+        wait_for(lambda: told, "the page to be told")
+        pid = page._popen.pid
+        watching = [int(one.name) for one in Path(f"/proc/{pid}/task").iterdir() if reads_input(one)]
+        priorities = [os.getpriority(os.PRIO_PROCESS, one) for one in (pid, *watching)]
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    assert priorities == [min(ours + NICE, 19), ours]
+
+
+def test_a_page_that_cannot_close_in_order_ends_all_the_same() -> None:
+    """On a busy computer: what would close it has given way, and gets no processor."""
+    program = (
+        "import time; from rtbci.monitor.page import LivePage; from rtbci.cli import main; "
+        "LivePage.close = lambda page: time.sleep(600.0); main()"
+    )
+    args = ["monitor", NOBODY, "--beside", "--control", NOBODY, "--at", "127.0.0.1:0"]
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as popen:
+        try:
+            assert popen.stdin is not None
+            assert popen.stdout is not None
+            assert popen.stdout.readline().startswith(SERVED)
+            popen.stdin.close()
+            assert popen.wait(PATIENCE_S) == 0
+        finally:
+            popen.kill()
 
 
 def test_a_page_that_is_killed_is_started_again_where_it_was() -> None:

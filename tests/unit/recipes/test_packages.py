@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rtbci.errors import ConfigError
-from rtbci.recipes import read_engine, read_paradigm
+from rtbci.recipes import all_recipes, list_recipes, read_engine, read_paradigm, recipes_root
 from rtbci.recipes.packages import packaged_recipes
 from tests.plugin_samples import install
 from tests.tiny import write_paradigm
@@ -49,3 +49,9 @@ def test_those_of_rtbci_come_first(package: Path, tmp_path: Path, monkeypatch: p
     points = {"rtbci.paradigms": {"motor_imagery": "recipe_pkg.paradigm"}}
     install(tmp_path / "site", monkeypatch, "recipe_pkg", LOUD, points)
     assert read_paradigm("motor_imagery").name == "motor_imagery"
+    assert all_recipes("paradigms")["motor_imagery"] == recipes_root() / "paradigms" / "motor_imagery"
+
+
+def test_all_are_listed_in_one_place(package: Path) -> None:
+    assert set(all_recipes("paradigms")) == {*list_recipes("paradigms"), "packaged"}
+    assert all_recipes("engines")["packaged_engine"] == package / "engine"

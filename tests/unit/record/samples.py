@@ -1,5 +1,7 @@
 """Sessions in memory and on disk for tests of recording."""
 
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +21,7 @@ from rtbci.publish.messages import (
     Trace,
 )
 from rtbci.record.items import Item, Opened
+from rtbci.record.recorder import SessionRecorder
 from rtbci.record.session_json import SessionRecord
 from rtbci.record.streams import SessionStreams
 from rtbci.stream.source import Channel, Chunk, FloatArray, Marker, StreamInfo
@@ -28,6 +31,7 @@ __all__ = [
     "START",
     "Made",
     "event",
+    "have_written",
     "hello",
     "make_session",
     "prediction",
@@ -159,3 +163,16 @@ def write_session(folder: Path, made: Made | None = None, *, cut: int | None = N
     (folder / "session.xdf").write_bytes(content[:cut])
     write_session_json(folder, record())
     return folder
+
+
+def have_written(recorder: SessionRecorder) -> None:
+    """Wait until all so far is in the file.
+
+    Simulated time runs ahead of the writer's thread, most where that gets no processor; then all is one batch, which has all
+    samples before the first message.
+    """
+    t_due = time.monotonic() + 60.0
+    while recorder._n_queued:
+        assert time.monotonic() < t_due, "the recorder's thread does not write"
+        recorder._wake.set()
+        threading.Event().wait(0.002)

@@ -41,6 +41,7 @@ from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import Chunk, Marker
 from rtbci.verify.verify import verify
 from tests.tiny import Kept, MemorySource, chunks_of, eeg, stream_info, write_paradigm, write_tiny_profile
+from tests.unit.record.samples import have_written
 
 GAP_S = 6.0
 
@@ -63,16 +64,9 @@ def samples(t0: float, seed: int = 0, seconds: float = 4.0) -> list[Chunk]:
 
 def with_pauses(items: Sequence[Chunk | Marker], recorder: SessionRecorder) -> Iterator[Any]:
     """Let everything so far be written five times a second of the samples, as in real time."""
-
-    def write() -> None:
-        t_due = time.monotonic() + 20.0
-        while recorder._n_queued and time.monotonic() < t_due:
-            recorder._wake.set()
-            threading.Event().wait(0.002)
-
     for i, item in enumerate(items):
         if i % 7 == 6:
-            yield write
+            yield partial(have_written, recorder)
         yield item
 
 

@@ -7,13 +7,14 @@ from typing import Any
 import msgspec
 
 from rtbci.chaos.simulate import Outcome
-from rtbci.record.recorder import SessionRecorder
+from rtbci.record.recorder import WRITE_S, SessionRecorder
 from rtbci.record.session_json import JSON_NAME
 from rtbci.record.xdf_format import SESSION_XDF
 from tests.chaos_samples import make_synthetic, scenario
+from tests.unit.record.samples import have_written
 from tools.simulated_session import record_session
 
-__all__ = ["FAULTS", "change_json", "recorded", "recrafted"]
+__all__ = ["FAULTS", "change_json", "recorded", "recorded_in_time", "recrafted"]
 
 FAULTS = (
     {"kind": "dropout", "per_minute": 30.0, "length_s": 0.004, "max_length_s": 0.2},
@@ -38,6 +39,14 @@ def recorded(
     return record_session(
         folder, what, make_synthetic, {"paradigm": str(paradigm), **(settings or {})}, made=made, **more
     )
+
+
+def recorded_in_time(folder: Path, paradigm: Path, seconds: float = 10.0) -> Outcome:
+    """The same, written as often as in real time: a file that is cut has what was before the cut."""
+    recorders: list[SessionRecorder] = []
+    n_writes = round(seconds / WRITE_S)
+    acts = [(i * WRITE_S, lambda: have_written(recorders[0])) for i in range(1, n_writes)]
+    return recorded(folder, paradigm, seconds=seconds, acts=acts, made=recorders.append)
 
 
 def change_json(folder: Path, change: Callable[[Any], object]) -> None:

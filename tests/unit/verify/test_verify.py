@@ -20,6 +20,7 @@ from rtbci.probe.profile import read_profile, write_profile
 from rtbci.publish.control_messages import Mark, Pause, Resume, SwapProfile
 from rtbci.publish.messages import Event, Prediction
 from rtbci.recipes import EngineRecipe, read_paradigm
+from rtbci.record import recorder
 from rtbci.record.disk import SyncedFile
 from rtbci.record.recorder import SessionRecorder
 from rtbci.record.session_json import versions_here
@@ -37,7 +38,7 @@ from rtbci.verify import verify as verify_module
 from rtbci.verify.verify import verify
 from tests.chaos_samples import scenario
 from tests.tiny import RATE_HZ, STAGES, write_paradigm, write_tiny_profile
-from tests.unit.verify.session_samples import change_json, recorded, recrafted
+from tests.unit.verify.session_samples import change_json, recorded, recorded_in_time, recrafted
 from tools import simulated_session
 from tools.simulated_session import record_session
 
@@ -50,7 +51,7 @@ def paradigm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory, paradigm: Path) -> Path:
     folder = tmp_path_factory.mktemp("sessions") / "s"
-    recorded(folder, paradigm)
+    recorded_in_time(folder, paradigm)
     return folder
 
 
@@ -147,6 +148,20 @@ def test_a_session_that_was_cut_short(session: Path) -> None:
     path.write_bytes(content[:400])
     with pytest.raises(FileFormatError, match=r"no stream 'rtbci-journal'|nothing can be compared"):
         verify(session)
+
+
+def test_the_file_of_a_writer_that_hardly_runs_can_be_cut_as_well(
+    tmp_path: Path, paradigm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same as above must not depend on how busy the computer is: here nobody wakes the writer."""
+    monkeypatch.setattr(recorder, "WRITE_S", 1e9)
+    monkeypatch.setattr(recorder, "LATEST_S", 0.05)
+    recorded_in_time(tmp_path / "s", paradigm, seconds=4.0)
+    path = tmp_path / "s" / SESSION_XDF
+    content = path.read_bytes()
+    change_json(tmp_path / "s", lambda content: content.update(ended=None))
+    path.write_bytes(content[: len(content) // 2])
+    assert verify(tmp_path / "s").n_compared > 10
 
 
 def test_a_bit_that_changed_is_told_and_all_before_it_is_verified(session: Path) -> None:

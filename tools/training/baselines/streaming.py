@@ -48,12 +48,12 @@ from tools.training.baselines.streamed import (
     StreamedRun,
     write_streamed,
 )
+from tools.training.pool import DATA_SET
 from tools.training.signals import LAYOUT, RATE_HZ, mirror_columns
 from tools.training.trials import BAND_ORDER, HOP, WINDOW
 
-__all__ = ["DATA_SET", "IDLE_FOLDER", "GridDecoder", "baseline_margins", "stream_fold"]
+__all__ = ["IDLE_FOLDER", "GridDecoder", "baseline_margins", "stream_fold"]
 
-DATA_SET = "eegmmidb"
 IDLE_FOLDER = "idle"
 N_HOPS = WINDOW // HOP
 N_AT_ONCE = 64
