@@ -37,8 +37,8 @@ def test_the_package_that_is_there_is_taken(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("backend", "install"),
     [
-        ("tensorrt", r"pip install 'rtbci\[tensorrt\]'"),
-        ("tensorrt_rtx", r"pip install 'rtbci\[tensorrt-rtx\]'"),
+        ("tensorrt", r"install .*\[tensorrt\]"),
+        ("tensorrt_rtx", r"install .*\[tensorrt-rtx\]"),
     ],
 )
 def test_missing_package_is_named_with_the_install_line(
