@@ -70,6 +70,7 @@ def synthetic_amp(
     )
     follower = checks.take(lambda: Follower(amp.states, paradigm, teller_of(console), maps))
     checks.end()
+    assert follower is not None  # else it has been told
     source, states = AmpSource(amp, chunk), keys_of(amp.states)
     with _key_presses(keys) as pressed, _cues_of(follow, amp, console) as cues:
 

@@ -94,7 +94,6 @@ def plan_of(
         folds is None or profile in ("", POPULATION),
         "eval: got --folds and --profile, need one of them; each fold brings its own profile",
     )
-    checks.need(folds is None or folds.is_dir(), f"--folds: got {folds}, need a folder that is there")
     numbers, cap = checks.take(lambda: numbers_of(ks)), checks.take(lambda: read_cap(channels))
     checks.take(lambda: find_calibrator(calibrator))
     recipe = checks.take(lambda: read_paradigm(paradigm))

@@ -62,7 +62,7 @@ def test_a_missing_package_comes_with_its_install_line(monkeypatch: pytest.Monke
         pip_extra("tensorrt"),
     )
     assert there["openvino"].remedy == pip_extra("openvino")
-    with pytest.raises(MissingPackageError, match="openvino is not installed; pip install 'rtbci"):
+    with pytest.raises(MissingPackageError, match=r"openvino is not installed; .*install .*openvino\]"):
         version_of("openvino")
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rtbci.calibrate import protocol
 from rtbci.commands import run as run_module
 from rtbci.commands.amp import synthetic_amp
 from rtbci.commands.calibrate import calibrate
@@ -154,13 +153,12 @@ def test_an_evaluation_tells_all_before_it_reads(tmp_path: Path) -> None:
             ray="",
             backend="onnxruntime",
             channels=",",
-            maps=["T1=foot"],
+            maps=["T1"],
         )
     told = str(caught.value)
     for option in (
         "--remaining",
         "--jobs",
-        "--folds",
         "--k",
         "--channels",
         "--calibrator",
@@ -172,15 +170,17 @@ def test_an_evaluation_tells_all_before_it_reads(tmp_path: Path) -> None:
     assert "none" in told.splitlines()[-1]
 
 
-def test_a_calibration_tells_all_before_it_opens_anything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(protocol, "read_toml", lambda _path: {"trials": {"per_class": "many"}})
+def test_a_calibration_tells_all_before_it_opens_anything(tmp_path: Path) -> None:
     config = RunConfig.model_validate(
         {"profile": "nobody", "engine": {"recipe": "no-such-engine"}, "stream": {"map": []}}
     )
     request = Request(
-        files=[tmp_path / "none.edf"], cues="smoke", resume=True, report=tmp_path / "a" / "b.html", n_trials=1
+        files=[tmp_path / "none.edf"],
+        cues="smoke",
+        resume=True,
+        report=tmp_path / "a" / "b.html",
+        n_trials=1,
+        protocol=tmp_path / "none.toml",
     )
     with pytest.raises(ConfigError) as caught:
         calibrate(config, request, Console(quiet=True))
@@ -193,7 +193,7 @@ def test_a_calibration_tells_all_before_it_opens_anything(
         "no recipe 'no-such-engine'",
         "profile 'nobody'",
         "--trials: got 1",
-        "per_class",
+        "none.toml: no such file",
     ):
         assert words in told, words
 
