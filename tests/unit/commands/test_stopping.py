@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from rtbci import cli
 from rtbci.commands.stopping import Stop, stop_on_signals
 
 
@@ -63,3 +64,19 @@ def test_handlers_are_put_back(number: signal.Signals) -> None:
         stop.hold()
         signal.raise_signal(number)
     assert signal.getsignal(number) is before
+
+
+def test_sigterm_ends_a_command_so_that_it_takes_away_what_is_half_written() -> None:
+    before, cleaned = signal.getsignal(signal.SIGTERM), []
+
+    def command() -> None:
+        with cli._ending_in_order():
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                cleaned.append(True)
+
+    with pytest.raises(SystemExit) as caught:
+        command()
+    assert (caught.value.code, cleaned) == (128 + signal.SIGTERM, [True])
+    assert signal.getsignal(signal.SIGTERM) is before
