@@ -1,6 +1,6 @@
 """A bar that leans to the side that a decoder sees; the least that shows everything honestly.
 
-    pip install 'rtbci[game]'
+    pip install '.[game]'
     python feedback_bar.py [tcp://127.0.0.1:5571]
 
 Blue grows to the left with the probability of the first class, orange to the right with that of the second one; a white frame is

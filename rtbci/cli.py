@@ -2,7 +2,11 @@
 
 import logging
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -30,6 +34,7 @@ from rtbci.commands.signal_commands import amp, chaos, replay, streams
 from rtbci.commands.speller import app as speller_app
 from rtbci.commands.verify_command import verify
 from rtbci.errors import MissingPackageError
+from rtbci.system.processes import stop_signals
 
 __all__ = ["app", "main"]
 
@@ -142,7 +147,8 @@ def main() -> NoReturn:
     write_anything()
     try:
         try:
-            app()
+            with _ending_in_order():
+                app()
         finally:
             flush_output()
     except Exception as error:
@@ -164,6 +170,21 @@ def _is_interruption(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__
     return error is not None
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """SIGTERM, and a terminal that has gone, end a command as Ctrl-C does, so that nothing half written stays; long runs take them over."""
+
+    def leave(number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = {one: signal.signal(one, leave) for one in stop_signals() if one != signal.SIGINT}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _quiet_liblsl() -> None:

@@ -16,6 +16,7 @@ from platformdirs import user_cache_path
 
 from rtbci.clock import now
 from rtbci.errors import RtbciError
+from rtbci.installing import pip_extra, pip_install
 
 __all__ = ["Finding", "examine"]
 
@@ -23,10 +24,11 @@ Verdict = Literal["ok", "absent", "warning", "failure"]
 MIN_FREE_GB = 1.0
 MAX_SLEEP_LATE_MS = 5.0
 OPTIONAL = {
-    "torch": ("training, and the reference back end", "pip install 'rtbci[train]'"),
-    "brainflow": ("amplifiers through BrainFlow", "pip install 'rtbci[brainflow]'"),
-    "braindecode": ("encoders of other groups", "pip install 'rtbci[braindecode]'"),
+    "torch": ("training, and the reference back end", "train"),
+    "brainflow": ("amplifiers through BrainFlow", "brainflow"),
+    "braindecode": ("encoders of other groups", "braindecode"),
 }
+"""Packages that rtbci runs without: what each is for, and the extra that brings it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,8 @@ def examine(addresses: dict[str, str]) -> Iterator[Finding]:
     yield from _backends()
     for name, address in addresses.items():
         yield _port(name, address)
-    for package, (purpose, remedy) in OPTIONAL.items():
-        yield _optional(package, purpose, remedy)
+    for package, (purpose, extra) in OPTIONAL.items():
+        yield _optional(package, purpose, pip_extra(extra))
 
 
 def _guarded(check: Callable[[], Finding]) -> Finding:
@@ -97,7 +99,7 @@ def _liblsl() -> Finding:
     version = pylsl.library_version()
     detail = f"liblsl {version // 100}.{version % 100}, pylsl {metadata.version('pylsl')}"
     if version < 116:
-        return Finding("liblsl", "warning", detail, "pip install --upgrade pylsl (it brings liblsl)")
+        return Finding("liblsl", "warning", detail, f"{pip_install('--upgrade', 'pylsl')} (it brings liblsl)")
     return Finding("liblsl", "ok", detail)
 
 
@@ -131,7 +133,7 @@ def _encryption() -> Finding:
 
     what, version = "encryption", f"ZeroMQ {zmq.zmq_version()}"
     if not zmq.has("curve"):
-        remedy = "pip install --force-reinstall pyzmq: its wheels have libsodium in them"
+        remedy = f"{pip_install('--force-reinstall', 'pyzmq')}: its wheels have libsodium in them"
         return Finding(what, "warning", f"{version} was built without CURVE: loopback only", remedy)
     try:
         own, trusted = list_keys(), list_trusted()

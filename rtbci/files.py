@@ -2,13 +2,24 @@
 
 import errno
 import os
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rtbci.system.names import give_name
 from rtbci.system.windows import is_windows
 
-__all__ = ["LineFile", "sync_folder", "unfinished", "write_synced", "write_whole"]
+__all__ = [
+    "LineFile",
+    "move_in",
+    "staged",
+    "sync_folder",
+    "unfinished",
+    "write_synced",
+    "write_together",
+    "write_whole",
+]
 
 NO_SYNC = (
     errno.EACCES,
@@ -37,17 +48,113 @@ def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
     Raises
     ------
     OSError
-        When it cannot be written; the earlier one stays, and what there is of the new one is `unfinished`.
+        When it cannot be written; the earlier one stays, and nothing of the new one. Only a process that is killed
+        leaves what there is of it, `unfinished`, which the next write of that file replaces.
     """
-    temporary = unfinished(path)
-    write_synced(temporary, content, private=private)
-    give_name(temporary, path, replace=True)
-    sync_folder(path.parent)
+    write_together({path: content}, private=private)
+
+
+def write_together(contents: Mapping[Path, bytes], *, private: bool = False) -> None:
+    """Write files as `write_whole` does; none gets its name before all are on the disk.
+
+    Raises
+    ------
+    OSError
+        When one cannot be written.
+    """
+    try:
+        for path, content in contents.items():
+            write_synced(unfinished(path), content, private=private)
+        for path in contents:
+            give_name(unfinished(path), path, replace=True)
+    except BaseException:
+        for path in contents:
+            with suppress(OSError):
+                unfinished(path).unlink(missing_ok=True)
+        raise
+    for folder in {path.parent for path in contents}:
+        sync_folder(folder)
 
 
 def unfinished(path: Path) -> Path:
-    """What a write that was cut short leaves: ``.<name>.new`` beside the file."""
+    """Name of what is being written: ``.<name>.new`` beside the file; a process that is killed leaves it."""
     return path.with_name(f".{path.name}.new")
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """Yield an empty folder beside a file or folder to be written, for what writes its files itself; see `move_in`.
+
+    It is gone afterwards, and so are folders above that were made for it and hold nothing. What a killed process left of it is
+    removed first.
+
+    Raises
+    ------
+    OSError
+        When it cannot be made.
+    """
+    folder = unfinished(target)
+    made = [one for one in (target.parent, *target.parent.parents) if not one.exists()]
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+    try:
+        folder.mkdir(parents=True)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        for one in made:
+            with suppress(OSError):
+                one.rmdir()  # refused where something is in it
+
+
+def move_in(folder: Path, target: Path) -> list[Path]:
+    """Give each file of a `staged` folder its place below another folder: all of them, or none. Files that are there are replaced.
+
+    Parameters
+    ----------
+    folder : Path
+        On one disk with `target`. Files that are replaced are held in memory for a moment.
+    target : Path
+        Made where it is not there.
+
+    Returns
+    -------
+    list of Path
+        Files below `target`, sorted.
+
+    Raises
+    ------
+    OSError
+        When one cannot be placed; `target` is then as it was.
+    """
+    inside = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    places = {folder / one: target / one for one in inside}
+    for path in places:
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+    before = {place: place.read_bytes() for place in places.values() if place.exists()}
+    done: list[Path] = []
+    made: list[Path] = []
+    try:
+        for path, place in places.items():
+            made += [one for one in (place.parent, *place.parent.parents) if not one.exists()]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            done.append(place)
+            give_name(path, place, replace=True)
+    except BaseException:
+        for place in done:
+            with suppress(OSError):
+                if place in before:
+                    write_whole(place, before[place])
+                else:
+                    place.unlink(missing_ok=True)
+        for one in sorted(made, key=lambda one: -len(one.parts)):
+            with suppress(OSError):
+                one.rmdir()
+        raise
+    for parent in {place.parent for place in done}:
+        sync_folder(parent)
+    return done
 
 
 def write_synced(path: Path, content: bytes | Iterable[bytes], *, private: bool = False) -> None:

@@ -4,6 +4,7 @@ import re
 from typing import Any, Self
 
 from rtbci.errors import ConfigError, MissingPackageError
+from rtbci.installing import pip_extra
 from rtbci.publish.addresses import is_local
 from rtbci.publish.messages import Event, Hello, Message, Prediction
 
@@ -97,7 +98,7 @@ class OscSender:
             from pythonosc.udp_client import SimpleUDPClient
         except ImportError as error:
             raise MissingPackageError(
-                "osc: the package python-osc is missing, need it to send OSC; pip install 'rtbci[osc]'"
+                f"osc: the package python-osc is missing, need it to send OSC; {pip_extra('osc')}"
             ) from error
         if not re.fullmatch(r"(/[\w.-]+)+", prefix, re.ASCII):
             raise ConfigError(f"--prefix: got '{prefix}', need letters and digits after a /, as /rtbci")

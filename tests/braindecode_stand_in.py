@@ -95,7 +95,7 @@ class Absent(ModuleType):
 def real_braindecode(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Module `braindecode.models`; skips without braindecode. Models that need torchaudio are not used, so it may be absent."""
     if find_spec("braindecode") is None:
-        pytest.skip("braindecode is not installed: pip install 'rtbci[braindecode]'")
+        pytest.skip("braindecode is not installed: pip install '.[braindecode]'")
     with catch_warnings():
         simplefilter("ignore")
         try:

@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from rtbci.errors import RtbciError
+from rtbci.installing import pip_extra
 from rtbci.publish.addresses import CONTROL_ADDRESS, PUBLISH_ADDRESS
 
 from .options import CUE_STREAM, BrainKind, Options
@@ -133,7 +134,7 @@ def main() -> NoReturn:
         if error.name != "pygame":
             raise
         print(
-            "error: game: pygame-ce is not installed; pip install 'rtbci[game]', or pygame-ce",
+            f"error: game: pygame-ce is not installed; {pip_extra('game')}, or pygame-ce",
             file=sys.stderr,
         )
         sys.exit(EXIT_NO_PYGAME)

@@ -11,6 +11,7 @@ import numpy as np
 
 from rtbci.clock import Clock, now, utc_now
 from rtbci.errors import ConfigError, MissingPackageError, StreamError, StreamLostError
+from rtbci.installing import pip_extra
 from rtbci.stream.source import Channel, Chunk, FloatArray, Marker, Source, StreamInfo
 
 __all__ = ["BrainFlowAmp"]
@@ -190,7 +191,7 @@ def _shim() -> Any:
     except ImportError as error:
         raise MissingPackageError(
             f"BrainFlow boards: package {error.name!r} is not installed, need brainflow; "
-            "pip install 'rtbci[brainflow]'"
+            f"{pip_extra('brainflow')}"
         ) from error
     return board_shim
 

@@ -14,17 +14,11 @@ import numpy as np
 
 from rtbci.backends.session import Float32Array
 from rtbci.errors import EngineError, MissingPackageError
+from rtbci.installing import pip_extra, pip_install
 
-__all__ = ["INSTALL_CUDA", "Cuda", "Gpu", "Graph", "find_gpu", "mend_driver"]
+__all__ = ["Cuda", "Gpu", "Graph", "find_gpu", "install_cuda", "mend_driver"]
 
 NO_DEVICE = 100  # cudaErrorNoDevice
-FOR_CUDA_12 = (
-    "for CUDA 12: pip install 'cuda-bindings<13' with tensorrt-cu12, tensorrt-rtx-cu12 or "
-    "'onnxruntime-gpu[cuda,cudnn]<1.27' in place of what is for CUDA 13"
-)
-"""For people whose driver brings CUDA 12 and cannot be updated."""
-INSTALL_CUDA = "pip install 'rtbci[cuda]' && pip install --force-reinstall --no-deps onnxruntime-gpu"
-"""ONNX Runtime on a GPU. Both of its packages install the module `onnxruntime`; the one that is written last is the one that is there."""
 
 
 @dataclass(frozen=True)
@@ -244,13 +238,26 @@ def _import_runtime() -> Any:
         return importlib.import_module("cuda.bindings.runtime")
     except ImportError as error:
         raise MissingPackageError(
-            f"cuda: cuda-bindings cannot be imported ({error}), need it for a GPU; pip install cuda-bindings"
+            f"cuda: cuda-bindings cannot be imported ({error}), need it for a GPU; {pip_install('cuda-bindings')}"
         ) from None
 
 
 def mend_driver(cuda: int) -> str:
     """What to do about a driver that brings CUDA `cuda`, where what is installed is for a newer one."""
-    return f"update the driver, or {FOR_CUDA_12}" if cuda == 12 else "update the driver"
+    if cuda != 12:
+        return "update the driver"
+    return (  # for people whose driver brings CUDA 12 and cannot be updated
+        f"update the driver, or for CUDA 12: {pip_install('cuda-bindings<13')} with tensorrt-cu12, tensorrt-rtx-cu12 or "
+        "'onnxruntime-gpu[cuda,cudnn]<1.27' in place of what is for CUDA 13"
+    )
+
+
+def install_cuda() -> str:
+    """The command line that installs ONNX Runtime on a GPU.
+
+    Both of its packages install the module `onnxruntime`; the one that is written last is the one that is there.
+    """
+    return f"{pip_extra('cuda')} && {pip_install('--force-reinstall', '--no-deps', 'onnxruntime-gpu')}"
 
 
 def _version(number: int) -> str:

@@ -8,6 +8,7 @@ from rtbci.backends.dare_graph import dare_graph
 from rtbci.encoder.checkpoint import CheckpointInfo, Weights, read_weights
 from rtbci.errors import EngineError, MissingPackageError
 from rtbci.files import write_whole
+from rtbci.installing import pip_extra
 
 __all__ = ["export_checkpoint", "onnx_bytes", "onnx_metadata"]
 
@@ -46,7 +47,7 @@ def onnx_bytes(weights: Weights, info: CheckpointInfo, batch: int | None = None)
         import onnx
     except ImportError:
         raise MissingPackageError(
-            "onnx_bytes: onnx is not installed, need it to export an engine; pip install 'rtbci[train]'"
+            f"onnx_bytes: onnx is not installed, need it to export an engine; {pip_extra('train')}"
         ) from None
     model = dare_graph(weights, info.size, info.channels, batch, info.power)
     header = {

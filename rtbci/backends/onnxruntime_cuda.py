@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rtbci.backends.cuda import INSTALL_CUDA
+from rtbci.backends.cuda import install_cuda
 from rtbci.backends.onnxruntime import OrtSession, load_session
 from rtbci.backends.session import Float32Array
 from rtbci.errors import EngineError, MissingPackageError
@@ -85,7 +85,7 @@ class OrtCudaSession(OrtSession):
         if self._provider not in have:
             raise MissingPackageError(
                 f"{self._where}: onnxruntime {ort.__version__} has the providers {', '.join(have)}, "
-                f"need {self._provider}; {INSTALL_CUDA}"
+                f"need {self._provider}; {install_cuda()}"
             )
         provider = self._provider, self._settings()
         with redirect_stdout(sys.stderr):  # it prints what it falls back to
@@ -94,7 +94,7 @@ class OrtCudaSession(OrtSession):
             raise EngineError(
                 f"{self._where}: ONNX Runtime gave up on {self._provider} and took "
                 f"{', '.join(session.get_providers())} ({_why_no_provider()}), need a GPU, its driver, CUDA and cuDNN; "
-                f"look at `nvidia-smi`, or install again: {INSTALL_CUDA}"
+                f"look at `nvidia-smi`, or install again: {install_cuda()}"
             )
         session.disable_fallback()
         return session

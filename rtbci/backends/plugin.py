@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from rtbci.backends.session import Float32Array
 from rtbci.errors import ConfigError, EngineError, MissingPackageError
+from rtbci.installing import pip_extra
 
 __all__ = ["GROUP", "Encoder", "EncoderContract", "Plugin", "find_plugin", "list_plugins", "load_class"]
 
@@ -149,9 +150,7 @@ def find_plugin(name: str) -> Plugin:
         )
     if name in BUILT_IN:
         package = BUILT_IN[name][1]
-        raise MissingPackageError(
-            f"plug-in '{name}': {package} is not installed; pip install 'rtbci[{package}]'"
-        )
+        raise MissingPackageError(f"plug-in '{name}': {package} is not installed; {pip_extra(package)}")
     have = ", ".join(one.name for one in known) or "none"
     raise ConfigError(
         f"plug-in '{name}': is not installed, have {have}; install the package that brings it (entry points of the group "

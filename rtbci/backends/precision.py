@@ -12,6 +12,7 @@ import numpy as np
 
 from rtbci.backends.words import first_line
 from rtbci.errors import EngineError, MissingPackageError
+from rtbci.installing import pip_install
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -90,7 +91,7 @@ def _parse(model: bytes) -> "ModelProto":
         import onnx
     except ImportError:
         raise MissingPackageError(
-            "lower_precision: onnx is not installed, need it to change a network's precision; pip install onnx"
+            f"lower_precision: onnx is not installed, need it to change a network's precision; {pip_install('onnx')}"
         ) from None
     try:
         parsed = onnx.load_from_string(model)

@@ -1,14 +1,16 @@
 """Back ends by name."""
 
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from rtbci.backends import openvino
-from rtbci.backends.cuda import INSTALL_CUDA
+from rtbci.backends.cuda import install_cuda
 from rtbci.backends.session import Precision, Session
 from rtbci.errors import EngineError, MissingPackageError
+from rtbci.installing import pip_extra, pip_install
 
 __all__ = ["BACKENDS", "Backend", "find_checkpoint", "open_session"]
 
@@ -23,8 +25,8 @@ class Backend(NamedTuple):
         compile.
     package : str
         What it needs, for messages.
-    install : str
-        The command line that installs it.
+    installer : callable
+        Says the command line that installs it; asked when a message needs it.
     kind : {'cpu', 'gpu'}
         What it runs on.
     precisions : tuple of str
@@ -34,9 +36,14 @@ class Backend(NamedTuple):
 
     opener: Callable[[Path, int, Precision], Session] | None
     package: str
-    install: str
+    installer: Callable[[], str]
     kind: Literal["cpu", "gpu"] = "cpu"
     precisions: tuple[Precision, ...] = ("fp32",)
+
+    @property
+    def install(self) -> str:
+        """The command line that installs it."""
+        return self.installer()
 
     @property
     def compiles(self) -> bool:
@@ -154,13 +161,13 @@ def _check_same_weights(path: Path, checkpoint: Path) -> None:
 
 
 BACKENDS: dict[str, Backend] = {
-    "onnxruntime": Backend(_open_onnxruntime, "onnxruntime", "pip install onnxruntime"),
+    "onnxruntime": Backend(_open_onnxruntime, "onnxruntime", partial(pip_install, "onnxruntime")),
     "openvino": Backend(
-        openvino.OpenVinoSession, "openvino", "pip install 'rtbci[openvino]'", precisions=openvino.PRECISIONS
+        openvino.OpenVinoSession, "openvino", partial(pip_extra, "openvino"), precisions=openvino.PRECISIONS
     ),
-    "torch": Backend(_open_torch, "torch and onnx", "pip install 'rtbci[train]'"),
-    "onnxruntime-cuda": Backend(_open_onnxruntime_cuda, "onnxruntime-gpu", INSTALL_CUDA, "gpu"),
-    "tensorrt": Backend(None, "tensorrt", "pip install 'rtbci[tensorrt]'", "gpu"),
-    "tensorrt_rtx": Backend(None, "tensorrt_rtx", "pip install 'rtbci[tensorrt-rtx]'", "gpu"),
+    "torch": Backend(_open_torch, "torch and onnx", partial(pip_extra, "train")),
+    "onnxruntime-cuda": Backend(_open_onnxruntime_cuda, "onnxruntime-gpu", install_cuda, "gpu"),
+    "tensorrt": Backend(None, "tensorrt", partial(pip_extra, "tensorrt"), "gpu"),
+    "tensorrt_rtx": Backend(None, "tensorrt_rtx", partial(pip_extra, "tensorrt-rtx"), "gpu"),
 }
 """All back ends by name."""

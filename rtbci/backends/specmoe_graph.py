@@ -18,6 +18,7 @@ from rtbci.encoder.specmoe.checkpoint import SpecInfo, read_spec_weights
 from rtbci.encoder.specmoe.sizes import PSD_HOP, PSD_SEGMENT, RATE_HZ
 from rtbci.errors import EngineError, MissingPackageError
 from rtbci.files import write_whole
+from rtbci.installing import pip_extra
 
 if TYPE_CHECKING:
     from rtbci.encoder.specmoe.checkpoint import Weights
@@ -68,7 +69,7 @@ def spec_onnx_bytes(weights: "Weights", info: SpecInfo) -> bytes:
         import onnx
     except ImportError:
         raise MissingPackageError(
-            "spec_onnx_bytes: onnx is not installed, need it to export an engine; pip install 'rtbci[train]'"
+            f"spec_onnx_bytes: onnx is not installed, need it to export an engine; {pip_extra('train')}"
         ) from None
     writer = _SpecWriter(weights, info)
     writer.write()

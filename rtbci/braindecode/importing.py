@@ -22,7 +22,7 @@ from rtbci.braindecode.card import Imported, card_of, recipe_of
 from rtbci.braindecode.models import ModelSettings, build_model, load_state, put_weights, scaled_model
 from rtbci.clock import now
 from rtbci.errors import EngineError, RtbciError
-from rtbci.files import write_whole
+from rtbci.files import write_together
 from rtbci.recipes import EngineInput, EngineOutput, EngineRecipe, Tolerance
 
 if TYPE_CHECKING:
@@ -148,10 +148,9 @@ def _import(request: ModelRequest, folder: Path, told: Callable[[str], None]) ->
     said = request.source or (str(request.weights.name) if request.weights else "random, of seed 0")
     files["CARD.md"] = card_of(settled, settings, imported, version("braindecode"), said).encode()
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("encoder.onnx", "weights.safetensors"):
+    write_together({folder / name: data for name, data in files.items()})
+    for name in {"encoder.onnx", "weights.safetensors"} - files.keys():  # of an earlier import
         (folder / name).unlink(missing_ok=True)
-    for name, data in files.items():
-        write_whole(folder / name, data)
     return imported
 
 

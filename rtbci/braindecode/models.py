@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from rtbci.errors import EngineError, MissingPackageError, RtbciError
+from rtbci.installing import pip_extra
 from rtbci.settings import Positive, Settings
 from rtbci.stream.labels import canonical_label
 from rtbci.stream.montage import HEAD_RADIUS_M, positions
@@ -245,7 +246,7 @@ def _class_of(name: str) -> Any:
             import braindecode.models as models
     except (ImportError, OSError) as error:  # OSError: a library that was built for another torch
         raise MissingPackageError(
-            f"braindecode: cannot be imported ({_first_line(error)}); pip install 'rtbci[braindecode]', with a torchaudio that was "
+            f"braindecode: cannot be imported ({_first_line(error)}); {pip_extra('braindecode')}, with a torchaudio that was "
             "built for the torch that is installed"
         ) from error
     found = getattr(models, name, None)

@@ -16,6 +16,7 @@ from rtbci.calibrate.heads import HeadChange, fit_change
 from rtbci.calibrate.mdm_user import MdmUser
 from rtbci.calibrate.own_decoders import OWN_PRECISION, SURE_GAIN, AugmentedCovariance, CspLda, TangentUser
 from rtbci.errors import MissingPackageError
+from rtbci.installing import pip_extra
 from rtbci.probe.blank import BLANK, is_blank
 from rtbci.probe.head_features import HEAD_TENSORS
 from rtbci.probe.profile import BranchEntry, Profile, Weights
@@ -137,7 +138,7 @@ def standard_candidates(population: Profile) -> list[Candidate]:
     except ImportError as error:
         raise MissingPackageError(
             f"calibrate: {error.name} is not installed, need it for the decoders that compete; "
-            "pip install 'rtbci[calibrate]'"
+            f"{pip_extra('calibrate')}"
         ) from error
     if population.branches[0].kind == "cca":
         return [Population(population), *flicker_candidates(population)]

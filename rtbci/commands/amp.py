@@ -9,6 +9,7 @@ from rtbci.amp.outlet import AmpOutlet
 from rtbci.amp.source import Amp
 from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.commands.amp_users import Follower, keys_of, user_of, which_keys
+from rtbci.commands.checking import Checks
 from rtbci.commands.options import teller_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
@@ -46,21 +47,31 @@ def synthetic_amp(
     """
     from rtbci.amp.source import AmpSource
 
-    if keys and follow:
-        raise ConfigError(
-            "amp: got --keys and --follow, need one that says what the user does; leave one out"
-        )
-    if maps and not follow:
-        raise ConfigError("--map: got no --follow, need the markers that it is about; name their stream")
-    driven = keys or bool(follow)
-    amp = user_of(paradigm, channels, rate_hz, seed, line_hz=line_hz, name=name, cues=not driven)
+    checks, driven = Checks(), keys or bool(follow)
+    checks.need(
+        not (keys and follow),
+        "amp: got --keys and --follow, need one that says what the user does; leave one out",
+    )
+    checks.need(
+        bool(follow) or not maps,
+        "--map: got no --follow, need the markers that it is about; name their stream",
+    )
+    checks.need(chunk >= 1, f"--chunk: got {chunk}, need 1 or more; 8 is usual")
+    amp = checks.take(
+        lambda: user_of(paradigm, channels, rate_hz, seed, line_hz=line_hz, name=name, cues=not driven)
+    )
+    if amp is None:
+        checks.end()
+        return
     attends = isinstance(amp, SyntheticAmp) and amp.answer is not None
-    if keys and attends:
-        raise ConfigError(
-            "--keys: flashes come from a speller's markers, need those; use --follow rtbci-speller"
-        )
+    checks.need(
+        not (keys and attends),
+        "--keys: flashes come from a speller's markers, need those; use --follow rtbci-speller",
+    )
+    follower = checks.take(lambda: Follower(amp.states, paradigm, teller_of(console), maps))
+    checks.end()
+    assert follower is not None  # else it has been told
     source, states = AmpSource(amp, chunk), keys_of(amp.states)
-    follower = Follower(amp.states, paradigm, teller_of(console), maps)
     with _key_presses(keys) as pressed, _cues_of(follow, amp, console) as cues:
 
         def drive(_n_sent: int) -> None:

@@ -1,6 +1,7 @@
 """`rtbci calibrate`: from a few trials to a profile of one's own, live or from recordings."""
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -14,12 +15,14 @@ from rtbci.calibrate.report import EXTRA
 from rtbci.commands.calibrate_base import Calibration, Request
 from rtbci.commands.calibrate_flashes import calibrate_flashes
 from rtbci.commands.calibrate_live import LiveCalibration
+from rtbci.commands.checking import Checks
 from rtbci.config import RunConfig
-from rtbci.errors import CalibrationError, ConfigError
-from rtbci.recipes import ParadigmRecipe
-from rtbci.replay.read import read_recordings
+from rtbci.errors import CalibrationError
+from rtbci.recipes import ParadigmRecipe, read_engine
+from rtbci.replay.read import check_recording, read_recordings
 from rtbci.report.page import need_packages
 from rtbci.runtime.configured import recipe_of
+from rtbci.runtime.profiles import find_profile
 
 __all__ = ["calibrate"]
 
@@ -47,12 +50,9 @@ def calibrate(config: RunConfig, request: Request, console: Console) -> Result |
     KeyboardInterrupt
         When the user stopped it; what was done is kept and told.
     """
-    _check(request)
-    recipe = recipe_of(config)
-    if recipe.flashes is not None:
+    recipe, protocol = _check(config, request)
+    if protocol is None:
         return calibrate_flashes(config, request, recipe, console)
-    need_packages(EXTRA)
-    protocol = _protocol(recipe, request)
     if request.files:
         try:
             return _from_files(Calibration(config, request, recipe, protocol, console))
@@ -76,25 +76,46 @@ def calibrate(config: RunConfig, request: Request, console: Console) -> Result |
         raise
 
 
-def _check(request: Request) -> None:
-    if request.cues not in CUES:
-        raise ConfigError(f"--cues: got '{request.cues}', need {', '.join(CUES)}; name one of these")
-    if request.files and request.resume:
-        raise ConfigError(
-            "calibrate: got --from and --resume, need one of them: recordings are read from their start; leave one out"
-        )
-    if request.report is not None and not request.report.parent.is_dir():
-        raise ConfigError(
-            f"--report: got {request.report}, need a file in a folder that is there; make {request.report.parent} first"
-        )
+def _check(config: RunConfig, request: Request) -> tuple[ParadigmRecipe, ProtocolSettings | None]:
+    """Recipe and protocol; all that is wrong of what was asked for is told, before anything is opened.
+
+    The protocol is None where items flash, which has one of its own.
+    """
+    checks, report = Checks(), request.report
+    checks.need(
+        request.cues in CUES, f"--cues: got '{request.cues}', need {', '.join(CUES)}; name one of these"
+    )
+    checks.need(
+        not (request.files and request.resume),
+        "calibrate: got --from and --resume, need one of them: recordings are read from their start; leave one out",
+    )
+    for path in request.files:
+        checks.take(partial(check_recording, path))
+    checks.need(
+        report is None or report.parent.is_dir(),
+        f"--report: got {report}, need a file in a folder that is there; make {report and report.parent} first",
+    )
+    recipe, protocol = checks.take(lambda: recipe_of(config)), None
+    if config.engine.recipe:
+        checks.take(lambda: read_engine(config.engine.recipe))
+    if recipe is not None:
+        checks.take(lambda: find_profile(recipe.name, config.profile))
+        if recipe.flashes is None:
+            checks.need(
+                request.n_trials is None or request.n_trials >= 2,
+                f"--trials: got {request.n_trials}, need 2 or more of each class",
+            )
+            checks.take(lambda: need_packages(EXTRA))
+            protocol = checks.take(lambda: _protocol(recipe, request))
+    checks.end()
+    assert recipe is not None  # else it has been told
+    return recipe, protocol
 
 
 def _protocol(recipe: ParadigmRecipe, request: Request) -> ProtocolSettings:
     protocol = read_protocol(recipe, request.protocol)
     trials, stopping = protocol.trials, protocol.stopping
     if request.n_trials is not None:
-        if request.n_trials < 2:
-            raise ConfigError(f"--trials: got {request.n_trials}, need 2 or more of each class")
         trials = trials.model_copy(update={"per_class": request.n_trials})
         least = min(stopping.min_per_class, request.n_trials)
         stopping = stopping.model_copy(update={"min_per_class": least})

@@ -86,8 +86,10 @@ def source_of(text: str, seed: int, name: str = "") -> Source:
     if text == name:
         raise ConfigError(f"chaos: --from and --name are both '{name}', need two names; give another --name")
     from rtbci.stream.lsl import LslSource
+    from rtbci.stream.lsl_resolve import predicate_of
 
-    return LslSource(name=text)
+    predicate = predicate_of(text)
+    return LslSource(name="" if predicate else text, predicate=predicate)
 
 
 def _recording(path: Path) -> Source:

@@ -11,6 +11,7 @@ from rtbci.braindecode.models import ModelSettings, scaling_of
 from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output
 from rtbci.errors import ConfigError, MissingPackageError
+from rtbci.installing import pip_install
 from rtbci.recipes import AlignSettings, ParadigmRecipe, ResampleSettings, read_paradigm
 from rtbci.settings import check_settings
 from rtbci.stream.labels import canonical_label
@@ -141,7 +142,7 @@ def _from_hub(name: str) -> Path:
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
         raise MissingPackageError(
-            "--hub: huggingface_hub is not installed; pip install huggingface_hub, or fetch the weights yourself and give --weights"
+            f"--hub: huggingface_hub is not installed; {pip_install('huggingface_hub')}, or fetch the weights yourself and give --weights"
         ) from error
     try:
         return Path(hf_hub_download(name, HUB_FILE))

@@ -13,10 +13,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from rtbci.commands.checking import Checks
 from rtbci.commands.eval_flashes import judge_flashes
 from rtbci.commands.eval_output import show_grid, write_results
 from rtbci.commands.options import names_of
+from rtbci.commands.profile_output import write_result
 from rtbci.errors import ConfigError
+from rtbci.evaluate.calibrators import find_calibrator
 from rtbci.evaluate.compare import compare
 from rtbci.evaluate.data import MOABB_PREFIX, RenamedReader, open_data
 from rtbci.evaluate.evaluate import evaluate
@@ -29,8 +32,10 @@ from rtbci.evaluate.tables import (
     markdown,
     markdown_report,
 )
+from rtbci.evaluate.trials import check_track
 from rtbci.recipes import read_paradigm
 from rtbci.recipes.markers import named_markers
+from rtbci.runtime.parts import POPULATION
 from rtbci.runtime.profiles import find_profile
 from rtbci.stream.caps import read_cap
 
@@ -43,12 +48,15 @@ def numbers_of(text: str) -> tuple[int, ...]:
     Raises
     ------
     ConfigError
-        When one is no number.
+        When one is no number, or below 0.
     """
     try:
-        return tuple(int(part) for part in names_of(text))
+        numbers = tuple(int(part) for part in names_of(text))
     except ValueError as error:
         raise ConfigError(f"--k: got '{text}', need numbers with commas between; as 0,5,10") from error
+    if any(number < 0 for number in numbers):
+        raise ConfigError(f"--k: got '{text}', need numbers of trials, 0 or more")
+    return numbers
 
 
 def plan_of(
@@ -77,21 +85,37 @@ def plan_of(
     Raises
     ------
     ConfigError, FileFormatError, ProfileError
-        When it names something that is not there.
+        When it names something that is not there; all of it, before a recording is read.
     """
-    if remaining not in ("later", "all"):
-        raise ConfigError(f"--remaining: got '{remaining}', need 'later' or 'all'")
-    recipe = read_paradigm(paradigm)
-    reader = open_data(places, data_set, task)
-    named = named_markers(maps, recipe.classes, f"paradigm '{recipe.name}' has")
+    checks = Checks()
+    checks.need(remaining in ("later", "all"), f"--remaining: got '{remaining}', need 'later' or 'all'")
+    checks.need(n_jobs >= 1, f"--jobs: got {n_jobs}, need 1 or more")
+    checks.need(
+        folds is None or profile in ("", POPULATION),
+        "eval: got --folds and --profile, need one of them; each fold brings its own profile",
+    )
+    numbers, cap = checks.take(lambda: numbers_of(ks)), checks.take(lambda: read_cap(channels))
+    checks.take(lambda: find_calibrator(calibrator))
+    recipe = checks.take(lambda: read_paradigm(paradigm))
+    found: Path | None = None
+    named: dict[str, tuple[str, ...]] | None = {}
+    if recipe is not None:
+        whose = f"paradigm '{recipe.name}' has"
+        if recipe.flashes is None:
+            checks.take(lambda: check_track(track, recipe))
+        named = checks.take(lambda: named_markers(maps, recipe.classes, whose))
+        found = checks.take(lambda: find_profile(recipe.name, profile))
+    reader = checks.take(lambda: open_data(places, data_set, task))
+    checks.end()
+    assert reader is not None  # else it has been told
     if named or labels:
-        reader = RenamedReader(reader, named, labels)
+        reader = RenamedReader(reader, named or {}, labels)
     return Plan(
         paradigm=paradigm,
         reader=reader,
         track=track,
-        ks=numbers_of(ks),
-        profile=find_profile(recipe.name, profile),
+        ks=numbers or (),
+        profile=found,
         folds=folds,
         allow_seen=allow_seen,
         is_named=bool(data_set) or any(place.startswith(MOABB_PREFIX) for place in places),
@@ -101,7 +125,7 @@ def plan_of(
         n_jobs=n_jobs,
         ray=ray,
         backend=backend,
-        cap=read_cap(channels),
+        cap=cap,
     )
 
 
@@ -147,7 +171,7 @@ def compare_files(first: Path, second: Path, console: Console, markdown_file: Pa
     grid = difference_grid(f"{names[1]} against {names[0]}, same subjects", differences)
     show_grid(grid, console)
     if markdown_file is not None:
-        markdown_file.write_text(markdown(grid), encoding="utf-8")
+        write_result(markdown_file, markdown(grid).encode())
         console.print(f"written: {markdown_file}", markup=False, highlight=False)
 
 

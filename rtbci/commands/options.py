@@ -43,7 +43,10 @@ Address = Annotated[
 ]
 ParadigmName = Annotated[str | None, typer.Option(help="Recipe by name or folder (default: motor_imagery).")]
 StreamName = Annotated[
-    str | None, typer.Option(help="Name of the LSL stream (default: the only EEG stream).")
+    str | None,
+    typer.Option(
+        help="Name of the LSL stream, or properties that `rtbci streams` tells, as name=EEG,host=lab2 or uid=... (default: the only EEG stream)."
+    ),
 ]
 SourceId = Annotated[str | None, typer.Option(help="source_id of the LSL stream.")]
 Unit = Annotated[str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")]

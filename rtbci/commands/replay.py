@@ -6,11 +6,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from rtbci.commands.checking import Checks
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
 from rtbci.replay.datasets import read_dataset
 from rtbci.replay.play import Player
-from rtbci.replay.read import read_recordings
+from rtbci.replay.read import check_recording, read_recordings
 
 __all__ = ["replay", "speed_of"]
 
@@ -37,16 +38,31 @@ def replay(
     dataset: str | None,
     console: Console,
     *,
-    speed: float,
+    speed_text: str,
     loop: bool,
     start_s: float,
     chunk: int,
     name: str | None,
     wait: bool,
 ) -> None:
-    """Play a file or a data set until its end or Ctrl-C."""
-    if (file is None) == (dataset is None):
-        raise ConfigError("replay: need either a FILE or --dataset NAME:SUBJECT, one of them; see --help")
+    """Play a file or a data set until its end or Ctrl-C; `speed_text` as `speed_of` reads it.
+
+    Raises
+    ------
+    ConfigError
+        All arguments that are wrong, before a file is read.
+    """
+    checks = Checks()
+    checks.need(
+        (file is None) != (dataset is None),
+        "replay: need either a FILE or --dataset NAME:SUBJECT, one of them; see --help",
+    )
+    checks.need(chunk >= 1, f"--chunk: got {chunk}, need 1 or more; 8 is usual")
+    checks.need(0.0 <= start_s < math.inf, f"--start: got {start_s:g}, need seconds of the file, 0 or more")
+    speed = checks.take(lambda: speed_of(speed_text)) or 1.0
+    if file is not None:
+        checks.take(lambda: check_recording(file))
+    checks.end()
     recordings = read_recordings(file) if file is not None else read_dataset(dataset or "")
     player = Player(
         recordings, speed=speed, loop=loop, start_s=start_s, chunk=chunk, name=name, wait_for_consumers=wait

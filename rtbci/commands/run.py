@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from rtbci.commands.checking import check_run
 from rtbci.commands.marker_news import MarkerNews
 from rtbci.commands.options import teller_of
-from rtbci.commands.recording import begin_recording, check_recorded, say_recorded, say_recording
+from rtbci.commands.recording import begin_recording, check_recorded, say_recording
 from rtbci.commands.resuming import profile_to_go_on, say_resumed, take_up
+from rtbci.commands.run_end import telling_the_end
 from rtbci.commands.run_sockets import RunSockets, open_sockets
 from rtbci.commands.status_line import StatusLine
 from rtbci.commands.stopping import stop_on_signals
@@ -33,6 +35,7 @@ from rtbci.runtime.profiles import find_profile, profiles_root
 from rtbci.runtime.signal_tap import SignalOffer
 from rtbci.runtime.telemetry import Report, hello_of
 from rtbci.stream.lsl import LslSource
+from rtbci.stream.lsl_resolve import predicate_of
 from rtbci.stream.marker_choice import SeenMarkers
 from rtbci.stream.source import Source, StreamInfo
 
@@ -45,6 +48,8 @@ RETRY_TIMEOUT_S = 2.0
 SWITCH_S = 0.0005
 """A thread that runs Python gives way after so long to one that waits, as the decoder's; Python's own limit is 5 ms."""
 LOOK_S = 0.1
+PATIENCE_S = 5.0
+"""A second Ctrl-C interrupts a run that has not begun to end by then; an end takes less than two seconds."""
 
 
 def run(config: RunConfig, console: Console, resume: Path | None = None) -> Report:
@@ -67,10 +72,11 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
         What keeps it from running.
     """
     share_arena()
-    with ExitStack() as stack:
+    if resume is None:
+        check_run(config)
+    with stop_on_signals() as stop, telling_the_end(console) as end, ExitStack() as stack:
         stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         sys.setswitchinterval(SWITCH_S)
-        stop = stack.enter_context(stop_on_signals())
         unfinished = None if resume is None else take_up(resume, stack, console)
         # Addresses first: a port that is taken is told before anything slow is loaded.
         publish = config.publish
@@ -117,11 +123,13 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
             news=sockets.news_beside(recording.news, markers.news, *others),
             journal=recording.journal,
         )
-        report = live.run(stop)
-    _say_end(console, report)
-    sockets.say_end(console)
+        end.begin(live.report, sockets, recording.recorder)
+        stop.be_patient(PATIENCE_S)
+        try:
+            report = live.run(stop)
+        finally:
+            stop.hold()
     if recording.recorder is not None:
-        say_recorded(console, recording.recorder.written)
         check_recorded(recording.recorder.written)
     return report
 
@@ -176,6 +184,7 @@ def lsl_factory(
     """
     stream = config.stream
     markers = {"auto": "", "none": None}.get(stream.markers, stream.markers)
+    predicate = predicate_of(stream.name)
 
     def make(lost: StreamInfo | None) -> Source:
         if lost is not None:
@@ -183,6 +192,7 @@ def lsl_factory(
             return LslSource(
                 name=lost.name,
                 source_id=lost.source_id,
+                predicate=predicate,
                 timeout_s=RETRY_TIMEOUT_S,
                 markers=markers,
                 known_host=lost.hostname,
@@ -190,7 +200,8 @@ def lsl_factory(
                 labels=stream.labels,
             )
         return LslSource(
-            name=stream.name,
+            name="" if predicate else stream.name,
+            predicate=predicate,
             type="" if stream.name or stream.source_id else stream.type,
             source_id=stream.source_id,
             timeout_s=RETRY_TIMEOUT_S if stream.wait else stream.timeout_s,
@@ -246,12 +257,3 @@ def _say_what_to_expect(console: Console, decoder: Decoder, profile: Profile) ->
     card = decoder.recipe.folder / "CARD.md"
     if profile.user == POPULATION and card.is_file():
         told(f"limits:  {card}")
-
-
-def _say_end(console: Console, report: Report) -> None:
-    console.print(
-        f"stopped after {report.duration_s:.0f} s: {report.n_predictions} predictions, {report.n_gaps} gaps, "
-        f"{report.n_skipped} windows skipped, {report.n_overflow} samples lost, "
-        f"{report.n_not_finite} samples not finite",
-        highlight=False,
-    )

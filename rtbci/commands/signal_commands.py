@@ -29,7 +29,7 @@ def replay(
         file,
         dataset,
         console_of(),
-        speed=command.speed_of(speed),
+        speed_text=speed,
         loop=loop,
         start_s=start,
         chunk=chunk,

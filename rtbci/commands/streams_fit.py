@@ -61,5 +61,6 @@ def _may_be_eeg(info: StreamInfo) -> bool:
 def _said(fit: Fit) -> str:
     more = [f"{name} for {wanted}" for wanted, name in fit.stand_ins.items()]
     more += [f"{fit.n_found} of {fit.n_read} electrodes"] * (fit.n_found < fit.n_read)
+    more += [f"{fit.unbroken_s:g} s without a gap for each answer"] * (fit.unbroken_s > 0)
     more += ["calibrate first"] * fit.is_calibrated_first
     return f"{fit.paradigm} ({', '.join(more)})" if more else fit.paradigm

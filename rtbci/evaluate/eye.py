@@ -10,6 +10,7 @@ from rtbci.evaluate import metrics
 from rtbci.evaluate.frontal import eye_rule, side_classes
 from rtbci.evaluate.record import EyeCheck
 from rtbci.evaluate.statistics import SHARE, Summary, summarize
+from rtbci.installing import pip_extra
 from rtbci.stages.stage import FloatArray
 
 __all__ = ["LIMIT_R2", "check_eyes", "need_sklearn"]
@@ -36,7 +37,7 @@ def need_sklearn() -> None:
         import sklearn  # noqa: F401
     except ImportError as error:
         raise MissingPackageError(
-            "eval: scikit-learn is not installed, need it for the eye check; pip install 'rtbci[eval]'"
+            f"eval: scikit-learn is not installed, need it for the eye check; {pip_extra('eval')}"
         ) from error
 
 

@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any, TypeVar
 
 from rtbci.errors import ConfigError, MissingPackageError, RtbciError
+from rtbci.installing import pip_extra
 
 __all__ = ["LOCAL", "in_processes", "on_ray"]
 
@@ -76,7 +77,7 @@ def on_ray(
         import ray
     except ImportError as error:
         raise MissingPackageError(
-            "--ray: ray is not installed, need it for a cluster; pip install 'rtbci[ray]', or use --jobs"
+            f"--ray: ray is not installed, need it for a cluster; {pip_extra('ray')}, or use --jobs"
         ) from error
     _connect(ray, address)
     try:

@@ -1,5 +1,6 @@
 """An evaluation in pictures, as PNG files; needs matplotlib."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -10,6 +11,8 @@ from rtbci.errors import MissingPackageError
 from rtbci.evaluate.record import Condition, Evaluation
 from rtbci.evaluate.summary import FALSE_PER_MIN_LIMIT
 from rtbci.evaluate.tables import condition_label
+from rtbci.files import write_whole
+from rtbci.installing import pip_extra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +39,7 @@ def need_matplotlib(flag: str = "--plots") -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise MissingPackageError(
-            f"{flag}: matplotlib is not installed, need it to draw; pip install 'rtbci[eval]'"
+            f"{flag}: matplotlib is not installed, need it to draw; {pip_extra('eval')}"
         ) from error
 
 
@@ -75,7 +78,9 @@ def draw_png(path: Path, draw: Callable[["Axes", T], None], shown: T) -> Path:
     axes = figure.add_subplot()
     draw(axes, shown)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    write_whole(path, picture.getvalue())
     return path
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rtbci.errors import ConfigError, FileFormatError, MissingPackageError
+from rtbci.installing import pip_extra
 from rtbci.replay.recording import Recording
 from rtbci.stream.source import Channel, Marker, StreamInfo
 
@@ -84,7 +85,7 @@ def open_moabb(name: str) -> MoabbReader:
         datasets = importlib.import_module("moabb.datasets")
     except ImportError as error:
         raise MissingPackageError(
-            f"--data: moabb:{name} needs MOABB, which is not installed; pip install 'rtbci[moabb]'"
+            f"--data: moabb:{name} needs MOABB, which is not installed; {pip_extra('moabb')}"
         ) from error
     if not name.isidentifier() or not hasattr(getattr(datasets, name, None), "get_data"):
         known = sorted(one for one in dir(datasets) if hasattr(getattr(datasets, one), "get_data"))

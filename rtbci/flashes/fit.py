@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import CalibrationError, MissingPackageError
+from rtbci.installing import pip_extra
 from rtbci.probe.erp import ErpProbe, augmented
 from rtbci.probe.tangent import tangent_vectors
 from rtbci.stages.stage import FloatArray
@@ -56,7 +57,7 @@ def need_pyriemann() -> None:
     except ImportError as error:
         raise MissingPackageError(
             f"fitting flashes: {error.name} is not installed, need it for spatial filters and classifier; "
-            "pip install 'rtbci[calibrate]'"
+            f"{pip_extra('calibrate')}"
         ) from error
 
 

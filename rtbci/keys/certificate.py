@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rtbci.clock import utc_now
 from rtbci.errors import ConfigError, FileFormatError, MissingPackageError
 from rtbci.files import write_whole
+from rtbci.installing import pip_extra
 from rtbci.keys.folder import alone_in, check_private, keys_root
 
 if TYPE_CHECKING:
@@ -168,6 +169,6 @@ def _cryptography() -> Any:
     except ImportError:
         raise MissingPackageError(
             "certificate: the package cryptography is not installed, need it to make certificates; "
-            "pip install 'rtbci[secure]'"
+            f"{pip_extra('secure')}"
         ) from None
     return x509

@@ -10,6 +10,7 @@ from zmq.utils import z85
 
 from rtbci.clock import utc_now
 from rtbci.errors import ConfigError, FileFormatError
+from rtbci.installing import pip_install
 from rtbci.keys.folder import alone_in, check_name, keys_root, private_folder, read_private, write_private
 
 __all__ = [
@@ -75,8 +76,8 @@ def new_key(name: str = DEFAULT_KEY, root: Path | None = None, *, replace: bool 
     check_name("key", name)
     if not zmq.has("curve"):
         raise ConfigError(
-            "key: this ZeroMQ was built without CURVE, need libsodium in it; pip install --force-reinstall pyzmq (its wheels "
-            "have it)"
+            "key: this ZeroMQ was built without CURVE, need libsodium in it; "
+            f"{pip_install('--force-reinstall', 'pyzmq')} (its wheels have it)"
         )
     folder = root or keys_root()
     with alone_in(folder):

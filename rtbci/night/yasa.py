@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rtbci.errors import ConfigError, MissingPackageError
+from rtbci.installing import pip_extra
 from rtbci.night.hypnogram import EPOCH_S, STAGES, Hypnogram
 from rtbci.night.windows import check_stager
 from rtbci.probe.epoch_branch import context_names
@@ -179,7 +180,7 @@ def _yasa() -> Iterator[Any]:
             import yasa
         except ImportError as error:
             raise MissingPackageError(
-                f"YASA: {error.name} is not installed, need it for its classifier; pip install 'rtbci[sleep]'"
+                f"YASA: {error.name} is not installed, need it for its classifier; {pip_extra('sleep')}"
             ) from error
         logger = logging.getLogger("yasa")
         before = logger.level

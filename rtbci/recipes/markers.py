@@ -53,16 +53,19 @@ def named_markers(maps: Sequence[str], classes: Sequence[str], whose: str) -> di
         See `with_markers`.
     """
     given: dict[str, str] = {}
+    wrong: list[str] = []
     for one in maps:
         text, equals, name = (part.strip() for part in one.rpartition("="))
         if not (equals and text and name):
-            raise ConfigError(f"--map: got '{one}', need TEXT=CLASS; as arrow_L={classes[0]}")
-        if name not in classes:
-            raise ConfigError(
+            wrong.append(f"--map: got '{one}', need TEXT=CLASS; as arrow_L={classes[0]}")
+        elif name not in classes:
+            wrong.append(
                 f"--map: '{one}' names class '{name}', {whose} {', '.join(classes)}; name one of these"
             )
-        if given.setdefault(text, name) != name:
-            raise ConfigError(f"--map: '{text}' is given to {given[text]} and to {name}, need one of them")
+        elif given.setdefault(text, name) != name:
+            wrong.append(f"--map: '{text}' is given to {given[text]} and to {name}, need one of them")
+    if wrong:
+        raise ConfigError("\n".join(wrong))
     return {
         name: tuple(text for text in given if given[text] == name) for name in dict.fromkeys(given.values())
     }

@@ -3,10 +3,10 @@
 import csv
 import importlib.util
 import re
+import shutil
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ConfigError, FileFormatError, MissingPackageError
+from rtbci.files import move_in, staged
+from rtbci.installing import pip_extra
 from rtbci.record.session_json import read_session_json
 from rtbci.record.sessions import xdf_of
 from rtbci.record.signal import Gap, Signal, main_stream, markers_of, on_grid
@@ -27,11 +29,12 @@ __all__ = ["export_session"]
 
 FORMAT_NAMES = ("bids", "edf", "bdf", "csv")
 UV_PER_V = 1e6
+CSV_NAMES = ("samples.csv", "probabilities.csv", "markers.csv")
+BIDS_TEXTS = ("README", "README.md", "README.txt", "CHANGES", ".bidsignore")
 MNE_TYPES = {"EEG": "eeg", "EOG": "eog", "EMG": "emg", "ECG": "ecg"}
 N_EDF_LABEL = 16
 MAX_EDF = 9_999_999.0
 """With its sign it has the eight characters that a header has for it (Kemp et al. 1992, doi:10.1016/0013-4694(92)90009-7)."""
-INSTALL = {"edfio": "pip install edfio", "mne_bids": "pip install mne-bids edfio"}
 
 
 def export_session(session: Path, format: str, target: Path, *, unit: str = "") -> list[Path]:
@@ -61,15 +64,15 @@ def export_session(session: Path, format: str, target: Path, *, unit: str = "") 
     MissingPackageError
         When edfio or mne-bids is needed and not installed.
     FileFormatError
-        When the session cannot be read or the target cannot be written, or the format cannot hold it (a rate that is no whole
-        number, values too large).
+        When the session cannot be read or the target cannot be written (nothing of it is there then), or the format cannot hold it
+        (a rate that is no whole number, values too large).
     """
     if format not in FORMAT_NAMES:
         raise ConfigError(f"export: format is '{format}', need one of {', '.join(FORMAT_NAMES)}")
     for package in {"edf": ["edfio"], "bdf": ["edfio"], "bids": ["mne_bids", "edfio"]}.get(format, []):
         if importlib.util.find_spec(package) is None:
             raise MissingPackageError(
-                f"export to {format}: needs {package}, which is not installed; {INSTALL[package]}"
+                f"export to {format}: needs {package}, which is not installed; {pip_extra('export')}"
             )
     try:
         if format == "csv":
@@ -78,7 +81,8 @@ def export_session(session: Path, format: str, target: Path, *, unit: str = "") 
             return _write_bids(session, target, unit)
         return _write_edf(session, target, format, unit)
     except OSError as error:
-        raise FileFormatError(f"{target}: cannot be written ({error.strerror or error})") from error
+        why = error.strerror or f"the disk took a part of it: {error}"  # numpy has no number for it
+        raise FileFormatError(f"{target}: cannot be written ({why})") from error
 
 
 # -- EDF and BIDS --------------------------------------------------------------------------------------
@@ -90,11 +94,12 @@ def _write_edf(session: Path, target: Path, format: str, unit: str) -> list[Path
     if target.exists():
         raise FileFormatError(f"{target}: is there already; name another file, or move it away")
     raw = _raw(session, unit)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings(), _whole_or_not([target]):
+    with staged(target) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the last record is filled up, and units of other channels
-        mne.export.export_raw(target, raw, fmt=format, physical_range="channelwise", verbose="ERROR")
-    return [target]
+        mne.export.export_raw(
+            folder / target.name, raw, fmt=format, physical_range="channelwise", verbose="ERROR"
+        )
+        return move_in(folder, target.parent)
 
 
 def _write_bids(session: Path, target: Path, unit: str) -> list[Path]:
@@ -111,10 +116,25 @@ def _write_bids(session: Path, target: Path, unit: str) -> list[Path]:
     )
     if path.fpath.exists():
         raise FileFormatError(f"{path.fpath}: is there already; name another folder, or move it away")
-    with warnings.catch_warnings():
+    with staged(target) as folder, warnings.catch_warnings():
+        _copy_tables(target, folder, f"sub-{path.subject}")
         warnings.simplefilter("ignore")  # that data in memory are written as EDF
-        written = mne_bids.write_raw_bids(raw, path, format="EDF", allow_preload=True, verbose="ERROR")
-    return [Path(written.fpath)]
+        written = mne_bids.write_raw_bids(
+            raw, path.copy().update(root=folder), format="EDF", allow_preload=True, verbose="ERROR"
+        )
+        move_in(folder, target)
+        return [target / Path(written.fpath).relative_to(folder)]
+
+
+def _copy_tables(dataset: Path, folder: Path, subject: str) -> None:
+    """What a data set says of itself and of one subject, which another session of it adds to."""
+    paths = [one for one in dataset.glob("*") if one.suffix in (".json", ".tsv") or one.name in BIDS_TEXTS]
+    paths += [one for one in (dataset / subject).rglob("*") if one.suffix in (".json", ".tsv")]
+    for path in paths:
+        if path.is_file():
+            place = folder / path.relative_to(dataset)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
 
 
 def _raw(session: Path, unit: str) -> Any:
@@ -227,27 +247,16 @@ def _write_csv(session: Path, target: Path) -> list[Path]:
     xdf = xdf_of(session)
     file = read_xdf_file(xdf)
     signal, probs = main_stream(file, str(xdf)), file.named(PROBS_NAME)
-    paths = [target / name for name in ("samples.csv", "probabilities.csv", "markers.csv")]
-    if there := [path for path in paths if path.exists()]:
-        raise FileFormatError(f"{there[0]}: is there already; name another folder, or move it away")
-    target.mkdir(parents=True, exist_ok=True)
-    with _whole_or_not(paths):
-        _write_stream(paths[0], signal)
+    for name in CSV_NAMES:
+        if (target / name).exists():
+            raise FileFormatError(f"{target / name}: is there already; name another folder, or move it away")
+    with staged(target) as folder:
+        _write_stream(folder / CSV_NAMES[0], signal)
         if probs is not None and len(probs.t_s):
-            _write_stream(paths[1], probs)
-        _write_table(paths[2], ["t_lsl", "value"], markers_of(file))
-    return [path for path in paths if path.exists()]
-
-
-@contextmanager
-def _whole_or_not(paths: Iterable[Path]) -> Iterator[None]:
-    """Remove new files where writing them fails: the first half of a recording looks like a whole one."""
-    try:
-        yield
-    except BaseException:
-        for path in paths:
-            path.unlink(missing_ok=True)
-        raise
+            _write_stream(folder / CSV_NAMES[1], probs)
+        _write_table(folder / CSV_NAMES[2], ["t_lsl", "value"], markers_of(file))
+        written = {path.name: path for path in move_in(folder, target)}
+    return [written[name] for name in CSV_NAMES if name in written]
 
 
 def _write_stream(path: Path, data: StreamData) -> None:

@@ -74,7 +74,7 @@ def repair_xdf(path: Path) -> Repaired:
 def _write(path: Path, parts: Iterable[bytes]) -> None:
     try:
         write_synced(path, parts)
-    except OSError:
+    except BaseException:
         path.unlink(missing_ok=True)
         raise
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from rtbci.errors import FileFormatError
 from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.replay.recording import Recording
-from rtbci.replay.sniff import file_kind, find_file
+from rtbci.replay.sniff import Kind, file_kind, find_file
 
-__all__ = ["read_recordings"]
+__all__ = ["check_recording", "read_recordings"]
 
 TEXT_KINDS = ("Muse CSV", "Muse Monitor CSV", "OpenBCI text")
 
@@ -37,16 +37,7 @@ def read_recordings(
     FileFormatError
         Missing, a folder, empty, damaged, not EEG, named as something else, or larger than what fits.
     """
-    given = Path(path)
-    try:
-        if (given / SESSION_XDF).is_file():  # a recorded session's folder stands for its file
-            given = given / SESSION_XDF
-        file = find_file(given)
-        kind = file_kind(file)
-    except OSError as error:
-        raise FileFormatError(
-            f"{given}: cannot be opened ({error.strerror}); check its name and permissions"
-        ) from error
+    given, file, kind = _found(Path(path))
     if kind.name == "XDF":
         from rtbci.replay.read_xdf import read_xdf
 
@@ -64,6 +55,30 @@ def read_recordings(
 
         return read_mne(file, kind, start_s, stop_s)
     return recordings if start_s <= 0 and stop_s is None else _crop(given, recordings, start_s, stop_s)
+
+
+def check_recording(path: Path) -> None:
+    """Look at a recording's beginning, without reading it.
+
+    Raises
+    ------
+    FileFormatError
+        Missing, a folder, empty, or of no kind that is known.
+    """
+    _found(path)
+
+
+def _found(given: Path) -> tuple[Path, Path, Kind]:
+    """What was named, or stands for it; the file to read; its kind."""
+    try:
+        if (given / SESSION_XDF).is_file():  # a recorded session's folder stands for its file
+            given = given / SESSION_XDF
+        file = find_file(given)
+        return given, file, file_kind(file)
+    except OSError as error:
+        raise FileFormatError(
+            f"{given}: cannot be opened ({error.strerror}); check its name and permissions"
+        ) from error
 
 
 def _crop(path: Path, recordings: list[Recording], start_s: float, stop_s: float | None) -> list[Recording]:

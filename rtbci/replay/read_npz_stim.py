@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rtbci.errors import FileFormatError, MissingPackageError
+from rtbci.installing import pip_extra
 from rtbci.replay.recording import Recording, source_id_of
 from rtbci.stream.source import Channel, Marker, StreamInfo
 
@@ -72,7 +73,7 @@ def _acquisition(path: Path, archive: Path) -> Mapping[str, Any]:
         import yaml
     except ImportError as error:
         raise MissingPackageError(
-            f"{archive}: has data and stim, need PyYAML to read the file beside it; pip install 'rtbci[eval]'"
+            f"{archive}: has data and stim, need PyYAML to read the file beside it; {pip_extra('eval')}"
         ) from error
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))["acquisition"]

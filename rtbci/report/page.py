@@ -6,6 +6,7 @@ from typing import Any
 
 from rtbci.errors import FileFormatError, MissingPackageError
 from rtbci.files import write_whole
+from rtbci.installing import pip_extra
 
 __all__ = ["as_markup", "need_packages", "write_page"]
 
@@ -28,7 +29,7 @@ def need_packages(extra: str) -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise MissingPackageError(
-            f"report: {error.name} is not installed, need it for the page; pip install 'rtbci[{extra}]'"
+            f"report: {error.name} is not installed, need it for the page; {pip_extra(extra)}"
         ) from error
 
 

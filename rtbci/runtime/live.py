@@ -178,6 +178,10 @@ class LiveRun:
                 finally:
                     # One that still looks for its stream would hold us up to its own timeout; it ends by itself.
                     acquisition.stop(OPENING_STOP_S)
+        return self.report()
+
+    def report(self) -> Report:
+        """What the run has counted so far."""
         return self._telemetry.report(self._clock())
 
     def _watch_over(self, acquisition: Acquiring, source: Source, stop: threading.Event) -> None:

@@ -16,7 +16,8 @@ class MarkerStamps:
 
     Notes
     -----
-    Markers that come before the stream's first sample are held until it is there. One owner.
+    Markers that come before the stream's first sample are held until it is there, and so are those far ahead of a stream that
+    sends nothing just then: behind a pause of a minute a marker of now is that far ahead, and the next sample tells. One owner.
     """
 
     def __init__(self) -> None:
@@ -43,20 +44,20 @@ class MarkerStamps:
         markers : list of Marker
             That may be decoded, in the order in which they came.
         lost : list of tuple of Marker and str
-            The others: ``"no_time"``, the stamp is not a number; ``"in_future"``, more than `AHEAD_S` ahead of the samples.
+            The others: ``"no_time"``, the stamp is not a number; ``"in_future"``, more than `AHEAD_S` ahead of samples that
+            have just come.
         """
         if t_newest is not None:
             self._t_newest = t_newest
         here = [*self._held, *markers]
         lost = [(one, "no_time") for one in here if not math.isfinite(one.t_lsl)]
         here = [one for one in here if math.isfinite(one.t_lsl)]
-        if self._t_newest == -math.inf:
-            self._held = here
-            return [], lost
-        self._held = []
-        t_last = self._t_newest + AHEAD_S
-        lost += [(one, "in_future") for one in here if one.t_lsl > t_last]
-        return [one for one in here if not one.t_lsl > t_last], lost
+        t_last = self._t_newest + AHEAD_S  # minus infinity before the first sample
+        far = [one for one in here if one.t_lsl > t_last]
+        self._held = far if t_newest is None else []
+        if t_newest is not None:
+            lost += [(one, "in_future") for one in far]
+        return [one for one in here if one.t_lsl <= t_last], lost
 
     def flush(self) -> list[Marker]:
         """Take the markers that are still held, at the end of the run."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rtbci.calibrate.record import RECORD_NAME, CalibrationRecord
 from rtbci.errors import FileFormatError, ProfileError
-from rtbci.files import unfinished, write_whole
+from rtbci.files import write_whole
 from rtbci.probe.profile import JSON_NAME, WEIGHTS_NAME, Profile, read_profile
 from rtbci.runtime.profile_list import read_record_beside
 
@@ -57,7 +57,6 @@ def export_profile(folder: Path, file: Path, *, replace: bool = False) -> Path:
     try:
         write_whole(file, blob.getvalue())
     except OSError as error:
-        unfinished(file).unlink(missing_ok=True)
         raise FileFormatError(
             f"export {file}: cannot be written ({error.strerror}), need a folder that is there; choose another place"
         ) from error

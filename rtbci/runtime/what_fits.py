@@ -16,6 +16,10 @@ from rtbci.stream.source import StreamInfo
 __all__ = ["Fit", "lacks_in_words", "open_or_tell", "what_fits"]
 
 
+LONG_S = 10.0
+"""A headset on a busy radio may not come so far without losing a packet; windows of other paradigms are a few seconds."""
+
+
 class Fit(NamedTuple):
     """What one paradigm makes of a stream.
 
@@ -31,6 +35,9 @@ class Fit(NamedTuple):
         Electrodes of the layout that the stream has, and all; what it has not is inferred, or interpolated.
     is_calibrated_first : bool
         It has no decoder before the user calibrates.
+    unbroken_s : float
+        Seconds of signal without a gap that it needs for anything, where those are many (`LONG_S`); else 0. No window spans a
+        gap, and who loses a packet every few seconds has none so long.
     """
 
     paradigm: str
@@ -39,6 +46,7 @@ class Fit(NamedTuple):
     n_found: int
     n_read: int
     is_calibrated_first: bool
+    unbroken_s: float = 0.0
 
 
 def what_fits(info: StreamInfo) -> tuple[Fit, ...]:
@@ -93,7 +101,13 @@ def _fit(recipe: ParadigmRecipe, info: StreamInfo) -> Fit:
     except (ChannelError, RateError, UnitError) as error:
         return Fit(recipe.name, _in_words(error), {}, 0, len(recipe.input.channels), is_first)
     found = opened.channel_map
-    return Fit(recipe.name, "", stand_ins(found), len(found.found), len(found.wanted), is_first)
+    n_found, n_read = len(found.found), len(found.wanted)
+    return Fit(recipe.name, "", stand_ins(found), n_found, n_read, is_first, _unbroken_s(recipe))
+
+
+def _unbroken_s(recipe: ParadigmRecipe) -> float:
+    window = recipe.window
+    return window.length_s if window.policy == "sliding" and window.length_s >= LONG_S else 0.0
 
 
 def _population(recipe: ParadigmRecipe) -> Profile | None:

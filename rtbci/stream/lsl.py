@@ -35,7 +35,8 @@ class LslSource(Source):
     Parameters
     ----------
     name, type, source_id, predicate : str, optional
-        Which stream, see `StreamQuery`; without any, the only stream of type EEG.
+        Which stream, see `StreamQuery`; without any, the only stream of type EEG. One that is chosen by a predicate is found
+        again by it, never by liblsl, which knows names alone and would take another stream of the same ones.
     timeout_s : float, default 10
         How long `open` looks for it, seconds.
     markers : str or None, default ""
@@ -123,7 +124,9 @@ class LslSource(Source):
             When it is no signal, or is seen but does not answer.
         """
         found = resolve_one(self._query, self._timeout_s, self._clock, self._known_host)
-        inlet: Any = pylsl.StreamInlet(found, max_buflen=BUFFER_S, max_chunklen=0, recover=True)
+        inlet: Any = pylsl.StreamInlet(
+            found, max_buflen=BUFFER_S, max_chunklen=0, recover=not self._query.predicate
+        )
         try:
             inlet.open_stream(CONNECT_S)
             described = inlet.info(CONNECT_S)
@@ -180,10 +183,10 @@ class LslSource(Source):
                 more, t_more = inlet.pull_chunk(0.0, n_more, as_numpy=True)
                 data, t_lsl = np.concatenate((data, more)), np.concatenate((t_lsl, t_more))
         except LostError as error:
-            raise StreamLostError(
-                f"LslSource: stream '{self.info.name}' has gone and has no source id to find it again by; "
-                "start its program again, then this one"
-            ) from error
+            how = f"is looked for again by {self._query}"
+            if not self._query.predicate:
+                how = "has no source id to find it again by; start its program again, then this one"
+            raise StreamLostError(f"LslSource: stream '{self.info.name}' has gone and {how}") from error
         if inlet.was_clock_reset():  # liblsl says so when it has reconnected; 0.4 µs
             self.is_checking = True
             try:

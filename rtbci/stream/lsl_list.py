@@ -1,7 +1,7 @@
 """What streams there are on the network, and whether they flow."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtbci.clock import Clock, now, sleep_until
-from rtbci.stream.lsl_info import stream_info
+from rtbci.stream.lsl_info import is_regular, stream_info
+from rtbci.stream.lsl_resolve import choices
 from rtbci.stream.source import StreamInfo
 
 __all__ = ["StreamSummary", "list_streams"]
@@ -33,12 +34,15 @@ class StreamSummary:
         Seconds from the newest sample's stamp to the end of the look; None when no sample came.
     answers : bool
         Whether it answered to a connection; when False the labels are unknown.
+    option : str
+        What chooses it among the signals that were seen (``--stream ...``); empty where it is no signal.
     """
 
     info: StreamInfo
     measured_hz: float | None
     age_s: float | None
     answers: bool
+    option: str = ""
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -70,7 +74,12 @@ def list_streams(wait_s: float = 1.0, measure_s: float = 1.0, clock: Clock = now
         with suppress(LslTimeoutError, LostError):
             inlet.time_correction(0.0)
     sleep_until(clock() + measure_s, clock)
-    summaries = [_summary(info, inlet, clock) for info, inlet in zip(found, inlets, strict=True)]
+    signals = [info for info in found if is_regular(info)]
+    options = dict(zip((info.uid() for info in signals), choices(signals), strict=True))
+    summaries = [
+        replace(_summary(info, inlet, clock), option=options.get(info.uid(), ""))
+        for info, inlet in zip(found, inlets, strict=True)
+    ]
     return sorted(
         summaries, key=lambda summary: (summary.info.type, summary.info.name, summary.info.source_id)
     )

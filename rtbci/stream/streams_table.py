@@ -14,7 +14,7 @@ _N_LABELS = 64
 
 
 def streams_table(streams: Sequence[StreamSummary], more: Sequence[Mapping[str, str]] = ()) -> Group:
-    """Lay out what `list_streams` has found; names can be copied into ``--stream``.
+    """Lay out what `list_streams` has found; the option is what chooses a stream in ``rtbci run``.
 
     Rates are nominal and measured, in Hz; the age is that of the newest sample. `more` has further rows, of each stream.
     """
@@ -42,6 +42,7 @@ def _details(stream: StreamSummary, more: Mapping[str, str]) -> Table:
         "unit": ", ".join(stream.units) or "not stated",
         "source id": info.source_id or "none",
         "host": info.hostname,
+        **({"option": stream.option} if stream.option else {}),
         **more,
     }
     grid = Table.grid(padding=(0, 2))

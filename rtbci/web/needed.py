@@ -4,6 +4,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from rtbci.errors import MissingPackageError
+from rtbci.installing import pip_extra
 
 __all__ = ["need_page"]
 
@@ -33,5 +34,5 @@ def need_page(what: str, extra: str, instead: str, *, imports: bool = True) -> N
                 import_module(name)
         except ImportError as error:
             raise MissingPackageError(
-                f"{what}: {name} is not installed, need it to serve the page; pip install 'rtbci[{extra}]', or {instead}"
+                f"{what}: {name} is not installed, need it to serve the page; {pip_extra(extra)}, or {instead}"
             ) from error

@@ -69,6 +69,12 @@ class IndexOutlet:
             self._stopping.wait(max(0.0, t_due - pylsl.local_clock()))
             self.send(self.chunk)
 
+    def end(self) -> None:
+        """Stop sending and take the stream off the network; may be called more than once."""
+        self._stopping.set()
+        self._thread.join()
+        self.outlet = None
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self

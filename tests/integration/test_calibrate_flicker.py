@@ -13,10 +13,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-pytest.importorskip(
-    "starlette", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'"
-)
-pytest.importorskip("pyriemann", reason="pyRiemann is not installed: pip install 'rtbci[calibrate]'")
+pytest.importorskip("starlette", reason="the page's packages are not installed: pip install '.[calibrate]'")
+pytest.importorskip("pyriemann", reason="pyRiemann is not installed: pip install '.[calibrate]'")
 
 from rtbci.calibrate.features import read_trial
 from rtbci.calibrate.finish import Result

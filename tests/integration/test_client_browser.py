@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("starlette", reason="starlette is not installed: pip install 'rtbci[monitor]'")
-pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install 'rtbci[monitor]'")
-pytest.importorskip("websockets", reason="websockets is not installed: pip install 'rtbci[monitor]'")
+pytest.importorskip("starlette", reason="starlette is not installed: pip install '.[monitor]'")
+pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install '.[monitor]'")
+pytest.importorskip("websockets", reason="websockets is not installed: pip install '.[monitor]'")
 
 from rtbci.keys.tokens import new_token
 from rtbci.monitor.page import LivePage

@@ -260,7 +260,7 @@ def test_publish_ends_with_the_file(tmp_path: Path) -> None:
 
 
 def test_osc_receivers_get_everything_of_a_run_with_keys(secured: Secured) -> None:
-    pytest.importorskip("pythonosc", reason="python-osc is not installed: pip install 'rtbci[osc]'")
+    pytest.importorskip("pythonosc", reason="python-osc is not installed: pip install '.[osc]'")
     from pythonosc.dispatcher import Dispatcher
     from pythonosc.osc_server import ThreadingOSCUDPServer
 

@@ -10,13 +10,9 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip(
-    "starlette", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'"
-)
-pytest.importorskip("uvicorn", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'")
-pytest.importorskip(
-    "websockets", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'"
-)
+pytest.importorskip("starlette", reason="the page's packages are not installed: pip install '.[calibrate]'")
+pytest.importorskip("uvicorn", reason="the page's packages are not installed: pip install '.[calibrate]'")
+pytest.importorskip("websockets", reason="the page's packages are not installed: pip install '.[calibrate]'")
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect

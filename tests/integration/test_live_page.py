@@ -15,11 +15,9 @@ from typing import Any, NamedTuple
 import pytest
 import zmq
 
-pytest.importorskip("starlette", reason="the page's packages are not installed: pip install 'rtbci[monitor]'")
-pytest.importorskip("uvicorn", reason="the page's packages are not installed: pip install 'rtbci[monitor]'")
-pytest.importorskip(
-    "websockets", reason="the page's packages are not installed: pip install 'rtbci[monitor]'"
-)
+pytest.importorskip("starlette", reason="the page's packages are not installed: pip install '.[monitor]'")
+pytest.importorskip("uvicorn", reason="the page's packages are not installed: pip install '.[monitor]'")
+pytest.importorskip("websockets", reason="the page's packages are not installed: pip install '.[monitor]'")
 
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect

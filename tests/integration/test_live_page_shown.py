@@ -7,11 +7,9 @@ from typing import NamedTuple
 import pytest
 from msgspec.structs import replace
 
-pytest.importorskip("starlette", reason="the page's packages are not installed: pip install 'rtbci[monitor]'")
-pytest.importorskip("uvicorn", reason="the page's packages are not installed: pip install 'rtbci[monitor]'")
-pytest.importorskip(
-    "websockets", reason="the page's packages are not installed: pip install 'rtbci[monitor]'"
-)
+pytest.importorskip("starlette", reason="the page's packages are not installed: pip install '.[monitor]'")
+pytest.importorskip("uvicorn", reason="the page's packages are not installed: pip install '.[monitor]'")
+pytest.importorskip("websockets", reason="the page's packages are not installed: pip install '.[monitor]'")
 
 from rtbci.clock import now
 from rtbci.monitor.page import LivePage

@@ -1,6 +1,7 @@
 """LslSource against real outlets on loopback."""
 
 import io
+import re
 import time
 from collections.abc import Sequence
 
@@ -18,7 +19,7 @@ from rtbci.stream.layout import match_channels
 from rtbci.stream.lsl import LslSource
 from rtbci.stream.lsl_list import list_streams
 from rtbci.stream.marker_choice import DECISIONS_ID, SeenMarkers
-from rtbci.stream.source import Channel, Chunk, Marker, StreamInfo
+from rtbci.stream.source import Channel, Chunk, Marker, Source, StreamInfo
 from rtbci.stream.streams_table import streams_table
 from tests.integration.lsl_outlets import IndexOutlet, marker_outlet, unique
 
@@ -149,11 +150,46 @@ def test_two_streams_say_how_to_choose() -> None:
     with pytest.raises(StreamNotFoundError) as caught:
         LslSource(name).open()
     message = str(caught.value)
-    assert f"2 streams of name '{name}', need one; choose with --stream NAME or --source-id ID" in message
-    assert all(f"{name}-{i}" in message for i in "ab")
+    assert f"2 streams of name '{name}', need one; choose by the option in its row" in message
+    assert all(f"--stream name={name},source_id={name}-{i}" in message for i in "ab")
     with LslSource(source_id=f"{name}-b") as source:
         assert source.info.source_id == f"{name}-b"
     assert len(twins) == 2
+
+
+def _pull_for(source: Source, seconds: float) -> None:
+    t_end = time.perf_counter() + seconds
+    while time.perf_counter() < t_end:
+        source.pull(0.2)
+
+
+def test_twins_of_one_name_and_source_id_are_chosen_between_and_never_taken_for_each_other() -> None:
+    name = unique("twin")
+    with IndexOutlet(name, name) as one, IndexOutlet(name, name) as other:
+        with pytest.raises(StreamNotFoundError, match="2 streams of") as caught:
+            LslSource(name).open()
+        options = re.findall(r"--stream (uid=\S+)", str(caught.value))
+        uids = [f"uid={each.outlet.get_info().uid()}" for each in (one, other)]
+        assert sorted(options) == sorted(uids)
+        listed = [each.option for each in list_streams() if each.info.name == name]
+        assert sorted(listed) == sorted(f"--stream {uid}" for uid in uids)
+        config = RunConfig.model_validate({"stream": {"name": uids[1], "markers": "none"}})
+        make = lsl_factory(config)
+        with make(None) as source:
+            other.t0 += 1000.0  # what only this one's stamps say
+            t_end = time.perf_counter() + 10.0
+            while (
+                not len(source.pull(0.2).t_lsl)
+                or abs(source.pull(0.2).t_lsl[-1:].sum() - pylsl.local_clock()) < 500
+            ):
+                assert time.perf_counter() < t_end
+            other.end()
+            with pytest.raises(StreamLostError, match="has gone and is looked for again by predicate"):
+                _pull_for(source, 30.0)
+        with pytest.raises(
+            StreamNotFoundError, match="no stream of"
+        ):  # and not its twin, which is still there
+            make(source.info).open()
 
 
 def test_eeg_is_preferred_and_markers_are_never_taken() -> None:

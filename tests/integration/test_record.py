@@ -232,6 +232,33 @@ def test_a_terminal_that_goes_away_stops_a_run_in_order(paradigm: Path, tmp_path
     assert kept.record.ended is not None
 
 
+@pytest.mark.parametrize("numbers", [[signal.SIGINT] * 6, [signal.SIGTERM] * 6])
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no other signal than one that ends it at once")
+def test_an_impatient_end_loses_nothing(paradigm: Path, tmp_path: Path, numbers: list[int]) -> None:
+    with (
+        SignalOutlet() as outlet,
+        rtbci_run("--paradigm", paradigm, "--source-id", outlet.source_id, "--record", tmp_path / "d") as run,
+    ):
+        _wait_recorded(run, 20_000)
+        for i, number in enumerate(numbers):
+            run.popen.send_signal(number)
+            try:
+                run.popen.wait((0.01, 0.05, 0.2)[i % 3])
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        status, said = run.wait()
+    assert status in (0, -numbers[0]), (
+        said
+    )  # the last one may find an interpreter that has nothing left to do
+    assert "Traceback" not in said
+    assert said.count("stopped after ") == said.count("recorded ") == 1
+    (kept,) = list_sessions(tmp_path / "d")
+    assert kept.record is not None
+    assert kept.record.ended is not None
+    assert verify(kept.folder).verdict == "identical"
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_folder(paradigm: Path, tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()

@@ -79,9 +79,9 @@ def test_a_run_with_keys_off_loopback(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("which", ["--pub", "--control"])
 def test_the_page_has_keys_for_the_one_socket_that_needs_them(tmp_path: Path, which: str) -> None:
-    pytest.importorskip("starlette", reason="starlette is not installed: pip install 'rtbci[monitor]'")
-    pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install 'rtbci[monitor]'")
-    client = pytest.importorskip("websockets.sync.client", reason="pip install 'rtbci[monitor]'")
+    pytest.importorskip("starlette", reason="starlette is not installed: pip install '.[monitor]'")
+    pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install '.[monitor]'")
+    client = pytest.importorskip("websockets.sync.client", reason="pip install '.[monitor]'")
     paradigm = write_paradigm(tmp_path / "tiny")
     new_key(root=tmp_path / "server" / "rtbci" / "keys")
     args = ("--paradigm", paradigm, which, "tcp://0.0.0.0:0", "--monitor-at", "127.0.0.1:0")

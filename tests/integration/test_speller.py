@@ -12,10 +12,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-pytest.importorskip(
-    "starlette", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'"
-)
-pytest.importorskip("pyriemann", reason="pyRiemann is not installed: pip install 'rtbci[calibrate]'")
+pytest.importorskip("starlette", reason="the page's packages are not installed: pip install '.[calibrate]'")
+pytest.importorskip("pyriemann", reason="pyRiemann is not installed: pip install '.[calibrate]'")
 
 from rtbci.amp.flashes import Attention
 from rtbci.amp.outlet import AmpOutlet

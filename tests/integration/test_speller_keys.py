@@ -11,13 +11,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-pytest.importorskip(
-    "starlette", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'"
-)
-pytest.importorskip("uvicorn", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'")
-pytest.importorskip(
-    "websockets", reason="the page's packages are not installed: pip install 'rtbci[calibrate]'"
-)
+pytest.importorskip("starlette", reason="the page's packages are not installed: pip install '.[calibrate]'")
+pytest.importorskip("uvicorn", reason="the page's packages are not installed: pip install '.[calibrate]'")
+pytest.importorskip("websockets", reason="the page's packages are not installed: pip install '.[calibrate]'")
 
 from rtbci.clock import now
 from rtbci.keys.curve import new_key

@@ -175,7 +175,7 @@ def test_a_reader_that_has_gone_is_no_error(args: list[str]) -> None:
 
 
 def test_a_cache_that_cannot_be_written_is_no_warning_of_ours(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'rtbci[eval]'")
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install '.[eval]'")
     (tmp_path / "file").touch()
     program = (
         "import sys; from rtbci import cli; cli._options(debug='--debug' in sys.argv); "

@@ -16,6 +16,7 @@ from rtbci.commands.profile_output import Output
 from rtbci.config import RunConfig
 from rtbci.doctor import Finding, examine
 from rtbci.errors import EngineError
+from rtbci.installing import pip_extra, pip_install
 from rtbci.recipes import find, read_engine
 from tests.tiny import write_engine
 
@@ -97,7 +98,10 @@ def test_an_old_liblsl(monkeypatch: pytest.MonkeyPatch, quick: Path) -> None:
 
     monkeypatch.setattr(pylsl, "library_version", lambda: 113)
     finding = findings()["liblsl"]
-    assert (finding.verdict, finding.remedy) == ("warning", "pip install --upgrade pylsl (it brings liblsl)")
+    assert (finding.verdict, finding.remedy) == (
+        "warning",
+        f"{pip_install('--upgrade', 'pylsl')} (it brings liblsl)",
+    )
     assert "liblsl 1.13" in finding.detail
 
 
@@ -108,9 +112,12 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, quick: Path) -> None:
 
 
 def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch, quick: Path) -> None:
-    monkeypatch.setattr(doctor, "OPTIONAL", {"no_such_package": ("nothing", "pip install it")})
+    monkeypatch.setattr(doctor, "OPTIONAL", {"no_such_package": ("nothing", "train")})
     finding = findings()["no_such_package"]
-    assert (finding.verdict, finding.detail) == ("absent", "not installed (only for nothing: pip install it)")
+    assert (finding.verdict, finding.detail) == (
+        "absent",
+        f"not installed (only for nothing: {pip_extra('train')})",
+    )
 
 
 def test_a_check_that_breaks_is_a_failure(monkeypatch: pytest.MonkeyPatch, quick: Path) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rtbci.files import sync_folder, unfinished, write_synced, write_whole
+from rtbci import files
+from rtbci.files import move_in, staged, sync_folder, unfinished, write_synced, write_together, write_whole
+from rtbci.system.names import give_name
 
 
 def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +23,84 @@ def test_a_file_is_there_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(OSError, match="no space left"):
         write_whole(path, b"third")
     assert path.read_bytes() == b"second"
+    assert list(tmp_path.iterdir()) == [path]
     assert unfinished(path).name == ".a.json.new"
+
+
+@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
+def test_of_files_written_together_none_is_there_before_all_are(
+    error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.write_bytes(b"old")
+    n_synced: list[int] = []
+
+    def fails_at_the_second(descriptor: int) -> None:
+        n_synced.append(descriptor)
+        if len(n_synced) == 2:
+            raise error
+
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", fails_at_the_second)
+    with pytest.raises(type(error)):
+        write_together({first: b"new", second: b"new"})
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert (first.read_bytes(), list(tmp_path.iterdir())) == (b"old", [first])
+    write_together({first: b"new", second: b"new"})
+    assert (first.read_bytes(), second.read_bytes()) == (b"new", b"new")
+
+
+def test_a_staged_folder_is_gone_afterwards_with_what_was_made_for_it(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "deep" / "out"
+
+    def interrupted() -> None:
+        with staged(target) as folder:
+            (folder / "half").write_bytes(b"1")
+            assert folder.parent == target.parent
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
+    unfinished(target).mkdir(parents=True)
+    (unfinished(target) / "left by a process that was killed").touch()
+    with staged(target) as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "a").write_bytes(b"1")
+        assert move_in(folder, target) == [target / "a"]
+    assert [path.name for path in target.parent.iterdir()] == ["out"]
+
+
+def test_files_move_in_all_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "set"
+    (target / "z").mkdir(parents=True)
+    (target / "a.tsv").write_bytes(b"old")
+
+    def fill(folder: Path) -> None:
+        (folder / "new").mkdir()
+        for name in ("a.tsv", "new/b", "z/c"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(b"1")
+
+    def refused(old: Path, new: Path, *, replace: bool = False) -> None:
+        if new.name == "c":
+            raise OSError("refused")
+        give_name(old, new, replace=replace)
+
+    def write() -> list[Path]:
+        with staged(target) as folder:
+            fill(folder)
+            return move_in(folder, target)
+
+    monkeypatch.setattr(files, "give_name", refused)
+    with pytest.raises(OSError, match="refused"):
+        write()
+    monkeypatch.setattr(files, "give_name", give_name)
+    there = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    assert there == ["set", "set/a.tsv", "set/z"]
+    assert (target / "a.tsv").read_bytes() == b"old"
+    assert write() == [target / "a.tsv", target / "new" / "b", target / "z" / "c"]
+    assert {path.read_bytes() for path in target.rglob("*") if path.is_file()} == {b"1"}
 
 
 def test_a_file_is_written_part_by_part(tmp_path: Path) -> None:

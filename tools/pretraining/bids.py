@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rtbci.errors import FileFormatError, MissingPackageError
+from rtbci.installing import pip_extra
 from rtbci.stream.labels import canonical_label
 from tools.pretraining.readers import PART_S, FolderReader, Reader, Signal, pick_electrodes
 
@@ -50,7 +51,7 @@ class BidsReader:
             import mne_bids
         except ImportError:
             raise MissingPackageError(
-                "BidsReader: mne-bids is not installed, need it for a BIDS folder; pip install 'rtbci[pretrain]'"
+                f"BidsReader: mne-bids is not installed, need it for a BIDS folder; {pip_extra('pretrain')}"
             ) from None
         paths = mne_bids.find_matching_paths(
             root, datatypes="eeg", suffixes="eeg", extensions=EXTENSIONS, ignore_nosub=True

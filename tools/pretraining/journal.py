@@ -22,6 +22,7 @@ from torch import Tensor
 
 from rtbci.encoder.pretraining import Losses
 from rtbci.errors import MissingPackageError
+from rtbci.installing import pip_extra
 
 __all__ = ["LOSSES_CSV", "Journal"]
 
@@ -156,7 +157,7 @@ def _tensorboard(folder: Path, n_done: int) -> Iterator[Any]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise MissingPackageError(
-            "Journal: tensorboard is not installed, need it for the log; pip install 'rtbci[pretrain]'"
+            f"Journal: tensorboard is not installed, need it for the log; {pip_extra('pretrain')}"
         ) from None
     writer = SummaryWriter(str(folder), purge_step=n_done + 1 if n_done else None)
     try:

@@ -24,9 +24,7 @@ def test_gpu_is_named_with_what_a_cache_needs(runtime: FakeRuntime) -> None:
 
 def test_without_cuda_bindings_the_install_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "cuda.bindings.runtime", None)
-    with pytest.raises(
-        MissingPackageError, match=r"cuda-bindings cannot be imported.*pip install cuda-bindings"
-    ):
+    with pytest.raises(MissingPackageError, match=r"cuda-bindings cannot be imported.*install cuda-bindings"):
         find_gpu()
 
 
@@ -36,8 +34,8 @@ def test_without_cuda_bindings_the_install_line_is_named(monkeypatch: pytest.Mon
         (FakeRuntime(driver=0), "no NVIDIA driver is installed, need one for a GPU; install it"),
         (
             FakeRuntime(driver=12080),
-            r"driver brings CUDA 12\.8, cuda-bindings need CUDA 13; update the driver, or for CUDA 12: "
-            r"pip install 'cuda-bindings<13'",
+            r"driver brings CUDA 12\.8, cuda-bindings need CUDA 13; update the driver, or for CUDA 12: .*"
+            r"install 'cuda-bindings<13'",
         ),
         (
             FakeRuntime(driver=11080),

@@ -65,7 +65,7 @@ def test_wrong_input_and_a_closed_session_are_refused(data: bytes) -> None:
 @pytest.mark.skipif(HAS_CUDA, reason="this onnxruntime has the CUDA provider")
 def test_an_onnxruntime_without_cuda_is_named_with_the_install_line(data: bytes) -> None:
     with pytest.raises(
-        MissingPackageError, match=r"need CUDAExecutionProvider; pip install 'rtbci\[cuda\]' && pip install"
+        MissingPackageError, match=r"need CUDAExecutionProvider; .*install .*\[cuda\]' && .*install"
     ):
         OrtCudaSession(data)
 

@@ -238,5 +238,5 @@ def test_what_cannot_be_lowered_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(EngineError, match="ONNX file"):
         lower_precision(outside.SerializeToString(), "fp16")
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(MissingPackageError, match=r"onnx is not installed.*pip install onnx"):
+    with pytest.raises(MissingPackageError, match=r"onnx is not installed.*install onnx"):
         lower_precision(model, "fp16")

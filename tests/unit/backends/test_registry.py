@@ -30,10 +30,10 @@ def test_unknown_back_end_is_refused_with_the_names(engine: Path) -> None:
 @pytest.mark.parametrize(
     ("backend", "package", "install"),
     [
-        ("onnxruntime", "onnxruntime", "pip install onnxruntime"),
-        ("openvino", "openvino", r"pip install 'rtbci\[openvino\]'"),
-        ("onnxruntime-cuda", "onnxruntime", r"pip install 'rtbci\[cuda\]'"),
-        ("torch", "torch", r"pip install 'rtbci\[train\]'"),
+        ("onnxruntime", "onnxruntime", "install onnxruntime"),
+        ("openvino", "openvino", r"install .*\[openvino\]"),
+        ("onnxruntime-cuda", "onnxruntime", r"install .*\[cuda\]"),
+        ("torch", "torch", r"install .*\[train\]"),
     ],
 )
 def test_missing_package_is_named_with_its_install_line(
@@ -81,4 +81,4 @@ def test_only_back_ends_of_the_gpu_compile() -> None:
     for known in BACKENDS.values():
         assert known.compiles == (known.opener is None)
         assert known.kind == "gpu" or not known.compiles
-        assert known.install.startswith("pip install ")
+        assert "pip install " in known.install

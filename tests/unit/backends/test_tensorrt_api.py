@@ -37,15 +37,15 @@ def test_the_package_that_is_there_is_taken(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("backend", "install"),
     [
-        ("tensorrt", r"pip install 'rtbci\[tensorrt\]'"),
-        ("tensorrt_rtx", r"pip install 'rtbci\[tensorrt-rtx\]'"),
+        ("tensorrt", r"install .*\[tensorrt\]"),
+        ("tensorrt_rtx", r"install .*\[tensorrt-rtx\]"),
     ],
 )
 def test_missing_package_is_named_with_the_install_line(
     monkeypatch: pytest.MonkeyPatch, backend: str, install: str
 ) -> None:
     hide(monkeypatch, "tensorrt", "tensorrt_rtx", "tensorrt_rtx_bindings")
-    with pytest.raises(MissingPackageError, match=rf"{backend}: TensorRT.* is not installed; {install}"):
+    with pytest.raises(MissingPackageError, match=rf"{backend}: TensorRT.* is not installed; .*{install}"):
         load_api(backend)
 
 
@@ -70,7 +70,7 @@ def test_a_package_for_a_newer_cuda_than_the_drivers_is_refused(monkeypatch: pyt
     old, new = Gpu("A GPU", "SM86", "12.8"), Gpu("A GPU", "SM86", "13.0")
     check_driver("tensorrt", new)
     check_driver("tensorrt_rtx", old)
-    said = r"TensorRT for CUDA 13 is installed, the NVIDIA driver brings CUDA 12\.8; update the driver, or for CUDA 12: pip"
+    said = r"TensorRT for CUDA 13 is installed, the NVIDIA driver brings CUDA 12\.8; update the driver, or for CUDA 12: .*pip"
     with pytest.raises(EngineError, match=said):
         check_driver("tensorrt", old)
     installed.add("tensorrt_cu12_bindings")

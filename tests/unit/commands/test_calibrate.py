@@ -215,6 +215,7 @@ def recording(seconds: float) -> Recording:
 
 @pytest.mark.slow
 def test_a_whole_calibration_from_recordings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "check_recording", lambda _path: None)
     monkeypatch.setattr(module, "read_recordings", lambda _path: [recording(30.0)])
     out, file = console()
     request = Request(files=[Path("a.edf"), Path("b.edf")], anyway=True)
@@ -236,6 +237,7 @@ def test_a_whole_calibration_from_recordings(home: Path, monkeypatch: pytest.Mon
 
 def test_too_few_trials_of_a_recording(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one_class = recording(16.0)
+    monkeypatch.setattr(module, "check_recording", lambda _path: None)
     monkeypatch.setattr(module, "read_recordings", lambda _path: [one_class])
     with pytest.raises(
         FileFormatError, match=r"all cues of the recordings are right_hand .left_hand: none; right"
@@ -243,6 +245,7 @@ def test_too_few_trials_of_a_recording(home: Path, monkeypatch: pytest.MonkeyPat
         calibrate(config(), Request(files=[Path("a.edf")]), console()[0])
     first, *others = (marker for marker in one_class.markers if marker.value == "right_hand")
     two = replace(one_class, markers=(Marker(first.t_lsl, "left_hand"), *others))
+    monkeypatch.setattr(module, "check_recording", lambda _path: None)
     monkeypatch.setattr(module, "read_recordings", lambda _path: [two])
     with pytest.raises(CalibrationError, match=r"usable trials, too few to judge.*give more recordings"):
         calibrate(config(), Request(files=[Path("a.edf")]), console()[0])
@@ -280,6 +283,7 @@ def test_a_recording_without_a_unit_is_calibrated_from_as_a_run_decodes_it() -> 
 def test_a_recordings_channels_are_called_as_told(monkeypatch: pytest.MonkeyPatch) -> None:
     one = recording(16.0)
     anonymous = one.labelled([f"E{i}" for i in range(one.info.n_channels)])
+    monkeypatch.setattr(module, "check_recording", lambda _path: None)
     monkeypatch.setattr(module, "read_recordings", lambda _path: [anonymous])
     out, file = console()
     with pytest.raises(ChannelError, match="lacks C3, C4, need C3, C4 whatever else"):

@@ -14,6 +14,7 @@ from rtbci.backends.gate import open_reference
 from rtbci.backends.session import Session
 from rtbci.commands import engine_check
 from rtbci.errors import EngineError
+from rtbci.installing import pip_extra
 from rtbci.recipes import EngineRecipe, read_engine
 from tests.engine_stand_ins import FakeCompiler, give_gpu, write_compilable
 
@@ -63,11 +64,11 @@ def test_list(call: Call, no_gpu: dict[str, FakeCompiler]) -> None:
     lines = [line.split() for line in said.splitlines()]
     # Through a pipe a row is a line; see test_profile_output.py for terminals.
     (tensorrt,) = (line for line in said.splitlines() if line.startswith("tensorrt "))
-    assert tensorrt.rstrip().endswith("is not installed; pip install 'rtbci[tensorrt]'")
+    assert tensorrt.rstrip().endswith(f"is not installed; {pip_extra('tensorrt')}")
     assert ["dare_nano", "patch", "31", "x", "64,", "256", "Hz", "fp32", "fp16", "bf16", "0.4", "MB"] in lines
     assert ["torch", "cpu"] in [[line[0], line[-1]] for line in lines if line]
     flat = " ".join(said.split())
-    assert "is not installed; pip install 'rtbci[tensorrt]'" in flat
+    assert f"is not installed; {pip_extra('tensorrt')}" in flat
     assert "tensorrt_rtx 1.0 builds for other computers; no GPU is visible" in flat
     assert "cache: empty" in flat
     data = json.loads(call("list", "--json")[1])
@@ -233,7 +234,7 @@ def test_check_of_a_back_end_that_is_named_and_not_there(
     )
     no_gpu["tensorrt"].missing = True
     said = " ".join(call("check", tiny, "--backend", "tensorrt")[1].split())
-    assert said == "FAILED tiny on tensorrt in fp32, fp16: is not installed; pip install 'rtbci[tensorrt]'"
+    assert said == f"FAILED tiny on tensorrt in fp32, fp16: is not installed; {pip_extra('tensorrt')}"
     status, _, told = call("check", tiny, "--backend", "theano")
     assert (status, "no back end theano" in told) == (2, True)
     status, _, told = call("check", tiny, "--precision", "int8")

@@ -23,6 +23,12 @@ def test_a_headband_is_told_what_it_is_good_for_and_what_it_lacks() -> None:
     assert "lacks OZ: ssvep" in rows["for more"]
 
 
+def test_a_paradigm_of_long_windows_says_how_long_nothing_may_be_lost() -> None:
+    said = fit_rows(listed("TP9", "AF7", "AF8", "TP10", "Right AUX"))["decodes"]
+    assert "sleep (TP10 for C4, 30 s without a gap for each answer)" in said
+    assert said.count("without a gap") == said.count("sleep")  # two seconds come about on any headset
+
+
 def test_few_electrodes_of_many_are_counted() -> None:
     assert "motor_imagery (3 of 31 electrodes)" in fit_rows(listed("C3", "C4", "CZ"))["decodes"]
 

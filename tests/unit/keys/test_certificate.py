@@ -61,7 +61,7 @@ def test_what_cannot_be_a_host_and_a_package_that_is_missing(
     with pytest.raises(ConfigError, match="host is 'bücher', need a name in ASCII"):
         own_certificate(["bücher"], tmp_path / "keys")
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    with pytest.raises(MissingPackageError, match=r"pip install 'rtbci\[secure\]'"):
+    with pytest.raises(MissingPackageError, match=r"install .*\[secure\]"):
         own_certificate(root=tmp_path / "new")
 
 

@@ -1,18 +1,24 @@
 import csv
 import importlib.util
+import os
+import shutil
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import mne
+import msgspec
 import numpy as np
 import pytest
 
+from rtbci import files
 from rtbci.errors import ConfigError, FileFormatError, MissingPackageError, UnitError
 from rtbci.record import export as module
 from rtbci.record.export import export_session
 from rtbci.record.items import Opened
-from rtbci.record.session_json import write_session_json
+from rtbci.record.session_json import read_session_json, write_session_json
 from rtbci.record.signal import (
     chunks_of,
     decisions_of,
@@ -25,17 +31,18 @@ from rtbci.record.signal import (
 from rtbci.record.streams import SessionStreams
 from rtbci.record.xdf_read import read_xdf_file
 from rtbci.stream.source import Channel, Chunk, FloatArray, StreamInfo
+from rtbci.system.names import give_name
 from tests.unit.record.samples import INFO, START, hello, make_session, record, write_session
 
 MADE = make_session(n_batches=60, seed=2, gap=True)
 N_GAP = 750
 
 needs_edfio = pytest.mark.skipif(
-    importlib.util.find_spec("edfio") is None, reason="edfio is not installed; pip install edfio"
+    importlib.util.find_spec("edfio") is None, reason="edfio is not installed; pip install '.[export]'"
 )
 needs_bids = pytest.mark.skipif(
     importlib.util.find_spec("mne_bids") is None or importlib.util.find_spec("edfio") is None,
-    reason="mne-bids is not installed; pip install mne-bids edfio",
+    reason="mne-bids is not installed; pip install '.[export]'",
 )
 
 
@@ -138,8 +145,86 @@ def test_csv_gives_every_number_back(session: Path, tmp_path: Path) -> None:
     assert [row[1] for row in markers[1:]] == [f"cue-{i}" for i in range(60)]
     probs = table(written[1])
     assert probs[0] == ["t_lsl", "left_hand", "right_hand", "decision"]
-    with pytest.raises(FileFormatError, match="is there already"):
+    with pytest.raises(FileFormatError, match=r"samples\.csv: is there already"):
         export_session(session, "csv", tmp_path / "csv")
+
+
+FORMATS = [
+    pytest.param("csv", marks=()),
+    pytest.param("edf", marks=needs_edfio),
+    pytest.param("bdf", marks=needs_edfio),
+    pytest.param("bids", marks=needs_bids),
+]
+
+
+def _there(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, and every folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a limit on the size of files stands for a full disk")
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_disk_that_is_full_leaves_nothing(format: str, session: Path, tmp_path: Path) -> None:
+    """In a process of its own, which may write no file of more than 4 kB: the signal alone is larger."""
+    out = tmp_path / "out"
+    out.mkdir()
+    program = (
+        "import resource, sys; from pathlib import Path; import mne; from rtbci.record.export import export_session as e\n"
+        "from rtbci.errors import FileFormatError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try: e(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))\n"
+        "except FileFormatError as error: print(error)\n"
+    )
+    target = out / "new" / f"x.{format}"
+    run = [sys.executable, "-B", "-c", program, str(session), format, str(target)]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    why = "File too large" if format == "csv" else "the disk took a part of it: "
+    assert f"cannot be written ({why}" in done.stdout, done.stderr
+    assert _there(out) == {}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_interrupted_export_leaves_what_was_there(
+    format: str, session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out" / ("kept" if format in ("csv", "bids") else f"kept.{format}")
+    (tmp_path / "out" / "kept").mkdir(parents=True)
+    (tmp_path / "out" / "kept" / "participants.tsv").write_bytes(b"participant_id\tage\nsub-other\t30\n")
+    before = _there(tmp_path / "out")
+    n_named: list[Path] = []
+
+    def interrupted(old: Path, new: Path, *, replace: bool = False) -> None:
+        n_named.append(new)
+        if len(n_named) == (1 if format in ("edf", "bdf") else 2):
+            raise KeyboardInterrupt
+        give_name(old, new, replace=replace)
+
+    monkeypatch.setattr(files, "give_name", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export_session(session, format, target)
+    monkeypatch.setattr(files, "give_name", give_name)
+    assert _there(tmp_path / "out") == before
+    assert export_session(session, format, target)
+    assert not [name for name in _there(tmp_path / "out") if name.endswith(".new")]
+
+
+@needs_bids
+def test_a_second_session_joins_a_bids_data_set(session: Path, tmp_path: Path) -> None:
+    other = tmp_path / "20270102T030405Z-tiny-eve"
+    shutil.copytree(session, other)
+    record = read_session_json(other)
+    write_session_json(other, msgspec.structs.replace(record, user="eve"))
+    for one in (session, other):
+        export_session(one, "bids", tmp_path / "bids")
+    people = [
+        row.split("\t")[0]
+        for row in (tmp_path / "bids" / "participants.tsv").read_text(encoding="utf-8-sig").split("\n")
+    ]
+    assert people[:3] == ["participant_id", "sub-ada", "sub-eve"]
+    assert len(list((tmp_path / "bids").rglob("*_eeg.edf"))) == 2
 
 
 def test_errors(session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,9 +237,11 @@ def test_errors(session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         return None
 
     monkeypatch.setattr(importlib.util, "find_spec", absent)
-    with pytest.raises(MissingPackageError, match="needs edfio, which is not installed; pip install edfio"):
+    with pytest.raises(
+        MissingPackageError, match=r"needs edfio, which is not installed; .*install .*\[export\]"
+    ):
         export_session(session, "edf", tmp_path / "x.edf")
-    with pytest.raises(MissingPackageError, match="pip install mne-bids edfio"):
+    with pytest.raises(MissingPackageError, match=r"needs mne_bids, .*install .*\[export\]"):
         export_session(session, "bids", tmp_path / "x")
 
 

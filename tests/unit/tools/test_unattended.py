@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-pytest.importorskip("pyriemann", reason="pyRiemann is not installed: pip install 'rtbci[calibrate]'")
+pytest.importorskip("pyriemann", reason="pyRiemann is not installed: pip install '.[calibrate]'")
 
 from rtbci.flashes.judge import Selection
 from rtbci.recipes import ParadigmRecipe, read_paradigm

@@ -34,7 +34,7 @@ class Unplaced(RecordingSource):
 
 @pytest.mark.parametrize("kind", [RecordingSource, Unplaced])
 def test_templates_at_the_flickers_phase(tmp_path: Path, kind: type[RecordingSource]) -> None:
-    pytest.importorskip("pyriemann", reason="pyRiemann is not installed: pip install 'rtbci[calibrate]'")
+    pytest.importorskip("pyriemann", reason="pyRiemann is not installed: pip install '.[calibrate]'")
     recipe = read_paradigm("ssvep")
     before, later = look_at_flickers(recipe, (4, 1), answer_uv=0.6)
     profile = calibrate_recordings([before], "ada", recipe, imagery_s=TRIAL_S).profile

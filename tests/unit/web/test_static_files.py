@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("starlette", reason="starlette is not installed: pip install 'rtbci[monitor]'")
+pytest.importorskip("starlette", reason="starlette is not installed: pip install '.[monitor]'")
 
-pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install 'rtbci[monitor]'")
+pytest.importorskip("uvicorn", reason="uvicorn is not installed: pip install '.[monitor]'")
 
 from starlette.applications import Starlette
 
