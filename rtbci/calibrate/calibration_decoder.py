@@ -43,6 +43,8 @@ class CalibrationDecoder(Decoder):
     however the stream was chunked. (A matrix product of other rows may round otherwise.)
     """
 
+    needs_every_window = True  # trials, and the log of hops
+
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self._cutter: TrialCutter | None = None

@@ -176,6 +176,6 @@ def say_run(console: Console, report: Report, latency: Latency | None) -> None:
         )
     console.print(
         f"predictions  {report.n_predictions} sent, {report.n_gaps} gaps, {report.n_skipped} skipped, "
-        f"{report.n_overflow} samples lost",
+        f"{report.n_overflow} samples not decoded",
         highlight=False,
     )

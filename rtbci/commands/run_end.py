@@ -61,7 +61,11 @@ def telling_the_end(console: Console) -> Iterator[RunEnd]:
 def _say_end(console: Console, report: Report) -> None:
     console.print(
         f"stopped after {report.duration_s:.0f} s: {report.n_predictions} predictions, {report.n_gaps} gaps, "
-        f"{report.n_skipped} windows skipped, {report.n_overflow} samples lost, "
+        f"{report.n_skipped} windows skipped, {report.n_overflow} samples not decoded, "
         f"{report.n_not_finite} samples not finite",
         highlight=False,
     )
+    if report.is_stuck:
+        console.print("the decoder had not returned from a window; the run ended without it", highlight=False)
+    if report.n_rest:
+        console.print(f"{report.n_rest} samples at the end were recorded and not decoded", highlight=False)

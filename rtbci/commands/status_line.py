@@ -28,13 +28,14 @@ SAID = {
     "stream_found": "stream found",
     **STREAM_SAID,
     "gap": "gap in the stream, starting anew",
-    "overflow": "decoder was late, samples dropped, starting anew",
+    "overflow": "decoder was late, samples not decoded, starting anew",
     "not_finite": "samples that are not finite (NaN or Inf), left out",
     "duplicates": "samples come twice, left out",
     "channel_masked": "electrode masked",
     "channel_unmasked": "electrode is good again",
     "foreign_clock": "warning: stamps of a foreign clock",
     "local_clock": "the stamps are of this computer's clock again",
+    "decoder_busy": "warning: the decoder does not return from a window",
     "profile_swapped": "profile swapped",
     "adaptation_on": "adaptation is on",
     "adaptation_rolled_back": "adaptation taken back",
@@ -135,15 +136,15 @@ class StatusLine:
         self._console.print(said, markup=False, highlight=False)
 
     def _say_slow(self, prediction: Prediction) -> None:
-        """Say once that decoding takes longer than a hop: samples are then taken up, and recorded, later and later."""
+        """Say once that decoding takes longer than a hop: windows that are late are then skipped."""
         spent = prediction.trace_ms
         took_ms = spent.filter + spent.encode + spent.probe
         self._n_slow = self._n_slow + 1 if took_ms > self._hop_ms else 0
         if not self._hop_ms or self._n_slow < N_SLOW:
             return
         said = (
-            f"warning: decoding a window takes {took_ms:.0f} ms and one is due every {self._hop_ms:g} ms: the run falls behind, its "
-            "recording too; use a faster engine or model, or a longer hop_s in the recipe (said once)"
+            f"warning: decoding a window takes {took_ms:.0f} ms and one is due every {self._hop_ms:g} ms: windows in between are "
+            "skipped, the recording has all samples; use a faster engine or model, or a longer hop_s in the recipe (said once)"
         )
         self._hop_ms = 0.0
         self._console.print(said, markup=False, highlight=False)
@@ -159,6 +160,8 @@ class StatusLine:
             name = f": {event.value}" if event.value else ""
             detail = f" ({reason})" if (reason := event.data.get("reason")) else detail
             detail = _engine(event) if event.kind == "engine_changed" else detail
+            if event.kind == "decoder_busy":
+                detail = f" ({event.data.get('busy_s', 0.0):.0f} s by now; the recording goes on)"
             if event.kind == "recording_lost":
                 detail = f" ({event.data.get('n_samples')} samples, {event.data.get('n_messages')} messages)"
             # Names come from the network: brackets in them are no markup.

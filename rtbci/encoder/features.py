@@ -73,13 +73,46 @@ class FeatureRing:
         ShapeError
             When the vector has another length.
         """
+        self._put(self._n_pushed, features)
+        self._n_pushed += 1
+
+    @property
+    def n_pushed(self) -> int:
+        """Pushes and skips since `reset`; also the number of the next one."""
+        return self._n_pushed
+
+    def skip(self) -> None:
+        """Let the next hop's features be put in later; until then a window of its grid holds older ones in their place."""
+        self._n_pushed += 1
+
+    def put(self, i_push: int, features: npt.NDArray[np.floating]) -> None:
+        """Put in the features of a hop that was skipped.
+
+        Parameters
+        ----------
+        i_push : int
+            Its number; one of the newest ``n_patches * n_phases``.
+        features : ndarray, shape (n_features,)
+            Copied.
+
+        Raises
+        ------
+        ShapeError
+            When the vector has another length, or the hop is in no window any more.
+        """
+        if not max(0, self._n_pushed - self.n_patches * self.n_phases) <= i_push < self._n_pushed:
+            raise ShapeError(
+                f"FeatureRing: push {i_push} of {self._n_pushed} is in no window, need a newer one"
+            )
+        self._put(i_push, features)
+
+    def _put(self, i_push: int, features: npt.NDArray[np.floating]) -> None:
         if features.shape != (self.n_features,):
             raise ShapeError(f"FeatureRing: features have shape {features.shape}, need ({self.n_features},)")
-        i_patch, phase = divmod(self._n_pushed, self.n_phases)
+        i_patch, phase = divmod(i_push, self.n_phases)
         row = i_patch % self.n_patches
         self._rows[phase, row] = features
         self._rows[phase, row + self.n_patches] = features
-        self._n_pushed += 1
 
     def window(self) -> Float32Array:
         """Return the features of the grid that was pushed to last, oldest patch first.

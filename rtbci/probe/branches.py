@@ -224,16 +224,23 @@ class EncoderBranch:
         self._slicer = PatchSlicer(patch_samples, hop_samples, n_channels=n_rows)
         self._ring = FeatureRing(n_features, probe.n_patches, patch_samples // hop_samples)
         self._idle = np.zeros((n_rows, patch_samples), np.float32)
+        self._unread: dict[int, Float32Array] = {}  # patches of skipped hops, by their place in the ring
         self.newest: Float32Array | None = None  # features that the newest hop added
 
     def push(self, hop: FloatArray) -> None:
-        """Encode the patch that this hop completes; see `Branch.push`."""
-        if self._adapter is not None:
-            check_chunk(f"branch '{self.name}'", hop, self._adapter.n_channels_in)
-            hop = self._adapter.push(hop)
-        for patch in self._slicer.push(hop):
+        """Encode the patch that this hop completes, and those of its window that were skipped; see `Branch.push`."""
+        for patch in self._patches(hop):
             self.newest = encode_patch(self._session, patch)
             self._ring.push(self.newest)
+            if self._unread:
+                self._encode_skipped()
+
+    def skip(self, hop: FloatArray) -> None:
+        """Keep the patch that this hop completes until a window needs its features; see `rtbci.probe.skipping`."""
+        for patch in self._patches(hop):
+            self._unread[self._ring.n_pushed] = patch
+            self._ring.skip()
+            self._forget_old()
 
     def logits(self) -> FloatArray | None:
         """Only the probe; see `Branch.logits`."""
@@ -258,7 +265,28 @@ class EncoderBranch:
             self._adapter.reset()
         self._slicer.reset()
         self._ring.reset()
+        self._unread.clear()
         self.newest = None
+
+    def _patches(self, hop: FloatArray) -> npt.NDArray[np.float32]:
+        if self._adapter is not None:
+            check_chunk(f"branch '{self.name}'", hop, self._adapter.n_channels_in)
+            hop = self._adapter.push(hop)
+        return self._slicer.push(hop)
+
+    def _encode_skipped(self) -> None:
+        """Encode what the newest window still lacks, oldest first."""
+        ring = self._ring
+        self._forget_old()
+        if ring.filled:
+            i_newest = ring.n_pushed - 1
+            for i in range(i_newest - (ring.n_patches - 1) * ring.n_phases, i_newest, ring.n_phases):
+                if (patch := self._unread.pop(i, None)) is not None:
+                    ring.put(i, encode_patch(self._session, patch))
+
+    def _forget_old(self) -> None:
+        """Let go of patches that no window will hold."""
+        self._unread.pop(self._ring.n_pushed - self._ring.n_patches * self._ring.n_phases - 1, None)
 
 
 class WindowBranch:
@@ -302,6 +330,16 @@ class WindowBranch:
 
     def push(self, hop: FloatArray) -> None:
         """Run the engine on the newest window; see `Branch.push`."""
+        self._write(hop)
+        if self._n_pushed >= self.window_samples:
+            self.newest = self._output = self._newest_output()
+
+    def skip(self, hop: FloatArray) -> None:
+        """Take the hop and leave the engine alone; see `rtbci.probe.skipping`."""
+        self._write(hop)
+        self.newest = self._output = None
+
+    def _write(self, hop: FloatArray) -> None:
         check_chunk(f"branch '{self.name}'", hop, self._rows.shape[0])
         n, start = self.window_samples, self._n_pushed % self.window_samples
         first = min(len(hop), n - start)
@@ -309,8 +347,6 @@ class WindowBranch:
             for copy in (rows, rows + n):
                 self._rows[:, copy : copy + len(part)] = part.T
         self._n_pushed += len(hop)
-        if self._n_pushed >= n:
-            self.newest = self._output = self._newest_output()
 
     def logits(self) -> FloatArray | None:
         """What the engine gave; see `Branch.logits`."""

@@ -170,8 +170,10 @@ class StatusContent(Checked, frozen=True, kw_only=True):
     uptime_s: Annotated[float, Meta(description="Since the start of the session [s].")]
     n_predictions: Annotated[Count, Meta(description="Predictions sent.")]
     n_gaps: Annotated[Count, Meta(description="Gaps in the stream.")]
-    n_skipped: Annotated[Count, Meta(description="Windows skipped (late, or spanning a gap).")]
-    n_overflow: Annotated[Count, Meta(description="Samples lost because the decoder fell behind.")]
+    n_skipped: Annotated[
+        Count, Meta(description="Windows skipped because they were late: neither decoded nor sent.")
+    ]
+    n_overflow: Annotated[Count, Meta(description="Samples not decoded because the decoder fell behind.")]
     profile: Annotated[ProfileRef | None, Meta(description="Profile that decodes; null: not told.")] = None
     drift: Annotated[
         DriftRef | None, Meta(description="Change of the signal; null: not known, or not yet.")

@@ -18,10 +18,14 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="be
         Chunks of samples in the file by then.
     n_sent : tuple of int
         Numbers of its first prediction, event and status; see `rtbci.runtime.journal.TOPICS`.
+    says_skipped : bool
+        Whether its rows say which windows were skipped, which are not decoded then. Before, late windows were decoded like
+        all others and not sent.
     """
 
     n_chunks: int
     n_sent: tuple[int, int, int] = (0, 0, 0)
+    says_skipped: bool = False
 
 
 class StreamOpened(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="opened"):

@@ -146,7 +146,7 @@ class SessionStreams:
             self._go_on(so_far)
         # The first row, of which process the others are, comes with the first batch.
         n_sent = so_far.n_sent if so_far else (0, 0, 0)
-        self._begun: Begun | None = Begun(n_chunks=self._n_chunks, n_sent=n_sent)
+        self._begun: Begun | None = Begun(n_chunks=self._n_chunks, n_sent=n_sent, says_skipped=True)
 
     def encode(self, items: Iterable[Item]) -> bytes:
         """Return what a batch of items adds to the file, ended by a boundary and a checksum; may be empty."""

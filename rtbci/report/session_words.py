@@ -141,7 +141,7 @@ def _counts(facts: SessionFacts) -> list[tuple[str, str]]:
     ]
     if facts.statuses:
         last = facts.statuses[-1]
-        rows += [("windows skipped", str(last.n_skipped)), ("samples lost", str(last.n_overflow))]
+        rows += [("windows skipped", str(last.n_skipped)), ("samples not decoded", str(last.n_overflow))]
         cpu = float(np.median([one.cpu_percent for one in facts.statuses]))
         rows.append(("CPU, median", f"{cpu:.1f} % of a core"))
     return rows

@@ -94,6 +94,7 @@ class Decoder:
     """
 
     _made_of: ClassVar[type[Parts]] = Parts
+    needs_every_window: ClassVar[bool] = False  # or late ones may be left undecoded; see `Pipeline.skips`
 
     def __init__(
         self,
@@ -120,6 +121,7 @@ class Decoder:
         self._pipeline: Pipeline | None = None
         self._lost: deque[DroppedMarker] = deque(maxlen=1000)  # nobody may ask for them
         self._opened_with: Profile | None = None
+        self._is_left = False
         self._gains_uv: FloatArray = np.empty(0)
         self._read: npt.NDArray[np.bool_] = np.empty(0, dtype=bool)
         self._unit_check: UnitCheck | None = None
@@ -374,9 +376,14 @@ class Decoder:
         earlier, self._policy = self._policy, self._make_policy()
         self._policy.succeed(earlier)
 
+    def leave(self) -> None:
+        """Have `close` leave the engines alone: one of them is still computing, and nobody knows for how long."""
+        self._is_left = True
+
     def close(self) -> None:
         """Free the engines; may be called more than once."""
-        self._parts.close()
+        if not self._is_left:
+            self._parts.close()
 
     @property
     def pipeline(self) -> Pipeline:

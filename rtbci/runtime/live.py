@@ -16,8 +16,10 @@ from rtbci.publish.messages import Scalar, Status
 from rtbci.publish.outbox import Outbox
 from rtbci.publish.sink import Sink
 from rtbci.record.news import News
-from rtbci.runtime.backlog import Backlog
+from rtbci.runtime.backlog import Skips
+from rtbci.runtime.behind import Behind
 from rtbci.runtime.break_news import BreakNews
+from rtbci.runtime.busy import BusyTalk
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import Changes
 from rtbci.runtime.intake import Break, Intake
@@ -48,6 +50,8 @@ TICK_LATE_S = 0.15
 """All that is no decision is done right after one, when the next is farthest; without decisions this often."""
 STATUS_S = 1.0
 LISTENERS_S = 0.1
+REST_S = 0.5
+"""What is left at an end is told from here on: in any run the newest samples wait for late markers."""
 RETRY_S = 0.25
 GIVE_BACK_S = 15.0
 """So often memory is given back that a gap, a burst or a connection took for a moment, and all objects are looked through."""
@@ -80,11 +84,16 @@ class LiveRun:
         Makes what drains the source; see `rtbci.stream.simulated_time` for another than `Acquisition`.
     journal : Journal, optional
         Is told what was decoded, for `rtbci verify`; says where the numbers of messages begin.
+    skips : Skips, optional
+        Says which windows are skipped; default: those that are late by the clock.
+    decodes_late : bool
+        Windows that are late are decoded and not sent, as by a decoder that needs every window.
 
     Notes
     -----
     Samples are decoded and published by the acquisition thread; `run` looks after it from the calling thread. A lock
-    says whose turn it is, so that sinks are used by one at a time (docs/adr/0004).
+    says whose turn it is, so that sinks are used by one at a time (docs/adr/0004). While a window takes long, the calling
+    thread says so and the recording goes on (docs/adr/0040).
     """
 
     def __init__(
@@ -100,6 +109,8 @@ class LiveRun:
         news: Callable[[], Sequence[News]] = tuple,
         acquire: AcquisitionFactory = Acquisition,
         journal: Journal | None = None,
+        skips: Skips | None = None,
+        decodes_late: bool = False,
     ) -> None:
         self._acquire, self._journal = acquire, journal
         self._config, self._decoder, self._make_source = config, decoder, make_source
@@ -129,6 +140,12 @@ class LiveRun:
         self._state_sent = ""
         self._t_status = self._t_listeners = self._t_ticked = -np.inf
         self._breaks = BreakNews()
+        max_s = config.watch.max_backlog_s
+        self._behind = Behind(
+            decoder, self._outbox, self._telemetry, journal, max_s, clock, skips, decodes_late
+        )
+        self._ticking = threading.Lock()  # whoever holds it may tell what is no decision
+        self._busy = BusyTalk(self._outbox, control, self._requests, self._send_status)
         self._lock = threading.Lock()  # whoever holds it may use decoder, outbox and their sockets
         self._is_connected = False
         self._rehearsal = Rehearsal(self._rehearse, clock)
@@ -178,6 +195,7 @@ class LiveRun:
                 finally:
                     # One that still looks for its stream would hold us up to its own timeout; it ends by itself.
                     acquisition.stop(OPENING_STOP_S)
+                    self._take_leave(acquisition)
         return self.report()
 
     def report(self) -> Report:
@@ -192,16 +210,38 @@ class LiveRun:
             if self._clock() >= self._t_give_back:
                 self._t_give_back = self._clock() + GIVE_BACK_S
                 give_back()
-            with self._lock:
-                t_now = self._clock()
-                if t_now - self._t_ticked < POLL_S:
-                    continue  # samples flow, and everything is done between two of them
-                if self._is_connected and not is_checking(source):
-                    self._watch.passed(t_now)
-                self._tick(t_now)
-                if self._is_connected and self._watch.state == "lost":
-                    name = self._info.name if self._info else ""
-                    raise StreamLostError(f"stream '{name}': no data for {self._watch.lost_s:g} s")
+            if not self._lock.acquire(timeout=POLL_S):
+                with self._ticking:
+                    self._busy.tell(self._clock(), acquisition, self._news, self._teller.tell)
+                continue
+            try:
+                self._look_after(acquisition, source)
+            finally:
+                self._lock.release()
+
+    def _look_after(self, acquisition: Acquiring, source: Source) -> None:
+        t_now = self._clock()
+        if t_now - self._t_ticked < POLL_S:
+            return  # samples flow, and everything is done between two of them
+        if self._is_connected and not is_checking(source):
+            # What another thread has pulled while a decision took long is no silence.
+            self._watch.heard(acquisition.t_last_received)
+            self._watch.passed(t_now)
+        self._tick(t_now)
+        if self._is_connected and self._watch.state == "lost":
+            name = self._info.name if self._info else ""
+            raise StreamLostError(f"stream '{name}': no data for {self._watch.lost_s:g} s")
+
+    def _take_leave(self, acquisition: Acquiring) -> None:
+        """Count what a connection has left undecoded; one whose window never ends keeps decoder and engines."""
+        n_rest = acquisition.rest.n_samples
+        if self._info is not None and n_rest > REST_S * self._info.rate_hz:
+            self._telemetry.n_rest += n_rest
+        if acquisition.is_stuck:
+            self._telemetry.is_stuck = True
+            self._decoder.leave()
+        elif self._journal is not None:
+            self._journal.left_out(acquisition.take_left_out())
 
     def _receive(self, chunk: Chunk, markers: Sequence[Marker]) -> None:
         """Decode what has come; called by the acquisition thread for every chunk."""
@@ -210,10 +250,12 @@ class LiveRun:
                 self._connect(self._acquisition.info)
             t_taken = self._acquisition.t_last_received or self._clock()
             n_before = self._telemetry.n_predictions
+            self._behind.left_out(self._acquisition.take_left_out())
             markers = self._placed(chunk, markers, t_taken)
             self._take(chunk, markers, t_taken)
+            skipped = self._behind.take(t_taken)
             if self._journal is not None:
-                self._journal.note(chunk, markers, t_taken, self._outbox.n_sent)
+                self._journal.note(chunk, markers, t_taken, self._outbox.n_sent, skipped)
             if not len(chunk.t_lsl):
                 return  # markers that still come are no sign of life: `_watch_over` looks at the time
             t_now = self._clock()
@@ -243,7 +285,7 @@ class LiveRun:
             self._rehearsal.open(info.rate_hz, window.hop_s)
         self._quality = SignalQuality(self._decoder)
         self._use.reset()
-        self._backlog = Backlog(self._config.watch.max_backlog_s)
+        self._behind.opened()
         self._teller.opened(self._intake, self._quality)
         self._watch.opened(t_now)
         self._outbox.announce(hello_of(self._decoder))
@@ -277,6 +319,7 @@ class LiveRun:
             return
         self._watch.received(t_taken)
         pieces = self._intake.push(chunk)
+        self._behind.cut(pieces, self._intake.info.rate_hz)
         for i, piece in enumerate(pieces, 1):
             if isinstance(piece, Chunk):
                 self._push(piece, t_taken, i == len(pieces))
@@ -294,7 +337,13 @@ class LiveRun:
         with self._lock:
             if self._watch.state == "running" and not self._requests.paused:
                 self._decoder.rehearse()
+                self._check_not_left()
                 self._outbox.rehearse()
+
+    def _check_not_left(self) -> None:
+        """End the thread whose window took so long that the run has ended without it: nothing here is its own any more."""
+        if self._telemetry.is_stuck:
+            raise StreamError("LiveRun: a window was decoded after the end of the run")
 
     def _break(self, at: Break, t_taken: float) -> None:
         """Start anew behind a break; tell a gap that the stream made from one that we made by being late."""
@@ -304,24 +353,20 @@ class LiveRun:
             self._start_anew("not_finite", at, t_taken, {"n_samples": telemetry.n_not_finite})
             return
         telemetry.n_gaps += 1
-        if self._backlog.lost(at, t_taken):
-            telemetry.n_overflow += round(at.gap_s * self._intake.info.rate_hz)
+        if self._behind.made(at, t_taken):
             self._start_anew("overflow", at, t_taken, {"gap_s": at.gap_s, "n_samples": telemetry.n_overflow})
         else:
             self._start_anew("gap", at, t_taken, {"gap_s": at.gap_s, "n_gaps": telemetry.n_gaps})
 
     def _push(self, chunk: Chunk, t_taken: float, is_newest: bool) -> None:
+        self._behind.begin(chunk, is_newest, self._acquisition)
         verdicts = self._decoder.push(chunk.data, chunk.t_lsl)
         self._teller.decoded(len(chunk.t_lsl), len(verdicts))
+        self._check_not_left()
         self._quality.note()
         self._tell_lost()
-        if verdicts:
-            # Each flash counts, however late: one that is left out may be the one that decides.
-            by_marker = self._decoder.recipe.window.policy == "marker"
-            kept = verdicts if by_marker else self._backlog.keep(verdicts, t_taken, is_newest)
-            self._telemetry.n_skipped += len(verdicts) - len(kept)
-            for verdict in kept:
-                self._teller.predict(verdict, t_taken)
+        for verdict in self._behind.keep(verdicts, t_taken, is_newest) if verdicts else ():
+            self._teller.predict(verdict, t_taken)
         self._use.guard(self._teller.score)
         self._quality.tell(self._outbox)
 
@@ -339,6 +384,10 @@ class LiveRun:
 
     def _tick(self, t_now: float) -> None:
         """Everything that is not a decision: requests, new listeners, status."""
+        with self._ticking:
+            self._do_tick(t_now)
+
+    def _do_tick(self, t_now: float) -> None:
         self._t_ticked = t_now
         for item in self._news():
             self._teller.tell(item, t_now)

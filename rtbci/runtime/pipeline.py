@@ -5,7 +5,7 @@ It reads the clock that it is given only to say how long each part took.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from rtbci.probe.branches import Branch, Following, Refusing, Succeeding, begin_
 from rtbci.probe.flicker_clock import FlickerClock
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.recentre import Recentre
+from rtbci.probe.skipping import skip_hop
 from rtbci.runtime.digests import Digests
 from rtbci.runtime.estimate import Estimate, WindowGrid
 from rtbci.runtime.guarding import find_guard
@@ -52,6 +53,12 @@ class Pipeline:
         For the times in `Estimate` only.
     recentre : Recentre, Adaptation or Baseline, optional
         Takes what earlier windows lean to, or what is usual, off the fused logits.
+
+    Attributes
+    ----------
+    skips : callable or None
+        Asked before each window, by the stamp of its newest sample, whether it is left undecoded. Stages, rings and caches
+        see its samples all the same. None, the default: every window is decoded. Windows locked to markers always are.
 
     Notes
     -----
@@ -103,6 +110,7 @@ class Pipeline:
         self._n_out = 0  # samples at the decoder's rate since the last reset
         self._spent = [0.0, 0.0, 0.0]
         self.digests: Digests | None = None
+        self.skips: Callable[[float], bool] | None = None
 
     def keep_digests(self) -> None:
         """Have `digests` told of all that is computed from now on."""
@@ -127,7 +135,7 @@ class Pipeline:
         Returns
         -------
         list of Estimate
-            One for each window that became complete, oldest first.
+            One for each window that became complete and was not skipped, oldest first.
         """
         if len(data) <= self._max_push:
             return self._push(data, t_lsl)
@@ -304,14 +312,19 @@ class Pipeline:
             if self._n_hop == hop:
                 self._n_hop = 0
                 self._n_out += hop
-                estimates.append(self._decode_hop())
+                t_end = self._stamp(self._chain.i_newest(self._n_out - 1))
+                if self._flickers:
+                    self._flicker.hop(t_end)
+                if self.skips is not None and self.skips(t_end):
+                    skip_hop(self.branches, self._hop)
+                    self._recent.write(self._hop)
+                else:
+                    estimates.append(self._decode_hop())
         return estimates
 
     def _decode_hop(self) -> Estimate:
         clock, spent = self._clock, self._spent
         t_start = clock()
-        if self._flickers:
-            self._flicker.hop(self._stamp(self._chain.i_newest(self._n_out - 1)))
         for branch in self.branches:
             branch.push(self._hop)
         t_encoded = clock()

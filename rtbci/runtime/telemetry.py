@@ -111,7 +111,11 @@ def profile_ref(profile: Profile | None) -> ProfileRef:
 
 
 class Report(NamedTuple):
-    """What a run did, told at its end."""
+    """What a run did, told at its end.
+
+    `n_rest` samples at the end were recorded and not decoded, where it was more than half a second of them. `is_stuck`: the decoder had not returned from a
+    window when the run ended.
+    """
 
     duration_s: float
     n_predictions: int
@@ -119,6 +123,8 @@ class Report(NamedTuple):
     n_skipped: int
     n_overflow: int
     n_not_finite: int
+    n_rest: int = 0
+    is_stuck: bool = False
 
 
 @dataclass(slots=True)
@@ -137,6 +143,8 @@ class Telemetry:
     n_skipped: int = 0
     n_overflow: int = 0
     n_not_finite: int = 0
+    n_rest: int = 0
+    is_stuck: bool = False
     age_ms: RecentLatency = field(default_factory=RecentLatency)
     _cpu_s: float = field(default_factory=cpu_s)
     _t_cpu: float | None = None
@@ -150,6 +158,8 @@ class Telemetry:
             self.n_skipped,
             self.n_overflow,
             self.n_not_finite,
+            self.n_rest,
+            self.is_stuck,
         )
 
     def cpu_percent(self, t_now: float) -> float:

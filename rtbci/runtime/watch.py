@@ -59,6 +59,11 @@ class StreamWatch:
         if self.state in ("stale", "lost"):
             self.state = "running" if self._is_full else self._filling
 
+    def heard(self, t_received: float | None) -> None:
+        """Samples came at that time which are still to be decoded; None: none ever did."""
+        if t_received is not None:
+            self.t_received = max(self.t_received, t_received)
+
     def restarted(self) -> None:
         """Decoding started anew after a gap."""
         self._restart("recovering")

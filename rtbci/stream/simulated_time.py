@@ -5,6 +5,7 @@ import threading
 from rtbci.clock import Clock
 from rtbci.stream.acquire import Ahead, Receive
 from rtbci.stream.source import Source, StreamInfo
+from rtbci.stream.waiting import Counted
 
 __all__ = ["T_START_LSL", "SimulatedClock", "SimulatedStop", "SteppedAcquisition"]
 
@@ -62,11 +63,25 @@ class SteppedAcquisition:
         self._source, self._clock, self._receive = source, clock, receive
         self._is_open = False
         self.t_last_received: float | None = None
+        self.rest, self.is_stuck = Counted(0, 0), False
 
     @property
     def info(self) -> StreamInfo:
         """Metadata of the source."""
         return self._source.info
+
+    @property
+    def t_waiting(self) -> float | None:
+        """Nothing ever waits: the receiver takes no time."""
+        return None
+
+    def busy_s(self, t_now: float) -> float:  # noqa: ARG002
+        """The receiver takes no time."""
+        return 0.0
+
+    def take_left_out(self) -> Counted:
+        """Nothing is left out."""
+        return Counted(0, 0)
 
     def start(self) -> None:
         """Nothing: the source is opened by the first `wait`."""

@@ -12,6 +12,7 @@ from rtbci.publish.control import Handler
 from rtbci.publish.control_messages import Mark, Pause, Resume
 from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.publish.outbox import Outbox
+from rtbci.runtime.backlog import KnownSkips
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.journal import Journal, Taken
 from rtbci.runtime.live import LiveRun
@@ -20,6 +21,7 @@ from rtbci.runtime.telemetry import hello_of
 from rtbci.stream.acquire import Ahead, Receive
 from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import Chunk, Marker, StreamInfo
+from rtbci.stream.waiting import Counted
 from rtbci.verify.script import Run, Take
 
 __all__ = ["Engines", "ReadProfile", "Replayed", "replay"]
@@ -102,6 +104,8 @@ def replay(
         change=player,
         acquire=player.acquire,
         journal=Journal(decoder, player.keep_windows),
+        skips=player.skips if run.says_skipped else None,
+        decodes_late=not run.says_skipped,
     ).run(threading.Event())
 
 
@@ -130,7 +134,10 @@ class _Player:
         self._said: list[Prediction] = []
         self._windows: tuple[str, ...] = ()
         self.info: StreamInfo | None = None
+        self.skips = KnownSkips()
         self.t_last_received: float | None = None
+        self.t_waiting: float | None = None
+        self.rest, self.is_stuck = Counted(0, 0), False
         self._receive: Receive | None = None
         self._is_connected = False
         self._begun: Take | None = None  # whose earlier chunks have been decoded
@@ -145,6 +152,14 @@ class _Player:
         """Stand for the acquisition of the next connection."""
         self._receive, self._is_connected = receive, False
         return self
+
+    def busy_s(self, t_now: float) -> float:  # noqa: ARG002
+        """Decoding takes no time."""
+        return 0.0
+
+    def take_left_out(self) -> Counted:
+        """What was left out then is not given to the run."""
+        return Counted(0, 0)
 
     def start(self) -> None:
         """Nothing: everything is here."""
@@ -185,6 +200,7 @@ class _Player:
             return
         self._begun, self._windows = take, ()
         self.clock.t_lsl = self.t_last_received = take.t_taken
+        self.skips.expect(())
         for chunk in take.chunks[:-1]:
             self._give(chunk.received(), ())
 
@@ -192,6 +208,7 @@ class _Player:
         """What was done then, and the take's own samples and markers."""
         self._prepare(take)
         self.clock.t_lsl = self.t_last_received = take.t_taken
+        self.skips.expect(take.skipped)
         self._give(take.chunks[-1].received(), take.markers)
         digests = self._decoder.pipeline.digests
         said, self._said = self._said, []

@@ -38,8 +38,8 @@ class Take(NamedTuple):
     Parameters
     ----------
     chunks : list of StoredChunk
-        As received since the take before; `ops` were done in front of the last one. That one is empty where only
-        markers came.
+        As received since the take before, without those that the decoder was not given; `ops` were done in front of the last
+        one. That one is empty where only markers came.
     markers : list of Marker
         That came with the last chunk.
     t_taken : float
@@ -54,6 +54,8 @@ class Take(NamedTuple):
         That were published of it; those that only say that the stream is lost are left out.
     windows : tuple of str
         Checksums of what was computed.
+    skipped : tuple of int
+        Which windows of the last chunk were skipped; see `rtbci.runtime.journal.Taken`.
     failed : tuple of str
         Branches whose engine failed on it.
     unsure : str
@@ -68,6 +70,7 @@ class Take(NamedTuple):
     info: StreamInfo | None
     predictions: list[Prediction]
     windows: tuple[str, ...]
+    skipped: tuple[int, ...]
     failed: tuple[str, ...]
     unsure: str
 
@@ -83,11 +86,14 @@ class Run:
         What was done behind the last take.
     n_untold : int
         Samples at the end of which the file does not say how they were decoded.
+    says_skipped : bool
+        Whether it says which windows were skipped; see `rtbci.record.journal.Begun`.
     """
 
     takes: list[Take] = field(default_factory=list)
     last_ops: list[Event] = field(default_factory=list)
     n_untold: int = 0
+    says_skipped: bool = False
 
 
 class Script(NamedTuple):
@@ -187,7 +193,9 @@ class _Reader:
             if isinstance(after, Begun):
                 n_chunks, n_events = after.n_chunks, after.n_sent[1]
             n_sent = begun.n_sent if isinstance(begun, Begun) else (0, 0, 0)
-            yield _RunReader(self, rows[start:stop], n_chunks, given).read(n_sent, n_events)
+            run = _RunReader(self, rows[start:stop], n_chunks, given).read(n_sent, n_events)
+            run.says_skipped = isinstance(begun, Begun) and begun.says_skipped
+            yield run
 
     def received(
         self, rows: Sequence[Row], n_stop: int | None, given: dict[int, int]
@@ -266,6 +274,8 @@ class _RunReader:
         given = self._received[before.n_chunks : after.n_chunks]
         chunks = [chunk for chunk in given if chunk is not None]
         unsure = self._unsure(len(given) - len(chunks), chunks, before, after)
+        i_last = len(chunks) - (row.n > 0)  # what was left out is right in front of this one
+        del chunks[max(0, i_last - row.n_left_out) : i_last]
         if not row.n or not chunks:
             info = self._connected(after.n_chunks)
             chunks.append(StoredChunk(np.empty((0, info.n_channels if info else 0)), np.empty(0)))
@@ -286,6 +296,7 @@ class _RunReader:
             info=self._connected(after.n_chunks) if is_new else None,
             predictions=[one for one in said if one.why != "stream_lost"],
             windows=row.windows,
+            skipped=row.skipped,
             failed=row.failed,
             unsure=unsure,
         )

@@ -154,7 +154,7 @@ function numbers() {
   $("rate").textContent = s.rate_hz ? `${(s.rate_hz.measured ?? s.rate_hz.nominal).toFixed(1)} Hz` : "–";
   $("rate-more").textContent = s.rate_hz ? `${s.rate_hz.measured === null ? "not measured yet, " : ""}stated ${s.rate_hz.nominal.toFixed(0)} Hz` : "no stream";
   $("gaps").textContent = String(s.n_gaps);
-  $("gaps-more").textContent = `${s.n_skipped} windows skipped, ${s.n_overflow} samples lost`;
+  $("gaps-more").textContent = `${s.n_skipped} windows skipped, ${s.n_overflow} samples not decoded`;
   $("cpu").textContent = `${s.cpu_percent.toFixed(1)} %`;
   $("cpu-more").textContent = `of a core, for ${duration(s.uptime_s)}`;
   const score = decisions.rows.at(-1)?.score;

@@ -27,7 +27,7 @@ PREDICTION = Prediction(
     engine=EngineRef(name="", id=""),
 )
 SLOW = Trace(wait=390.0, filter=1.0, encode=608.0, probe=0.5, send=0.5)
-WARNING = "warning: decoding a window takes 610 ms and one is due every 250 ms: the run falls behind, its recording too; "
+WARNING = "warning: decoding a window takes 610 ms and one is due every 250 ms: windows in between are skipped, the recording has all samples; "
 
 
 @pytest.mark.parametrize(

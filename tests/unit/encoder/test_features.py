@@ -86,3 +86,23 @@ def test_wrong_use_says_got_and_need() -> None:
         FeatureRing(2, 3, 4).push(np.zeros(3))
     with pytest.raises(ShapeError, match="holds no features"):
         FeatureRing(2, 3, 4).window()
+
+
+def test_features_of_a_skipped_hop_can_be_put_in_as_long_as_a_window_holds_it() -> None:
+    plain, ring = (FeatureRing(n_features=1, n_patches=3, n_phases=2) for _ in range(2))
+    for k in range(20):
+        plain.push(np.float32([k]))
+        if k % 3:
+            ring.skip()
+        else:
+            ring.push(np.float32([k]))
+    for k in range(14, 20):
+        if k % 3:
+            ring.put(k, np.float32([k]))
+    assert ring.n_pushed == plain.n_pushed == 20
+    np.testing.assert_array_equal(ring.window(), plain.window())
+    for i_push in (13, 20, -1):
+        with pytest.raises(ShapeError, match=f"push {i_push} of 20 is in no window"):
+            ring.put(i_push, np.float32([0.0]))
+    with pytest.raises(ShapeError, match=r"have shape \(2,\), need \(1,\)"):
+        ring.put(19, np.float32([0.0, 1.0]))

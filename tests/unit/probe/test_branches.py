@@ -9,6 +9,7 @@ from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.head_features import window_features
 from rtbci.probe.open_branches import open_branches
 from rtbci.probe.profile import BranchEntry
+from rtbci.probe.skipping import Skipping, skip_hop
 from tests.probe_samples import (
     HOP,
     N_CHANNELS,
@@ -84,6 +85,72 @@ def test_the_encoder_runs_once_per_patch() -> None:
         branch.push(hop)
         branch.logits()
     assert n_runs == n_hops - (PATCH // HOP - 1)
+
+
+@pytest.mark.parametrize("name", ["encoder", "window"])
+@pytest.mark.parametrize("seed", range(4))
+def test_windows_behind_skipped_hops_are_the_same_to_the_bit(name: str, seed: int) -> None:
+    """An encoder's patches of skipped hops are encoded when a window needs them, and only then."""
+    rng = np.random.default_rng(seed)
+
+    def made() -> EncoderBranch | WindowBranch:
+        if name == "encoder":
+            return EncoderBranch(sessions()["encoder"], conv_probe(), HOP, adapter=mix, adapter_fir=fir)
+        return WindowBranch(sessions()["window"], "logits")
+
+    mix = rng.standard_normal((N_CHANNELS, N_CHANNELS))
+    fir = rng.standard_normal((N_CHANNELS, 3))
+    plain, skipping = made(), made()
+    assert isinstance(skipping, Skipping)
+    n_compared = 0
+    for k, hop in enumerate(rng.standard_normal((200, HOP, N_CHANNELS))):
+        if k == 120:
+            plain.reset()
+            skipping.reset()
+        plain.push(hop)
+        if rng.random() < (0.9 if k < 60 else 0.5):
+            skip_hop([skipping], hop)
+            continue
+        skipping.push(hop)
+        want, got = plain.logits(), skipping.logits()
+        assert (want is None) == (got is None)
+        if want is not None and got is not None:
+            np.testing.assert_array_equal(got, want)
+            n_compared += 1
+    assert n_compared > 20
+
+
+def test_skipped_hops_do_not_run_the_engine_and_are_forgotten_with_their_windows() -> None:
+    session = ArraySession(PATCH, (1, 1, N_FEATURES))
+    n_runs, run = 0, session.run
+
+    def counted(x: np.ndarray) -> np.ndarray:
+        nonlocal n_runs
+        n_runs += 1
+        return run(x)
+
+    session.run = counted  # type: ignore[method-assign]
+    branch = EncoderBranch(session, conv_probe(), HOP)
+    hops = RNG.standard_normal((501, HOP, N_CHANNELS))
+    for hop in hops[:500]:
+        branch.skip(hop)
+    assert n_runs == 0
+    n_patches, n_phases = conv_probe().n_patches, PATCH // HOP
+    assert len(branch._unread) == n_patches * n_phases
+    branch.push(hops[500])
+    assert n_runs == n_patches  # of its own grid
+    assert branch.logits() is not None
+
+
+def test_a_branch_without_an_engine_takes_a_skipped_hop_as_any_other() -> None:
+    plain, other = make_branch("tangent"), make_branch("tangent")
+    for hop in RNG.standard_normal((40, HOP, N_CHANNELS)):
+        plain.push(hop)
+        skip_hop([other], hop)
+    want, got = plain.logits(), other.logits()
+    assert want is not None
+    assert got is not None
+    np.testing.assert_array_equal(got, want)
 
 
 def test_engine_probe_and_hop_must_fit() -> None:

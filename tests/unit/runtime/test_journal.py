@@ -10,6 +10,7 @@ from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.digests import DIGITS, N_WAITING
 from rtbci.runtime.journal import Journal, Taken
 from rtbci.stream.source import Chunk, Marker
+from rtbci.stream.waiting import Counted
 from tests.tiny import chunks_of, eeg, stream_info, write_paradigm
 
 N_SENT = {"prediction": 0, "event": 0, "status": 0, "hello": 1}
@@ -103,3 +104,23 @@ def test_a_failing_engine_is_told_once(decoder: Decoder) -> None:
     for n_events in range(2):
         journal.note(chunk, (), 1.0, N_SENT | {"event": n_events})
     assert [row.failed for row in rows] == [("window",), ()]
+
+
+def test_what_was_skipped_and_left_out_has_a_row(decoder: Decoder) -> None:
+    rows: list[Taken] = []
+    journal = Journal(decoder, rows.append)
+    journal.opened()
+    nothing = Chunk(np.zeros((1, 3)), np.zeros(1))
+    journal.note(nothing, (), 1.0, N_SENT)
+    journal.note(nothing, (), 2.0, N_SENT, (0, 3))
+    journal.note(nothing, (), 3.0, N_SENT)
+    journal.left_out(Counted(4, 40))
+    journal.left_out(Counted(1, 7))
+    journal.note(nothing, (), 4.0, N_SENT)
+    journal.note(nothing, (), 5.0, N_SENT, (1, 2))
+    assert [(row.t_lsl, row.n_chunks, row.n_samples, row.skipped, row.n_left_out) for row in rows] == [
+        (1.0, 1, 1, (), 0),
+        (2.0, 2, 2, (0, 3), 0),
+        (4.0, 9, 51, (), 5),
+        (5.0, 10, 52, (1, 2), 0),
+    ]

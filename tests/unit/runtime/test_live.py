@@ -90,7 +90,7 @@ def test_a_recording_to_its_end(paradigm: Path) -> None:
     assert kept.states == ["waiting", "warming_up", "running", "stopped"]
     assert [event.value for event in kept.events("stream_found")] == ["tiny"]
     assert kept.is_closed
-    assert report[2:] == (0, 0, 0, 0)
+    assert report[2:] == (0, 0, 0, 0, 0, False)
 
 
 def test_idle_is_told_and_never_decided_for(paradigm: Path) -> None:
