@@ -1,6 +1,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -91,12 +92,12 @@ def test_every_number_of_people_in_training_says_so(evaluation: Evaluation) -> N
 
 
 def test_a_users_profile_is_not_called_uncalibrated(evaluation: Evaluation) -> None:
-    def labels(*changes: dict[str, object]) -> set[str]:
-        used = [msgspec.structs.replace(evaluation.decoders[0], **one) for one in changes]  # type: ignore[arg-type]
+    def labels(*changes: dict[str, Any]) -> set[str]:
+        used = [msgspec.structs.replace(evaluation.decoders[0], **one) for one in changes]
         grids = evaluation_grids(msgspec.structs.replace(evaluation, decoders=used))
         return {row[0] for row in grids[0].rows}
 
-    kept = {"user": "u", "generation": 2, "n_trials": 40}
+    kept: dict[str, Any] = {"user": "u", "generation": 2, "n_trials": 40}
     of_u = "profile of u, generation 2, fitted on 40 trials"
     assert labels(kept) == {of_u, "k = 2 a class", f"{of_u}, trials of k = 2"}
     assert "profile of u, fitted on 40 trials" in labels({**kept, "generation": 0})
