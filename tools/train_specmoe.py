@@ -133,7 +133,7 @@ def _ship(args: argparse.Namespace) -> int:
         low=found.low,
         high=found.high,
         n=found.n,
-        what=f"track B, 1-4 s after the cue, subjects not seen in training, folds {args.folds} of {N_FOLDS}",
+        what=f"track B, windows cut 1-4 s after the cue, subjects not seen in training, folds {args.folds} of {N_FOLDS}",
     )
     write_population(
         args.profile,

@@ -26,6 +26,10 @@ __all__ = [
 
 Labels = npt.NDArray[np.intp]
 LEVEL = 0.95
+AT_CHANCE = (
+    "Do what a cue asks for in the same way each time, keep eyes and face still, and record more trials."
+)
+"""Where the protocol says nothing."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,7 @@ def advice_for(
     target: float,
     *,
     follows_eyes: bool = False,
+    at_chance: str = "",
 ) -> list[str]:
     """What the user may do next, in words; the most pressing first.
 
@@ -157,6 +162,8 @@ def advice_for(
         Accuracy that is enough, percent.
     follows_eyes : bool
         What the decoder says moves with the eyes: no accuracy is enough then.
+    at_chance : str
+        What to do otherwise where it cannot be told from chance, of the paradigm's protocol.
     """
     if judgement is None:
         return ["Record at least two accepted trials of each class: nothing can be judged with fewer."]
@@ -165,8 +172,7 @@ def advice_for(
     if not judgement.usable:
         found.append(
             f"At {judgement.accuracy:.0f} % +- {judgement.half_width:.0f} this cannot be told from chance "
-            f"({judgement.chance:.0f} %): imagine movements from inside (how they feel, not how they look), or look steadily at "
-            "what flickers; keep eyes and face still, and record more trials."
+            f"({judgement.chance:.0f} %). {at_chance or AT_CHANCE}"
         )
     elif follows_eyes:
         found.append(

@@ -14,6 +14,7 @@ from rtbci.calibrate.enough import advice_for
 from rtbci.calibrate.eyes import check_eyes, follow_the_eyes
 from rtbci.calibrate.fit import UserFit, with_policy
 from rtbci.calibrate.hops import read_hops, spans_of
+from rtbci.calibrate.protocol import ProtocolSettings
 from rtbci.calibrate.record import CalibrationRecord, EyeNote, StreamRecord, TrialNote
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import ProfileError
@@ -55,8 +56,7 @@ def conclude(
     *,
     bad: Mapping[str, str],
     drift: DriftReference,
-    seed: int,
-    target: float,
+    protocol: ProtocolSettings,
     false_per_min: float = FALSE_PER_MIN,
     cues: Mapping[str, float] | None = None,
 ) -> Result:
@@ -79,7 +79,7 @@ def conclude(
         spans = spans_of(pieces, decoder, fit.profile, collected.trials, imagery_s)
         fit = with_policy(fit, spans, recipe.decision, false_per_min, recipe.window.hop_s)
         fit = replace(fit, profile=with_drift(fit.profile, drift, spans))
-    return Result(fit, _record(collected, fit, decoder, bad, seed, target, dict(cues or {})))
+    return Result(fit, _record(collected, fit, decoder, bad, protocol, dict(cues or {})))
 
 
 def keep(result: Result) -> Result:
@@ -111,8 +111,7 @@ def _record(
     fit: UserFit,
     decoder: CalibrationDecoder,
     bad: Mapping[str, str],
-    seed: int,
-    target: float,
+    protocol: ProtocolSettings,
     cues: dict[str, float],
 ) -> CalibrationRecord:
     judgement = fit.judgement
@@ -125,7 +124,7 @@ def _record(
         user=fit.profile.user,
         generation=0,
         classes=_active(fit.profile, collected),
-        seed=seed,
+        seed=protocol.seed,
         stream=_stream(decoder, bad),
         trials=_notes(collected, fit, decoder.classes),
         candidates=fit.candidates,
@@ -137,8 +136,9 @@ def _record(
             judgement,
             n_rejected,
             [f"{label} ({why})" for label, why in bad.items()],
-            target,
+            protocol.stopping.target_accuracy,
             follows_eyes=follow_the_eyes(eyes),
+            at_chance=protocol.at_chance,
         ),
         cues=cues,
         eyes=eyes,
@@ -147,6 +147,8 @@ def _record(
 
 
 def _eyes(collected: Collected, fit: UserFit, decoder: CalibrationDecoder) -> EyeNote:
+    if decoder.recipe.flickers:
+        return EyeNote(note="not checked: the eyes are asked to go to what flickers")
     used = [one for one in collected.trials if one.accepted]
     labels = () if decoder.info is None else decoder.info.labels
     sides = side_classes(decoder.classes)

@@ -102,10 +102,16 @@ class CueSettings(Settings):
 
 
 class ProtocolSettings(Settings):
-    """A whole protocol; `reject` is handed on as it is to whoever judges trials."""
+    """A whole protocol; `reject` is handed on as it is to whoever judges trials.
+
+    `at_chance` is what a user may do otherwise whose decoder cannot be told from chance, `rhythms` what the report's maps of
+    rhythms show when the user does as asked; sentences, empty: nothing is said of what is peculiar to the paradigm.
+    """
 
     schema_version: Literal[1] = Field(alias="schema")
     instruction: str = Field(default="", max_length=400)
+    at_chance: str = Field(default="", max_length=400)
+    rhythms: str = Field(default="", max_length=400)
     timing: TimingSettings = TimingSettings()
     trials: TrialSettings = TrialSettings()
     breaks: BreakSettings = BreakSettings()

@@ -17,7 +17,11 @@ EXTRA = "calibrate"
 
 
 def write_report(
-    path: Path, record: CalibrationRecord, trials: Sequence[CalibrationTrial], recipe: ParadigmRecipe
+    path: Path,
+    record: CalibrationRecord,
+    trials: Sequence[CalibrationTrial],
+    recipe: ParadigmRecipe,
+    rhythms: str = "",
 ) -> Path:
     """Write the report of a calibration.
 
@@ -33,6 +37,8 @@ def write_report(
         With their raw signals, for the maps and the channels; may be empty.
     recipe : ParadigmRecipe
         Names the classes that the trials' `i_class` counts.
+    rhythms : str
+        What maps of rhythms show when the user does as asked, of the paradigm's protocol.
 
     Returns
     -------
@@ -50,7 +56,8 @@ def write_report(
     from rtbci.calibrate.report_signals import look_at_channels
     from rtbci.calibrate.report_words import words_of
 
-    words = words_of(record, look_at_channels(record, trials)) | _drawings(record, trials, recipe)
+    words = words_of(record, look_at_channels(record, trials)) | {"rhythms": rhythms}
+    words |= _drawings(record, trials, recipe)
     return write_page(path, "rtbci.calibrate", TEMPLATE, words)
 
 
@@ -77,11 +84,9 @@ def _drawings(
         "coverage": coverage_svg(confidence, chance) if confidence and confidence.coverage else "",
         "timeline": timeline_svg(record) if record.trials else "",
     }
-    of_movement = not any(
-        branch.kind == "cca" for branch in recipe.branches
-    )  # flicker: rhythms of the hands say nothing
-    brain = _brain(record, trials, recipe) if of_movement else {}
-    return {name: as_markup(svg) for name, svg in drawings.items()} | brain | {"of_movement": of_movement}
+    of_rhythms = not recipe.flickers  # mu and beta say nothing of what is looked at
+    brain = _brain(record, trials, recipe) if of_rhythms else {}
+    return {name: as_markup(svg) for name, svg in drawings.items()} | brain | {"of_rhythms": of_rhythms}
 
 
 def _brain(

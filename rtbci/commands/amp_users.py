@@ -220,7 +220,7 @@ def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
     from rtbci.recipes import read_paradigm
 
     recipe = read_paradigm(paradigm)
-    if not any(branch.kind == "cca" for branch in recipe.branches):
+    if not recipe.flickers:
         raise ConfigError(
             f"amp: paradigm '{recipe.name}' has the classes {', '.join(recipe.classes)}, which no synthetic user can do, need "
             "left_hand, right_hand, hand or feet among them, [[rhythms]], [flashes], or a branch of kind cca; leave --paradigm "

@@ -288,8 +288,7 @@ class Calibration:
                 self.imagery_s,
                 bad=self._bad,
                 drift=self._drift,
-                seed=self.protocol.seed,
-                target=self.protocol.stopping.target_accuracy,
+                protocol=self.protocol,
                 false_per_min=self.request.false_per_min,
                 cues=cues,
             )
@@ -299,7 +298,7 @@ class Calibration:
         place = self.request.report or (result.folder or folder) / "report.html"
         say_result(self.console, result, place, self.recipe.option)
         with self.console.status("drawing the report ..."):
-            write_report(place, result.record, collected.trials, self.recipe)
+            write_report(place, result.record, collected.trials, self.recipe, self.protocol.rhythms)
         if not is_kept:
             raise CalibrationError(self._unusable(result, go_on))
         return result

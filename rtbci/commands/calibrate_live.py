@@ -61,7 +61,7 @@ class LiveCalibration(Calibration):
             from rtbci.web.needed import need_page
 
             need_page("cue page", "calibrate", "show the cues in the terminal")
-        elif self.request.cues == "terminal" and self._flickers:
+        elif self.request.cues == "terminal" and self.recipe.flickers:
             raise ConfigError(
                 f"--cues: got 'terminal', need page or markers: a terminal cannot show the flicker of '{self.recipe.name}'; for a "
                 "stimulus program of your own give --cues markers and --markers STREAM"
@@ -128,7 +128,7 @@ class LiveCalibration(Calibration):
         """
         stream = self.config.stream
         if self.request.cues != "markers":
-            own = self.request.cue_stream if self.request.record or self._flickers else "none"
+            own = self.request.cue_stream if self.request.record or self.recipe.flickers else "none"
             stream = stream.model_copy(update={"markers": own})
         return self.config.model_copy(update={"stream": stream, "duration_s": None})
 
@@ -209,13 +209,8 @@ class LiveCalibration(Calibration):
         collector.start(cutter, stop)
         return run_guided(stream, schedule, self._presenter, cutter, collector, stop)
 
-    @property
-    def _flickers(self) -> bool:
-        """Whether what is looked at flickers, so that the page has to show that."""
-        return any(branch.kind == "cca" for branch in self.recipe.branches)
-
     def _present(self, schedule: Schedule, markers: CueMarkers) -> Presenter:
-        if self._flickers:
+        if self.recipe.flickers:
             return self._present_flicker(schedule, markers)
         if self.request.cues == "page":
             from rtbci.calibrate.page.cue_page import CuePage

@@ -110,7 +110,7 @@ def _amp_for(decoder: Decoder, seed: int) -> tuple[SyntheticAmp, tuple[str, ...]
     recipe = decoder.recipe
     if (rhythms := rhythms_of(str(recipe.folder))) is not None:
         return SyntheticAmp(seed=seed, rhythms=rhythms), ("FZ", "CZ", "PZ")
-    if not any(branch.kind == "cca" for branch in recipe.branches):
+    if not recipe.flickers:
         return SyntheticAmp(seed=seed), ("C3", "CZ", "C4")
     flicker, channels = flicker_of(str(recipe.folder))
     return SyntheticAmp(channels, seed=seed, flicker=flicker), tuple(channels[-3:])

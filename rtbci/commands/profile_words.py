@@ -105,7 +105,7 @@ def profile_lines(folder: Path, profile: Profile, reason: str) -> list[tuple[str
         ),
         ("paradigm", f"{profile.paradigm}: {', '.join(profile.classes)}"),
         ("created", profile.created or "not stated"),
-        ("accuracy", "not measured" if profile.accuracy is None else profile.accuracy.in_words),
+        ("accuracy", profile.accuracy_in_words),
         ("trials", str(profile.n_trials)),
         ("montage", _montage(profile)),
         ("chain", f"{profile.chain_hash[:12]}, {profile.rate_hz:g} Hz, windows of {_window(profile)}"),

@@ -1,5 +1,6 @@
 """`rtbci run`: find the stream, decode, publish."""
 
+import shlex
 import sys
 import threading
 from collections.abc import Callable
@@ -235,7 +236,7 @@ def _introduce(console: Console, config: RunConfig, decoder: Decoder, address: s
             highlight=False,
         )
     if profile is not None:
-        _say_what_to_expect(console, decoder, profile)
+        _say_what_to_expect(console, config, decoder, profile)
     wished = config.engine.backend
     until = "" if wished in (FIRST_BACKEND, engine.backend) else f", until it is ready on {wished}"
     used = f"{engine.name} {engine.id[:12]} on {engine.backend}{until}" if engine.name else "none needed"
@@ -246,11 +247,17 @@ def _introduce(console: Console, config: RunConfig, decoder: Decoder, address: s
     console.print(f"publish: {address}   control: {control}   (rtbci listen shows it)", highlight=False)
 
 
-def _say_what_to_expect(console: Console, decoder: Decoder, profile: Profile) -> None:
-    """How accurate it was, how sure it must be to decide, and where its limits are told."""
+def _say_what_to_expect(console: Console, config: RunConfig, decoder: Decoder, profile: Profile) -> None:
+    """How accurate it was, how sure it must be to decide, and where its limits are told; first of all, whether it is for others."""
     told, policy = teller_of(console), decoder.decision
-    accuracy = profile.accuracy
-    told(f"expect:  {'accuracy not measured' if accuracy is None else accuracy.in_words}")
+    measured = profile.accuracy_in_words
+    if profile.is_of_one_person:
+        user = shlex.quote(config.user) if config.user != RunConfig().user else "NAME"
+        told(
+            f"first:   rtbci calibrate --paradigm {decoder.recipe.option} --user {user}; this decoder was fitted on one person, "
+            "and how it does on others was never measured"
+        )
+    told(f"expect:  {measured if profile.accuracy else f'accuracy {measured}'}")
     told(
         f"decides: at probability {policy.threshold:g}, held for {policy.dwell_s:g} s (of the {decoder.decision_from})"
     )

@@ -95,6 +95,9 @@ def decoders(assigned: dict[str, Assignment], judged: Sequence[Judged]) -> list[
             engine=one.engine[0],
             engine_sha256=one.engine[1],
             n_trained_on=0 if profile is None else len(profile.trained_on),
+            user="" if profile is None else profile.user,
+            generation=0 if profile is None else profile.generation,
+            n_trials=0 if profile is None else profile.n_trials,
         )
     return list(found.values())
 

@@ -87,7 +87,7 @@ def draw_png(path: Path, draw: Callable[["Axes", T], None], shown: T) -> Path:
 def _shown(evaluation: Evaluation) -> list[tuple[str, Condition]]:
     """Conditions without the baselines, which differ from k = 0 only by their trials."""
     return [
-        (condition_label(one, evaluation.seen), one)
+        (condition_label(one, evaluation), one)
         for one in evaluation.conditions
         if one.k == 0 or one.is_calibrated
     ]
@@ -166,7 +166,7 @@ def _subjects(axes: "Axes", evaluation: Evaluation) -> None:
         axes.set_xticks(range(len(found)), [name for _, name in found], rotation=90, fontsize=8)
     else:
         axes.set_xticks([])
-    label = condition_label(evaluation.conditions[0], evaluation.seen)
+    label = condition_label(evaluation.conditions[0], evaluation)
     axes.set(xlabel="subjects", ylabel="balanced accuracy, %", ylim=(0, 102))
     axes.set_title(_title(evaluation, f"Subjects, {label}"), fontsize=10)
     axes.legend(frameon=False, loc="upper left")

@@ -221,6 +221,9 @@ class DecoderUsed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     engine, engine_sha256 : str
     n_trained_on : int
         Subjects that its profile says it was trained on.
+    user, generation, n_trials : str, int, int
+        Of its profile: whose it is, which of theirs (0: kept with no user's), and trials that it was fitted on. Files from
+        before there were these have none.
     """
 
     fold: str
@@ -230,6 +233,9 @@ class DecoderUsed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     engine: str
     engine_sha256: str
     n_trained_on: int
+    user: str = ""
+    generation: int = 0
+    n_trials: int = 0
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from rtbci.evaluate.record import Condition, Evaluation, OperatingPoint
 from rtbci.evaluate.statistics import Difference, Summary
+from rtbci.runtime.parts import POPULATION
 
 __all__ = ["Grid", "condition_label", "difference_grid", "evaluation_grids", "markdown", "markdown_report"]
 __all__ += ["rich_table"]
@@ -51,20 +52,31 @@ class Grid:
     rows: Sequence[tuple[str, ...]]
 
 
-def condition_label(condition: Condition, seen: str) -> str:
+def condition_label(condition: Condition, evaluation: Evaluation) -> str:
     """A condition in words, with what makes its numbers worth less."""
+    as_it_is = _as_it_is(evaluation)
     if condition.k == 0:
-        text = "no calibration"
+        text = as_it_is
     elif condition.is_calibrated:
         text = f"k = {condition.k} a class"
     else:
-        text = f"no calibration, trials of k = {condition.k}"
-    return text + SEEN[seen]
+        text = f"{as_it_is}, trials of k = {condition.k}"
+    return text + SEEN[evaluation.seen]
+
+
+def _as_it_is(evaluation: Evaluation) -> str:
+    """What was judged, before the evaluation calibrated it: a user's profile, or a decoder that no user calibrated."""
+    users = {(one.user, one.generation, one.n_trials) for one in evaluation.decoders}
+    user, generation, n_trials = users.pop() if len(users) == 1 else ("", 0, 0)
+    if user in ("", POPULATION):
+        return "no calibration"
+    which = f", generation {generation}" if generation else ""
+    return f"profile of {user}{which}, fitted on {n_trials} trials"
 
 
 def evaluation_grids(evaluation: Evaluation) -> list[Grid]:
     """All tables of an evaluation."""
-    named = [(condition_label(one, evaluation.seen), one) for one in evaluation.conditions]
+    named = [(condition_label(one, evaluation), one) for one in evaluation.conditions]
     return [
         Grid(
             f"Cue-locked, {_rules(evaluation)}",

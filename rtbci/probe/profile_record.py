@@ -17,6 +17,7 @@ from rtbci.probe.user_names import USER_NAME
 from rtbci.stages.stage import FloatArray
 
 __all__ = [
+    "POPULATION",
     "SCHEMA",
     "Accuracy",
     "BaselineEntry",
@@ -30,6 +31,8 @@ __all__ = [
     "join_tensors",
 ]
 
+POPULATION = "population"
+"""User of the decoders that are shipped."""
 SCHEMA = 1
 """Version of `profile.json`; a profile of a newer schema is refused."""
 
@@ -218,6 +221,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     weights_sha256: str = ""
     schema_version: int = msgspec.field(default=SCHEMA, name="schema")
     weights: Weights = msgspec.field(default_factory=dict)
+
+    @property
+    def is_of_one_person(self) -> bool:
+        """Whether it is the population's in name only: one person's recordings fitted it, so it says nothing of others."""
+        return self.user == POPULATION and len(self.trained_on) == 1
+
+    @property
+    def accuracy_in_words(self) -> str:
+        """What was measured, and of whom where that is nobody else."""
+        if self.accuracy is None:
+            return "not measured"
+        one = "not known for others; of the person that it was fitted on: " if self.is_of_one_person else ""
+        return one + self.accuracy.in_words
 
     def tensors(self, branch: str, *, needed: bool = True) -> Weights:
         """Tensors of one branch, without its prefix (views).

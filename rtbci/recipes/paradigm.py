@@ -179,6 +179,11 @@ class ParadigmRecipe(Settings):
         return shlex.quote(next(iter(known), place))
 
     @property
+    def flickers(self) -> bool:
+        """Whether the user looks at what flickers."""
+        return any(branch.kind == "cca" for branch in self.branches)
+
+    @property
     def idle(self) -> int | None:
         """Index of the class that means "does nothing"; see `idle_class`."""
         return idle_class(self.classes)

@@ -18,6 +18,7 @@ from rtbci.probe.branches import Branch, WindowBranch
 from rtbci.probe.fusion import Fusion
 from rtbci.probe.open_branches import open_branches
 from rtbci.probe.profile import Profile, read_profile
+from rtbci.probe.profile_record import POPULATION
 from rtbci.probe.recentre import Recentre
 from rtbci.publish.messages import EngineRef
 from rtbci.recipes import (
@@ -37,9 +38,7 @@ from rtbci.runtime.successor import Successor
 from rtbci.stages.stage import Chain, Stage
 from rtbci.stream.source import StreamInfo
 
-__all__ = ["Parts"]
-
-POPULATION = "population"
+__all__ = ["POPULATION", "Parts"]
 
 
 class Parts:

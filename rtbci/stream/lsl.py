@@ -25,6 +25,10 @@ BUFFER_S = 60
 """What liblsl keeps while nobody pulls; the acquisition thread pulls all the time."""
 CORRECT_S = 5.0
 """liblsl measures the clock offset every two seconds in the background; this often it is read."""
+NOISE_S = 0.01
+"""What two measurements of one offset differ by at most, over a network with other work to do; more is a clock that was set."""
+MOST_OF_PERIOD = 0.2
+"""Of a sample's period: the most that the offset changes by between two chunks. Half a period is a missing sample (`GapDetector`)."""
 CONNECT_S = 5.0
 """A stream that has answered to its name should answer to a connection within this."""
 
@@ -54,8 +58,8 @@ class LslSource(Source):
     Attributes
     ----------
     clock_offset_s : float
-        Seconds that are added to the stream's stamps to have them in the local LSL clock; read again every
-        5 s of stream.
+        Seconds that are added to the stream's stamps to have them in the local LSL clock; measured again every
+        5 s of stream. A new measurement within `NOISE_S` is taken over the next chunks, so that it is no gap at high rates.
     xml : str
         The stream's own description, as it came; empty until open, and where `labels` are given.
     is_checking : bool
@@ -94,7 +98,7 @@ class LslSource(Source):
         self._info: StreamInfo | None = None
         self._markers: MarkerInlet | None = None
         self._t_corrected = 0.0
-        self.clock_offset_s = 0.0
+        self._measured_s = self.clock_offset_s = 0.0
         self.xml = ""
         self.is_checking = False
 
@@ -132,7 +136,7 @@ class LslSource(Source):
             described = inlet.info(CONNECT_S)
             self._info = with_labels(stream_info(described), self._labels)
             self.xml = "" if self._labels else described.as_xml()
-            self.clock_offset_s = inlet.time_correction(CONNECT_S)
+            self.clock_offset_s = self._measured_s = inlet.time_correction(CONNECT_S)
         except (LslTimeoutError, LostError) as error:
             raise StreamError(
                 f"LslSource: stream '{found.name()}' on {found.hostname()} is announced but does not answer "
@@ -195,6 +199,8 @@ class LslSource(Source):
                 self.is_checking = False
         if abs(t_lsl[-1] - self._t_corrected) > CORRECT_S:
             self._correct_clock(float(t_lsl[-1]))
+        if self.clock_offset_s != self._measured_s:
+            self._follow_clock()
         t_lsl += self.clock_offset_s
         if not math.isfinite(
             np.add.reduce(t_lsl)
@@ -228,7 +234,16 @@ class LslSource(Source):
 
     def _correct_clock(self, t_lsl: float) -> None:
         try:
-            self.clock_offset_s = self._inlet.time_correction(0.0)
+            self._measured_s = self._inlet.time_correction(0.0)
         except LslTimeoutError:
             return  # not measured again since the stream came back: the old one holds, asked again next time
         self._t_corrected = t_lsl
+
+    def _follow_clock(self) -> None:
+        """Take the offset that was measured, where it is noise of the network in steps that cannot be taken for a missing sample."""
+        change_s = self._measured_s - self.clock_offset_s
+        step_s = MOST_OF_PERIOD / self.info.rate_hz
+        if step_s < abs(change_s) <= NOISE_S:
+            self.clock_offset_s += math.copysign(step_s, change_s)
+        else:
+            self.clock_offset_s = self._measured_s

@@ -307,6 +307,7 @@ def _write(
 
 
 def _accuracy(results: Mapping[str, Any]) -> Accuracy | None:
+    """Of windows cut at the cues; `tools.as_it_runs` puts that of the decoder as it runs in its place."""
     if "scores" not in results:
         return None
     fused = next(one for one in results["scores"]["B"] if one["name"] == "encoder + tangent")
@@ -315,5 +316,5 @@ def _accuracy(results: Mapping[str, Any]) -> Accuracy | None:
         low=fused["low"],
         high=fused["high"],
         n=fused["n"],
-        what=f"track B, 1-4 s after the cue, subjects not seen in training, {folds_text(results)}",
+        what=f"track B, windows cut 1-4 s after the cue, subjects not seen in training, {folds_text(results)}",
     )

@@ -50,7 +50,14 @@ def test_when_it_is_enough() -> None:
 def test_advice() -> None:
     at_chance = advice_for(judge(*logits_of(11, 20)), 0, [], 85.0)
     assert "cannot be told from chance" in at_chance[0]
-    assert "what flickers" in at_chance[0]  # not everybody imagines movements
+    assert "flicker" not in at_chance[0]
+    assert "imagin" not in at_chance[0]  # that is for the protocol to say
+    told = advice_for(judge(*logits_of(11, 20)), 0, [], 85.0, at_chance="Count the flashes.")
+    assert told[0].endswith("(50 %). Count the flashes.")
+    assert not any(
+        "flashes" in one
+        for one in advice_for(judge(*logits_of(38, 40)), 0, [], 85.0, at_chance="Count the flashes.")
+    )
     assert "Good enough" in advice_for(judge(*logits_of(38, 40)), 0, [], 85.0)[0]
     gaze = advice_for(judge(*logits_of(38, 40)), 0, [], 85.0, follows_eyes=True)
     assert "may be gaze" in gaze[0]

@@ -28,6 +28,19 @@ def test_a_paradigm_without_a_protocol_is_told_so() -> None:
         read_protocol(read_paradigm("workload"))
 
 
+@pytest.mark.parametrize("name", list_recipes("paradigms"))
+def test_what_is_told_at_chance_is_of_what_the_user_does(name: str) -> None:
+    """Who imagines is not told to look at a flicker, nor the other way round; whatever the recipe is called."""
+    recipe = read_paradigm(name)
+    if not (recipe.folder / "protocol.toml").is_file():
+        return
+    protocol = read_protocol(recipe)
+    assert protocol.at_chance
+    assert ("imagine" in protocol.at_chance.lower()) == ("imagine" in protocol.instruction.lower())
+    assert ("framed" in protocol.at_chance) == recipe.flickers
+    assert bool(protocol.rhythms) != recipe.flickers
+
+
 def test_a_paradigm_without_a_population_needs_none() -> None:
     """It cannot be used without calibration; classes are shown by their names."""
     recipe = read_paradigm(str(EXAMPLES / "hands_rest"))

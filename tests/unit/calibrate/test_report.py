@@ -93,6 +93,8 @@ def test_everything_is_there(tmp_path: Path) -> None:
         assert words in page.text, words
     for missing in ("no picture of time", "Not measured", "No signal"):
         assert missing not in page.text
+    assert "Blue: weaker" in page.text
+    assert "imagine" not in page.text  # no protocol said that movements were imagined
 
 
 def test_a_flickers_report_says_nothing_of_hands(tmp_path: Path) -> None:
@@ -101,6 +103,13 @@ def test_a_flickers_report_says_nothing_of_hands(tmp_path: Path) -> None:
     assert "movement" not in path.read_text(encoding="utf-8")
     path = write_report(tmp_path / "report.html", record, [], make_recipe())
     assert "What your brain did" in path.read_text(encoding="utf-8")
+
+
+def test_the_protocol_says_what_the_maps_show(tmp_path: Path) -> None:
+    trials = make_trials(20)
+    record, recipe = record_of(trials), make_recipe()
+    path = write_report(tmp_path / "report.html", record, trials, recipe, "Reckoning makes it <weaker>.")
+    assert "<p>Reckoning makes it &lt;weaker&gt;. Blue: weaker" in path.read_text(encoding="utf-8")
 
 
 def test_no_trial_was_accepted(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from rtbci.calibrate.protocol import read_protocol
 from rtbci.calibrate.record import read_record
 from rtbci.calibrate.store import TrialStore, newest_folder
 from rtbci.commands import calibrate as module
-from rtbci.commands import calibrate_live
+from rtbci.commands import calibrate_base, calibrate_live
 from rtbci.commands.calibrate import calibrate
 from rtbci.commands.calibrate_base import Calibration, Request
 from rtbci.commands.calibrate_live import LiveCalibration
@@ -295,3 +295,24 @@ def test_a_recordings_channels_are_called_as_told(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(CalibrationError, match=r"cannot be told from chance|too few to judge"):
         calibrate(named, Request(files=[Path("a.edf")]), out)
     assert "trial 1" in file.getvalue()
+
+
+@pytest.mark.slow
+def test_who_is_at_chance_is_told_what_fits_what_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = recording(62.0)
+    cued = [one for one in heard.markers if one.value != "rest"]
+    seen = {"left_hand": 0, "right_hand": 0}
+    told = []
+    for one in cued:  # of each class every other trial is called the other one
+        told.append(Marker(one.t_lsl, ("left_hand", "right_hand")[seen[one.value] % 2]))
+        seen[one.value] += 1
+    monkeypatch.setattr(module, "read_recordings", lambda _path: [replace(heard, markers=tuple(told))])
+    drawn: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(calibrate_base, "write_report", lambda *given: drawn.append(given))
+    out, file = console()
+    with pytest.raises(CalibrationError, match="cannot be told from chance"):
+        calibrate(config(), Request(files=[Path("a.edf")]), out)
+    said, protocol = " ".join(file.getvalue().split()), read_protocol(read_paradigm("motor_imagery"))
+    assert protocol.at_chance in said
+    assert drawn[0][-1] == protocol.rhythms
+    assert "flicker" not in said

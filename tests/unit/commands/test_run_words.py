@@ -33,6 +33,21 @@ def test_it_says_what_to_expect(paradigm: str, expected: str) -> None:
     assert f"limits:  {recipe.folder / 'CARD.md'}\n" in lines
 
 
+@pytest.mark.parametrize(("user", "name"), [("anonymous", "NAME"), ("ada", "ada")])
+def test_what_one_person_fitted_has_to_be_calibrated_first(user: str, name: str) -> None:
+    said = io.StringIO()
+    with Decoder("p300") as decoder:
+        assert decoder.profile is not None
+        assert len(decoder.profile.trained_on) == 1
+        config = RunConfig.model_validate({"paradigm": "p300", "user": user})
+        _introduce(Console(file=said, width=300), config, decoder, "tcp://a", "tcp://b")
+    lines = said.getvalue().splitlines()
+    assert lines[1].startswith(
+        f"first:   rtbci calibrate --paradigm p300 --user {name}; this decoder was fitted on one person"
+    )
+    assert lines[2].startswith("expect:  not known for others; of the person that it was fitted on: 98.7 %")
+
+
 def test_a_user_without_a_profile_is_told() -> None:
     said = io.StringIO()
     with Decoder("sleep") as decoder:

@@ -1,6 +1,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -88,6 +89,21 @@ def test_every_number_of_people_in_training_says_so(evaluation: Evaluation) -> N
     seen = msgspec.structs.replace(evaluation, seen="yes")
     for grid in evaluation_grids(seen)[:3]:
         assert all(row[0].endswith("(seen in training)") for row in grid.rows)
+
+
+def test_a_users_profile_is_not_called_uncalibrated(evaluation: Evaluation) -> None:
+    def labels(*changes: dict[str, Any]) -> set[str]:
+        used = [msgspec.structs.replace(evaluation.decoders[0], **one) for one in changes]
+        grids = evaluation_grids(msgspec.structs.replace(evaluation, decoders=used))
+        return {row[0] for row in grids[0].rows}
+
+    kept: dict[str, Any] = {"user": "u", "generation": 2, "n_trials": 40}
+    of_u = "profile of u, generation 2, fitted on 40 trials"
+    assert labels(kept) == {of_u, "k = 2 a class", f"{of_u}, trials of k = 2"}
+    assert "profile of u, fitted on 40 trials" in labels({**kept, "generation": 0})
+    assert "no calibration" in labels({"user": "population", "n_trials": 3202})
+    assert "no calibration" in labels({})  # a file from before profiles were named
+    assert "no calibration" in labels(*({"user": "population", "n_trials": n} for n in (1, 2)))  # folds
 
 
 def test_plots(tmp_path: Path, evaluation: Evaluation) -> None:
