@@ -18,8 +18,7 @@ def firsts(waiting: Waiting) -> list[int]:
 
 def test_first_in_first_out_with_the_markers_that_came_with_it() -> None:
     waiting = Waiting()
-    assert waiting.take() is None
-    assert waiting.t_newest is None
+    assert (waiting.take(), waiting.t_newest) == (None, None)
     one, two = chunk(0), chunk(10)
     waiting.add(one, [Marker(3.0, "a")])
     waiting.add(two, [])
