@@ -26,14 +26,7 @@ import numpy.typing as npt
 from rtbci.errors import ConfigError, FileFormatError, RtbciError
 from rtbci.files import write_whole
 from rtbci.stages.stage import FloatArray
-from tools.training.cue_locked import (
-    earlier_power,
-    fit_weights,
-    lateral_trials,
-    running_level,
-    side_pairs,
-    slow_features,
-)
+from tools.training.cue_locked import fit_weights, lateral_trials, side_pairs, slow_features
 from tools.training.eye_rule import EARLY_S, eye_rule
 from tools.training.folds import use_one_thread
 from tools.training.judge import compare, markdown_table, score, subject_accuracies, subject_folds
@@ -124,8 +117,7 @@ class Trials:
 
     Parameters
     ----------
-    subjects, runs, classes : ndarray of int, shape (n_trials,)
-        Runs are numbered over all subjects, trials in the order of time.
+    subjects, classes : ndarray of int, shape (n_trials,)
     lateral : ndarray of float32, shape (n_trials, n_pairs, n_samples)
         Of `PAIRS`; see `lateral_trials`.
     covariances : ndarray of float32, shape (n_trials, n_bands, n_channels, n_channels)
@@ -135,7 +127,6 @@ class Trials:
     """
 
     subjects: npt.NDArray[np.intp]
-    runs: npt.NDArray[np.intp]
     classes: Classes
     lateral: npt.NDArray[np.float32]
     covariances: npt.NDArray[np.float32]
@@ -144,11 +135,9 @@ class Trials:
     def slow(self, name: str, span_s: tuple[float, float]) -> Fit:
         """Slow potentials of a set of electrodes."""
         rows = [PAIRS.index(label) for label in side_pairs(SETS[name])]
-        lateral = self.lateral[:, rows]
-        power = earlier_power(lateral, self.runs)
+        features = slow_features(self.lateral[:, rows], span_s)
 
         def fit(known: Rows) -> Answer:
-            features = slow_features(lateral, span_s, running_level(power, known))
             weights = fit_weights(features[known], self.classes[known])
             return lambda asked: np.asarray(features[asked] @ weights)
 
@@ -183,8 +172,8 @@ def read_trials(paths: Sequence[Path]) -> Trials:
 
     The alignment starts from nothing, not from a population's covariance, so that no fold's signal knows other people.
     """
-    subjects, runs, classes, lateral, covariances, x = [], [], [], [], [], []
-    for i_run, run in enumerate(run for path in paths for run in read_runs(path)):
+    subjects, classes, lateral, covariances, x = [], [], [], [], []
+    for run in (run for path in paths for run in read_runs(path)):
         signal = reference_signal(run, LAYOUT)
         keep = usable(signal)
         if not keep.any():
@@ -196,10 +185,8 @@ def read_trials(paths: Sequence[Path]) -> Trials:
         lateral.append(lateral_trials(run, PAIRS, keep))
         classes.append(signal.classes[keep])
         subjects.append(np.full(keep.sum(), signal.subject))
-        runs.append(np.full(keep.sum(), i_run))
     return Trials(
         np.concatenate(subjects).astype(np.intp),
-        np.concatenate(runs).astype(np.intp),
         np.concatenate(classes).astype(np.int64),
         np.concatenate(lateral),
         np.concatenate(covariances),

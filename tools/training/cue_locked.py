@@ -1,7 +1,6 @@
 """What is locked to a cue: slow potentials, right side of the head less left. Mostly gaze; for track A only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +12,7 @@ from rtbci.stages.stage import Chain, FloatArray
 from tools.training.eye_rule import BASELINE_S
 from tools.training.signals import Run, mirror_columns
 
-__all__ = [
-    "END_S",
-    "earlier_power",
-    "fit_weights",
-    "lateral_trials",
-    "running_level",
-    "side_pairs",
-    "slow_features",
-]
+__all__ = ["END_S", "fit_weights", "lateral_trials", "side_pairs", "slow_features"]
 
 BAND_HZ = (0.3, 30.0)
 BAND_ORDER = 2
@@ -30,10 +21,6 @@ END_S = 4.0
 BIN_S = 0.125
 LEVEL_UV = 30.0
 """Where features bend, so that no artefact outvotes the rest; a cue moves F8 less F7 by some 25 microvolts to its side."""
-
-CLIP_UV = 200.0
-PRIOR_TRIALS = 4.0
-"""What the population's power counts as, in trials, against that of the run's earlier ones."""
 
 INVERSE_PENALTY = 6e-4
 """On features of root mean square 1."""
@@ -82,75 +69,8 @@ def lateral_trials(run: Run, right: Sequence[str], keep: npt.NDArray[np.bool_]) 
     return np.asarray(trials - trials[:, :, :n_before].mean(axis=2, keepdims=True), dtype=np.float32)
 
 
-def _bins(lateral: Lateral) -> FloatArray:
-    """Means over bins of `BIN_S` from the cue on, shape (n_trials, n_pairs, n_bins)."""
-    n_before, n_bin = round(BASELINE_S * RATE_HZ), round(BIN_S * RATE_HZ)
-    after = lateral[:, :, n_before:].astype(np.float64)
-    return np.asarray(after.reshape(*after.shape[:2], -1, n_bin).mean(axis=3))
-
-
-@dataclass(frozen=True, slots=True)
-class EarlierPower:
-    """How strong a run's slow potentials have been before each trial; arrays of shape (n_trials, n_pairs).
-
-    Parameters
-    ----------
-    own : ndarray of float64
-        Mean square of the trial's own bins, square microvolts.
-    before : ndarray of float64
-        Sum of `own` over the run's earlier trials.
-    n_before : ndarray of float64, shape (n_trials, 1)
-        How many these are.
-    """
-
-    own: FloatArray
-    before: FloatArray
-    n_before: FloatArray
-
-
-def earlier_power(lateral: Lateral, runs: npt.NDArray[np.intp]) -> EarlierPower:
-    """Of each trial's pairs, from the run's earlier trials alone.
-
-    Parameters
-    ----------
-    lateral : ndarray of float32
-        From `lateral_trials`, in the order of time.
-    runs : ndarray of int, shape (n_trials,)
-    """
-    own = np.minimum(_bins(lateral) ** 2, CLIP_UV**2).mean(axis=2)
-    before, n_before = np.empty_like(own), np.empty((len(own), 1))
-    for run in np.unique(runs):
-        mine = runs == run
-        before[mine] = np.cumsum(own[mine], axis=0) - own[mine]
-        n_before[mine, 0] = np.arange(mine.sum())
-    return EarlierPower(own, before, n_before)
-
-
-def running_level(power: EarlierPower, known: npt.NDArray[np.bool_]) -> FloatArray:
-    """Where features bend: `LEVEL_UV`, times how strong the run has been so far beside the population.
-
-    Parameters
-    ----------
-    power : EarlierPower
-    known : ndarray of bool, shape (n_trials,)
-        Trials of the population.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_trials, n_pairs)
-        Microvolts; `LEVEL_UV` at a run's first trial.
-
-    Notes
-    -----
-    No labels, and no side: the mirrored signal has the same.
-    """
-    population = np.median(power.own[known], axis=0)
-    mean = (PRIOR_TRIALS * population + power.before) / (PRIOR_TRIALS + power.n_before)
-    return np.asarray(LEVEL_UV * np.sqrt(mean / population))
-
-
-def slow_features(lateral: Lateral, span_s: tuple[float, float], level_uv: FloatArray) -> FloatArray:
-    """Means over bins of `BIN_S`, bent by tanh at their pair's level; shape (n_trials, n_pairs * n_bins).
+def slow_features(lateral: Lateral, span_s: tuple[float, float]) -> FloatArray:
+    """Means over bins of `BIN_S`, bent by tanh at `LEVEL_UV`; shape (n_trials, n_pairs * n_bins).
 
     Parameters
     ----------
@@ -158,16 +78,16 @@ def slow_features(lateral: Lateral, span_s: tuple[float, float], level_uv: Float
         From `lateral_trials`.
     span_s : (float, float)
         Seconds after the cue, whole bins.
-    level_uv : ndarray of float64, shape (n_trials, n_pairs)
-        From `running_level`.
 
     Notes
     -----
     Mirrored trials have the same features with the other sign.
     """
-    start, stop = (round(at_s / BIN_S) for at_s in span_s)
-    bins = _bins(lateral)[:, :, start:stop]
-    return np.asarray(np.tanh(bins / level_uv[:, :, np.newaxis]).reshape(len(bins), -1))
+    n_before, n_bin = round(BASELINE_S * RATE_HZ), round(BIN_S * RATE_HZ)
+    start, stop = (n_before + round(at_s / BIN_S) * n_bin for at_s in span_s)
+    n, n_pairs = lateral.shape[:2]
+    bins = lateral[:, :, start:stop].astype(np.float64).reshape(n, n_pairs, -1, n_bin).mean(axis=3)
+    return np.asarray(np.tanh(bins / LEVEL_UV).reshape(n, -1))
 
 
 def fit_weights(features: FloatArray, classes: npt.NDArray[np.int64]) -> FloatArray:

@@ -10,16 +10,7 @@ from rtbci.errors import ConfigError, FileFormatError
 from rtbci.stages.stage import FloatArray
 from tests.training_samples import write_subject
 from tools import track_a
-from tools.training.cue_locked import (
-    LEVEL_UV,
-    PRIOR_TRIALS,
-    earlier_power,
-    fit_weights,
-    lateral_trials,
-    running_level,
-    side_pairs,
-    slow_features,
-)
+from tools.training.cue_locked import fit_weights, lateral_trials, side_pairs, slow_features
 from tools.training.levels_net import LevelsNet
 from tools.training.nesting import Answer, Nested, Rows, fused, loosely_nested, nested_margins
 from tools.training.networks import EncoderNet, logits_of_windows
@@ -38,9 +29,6 @@ def run(tmp_path: Path) -> Run:
     return read_runs(write_subject(tmp_path, 1))[0]
 
 
-LEVELS = np.full((6, 1), LEVEL_UV)
-
-
 def everything(run: Run) -> Rows:
     return np.ones(len(run.classes), dtype=bool)
 
@@ -54,7 +42,7 @@ def test_a_saccade_to_the_cue_shows_in_its_pair_and_no_other(run: Run) -> None:
     right = ["F8", "O2"]
     trials = lateral_trials(run, right, everything(run))
     assert trials.shape == (6, 2, 32 + 512)
-    features = slow_features(trials, (0.25, 0.5), np.tile(LEVELS, 2)).reshape(6, 2, 2).mean(axis=2)
+    features = slow_features(trials, (0.25, 0.5)).reshape(6, 2, 2).mean(axis=2)
     assert np.array_equal(features[:, 0] > 0.15, run.classes == 1)
     assert np.array_equal(features[:, 0] < -0.15, run.classes == 0)
     assert np.abs(features[:, 1]).max() < 0.15
@@ -72,36 +60,12 @@ def test_what_comes_after_the_window_and_what_all_electrodes_share_do_not_count(
 
 def test_a_mirrored_trial_gets_the_other_answer(run: Run) -> None:
     trials = lateral_trials(run, ["F8"], everything(run))
-    features = slow_features(trials, (0.0, 1.0), LEVELS)
+    features = slow_features(trials, (0.0, 1.0))
     weights = fit_weights(features, run.classes.astype(np.int64))
     assert np.array_equal(features @ weights > 0, run.classes == 1)
-    np.testing.assert_array_equal(slow_features(-trials, (0.0, 1.0), LEVELS), -features)
+    np.testing.assert_array_equal(slow_features(-trials, (0.0, 1.0)), -features)
     mirrored = fit_weights(-features, 1 - run.classes.astype(np.int64))
     np.testing.assert_allclose(mirrored, weights, rtol=1e-3)
-
-
-def test_a_level_follows_the_run_so_far_and_nothing_later_nor_another_run() -> None:
-    lateral = np.ones((8, 1, 32 + 512), np.float32)
-    runs = np.repeat([0, 1], 4)
-    lateral[:4] *= 20.0
-    lateral[4:] *= 40.0
-    everybody = np.ones(8, dtype=bool)
-    levels = running_level(earlier_power(lateral, runs), everybody)[:, 0]
-    population = (20.0**2 + 40.0**2) / 2.0
-    for run, own in ((0, 20.0), (1, 40.0)):
-        for n in range(4):
-            power = (PRIOR_TRIALS * population + n * own**2) / (PRIOR_TRIALS + n)
-            assert levels[4 * run + n] == pytest.approx(LEVEL_UV * np.sqrt(power / population))
-    assert levels[0] == levels[4] == LEVEL_UV
-    later = lateral.copy()
-    later[3] = later[7] = 150.0
-    np.testing.assert_array_equal(running_level(earlier_power(later, runs), everybody)[[0, 4], 0], LEVEL_UV)
-    known = np.arange(8) % 4 < 3  # whose own power is the population's
-    np.testing.assert_allclose(
-        running_level(earlier_power(later, runs), known)[:, 0],
-        running_level(earlier_power(lateral, runs), known)[:, 0],
-    )
-    np.testing.assert_array_equal(running_level(earlier_power(-lateral, runs), everybody)[:, 0], levels)
 
 
 def test_imagery_is_read_behind_a_geometric_mean(tmp_path: Path) -> None:
