@@ -6,9 +6,9 @@ Usage, from the checkout's root::
 
 Reads ``../shared/data/eegmmidb`` (or ``--data``): left against right imagery, 0 to 4 s after the cue, zero calibration, all
 signals by streaming stages, each run causally from a fresh start, the folds of `tools.train_motor_imagery`. A fold's fusion
-is fitted on its training subjects, on what decoders say that were fitted without the subject they answer for. Finished parts
-are kept in ``--work``. Writes ``docs/results_track_a.json``, with ``--page docs/results.md`` the tables there, and prints them.
-Nothing of it is shipped: what it reads is gaze.
+is fitted on its training subjects, on what decoders say that were fitted without the subject they answer for (`NESTINGS`).
+A mirrored trial gets the other answer. Finished parts are kept in ``--work``. Writes ``docs/results_track_a.json``, with
+``--page docs/results.md`` the tables there, and prints them. Nothing of it is shipped: what it reads is gaze.
 """
 
 import argparse
@@ -30,11 +30,23 @@ from tools.training.cue_locked import fit_weights, lateral_trials, side_pairs, s
 from tools.training.eye_rule import EARLY_S, eye_rule
 from tools.training.folds import use_one_thread
 from tools.training.judge import compare, markdown_table, score, subject_accuracies, subject_folds
-from tools.training.nesting import Answer, Classes, Fit, Nested, Rows, fused, nested_margins, outer_margins
+from tools.training.levels_net import fit_levels, levels_margins
+from tools.training.nesting import (
+    Answer,
+    Classes,
+    Fit,
+    Nested,
+    Rows,
+    fused,
+    loosely_nested,
+    nested_margins,
+    outer_margins,
+)
 from tools.training.pool import add_data, recordings_for
 from tools.training.signals import (
     FRONTAL,
     LAYOUT,
+    MEAN,
     POSTERIOR,
     RATE_HZ,
     alignment,
@@ -43,7 +55,8 @@ from tools.training.signals import (
     reference_signal,
 )
 from tools.training.tangent_fit import fit_tangent, tangent_margins
-from tools.training.trials import END_TRACK_B, WINDOW, band_covariances, usable
+from tools.training.trials import END_TRACK_B, WINDOW, band_covariances, cut_trials, usable
+from tools.training.trials import Trials as Windows
 
 __all__ = ["Trials", "judge", "main", "read_trials", "section", "write_page"]
 
@@ -61,15 +74,22 @@ PAIRS = side_pairs(SETS["all"])
 SPANS_S = ((0.0, 0.5), (0.0, 1.0), (0.0, 2.0), (0.0, 4.0), (1.0, 4.0))
 WHOLE_S = (0.0, 4.0)
 IMAGERY = (END_TRACK_B - WINDOW, END_TRACK_B)
+MIRROR = mirror_columns(LAYOUT)
 FUSIONS = {
-    "fused": ("all", "imagery"),
-    "frontal + imagery": ("frontal", "imagery"),
-    "not frontal + imagery": ("not frontal", "imagery"),
+    "imagery": ("tangent", "encoder"),
+    "fused": ("all", "tangent", "encoder"),
+    "frontal + imagery": ("frontal", "tangent", "encoder"),
+    "not frontal + imagery": ("not frontal", "tangent", "encoder"),
 }
+NESTINGS = {"tangent": nested_margins, "encoder": loosely_nested}
+"""Of imagery. The encoder's fifteen fits would take hours of a shared core."""
+
 NAMES = {
     "all": "slow potentials of all 38 electrodes",
-    "imagery": "imagery: tangent space in four bands, 1-4 s, 31 electrodes, none frontal",
-    "fused": "**fused: both**",
+    "tangent": "tangent space in four bands, 1-4 s, 31 electrodes, none frontal",
+    "encoder": "encoder's filters and levels, windows inside 0.5-4 s, the same electrodes",
+    "imagery": "imagery: tangent space and encoder",
+    "fused": "**fused: slow potentials of all, and imagery**",
     "frontal": "control: slow potentials of FP1 FP2 F7 F3 F4 F8",
     "F7 F8": "control: slow potentials of F7 and F8",
     "not frontal": "slow potentials of the 31 electrodes that are not frontal",
@@ -103,12 +123,15 @@ class Trials:
         Of `PAIRS`; see `lateral_trials`.
     covariances : ndarray of float32, shape (n_trials, n_bands, n_channels, n_channels)
         Of the sensorimotor layout, in track B's window.
+    x : ndarray of float32, shape (n_trials, n_channels, n_samples)
+        Of the same layout, as `tools.training.trials.Trials` has it.
     """
 
     subjects: npt.NDArray[np.intp]
     classes: Classes
     lateral: npt.NDArray[np.float32]
     covariances: npt.NDArray[np.float32]
+    x: npt.NDArray[np.float32]
 
     def slow(self, name: str, span_s: tuple[float, float]) -> Fit:
         """Slow potentials of a set of electrodes."""
@@ -121,13 +144,24 @@ class Trials:
 
         return fit
 
-    def imagery(self, known: Rows) -> Answer:
-        """Fit what reads rhythms as track B does: tangent space in four bands, 1 to 4 s, no frontal electrode."""
-        print(f"imagery: {known.sum()} trials", flush=True)
-        probe = fit_tangent(
-            self.covariances[known].astype(np.float64), self.classes[known], mirror_columns(LAYOUT)
-        )
-        return lambda asked: tangent_margins(probe, self.covariances[asked].astype(np.float64))
+    def tangent(self, known: Rows) -> Answer:
+        """Fit the shipped decoder's tangent space; it answers by half the difference of trial and mirrored trial."""
+        print(f"tangent space: {known.sum()} trials", flush=True)
+        probe = fit_tangent(self.covariances[known].astype(np.float64), self.classes[known], MIRROR)
+
+        def answer(asked: Rows) -> FloatArray:
+            seen = self.covariances[asked].astype(np.float64)
+            mirrored = seen[:, :, MIRROR][:, :, :, MIRROR]
+            return (tangent_margins(probe, seen) - tangent_margins(probe, mirrored)) / 2.0
+
+        return answer
+
+    def encoder(self, known: Rows) -> Answer:
+        """Fit the shipped decoder's encoder without its transformer."""
+        print(f"encoder: {known.sum()} trials", flush=True)
+        windows = Windows(self.x, self.classes, self.subjects)
+        net = fit_levels(windows, np.flatnonzero(known), SEED)
+        return lambda asked: levels_margins(net, windows, asked)
 
     def accuracies(self, margins: FloatArray) -> FloatArray:
         """Balanced accuracy of each subject in percent."""
@@ -139,15 +173,16 @@ def read_trials(paths: Sequence[Path]) -> Trials:
 
     The alignment starts from nothing, not from a population's covariance, so that no fold's signal knows other people.
     """
-    subjects, classes, lateral, covariances = [], [], [], []
+    subjects, classes, lateral, covariances, x = [], [], [], [], []
     for run in (run for path in paths for run in read_runs(path)):
         signal = reference_signal(run, LAYOUT)
         keep = usable(signal)
         if not keep.any():
             continue
-        aligned = replace(signal, data=alignment(len(LAYOUT), RATE_HZ).push(signal.data))
+        aligned = replace(signal, data=alignment(len(LAYOUT), RATE_HZ, mean=MEAN).push(signal.data))
         # Run by run: all recordings in bands at once would take gigabytes.
         covariances.append(band_covariances([aligned], (IMAGERY,))[IMAGERY].astype(np.float32))
+        x.append(cut_trials([aligned]).x)
         lateral.append(lateral_trials(run, PAIRS, keep))
         classes.append(signal.classes[keep])
         subjects.append(np.full(keep.sum(), signal.subject))
@@ -156,24 +191,27 @@ def read_trials(paths: Sequence[Path]) -> Trials:
         np.concatenate(classes).astype(np.int64),
         np.concatenate(lateral),
         np.concatenate(covariances),
+        np.concatenate(x),
     )
 
 
-def judge(trials: Trials, imagery: Nested, eyes: FloatArray, folds: Sequence[Rows]) -> dict[str, Any]:
+def judge(
+    trials: Trials, imagery: Mapping[str, Nested], eyes: FloatArray, folds: Sequence[Rows]
+) -> dict[str, Any]:
     """All scores and tests, as plain data.
 
     Parameters
     ----------
     trials : Trials
-    imagery : Nested
-        Of `Trials.imagery`.
+    imagery : mapping of Nested
+        Of `Trials.tangent` and `Trials.encoder`, by these names.
     eyes : ndarray of float64, shape (n_subjects,)
         Accuracies of the untrained eye rule.
     folds : sequence of ndarray of bool, each of shape (n_trials,)
         Test trials of each fold.
     """
     branches = {name: nested_margins(trials.slow(name, WHOLE_S), folds) for name in SETS}
-    branches["imagery"] = imagery
+    branches |= imagery
     margins = {name: one.outer for name, one in branches.items()}
     course = {name: {WHOLE_S: margins[name]} for name in SETS}
     for name, span in product(SETS, SPANS_S):
@@ -287,7 +325,7 @@ def main(arguments: list[str] | None = None) -> int:
         paths = recordings_for("track_a", options.data, options.folds, options.subjects_limit)
         trials = _trials(options.work, paths)
         folds = subject_folds(trials.subjects, options.folds, SEED)
-        imagery = _imagery(options.work, trials, folds)
+        imagery = {name: _nested(options.work, name, trials, folds) for name in NESTINGS}
         results = judge(trials, imagery, eye_rule(paths, EARLY_S), folds)
         write_whole(options.out, (json.dumps(results, indent=1) + "\n").encode())
         if options.page is not None:
@@ -325,10 +363,10 @@ def _trials(work: Path, paths: Sequence[Path]) -> Trials:
     return trials
 
 
-def _imagery(work: Path, trials: Trials, folds: Sequence[Rows]) -> Nested:
-    path = work / "imagery.npz"
+def _nested(work: Path, name: str, trials: Trials, folds: Sequence[Rows]) -> Nested:
+    path = work / f"{name}.npz"
     if not path.exists():
-        np.savez(path, **asdict(nested_margins(trials.imagery, folds)))
+        np.savez(path, **asdict(NESTINGS[name](getattr(trials, name), folds)))
     with np.load(path) as archive:
         found = Nested(**archive)
     if found.inner.shape != (wanted := (len(folds), len(trials.classes))):

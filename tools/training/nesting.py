@@ -10,7 +10,17 @@ import numpy.typing as npt
 from rtbci.stages.stage import FloatArray
 from tools.training.fusing import fit_fusion, fused_margins
 
-__all__ = ["Answer", "Classes", "Fit", "Nested", "Rows", "fused", "nested_margins", "outer_margins"]
+__all__ = [
+    "Answer",
+    "Classes",
+    "Fit",
+    "Nested",
+    "Rows",
+    "fused",
+    "loosely_nested",
+    "nested_margins",
+    "outer_margins",
+]
 
 Rows = npt.NDArray[np.bool_]
 Classes = npt.NDArray[np.int64]
@@ -51,6 +61,16 @@ def nested_margins(fit: Fit, folds: Sequence[Rows]) -> Nested:
         answer = fit(~(folds[i] | folds[j]))
         inner[i, folds[j]], inner[j, folds[i]] = answer(folds[j]), answer(folds[i])
     return Nested(outer_margins(fit, folds), inner)
+
+
+def loosely_nested(fit: Fit, folds: Sequence[Rows]) -> Nested:
+    """The same with a third of the fits: the decoder inside a fold that answers for another one is that one's own.
+
+    So it never saw who it answers for, but it did see the test subjects of the fold that it is inside of. For who cannot afford
+    `nested_margins`.
+    """
+    outer = outer_margins(fit, folds)
+    return Nested(outer, np.stack([np.where(test, np.nan, outer) for test in folds]))
 
 
 def fused(

@@ -4,14 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from rtbci.errors import ConfigError, FileFormatError
 from rtbci.stages.stage import FloatArray
 from tests.training_samples import write_subject
 from tools import track_a
 from tools.training.cue_locked import fit_weights, lateral_trials, side_pairs, slow_features
-from tools.training.nesting import Answer, Nested, Rows, fused, nested_margins
-from tools.training.signals import FRONTAL, LAYOUT, Run, read_runs
+from tools.training.levels_net import LevelsNet
+from tools.training.nesting import Answer, Nested, Rows, fused, loosely_nested, nested_margins
+from tools.training.networks import EncoderNet, logits_of_windows
+from tools.training.signals import FRONTAL, LAYOUT, RATE_HZ, Run, alignment, read_runs, reference_signal
+from tools.training.trials import CONTEXT, FIRST_END, LAST_END, usable
 
 N_FOLDS = 4
 SUBJECTS = np.repeat(np.arange(8), 10)
@@ -64,6 +68,46 @@ def test_a_mirrored_trial_gets_the_other_answer(run: Run) -> None:
     np.testing.assert_allclose(mirrored, weights, rtol=1e-3)
 
 
+def test_imagery_is_read_behind_a_geometric_mean(tmp_path: Path) -> None:
+    path = write_subject(tmp_path, 1, n_runs=1)
+    trials = track_a.read_trials([path])
+    signal = reference_signal(read_runs(path)[0], LAYOUT)
+    aligned = alignment(len(LAYOUT), RATE_HZ, mean="riemann").push(signal.data)
+    i_cue = signal.i_cue[usable(signal)]
+    assert trials.x.shape == (len(i_cue), len(LAYOUT), CONTEXT + LAST_END)
+    assert trials.covariances.shape == (len(i_cue), 4, len(LAYOUT), len(LAYOUT))
+    for x, i in zip(trials.x, i_cue, strict=True):
+        np.testing.assert_array_equal(x, aligned[i - CONTEXT : i + LAST_END].T.astype(np.float32))
+
+
+@pytest.mark.parametrize("part", track_a.NESTINGS)
+def test_imagery_gives_a_mirrored_trial_the_other_answer(tmp_path: Path, part: str) -> None:
+    one = track_a.read_trials([write_subject(tmp_path, subject, n_runs=1) for subject in (1, 2)])
+    columns = track_a.MIRROR
+    both = replace(
+        one,
+        subjects=np.concatenate([one.subjects, one.subjects + 2]),
+        classes=np.tile(one.classes, 2),
+        covariances=np.concatenate([one.covariances, one.covariances[..., columns, :][..., columns]]),
+        x=np.concatenate([one.x, one.x[:, columns]]),
+    )
+    answer = getattr(both, part)(both.subjects == 1)
+    straight, mirrored = answer(both.subjects == 2), answer(both.subjects == 4)
+    tolerance = 1e-9 if part == "tangent" else 1e-4  # the encoder is in single precision
+    np.testing.assert_allclose(mirrored, -straight, atol=tolerance * np.abs(straight).max())
+
+
+def test_levels_at_half_the_rate_are_those_of_the_encoder_without_its_transformer(tmp_path: Path) -> None:
+    trials = track_a.read_trials([write_subject(tmp_path, 1, n_runs=1)])
+    torch.manual_seed(0)
+    whole = EncoderNet("nano", LAYOUT, gain=0.0)  # what its transformer adds is zero
+    half = LevelsNet("nano", LAYOUT)
+    half.load_state_dict(whole.state_dict())
+    windows = track_a.Windows(trials.x, trials.classes, trials.subjects).windows(FIRST_END, CONTEXT)
+    wanted, found = (logits_of_windows(net, windows)[:, 1] for net in (whole, half))
+    np.testing.assert_allclose(found, wanted, atol=0.05 * np.abs(wanted).max())
+
+
 def test_nobody_is_answered_for_by_what_was_fitted_on_them() -> None:
     asked = []
 
@@ -81,6 +125,17 @@ def test_nobody_is_answered_for_by_what_was_fitted_on_them() -> None:
         assert np.isnan(found.inner[i, test]).all()
         assert (found.inner[i, ~test] == 40.0).all()
     assert len(asked) == N_FOLDS + N_FOLDS * (N_FOLDS - 1)
+
+
+def test_loosely_nested_answers_are_of_the_other_folds_own_decoders() -> None:
+    found = loosely_nested(
+        lambda known: lambda rows: np.full(rows.sum(), float(SUBJECTS[~known].min())), FOLDS
+    )
+    of_fold = (SUBJECTS % N_FOLDS).astype(float)
+    np.testing.assert_array_equal(found.outer, of_fold)
+    for i, test in enumerate(FOLDS):
+        assert np.isnan(found.inner[i, test]).all()
+        np.testing.assert_array_equal(found.inner[i, ~test], of_fold[~test])
 
 
 def _branch(noise: float) -> Nested:
@@ -123,9 +178,9 @@ def test_gaze_is_found_where_it_is(tmp_path: Path, capsys: pytest.CaptureFixture
     assert text.endswith(f"\n{track_a.END}\nafter\n")
     assert "stale table" not in text
     assert track_a.section(found) in capsys.readouterr().out
-    finished = (tmp_path / "work" / "imagery.npz").stat().st_mtime_ns
+    finished = (tmp_path / "work" / "tangent.npz").stat().st_mtime_ns
     assert track_a.main(_arguments(tmp_path, "--folds", "3")) == 0
-    assert (tmp_path / "work" / "imagery.npz").stat().st_mtime_ns == finished
+    assert (tmp_path / "work" / "tangent.npz").stat().st_mtime_ns == finished
     assert track_a.main(_arguments(tmp_path, "--folds", "2")) == ConfigError.exit_code
     assert "give another --work" in capsys.readouterr().err
     limited = _arguments(tmp_path, "--folds", "3", "--subjects-limit", "5")
