@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rtbci.stream.source import Chunk, Marker, Source, StreamInfo
+from tests.integration.live_runs import wait_for
 
 __all__ = ["FedSource"]
 
@@ -85,3 +86,7 @@ class FedSource(Source):
             self._markers.clear()
         self.markers += [marker.value for marker in taken]
         return taken
+
+    def wait_pulled(self, n: int) -> None:
+        """Wait until all of `n` samples have been pulled."""
+        wait_for(lambda: self.n_pulled == n, f"{n} samples to be pulled")

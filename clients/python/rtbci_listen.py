@@ -68,7 +68,7 @@ class Listener:
         if "prediction" in self._topics:
             self._socket.subscribe("soon")  # wakes us 1.5 ms before a prediction: it finds nobody asleep
 
-    def receive(self, timeout_s=5.0):
+    def receive(self, timeout_s: "float | None" = 5.0):
         """Wait for the next message of the topics: (topic, message as dict).
 
         TimeoutError when nothing comes; it may be called again, and goes on when the run does. None waits for ever.

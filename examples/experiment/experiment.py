@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pylsl import StreamInfo, StreamOutlet
+from pylsl import StreamInfo, StreamOutlet, cf_string
 
 from rtbci import Client, RtbciError
 from rtbci.errors import ConfigError
@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the experiment; return the exit status."""
     options = options_of(arguments)
     # A source id: it is found again when this program is started again.
-    outlet = StreamOutlet(StreamInfo(options.cues, "Markers", 1, 0, "string", options.cues))
+    outlet = StreamOutlet(StreamInfo(options.cues, "Markers", 1, 0, cf_string, options.cues))
     try:
         if options.calibrate:
             show_cues(options, outlet, Terminal())

@@ -86,7 +86,7 @@ def play(
     source = MemorySource(info, items())
     run = LiveRun(config, decoder, lambda _lost: source, [kept], clock=clock, change=change)
     report = run.run(threading.Event())
-    assert report[2:] == (0, 0, 0, 0)
+    assert report[2:] == (0, 0, 0, 0, 0, False)
     assert [one.seq for one in kept.predictions] == list(range(len(kept.predictions)))
     return kept
 

@@ -126,7 +126,7 @@ def test_samples_without_a_time_are_missing() -> None:
         stamps = pylsl.local_clock() + np.arange(30) / 250.0
         stamps[[7, 8, 29]] = np.nan
         outlet.push_chunk(np.tile(np.arange(30.0)[:, None], 3), stamps)
-        chunks = []
+        chunks: list[Chunk] = []
         while sum(len(one.t_lsl) for one in chunks) < 27:
             chunks.append(source.pull(5.0))
             assert len(chunks[-1].t_lsl)

@@ -74,4 +74,4 @@ def test_twenty_generations_in_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert predictions[-1].profile.generation == N_SWAPS
     assert len(run.kept.events("profile_refused")) == 1
     assert run.report is not None
-    assert run.report[2:] == (0, 0, 0, 0)
+    assert run.report[2:] == (0, 0, 0, 0, 0, False)

@@ -91,18 +91,18 @@ def test_wrong_use_says_got_and_need() -> None:
 def test_features_of_a_skipped_hop_can_be_put_in_as_long_as_a_window_holds_it() -> None:
     plain, ring = (FeatureRing(n_features=1, n_patches=3, n_phases=2) for _ in range(2))
     for k in range(20):
-        plain.push(np.float32([k]))
+        plain.push(np.array([k], np.float32))
         if k % 3:
             ring.skip()
         else:
-            ring.push(np.float32([k]))
+            ring.push(np.array([k], np.float32))
     for k in range(14, 20):
         if k % 3:
-            ring.put(k, np.float32([k]))
+            ring.put(k, np.array([k], np.float32))
     assert ring.n_pushed == plain.n_pushed == 20
     np.testing.assert_array_equal(ring.window(), plain.window())
     for i_push in (13, 20, -1):
         with pytest.raises(ShapeError, match=f"push {i_push} of 20 is in no window"):
-            ring.put(i_push, np.float32([0.0]))
+            ring.put(i_push, np.array([0.0], np.float32))
     with pytest.raises(ShapeError, match=r"have shape \(2,\), need \(1,\)"):
-        ring.put(19, np.float32([0.0, 1.0]))
+        ring.put(19, np.array([0.0, 1.0], np.float32))

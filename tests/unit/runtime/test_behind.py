@@ -155,7 +155,7 @@ def held(run: Run) -> int:
 
 
 def recorded(run: Run) -> FloatArray:
-    return np.asarray(main_stream(read_xdf_file(run.folder / SESSION_XDF), "x").values)
+    return np.asarray(main_stream(read_xdf_file(run.folder / SESSION_XDF), "x").values, np.float64)
 
 
 def test_a_decoder_that_hangs_for_good_costs_no_sample_and_the_run_says_so(
@@ -168,7 +168,7 @@ def test_a_decoder_that_hangs_for_good_costs_no_sample_and_the_run_says_so(
     for k in range(10):
         run.feed(100, Marker(now(), f"m{k}"))
         n += 100
-        wait_for(lambda n=n: run.source.n_pulled == n, "what is pulled beside the decoder")
+        run.source.wait_pulled(n)
     wait_for(lambda: len(run.kept.statuses) >= n_statuses + 2, "statuses meanwhile")
     wait_for(lambda: run.kept.events("decoder_busy"), "why there are no predictions")
     run.asking.waiting += [StatusRequest(id=1), Pause(id=2), Stop(id=3)]
@@ -201,7 +201,7 @@ def test_windows_that_have_become_late_are_skipped_told_and_verified(begin: Call
     for _ in range(10):
         run.feed(100)
         n += 100
-        wait_for(lambda n=n: run.source.n_pulled == n, "what is pulled beside the decoder")
+        run.source.wait_pulled(n)
     run.decoder.hold.clear()
     run.decoder.may_go.set()
     wait_for(lambda: run.decoder.n_given == n, "all samples in the decoder")
@@ -234,7 +234,7 @@ def test_what_there_is_no_memory_for_is_recorded_and_the_decoder_begins_anew(
     for _ in range(20):
         run.feed(100)
         n += 100
-        wait_for(lambda n=n: run.source.n_pulled == n, "what is pulled beside the decoder")
+        run.source.wait_pulled(n)
     run.decoder.hold.clear()
     run.decoder.may_go.set()
     wait_for(lambda: run.kept.events("overflow"), "what was left out")

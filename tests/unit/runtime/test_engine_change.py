@@ -130,7 +130,7 @@ def check_nothing_lost_or_late(run: Run, plain: Run, later_ms: float = 0.0) -> N
     predictions = run.kept.predictions
     assert [one.seq for one in predictions] == list(range(round(len(run.data) / RATE_HZ / HOP_S)))
     assert [one.t_window for one in predictions] == [one.t_window for one in plain.kept.predictions]
-    assert run.report[2:] == (0, 0, 0, 0)
+    assert run.report[2:] == (0, 0, 0, 0, 0, False)
     ages_ms = np.array([[one.age_ms for one in a_run.kept.predictions] for a_run in (run, plain)])
     assert (ages_ms[0] - ages_ms[1]).max() <= later_ms + 1e-6
 

@@ -43,6 +43,10 @@ class Slow:
     def samples(self) -> list[int]:
         return [i for samples, _ in self.calls for i in samples]
 
+    def wait_samples(self, n: int) -> None:
+        """Wait until it has `n` samples."""
+        wait_for(lambda: len(self.samples) == n, f"{n} samples")
+
 
 @pytest.fixture
 def source() -> FedSource:
@@ -68,7 +72,7 @@ def test_a_fast_receiver_is_served_by_one_thread(source: FedSource) -> None:
     with Acquisition(source, received):
         for i in range(20):
             source.feed(chunk(10 * i))
-            wait_for(lambda n=10 * (i + 1): len(received.samples) == n, "the chunk")
+            received.wait_samples(10 * (i + 1))
     assert set(source.pulled_by) == {THREAD_NAME}
     assert received.samples == list(range(200))
 
@@ -78,7 +82,7 @@ def test_the_source_is_drained_while_the_receiver_is_busy(source: FedSource, slo
         begin(source, slow)
         for i in range(2, 6):
             source.feed(chunk(10 * i), Marker(10 * i / 250.0, f"m{i}"))
-            wait_for(lambda n=10 * (i + 1): source.n_pulled == n, "what another thread pulls")
+            source.wait_pulled(10 * (i + 1))
         assert len(slow.calls) == 2
         assert acquisition.t_waiting == 59 / 250.0
         wait_for(lambda: acquisition.busy_s(acquisition._clock()) > RELIEF_S, "some time")
@@ -100,7 +104,7 @@ def test_what_waits_is_bounded(source: FedSource, slow: Slow) -> None:
         begin(source, slow)
         for i in range(2, 12):
             source.feed(chunk(10 * i))
-            wait_for(lambda n=10 * (i + 1): source.n_pulled == n, "what another thread pulls")
+            source.wait_pulled(10 * (i + 1))
         left: list[Counted] = []
         slow.on_call = lambda: left.append(acquisition.take_left_out())
         slow.may_go.set()
