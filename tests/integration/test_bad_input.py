@@ -74,12 +74,9 @@ def test_two_streams(run: Call) -> None:
     with SignalOutlet(name=name) as one, SignalOutlet(name=name) as other:
         status, said = run("--stream", name)
     assert status == 3
-    assert (
-        f"error: LslSource: 2 streams of name '{name}', need one; choose with --stream NAME or --source-id"
-        in said
-    )
-    assert one.source_id in said  # the table names both
-    assert other.source_id in said
+    assert f"error: LslSource: 2 streams of name '{name}', need one; choose by the option in its row" in said
+    for outlet in (one, other):  # the table has both
+        assert f"--stream name={name},source_id={outlet.source_id}\n" in said
 
 
 def test_stream_of_text(run: Call) -> None:
@@ -208,7 +205,7 @@ def test_address_off_loopback(run: Call, flag: str) -> None:
 def test_address_that_is_none(run: Call) -> None:
     status, said = run("--pub", "localhost")
     assert status == 2
-    assert "Publisher: address is 'localhost', need tcp://HOST:PORT" in said
+    assert "--pub: address is 'localhost', need tcp://HOST:PORT" in said
 
 
 # -- recipes, configuration, profiles ------------------------------------------------------------------

@@ -178,7 +178,7 @@ def test_folds(tiny: Path, lab: Path, tmp_path: Path) -> None:
     [
         (["--track", "C"], 2, "--track: got 'C', need A"),
         (["--k", "5"], 2, "--k: got 5, but no subject has as many trials of every class"),
-        (["--k", "-1"], 2, "--k: got -1"),
+        (["--k", "-1"], 2, "--k: got '-1', need numbers of trials, 0 or more"),
         (["--k", "few"], 2, "--k: got 'few', need numbers"),
         (["--remaining", "some"], 2, "--remaining: got 'some', need 'later' or 'all'"),
         (["--subjects", "S009"], 2, "--subjects: S009 not in"),

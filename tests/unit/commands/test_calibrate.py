@@ -307,6 +307,7 @@ def test_who_is_at_chance_is_told_what_fits_what_they_do(monkeypatch: pytest.Mon
         told.append(Marker(one.t_lsl, ("left_hand", "right_hand")[seen[one.value] % 2]))
         seen[one.value] += 1
     monkeypatch.setattr(module, "read_recordings", lambda _path: [replace(heard, markers=tuple(told))])
+    monkeypatch.setattr(module, "check_recording", lambda _path: None)
     drawn: list[tuple[Any, ...]] = []
     monkeypatch.setattr(calibrate_base, "write_report", lambda *given: drawn.append(given))
     out, file = console()

@@ -15,7 +15,7 @@ from tools.training.levels_net import LevelsNet
 from tools.training.nesting import Answer, Nested, Rows, fused, loosely_nested, nested_margins
 from tools.training.networks import EncoderNet, logits_of_windows
 from tools.training.signals import FRONTAL, LAYOUT, RATE_HZ, Run, alignment, read_runs, reference_signal
-from tools.training.trials import CONTEXT, FIRST_END, LAST_END, usable
+from tools.training.trials import CONTEXT, FIRST_END, LAST_END, Trials, usable
 
 N_FOLDS = 4
 SUBJECTS = np.repeat(np.arange(8), 10)
@@ -103,7 +103,7 @@ def test_levels_at_half_the_rate_are_those_of_the_encoder_without_its_transforme
     whole = EncoderNet("nano", LAYOUT, gain=0.0)  # what its transformer adds is zero
     half = LevelsNet("nano", LAYOUT)
     half.load_state_dict(whole.state_dict())
-    windows = track_a.Windows(trials.x, trials.classes, trials.subjects).windows(FIRST_END, CONTEXT)
+    windows = Trials(trials.x, trials.classes, trials.subjects).windows(FIRST_END, CONTEXT)
     wanted, found = (logits_of_windows(net, windows)[:, 1] for net in (whole, half))
     np.testing.assert_allclose(found, wanted, atol=0.05 * np.abs(wanted).max())
 
