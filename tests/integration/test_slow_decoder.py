@@ -124,7 +124,7 @@ def test_every_sample_and_marker_until_the_stop_is_recorded(
     assert (found.verdict, found.first) == ("identical", None)
     if takes_s < 100:
         assert ", 0 windows skipped" not in said
-        assert found.n_compared > 10
+        assert found.n_compared > 5
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGKILL")
