@@ -87,7 +87,10 @@ def _happened(found: Verified) -> list[tuple[str, str]]:
         rows.append(("not decoded", f"{found.n_said_lost} predictions that only say that the stream is lost"))
     if found.n_unsure:
         rows.append(("not compared", f"{found.n_unsure} predictions; what was decoded there is not known"))
-    if found.n_untold or found.n_untold_samples:
+    if not found.n_untold and found.n_untold_samples:
+        what = f"{found.n_untold_samples} samples behind the last window: recorded, and in no prediction"
+        rows.append(("at the end", what))
+    if found.n_untold:
         what = f"{found.n_untold} predictions and {found.n_untold_samples} samples"
         rows.append(("at the end", f"{what}, of which nothing says how they were decoded"))
     return rows

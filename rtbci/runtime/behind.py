@@ -86,7 +86,8 @@ class Behind:
 
     def begin(self, chunk: Chunk, is_newest: bool, behind: WaitsBehind) -> None:
         """A chunk is about to be decoded; see `Skips.begin`."""
-        self._skips.begin(float(chunk.t_lsl[-1]), is_newest, behind)
+        if len(chunk.t_lsl):  # nothing is left of a chunk whose samples all came before
+            self._skips.begin(float(chunk.t_lsl[-1]), is_newest, behind)
 
     def keep(self, verdicts: list[Verdict], t_taken: float, is_newest: bool) -> Sequence[Verdict]:
         """What is sent of windows that were decoded."""

@@ -21,6 +21,7 @@ from rtbci.calibrate.store import (
     read_trials,
 )
 from rtbci.errors import ConfigError, FileFormatError
+from rtbci.files import unfinished
 from rtbci.runtime.profiles import profiles_root
 from tests.unit.calibrate.samples import pink, raw_trial, store_settings
 
@@ -124,7 +125,10 @@ def test_a_crash_in_the_middle_of_a_write(tmp_path: Path, monkeypatch: pytest.Mo
         ):
             store.write(raw_trial(pink(300, 3), 1))
         monkeypatch.undo()
-    assert list(tmp_path.glob(".*.new"))
+    assert not list(tmp_path.glob(".*.new"))
+    unfinished(tmp_path / "trial-0001.safetensors").write_bytes(
+        b"half"
+    )  # as a process leaves it that is killed
     assert [one.i_trial for one in read_trials(tmp_path).trials] == [0]
     TrialStore(tmp_path, store_settings(), resume=True).close()
     assert not list(tmp_path.glob(".*.new"))

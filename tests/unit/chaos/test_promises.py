@@ -59,7 +59,7 @@ def test_samples_that_are_not_finite_and_decoded(broken: Any, monkeypatch: pytes
 
 
 def test_a_backlog_decoded_as_now(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Backlog, "keep", lambda _self, verdicts, *_: verdicts)
+    monkeypatch.setattr(Backlog, "skips", lambda *_: False)
     found = broken(scenario({"kind": "burst", "start_s": 3.0, "length_s": 1.0}, duration_s=8.0))
     assert found["no"].seen.startswith("oldest 0.9")
 
@@ -104,6 +104,6 @@ def test_a_rate_that_is_not_measured(broken: Any, monkeypatch: pytest.MonkeyPatc
 
 
 def test_windows_in_time_that_are_skipped(broken: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Backlog, "keep", lambda _self, verdicts, *_: verdicts[-1:])
+    monkeypatch.setattr(Backlog, "skips", lambda _self, _t_end, _t_now, _t_last, is_last: not is_last)
     what = scenario({"kind": "burst", "start_s": 3.0, "length_s": 0.19}, duration_s=8.0)
     assert "no" in broken(what)

@@ -19,9 +19,15 @@ class Sockets:
 
 
 def report() -> Report:
-    return cast(
-        Report,
-        SimpleNamespace(duration_s=3.0, n_predictions=7, n_gaps=1, n_skipped=0, n_overflow=0, n_not_finite=0),
+    return Report(
+        duration_s=3.0,
+        n_predictions=7,
+        n_gaps=1,
+        n_skipped=0,
+        n_overflow=0,
+        n_not_finite=0,
+        n_rest=250,
+        is_stuck=True,
     )
 
 
@@ -40,8 +46,10 @@ def told(error: BaseException | None, n_samples: int | None) -> str:
 
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt(), ValueError("a branch broke")])
 def test_it_is_told_whatever_ended_it(error: BaseException | None) -> None:
-    stopped, refused, recorded = told(error, 500).splitlines()
+    stopped, stuck, rest, refused, recorded = told(error, 500).splitlines()
     assert stopped.startswith("stopped after 3 s: 7 predictions, 1 gaps")
+    assert stuck == "the decoder had not returned from a window; the run ended without it"
+    assert rest == "250 samples at the end were recorded and not decoded"
     assert refused == "refused: nobody"
     assert recorded == "recorded 500 samples, 1.0 MB in s"
 

@@ -1,11 +1,12 @@
 """What the first and the second signal do."""
 
 import signal
+import subprocess
+import sys
 
 import pytest
 
-from rtbci import cli
-from rtbci.commands.stopping import Stop, stop_on_signals
+from rtbci.commands.stopping import Stop
 
 
 class Clock:
@@ -55,28 +56,52 @@ def test_nothing_interrupts_what_is_held(clock: Clock) -> None:
     assert stop.is_set()
 
 
+IN_A_RUN = """
+import signal
+import sys
+
+from rtbci.commands.stopping import stop_on_signals
+
+number = signal.Signals(int(sys.argv[1]))
+before = signal.getsignal(number)
+with stop_on_signals() as stop:
+    signal.raise_signal(number)
+    assert stop.wait(1.0)
+    stop.hold()
+    signal.raise_signal(number)
+assert signal.getsignal(number) is before
+print("put back")
+"""
+IN_A_COMMAND = """
+import signal
+
+from rtbci import cli
+
+try:
+    with cli._ending_in_order():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            print("cleaned")
+finally:
+    print("put back" if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL else "kept")
+"""
+
+
+def done(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run by a process of its own: one that has loaded what hundreds of tests use is no place to raise signals in."""
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_handlers_are_put_back(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    with stop_on_signals() as stop:
-        signal.raise_signal(number)
-        assert stop.wait(1.0)
-        stop.hold()
-        signal.raise_signal(number)
-    assert signal.getsignal(number) is before
+    found = done(IN_A_RUN, str(int(number)))
+    assert (found.returncode, found.stdout.split("\n")[0]) == (0, "put back"), found.stderr
 
 
 def test_sigterm_ends_a_command_so_that_it_takes_away_what_is_half_written() -> None:
-    before, cleaned = signal.getsignal(signal.SIGTERM), []
-
-    def command() -> None:
-        with cli._ending_in_order():
-            try:
-                signal.raise_signal(signal.SIGTERM)
-            finally:
-                cleaned.append(True)
-
-    with pytest.raises(SystemExit) as caught:
-        command()
-    assert (caught.value.code, cleaned) == (128 + signal.SIGTERM, [True])
-    assert signal.getsignal(signal.SIGTERM) is before
+    found = done(IN_A_COMMAND)
+    assert (found.returncode, found.stdout.split()) == (128 + signal.SIGTERM, ["cleaned", "put", "back"]), (
+        found.stderr
+    )
