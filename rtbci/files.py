@@ -94,7 +94,7 @@ def staged(target: Path) -> Iterator[Path]:
         When it cannot be made.
     """
     folder = unfinished(target)
-    made = [one for one in (target.parent, *target.parent.parents) if not one.exists()]
+    made = _missing(target.parent)
     with suppress(FileNotFoundError):
         shutil.rmtree(folder)
     try:
@@ -102,9 +102,7 @@ def staged(target: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        for one in made:
-            with suppress(OSError):
-                one.rmdir()  # refused where something is in it
+        _remove_empty(made)
 
 
 def move_in(folder: Path, target: Path) -> list[Path]:
@@ -137,7 +135,7 @@ def move_in(folder: Path, target: Path) -> list[Path]:
     made: list[Path] = []
     try:
         for path, place in places.items():
-            made += [one for one in (place.parent, *place.parent.parents) if not one.exists()]
+            made += _missing(place.parent)
             place.parent.mkdir(parents=True, exist_ok=True)
             done.append(place)
             give_name(path, place, replace=True)
@@ -148,9 +146,7 @@ def move_in(folder: Path, target: Path) -> list[Path]:
                     write_whole(place, before[place])
                 else:
                     place.unlink(missing_ok=True)
-        for one in sorted(made, key=lambda one: -len(one.parts)):
-            with suppress(OSError):
-                one.rmdir()
+        _remove_empty(made)
         raise
     for parent in {place.parent for place in done}:
         sync_folder(parent)
@@ -169,6 +165,17 @@ def write_synced(path: Path, content: bytes | Iterable[bytes], *, private: bool 
 
 def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_EXCL, 0o600)
+
+
+def _missing(folder: Path) -> list[Path]:
+    """Which of a folder and those above it are not there."""
+    return [one for one in (folder, *folder.parents) if not one.exists()]
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for one in sorted(folders, key=lambda one: -len(one.parts)):
+        with suppress(OSError):
+            one.rmdir()  # refused where something is in it
 
 
 def sync_folder(folder: Path) -> None:

@@ -128,9 +128,8 @@ def monitor(
         while not stop.wait(LOOK_S):
             if page.error is not None:
                 raise page.error
-    if (
-        beside
-    ):  # as the thread that saw the run end would: taking Python apart is work, and this one gives way
+    if beside:
+        # As the thread that saw the run end would: taking Python apart is work, and this one gives way.
         _end_at_once()
 
 

@@ -50,8 +50,7 @@ class Backlog:
         is_last : bool
             Whether that is this one.
         """
-        allowed_s = MAX_DRIFT * max(0.0, t_now - self._t_kept)
-        self._lag_s, self._t_kept = min(self._lag_s + allowed_s, t_now - t_last), t_now
+        self._learn(t_now - t_last, t_now)
         self._is_behind = self._is_behind or t_now - t_end - self._lag_s > self._max_s
         is_skipped = self._is_behind and not is_last
         self._is_behind = self._is_behind and not is_last
@@ -62,10 +61,8 @@ class Backlog:
 
         Of windows in front of a break that came with them (not `is_newest`) there is no newest.
         """
-        lag_s = t_taken - verdicts[-1].estimate.t_window[1]
         first_lag_s = t_taken - verdicts[0].estimate.t_window[1]
-        allowed_s = MAX_DRIFT * max(0.0, t_taken - self._t_kept)
-        self._lag_s, self._t_kept = min(self._lag_s + allowed_s, lag_s), t_taken
+        self._learn(t_taken - verdicts[-1].estimate.t_window[1], t_taken)
         n_keep = 1 if is_newest else 0
         if len(verdicts) == n_keep or first_lag_s - self._lag_s <= self._max_s:
             return verdicts
@@ -77,6 +74,11 @@ class Backlog:
             self._lag_s = math.inf  # another clock: how old its data usually is has to be learnt anew
             return False
         return t_taken - gap.t_lsl - self._lag_s > OVERFLOW_S
+
+    def _learn(self, lag_s: float, t_now: float) -> None:
+        """Take how late the newest window is."""
+        allowed_s = MAX_DRIFT * max(0.0, t_now - self._t_kept)
+        self._lag_s, self._t_kept = min(self._lag_s + allowed_s, lag_s), t_now
 
 
 class WaitsBehind(Protocol):

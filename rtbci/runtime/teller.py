@@ -138,11 +138,7 @@ class Teller:
         t_window, quality = self._t_window, self.quality
         if self._watch.state not in ("stale", "lost") or self._is_paused() or not t_window or not quality:
             return
-        wait_ms = 1e3 * (t_now - t_window[1])
-        self._outbox.prediction(
-            Decoded(None, None, "stream_lost", t_window, quality.quality, wait_ms, 0.0, 0.0, 0.0, t_now)
-        )
-        self._telemetry.n_predictions += 1
+        self._say_nothing("stream_lost", t_window, quality.quality, t_now, t_now)
 
     def decoded(self, n_samples: int, n_windows: int) -> None:
         """So many samples were decoded, and made so many windows."""
@@ -163,21 +159,14 @@ class Teller:
         if self._is_paused():
             return
         self._t_window = (t_lsl, t_lsl)  # one that begins with this sample
-        wait_ms = 1e3 * (t_taken - t_lsl)
-        self._outbox.prediction(
-            Decoded(
-                None,
-                None,
-                self._watch.why,
-                self._t_window,
-                quality.quality,
-                wait_ms,
-                0.0,
-                0.0,
-                0.0,
-                self._clock(),
-            )
-        )
+        self._say_nothing(self._watch.why, self._t_window, quality.quality, t_taken, self._clock())
+
+    def _say_nothing(
+        self, why: Why, t_window: tuple[float, float], quality: Quality, t_taken: float, t_now: float
+    ) -> None:
+        """A prediction of which nothing was decoded."""
+        wait_ms = 1e3 * (t_taken - t_window[1])
+        self._outbox.prediction(Decoded(None, None, why, t_window, quality, wait_ms, 0.0, 0.0, 0.0, t_now))
         self._telemetry.n_predictions += 1
 
     def say_duplicates(self, t_now: float) -> None:

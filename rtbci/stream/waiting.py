@@ -21,6 +21,10 @@ class Counted(NamedTuple):
     n_chunks: int
     n_samples: int
 
+    def and_also(self, other: "Counted") -> "Counted":
+        """Both together."""
+        return Counted(self.n_chunks + other.n_chunks, self.n_samples + other.n_samples)
+
 
 class Waiting:
     """Chunks with the markers that came with them, first in, first out.
@@ -73,9 +77,7 @@ class Waiting:
             chunk, markers = self._items.popleft()
             self._n_bytes -= _bytes_of(chunk, markers)
             if self._left_out.n_chunks:
-                n_chunks, n_samples = self._taken_left_out
-                left = self._left_out
-                self._taken_left_out = Counted(n_chunks + left.n_chunks, n_samples + left.n_samples)
+                self._taken_left_out = self._taken_left_out.and_also(self._left_out)
                 self._left_out = Counted(0, 0)
         return chunk, markers
 
@@ -89,17 +91,13 @@ class Waiting:
     def leave_out_all(self) -> Counted:
         """Leave out all that waits; returns how much that is."""
         with self._lock:
-            before = self._taken_left_out
-            n_chunks, n_samples = self._left_out
             rest = Counted(
                 sum(len(chunk.t_lsl) > 0 for chunk, _ in self._items),
                 sum(len(chunk.t_lsl) for chunk, _ in self._items),
             )
+            self._taken_left_out = self._taken_left_out.and_also(self._left_out).and_also(rest)
             self._items.clear()
             self._n_bytes, self._left_out = 0, Counted(0, 0)
-            self._taken_left_out = Counted(
-                before.n_chunks + n_chunks + rest.n_chunks, before.n_samples + n_samples + rest.n_samples
-            )
         return rest
 
     def _leave_out_oldest(self) -> None:
@@ -107,8 +105,7 @@ class Waiting:
         next_chunk, next_markers = self._items.popleft()
         self._items.appendleft((next_chunk, [*markers, *next_markers]))
         self._n_bytes -= _bytes_of(chunk, ())
-        n_chunks, n_samples = self._left_out
-        self._left_out = Counted(n_chunks + (len(chunk.t_lsl) > 0), n_samples + len(chunk.t_lsl))
+        self._left_out = self._left_out.and_also(Counted(len(chunk.t_lsl) > 0, len(chunk.t_lsl)))
 
 
 def _bytes_of(chunk: Chunk, markers: Sequence[Marker]) -> int:
