@@ -218,13 +218,13 @@ def test_the_python_page_shows_how_to_outlive_silence(tmp_path: Path) -> None:
     page = (CLIENTS.parent / "docs" / "clients" / "python.md").read_text(encoding="utf-8")
     [_, code, *_] = re.findall(r"<!-- try python -->\n```python\n(.*?)```", page, re.DOTALL)
     late = free_address()
-    (tmp_path / "forever.py").write_text(code.replace("tcp://127.0.0.1:5571", late))
+    (tmp_path / "forever.py").write_text(code.replace('"tcp://127.0.0.1:5571"', f'"{late}", timeout_s=1.0'))
     with started([sys.executable, "-u", str(tmp_path / "forever.py")]) as program:
-        program.wait_line(f"nothing received from {late} in 5 s")
+        program.wait_line(f"nothing received from {late} in 1 s")
         short = short_stream(tmp_path / "short.jsonl")
         with rtbci("publish", "--from", str(short), "--loop", "--speed", "6", "--pub", late):
             program.wait_line("right_hand lost 0")
-        program.wait_line(f"nothing more received from {late} in 5 s")
+        program.wait_line(f"nothing more received from {late} in 1 s")
 
 
 def test_recorded_streams_are_of_the_schema_and_show_what_they_promise() -> None:

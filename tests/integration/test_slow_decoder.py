@@ -79,9 +79,7 @@ def check_signal(file: XdfFile, outlet: SignalOutlet, t_stop: float, lost_s: flo
     assert recorded.t_s[-1] > t_stop - lost_s - 0.06
 
 
-@pytest.mark.parametrize(
-    ("takes_s", "burns"), [(0.6, False), (0.6, True), (1e4, False)], ids=["sleeps", "burns", "hangs"]
-)
+@pytest.mark.parametrize(("takes_s", "burns"), [(0.6, True), (1e4, False)], ids=["burns", "hangs"])
 def test_every_sample_and_marker_until_the_stop_is_recorded(
     tmp_path: Path, when: Path, takes_s: float, burns: bool
 ) -> None:

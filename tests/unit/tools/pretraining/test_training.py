@@ -243,8 +243,7 @@ def test_impossible_settings_are_refused(shards: Path, capsys: pytest.CaptureFix
     assert "tools.pretrain prepare" in capsys.readouterr().err
 
 
-@pytest.mark.slow
-@pytest.mark.net
+@pytest.mark.slow  # not `net`: the sockets are torch's own, and nothing waits for real time
 @pytest.mark.timeout(300)
 def test_two_processes_train_as_one_with_the_double_batch(shards: Path, tmp_path: Path) -> None:
     options = [
