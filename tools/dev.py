@@ -60,8 +60,14 @@ def install(extra: str) -> None:
         venv.create(VENV, with_pip=True)
     target = f"{ROOT}[{extra}]" if extra else str(ROOT)
     print(f"installing {target} (a few minutes the first time)", flush=True)
-    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # pip compiles all modules of all packages on one core, which takes as long as the rest. Left out, each is compiled when
+    # it is imported first. Not for the tests, in which a warning of the compiler would be an error: on all cores for these.
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     subprocess.run([*pip, "--editable", target], check=True)
+    if extra:
+        packages = [str(path) for path in VENV.glob("[Ll]ib/**/site-packages")]
+        # Its status tells of templates among them that are no Python.
+        subprocess.run([str(PYTHON), "-m", "compileall", "-qq", "-j", "0", *packages], check=False)
     done.write_text(wanted)
 
 
