@@ -21,6 +21,7 @@ from rtbci.commands.eval_command import evaluate
 from rtbci.commands.feedback import app as feedback_app
 from rtbci.commands.flicker import app as flicker_app
 from rtbci.commands.keys import app as keys_app
+from rtbci.commands.latency_command import latency
 from rtbci.commands.monitor_command import monitor as monitor_command
 from rtbci.commands.newest import WithNewest
 from rtbci.commands.night import app as night_app
@@ -139,6 +140,7 @@ app.command()(streams)
 app.command()(doctor)
 app.command("monitor")(monitor_command)
 app.command("report")(report_command)
+app.command()(latency)
 app.command("eval")(evaluate)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from rtbci.publish.control_messages import MARK_SOURCE
 from rtbci.publish.messages import Prediction, Scalar
 from rtbci.record.repair import said_damages
+from rtbci.report.latencies import latency_of
 from rtbci.report.session_facts import SessionFacts, SpreadMap
-from rtbci.report.session_plots import PARTS
 from rtbci.stages.electrode_faults import FLAT_UV, NOISY_UV
 
 __all__ = ["words_of_session"]
@@ -175,12 +175,7 @@ def _latency(aged: list[Prediction]) -> list[tuple[str, ...]]:
     """Rows of a table: part, median, 95th and 99th percentile, largest; in milliseconds."""
     if not aged:
         return []
-    columns = {"age": [one.age_ms for one in aged]}
-    columns |= {name: [getattr(one.trace_ms, name) for one in aged] for name in PARTS}
-    return [
-        (name, *(f"{value:.2f}" for value in np.percentile(values, [50, 95, 99, 100])))
-        for name, values in columns.items()
-    ]
+    return [(name, *(f"{value:.2f}" for value in found)) for name, found in latency_of(aged).items()]
 
 
 def _channels(spread: SpreadMap) -> list[tuple[str, str, str, str]]:

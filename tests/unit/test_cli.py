@@ -30,6 +30,7 @@ COMMANDS = (
     "doctor",
     "monitor",
     "report",
+    "latency",
     "eval",
     "control",
     "engine",
