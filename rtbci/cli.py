@@ -28,6 +28,7 @@ from rtbci.commands.night import app as night_app
 from rtbci.commands.options import Monitor, MonitorAt, ParadigmName, console_of, write_anything
 from rtbci.commands.output import flush_errors, flush_output
 from rtbci.commands.profile import app as profile_app
+from rtbci.commands.record_command import record
 from rtbci.commands.report_command import report as report_command
 from rtbci.commands.run_command import run
 from rtbci.commands.session import app as session_app
@@ -90,7 +91,7 @@ def _options(
 
 app.command(cls=WithNewest)(run)
 
-for _command in (calibrate, replay, amp, chaos, verify):
+for _command in (calibrate, record, replay, amp, chaos, verify):
     app.command()(_command)
 
 

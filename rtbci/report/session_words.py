@@ -66,7 +66,7 @@ def _title(facts: SessionFacts) -> str:
     if record is None:
         return facts.session.name
     when = datetime.fromisoformat(record.started_utc)
-    return f"{record.user}, {record.paradigm.replace('_', ' ')}, {when:%Y-%m-%d %H:%M} UTC"
+    return f"{record.user}, {record.paradigm.replace('_', ' ') or 'not decoded'}, {when:%Y-%m-%d %H:%M} UTC"
 
 
 def _headline(facts: SessionFacts) -> str:
@@ -102,7 +102,7 @@ def _ran(facts: SessionFacts) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     record, info = facts.record, facts.info
     if record is not None:
-        rows += [("user", record.user), ("paradigm", record.paradigm)]
+        rows += [("user", record.user), ("paradigm", record.paradigm or "none: recorded alone")]
         if record.profile is not None:
             one = record.profile
             rows.append(
@@ -213,7 +213,7 @@ def _hashes(facts: SessionFacts) -> list[tuple[str, str]]:
     rows = [("session.xdf", facts.sha256)]
     record = facts.record
     if record is not None:
-        rows.append(("recipe", record.recipe_sha256))
+        rows += [("recipe", record.recipe_sha256)] if record.recipe_sha256 else []
         rows += [(f"engine {one.name}", one.engine_id) for one in record.engines]
         rows += [(f"network of {one.name}", one.network_id) for one in record.engines]
         if record.profile is not None:

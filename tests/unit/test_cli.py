@@ -18,6 +18,7 @@ from rtbci.errors import ConfigError, MissingPackageError, RtbciError
 COMMANDS = (
     "run",
     "calibrate",
+    "record",
     "replay",
     "amp",
     "chaos",
