@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rtbci.recipes import read_engine, read_paradigm
     from rtbci.replay.read import read_recordings
     from rtbci.runtime.decoder import Decoder
+    from rtbci.runtime.streamed import decode_stream
     from rtbci.runtime.verdict import Verdict
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "RtbciError",
     "Verdict",
     "calibrate_recordings",
+    "decode_stream",
     "read_engine",
     "read_paradigm",
     "read_recordings",
@@ -42,6 +44,7 @@ _HOMES = {
     "RtbciError": "rtbci.errors",
     "Verdict": "rtbci.runtime.decoder",
     "calibrate_recordings": "rtbci.calibrate.offline",
+    "decode_stream": "rtbci.runtime.streamed",
     "read_engine": "rtbci.recipes",
     "read_paradigm": "rtbci.recipes",
     "read_recordings": "rtbci.replay.read",

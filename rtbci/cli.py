@@ -21,12 +21,14 @@ from rtbci.commands.eval_command import evaluate
 from rtbci.commands.feedback import app as feedback_app
 from rtbci.commands.flicker import app as flicker_app
 from rtbci.commands.keys import app as keys_app
+from rtbci.commands.latency_command import latency
 from rtbci.commands.monitor_command import monitor as monitor_command
 from rtbci.commands.newest import WithNewest
 from rtbci.commands.night import app as night_app
 from rtbci.commands.options import Monitor, MonitorAt, ParadigmName, console_of, write_anything
 from rtbci.commands.output import flush_errors, flush_output
 from rtbci.commands.profile import app as profile_app
+from rtbci.commands.record_command import record
 from rtbci.commands.report_command import report as report_command
 from rtbci.commands.run_command import run
 from rtbci.commands.session import app as session_app
@@ -89,7 +91,7 @@ def _options(
 
 app.command(cls=WithNewest)(run)
 
-for _command in (calibrate, replay, amp, chaos, verify):
+for _command in (calibrate, record, replay, amp, chaos, verify):
     app.command()(_command)
 
 
@@ -139,6 +141,7 @@ app.command()(streams)
 app.command()(doctor)
 app.command("monitor")(monitor_command)
 app.command("report")(report_command)
+app.command()(latency)
 app.command("eval")(evaluate)
 
 

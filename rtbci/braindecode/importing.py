@@ -114,25 +114,10 @@ def _import(request: ModelRequest, folder: Path, told: Callable[[str], None]) ->
     allowed = Tolerance(max_abs=PARITY * max(1.0, float(np.abs(wanted).max())), cosine=0.99999)
     recipe = recipe.model_copy(update={"tolerance": {"fp32": allowed}})
     found = _try_onnx(scaled, x, wanted, told) if request.onnx else _Export(why_not="not asked for")
-    files: dict[str, bytes] = {"golden.safetensors": save({"input": x, "output": wanted})}
-    if found.data is not None:
-        files["encoder.onnx"] = found.data
-        settled = recipe.model_copy(
-            update={
-                "onnx": "encoder.onnx",
-                "onnx_sha256": _sha256(found.data),
-                "opset": OPSET,
-                "plugin": "",
-                "settings": {},
-            }
-        )
-    else:
+    if found.data is None:
         told(f"engine '{request.name}': runs on torch, and not as ONNX: {found.why_not}")
-        weights = save({name: x.numpy() for name, x in _tensors(model).items()})
-        files["weights.safetensors"] = weights
-        settled = recipe.model_copy(
-            update={"weights": "weights.safetensors", "weights_sha256": _sha256(weights)}
-        )
+    settled, files = _settled(recipe, found, model)
+    files["golden.safetensors"] = save({"input": x, "output": wanted})
     imported = Imported(
         folder,
         sum(one.numel() for one in model.parameters()),
@@ -279,6 +264,19 @@ def _timed_ms(run: Callable[[], object]) -> float:
     t_start = now()
     run()
     return 1e3 * (now() - t_start)
+
+
+def _settled(
+    recipe: EngineRecipe, found: _Export, model: "torch.nn.Module"
+) -> tuple[EngineRecipe, dict[str, bytes]]:
+    """What the recipe says of its network, an ONNX file or weights for torch, and that file."""
+    if found.data is not None:
+        onnx = {"onnx": "encoder.onnx", "onnx_sha256": _sha256(found.data), "opset": OPSET}
+        settled = recipe.model_copy(update={**onnx, "plugin": "", "settings": {}})
+        return settled, {"encoder.onnx": found.data}
+    weights = save({name: x.numpy() for name, x in _tensors(model).items()})
+    named = {"weights": "weights.safetensors", "weights_sha256": _sha256(weights)}
+    return recipe.model_copy(update=named), {"weights.safetensors": weights}
 
 
 def _sha256(data: bytes) -> str:

@@ -59,7 +59,9 @@ def calibrate(
     record: Annotated[
         bool, typer.Option(help="Keep the stream and the cues as a session, too, to fit it anew with --from.")
     ] = False,
-    protocol: Annotated[Path | None, typer.Option(help="Another protocol.toml.")] = None,
+    protocol: Annotated[
+        Path | None, typer.Option(help="Another protocol.toml (default: the paradigm's).")
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Where the report goes (default: the profile's folder).")
     ] = None,

@@ -18,8 +18,10 @@ def listen(
     topic: Annotated[
         list[str] | None, typer.Option(help="prediction, status, event, hello (default: all).")
     ] = None,
-    duration: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
-    count: Annotated[int | None, typer.Option(help="Stop after this many messages.")] = None,
+    duration: Annotated[
+        float | None, typer.Option(help="Stop after this many seconds (default: never).")
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="Stop after this many messages (default: never).")] = None,
     record: Annotated[
         Path | None, typer.Option(help="Also write all messages to this new file, as lines of JSON.")
     ] = None,
@@ -84,7 +86,9 @@ def osc(
     ] = None,
     to: Annotated[str, typer.Option(help="HOST:PORT that OSC messages are sent to.")] = "127.0.0.1:9000",
     prefix: Annotated[str, typer.Option(help="What all OSC addresses begin with.")] = "/rtbci",
-    duration: Annotated[float | None, typer.Option(help="Stop after this many seconds.")] = None,
+    duration: Annotated[
+        float | None, typer.Option(help="Stop after this many seconds (default: never).")
+    ] = None,
     insecure: Annotated[bool, typer.Option(help="Allow a HOST other than this machine.")] = False,
     server_key: ServerKey = None,
     key: Key = None,

@@ -28,7 +28,9 @@ def doctor(
     chunk: Annotated[
         int, typer.Option(min=1, help="With --timing: samples that the amplifier sends together.")
     ] = 8,
-    engine: Annotated[str | None, typer.Option(help="With --timing: back end, as of run.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="With --timing: back end, as of run (default: onnxruntime).")
+    ] = None,
     json: Json = False,
     config: Config = None,
 ) -> None:

@@ -79,9 +79,15 @@ def import_(
         typer.Option(help="Takes channels, rate, window and classes from this recipe, by name or folder."),
     ] = "",
     channels: Annotated[str, typer.Option(help="Electrodes in order, as C3,CZ,C4.")] = "",
-    rate: Annotated[float | None, typer.Option(help="Sampling rate of the input, Hz.")] = None,
-    window: Annotated[float | None, typer.Option(help="Length of the input, seconds.")] = None,
-    classes: Annotated[int | None, typer.Option(min=2, help="Number of classes.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Sampling rate of the input, Hz (default: that of --paradigm).")
+    ] = None,
+    window: Annotated[
+        float | None, typer.Option(help="Length of the input, seconds (default: that of --paradigm).")
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option(min=2, help="Number of classes (default: that of --paradigm).")
+    ] = None,
     scale: Annotated[
         float | None,
         typer.Option(

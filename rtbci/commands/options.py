@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 Config = Annotated[
-    str | None, typer.Option(help="TOML file, or the name of one that comes with rtbci (lab).")
+    str | None, typer.Option(help="TOML file, or the name of one that comes with rtbci (lab; default: none).")
 ]
 Address = Annotated[
     str | None,
@@ -48,13 +48,15 @@ StreamName = Annotated[
         help="Name of the LSL stream, or properties that `rtbci streams` tells, as name=EEG,host=lab2 or uid=... (default: the only EEG stream)."
     ),
 ]
-SourceId = Annotated[str | None, typer.Option(help="source_id of the LSL stream.")]
-Unit = Annotated[str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")]
+SourceId = Annotated[str | None, typer.Option(help="source_id of the LSL stream (default: any).")]
+Unit = Annotated[
+    str | None, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly (default: as stated).")
+]
 Ignore = Annotated[str | None, typer.Option(help="Electrodes to treat as missing, as C5,T7 (default: none).")]
 Labels = Annotated[
     str | None,
     typer.Option(
-        help="Names of all the stream's channels in their order, where it states none or wrong ones."
+        help="Names of all the stream's channels in their order, where it states none or wrong ones (default: as stated)."
     ),
 ]
 Map = Annotated[list[str] | None, typer.Option(help="Marker text to class, TEXT=CLASS; repeat it.")]
@@ -63,7 +65,9 @@ Key = Annotated[
 ]
 ServerKey = Annotated[
     str | None,
-    typer.Option(help="Public key of the decoder, or its name among the trusted servers: encrypts."),
+    typer.Option(
+        help="Public key of the decoder, or its name among the trusted servers: encrypts (default: none)."
+    ),
 ]
 Monitor = Annotated[
     bool | None, typer.Option("--monitor", help="Serve a live page beside it (default: none).")

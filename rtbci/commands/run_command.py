@@ -33,7 +33,10 @@ class DecoderOptions(NamedTuple):
     paradigm: ParadigmName = None
     user: Annotated[str | None, typer.Option(help="Whose newest profile to use (default: anonymous).")] = None
     profile: Annotated[
-        str | None, typer.Option(help="Profile by path, USER or USER@GENERATION, or 'population'.")
+        str | None,
+        typer.Option(
+            help="Profile by path, USER or USER@GENERATION, or 'population' (default: the user's newest, else population)."
+        ),
     ] = None
     follow: Annotated[
         bool | None, typer.Option(help="Use new generations of the user's profile as they appear.")

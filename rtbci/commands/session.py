@@ -51,7 +51,9 @@ def export(
     session: Session,
     to: Annotated[str, typer.Option(help="bids, edf, bdf or csv.")],
     out: Annotated[Path, typer.Option(help="File (edf, bdf) or folder (bids, csv) to write.")],
-    unit: Annotated[str, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly.")] = "",
+    unit: Annotated[
+        str, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly (default: as stated).")
+    ] = "",
     root: Root = None,
     json: Json = False,
 ) -> None:

@@ -122,7 +122,11 @@ def _described(
     lines = [("session", str(session)), ("state", state)]
     if record is None:
         return [*lines, ("", why_none)] if why_none else lines
-    lines += [("started", record.started_utc), ("user", record.user), ("paradigm", record.paradigm)]
+    lines += [
+        ("started", record.started_utc),
+        ("user", record.user),
+        ("paradigm", record.paradigm or "none: recorded alone"),
+    ]
     for one in record.resumed:
         lines.append(("resumed", f"{one.utc}, {one.gap_s:.1f} s after its newest sample"))
     profile = record.profile

@@ -69,7 +69,9 @@ def amp(
     source_id: Annotated[
         str, typer.Option("--source-id", help="Its source id (default: made of what it sends).")
     ] = "",
-    duration: Annotated[float | None, typer.Option(min=0.1, help="End after so many seconds.")] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0.1, help="End after so many seconds (default: never).")
+    ] = None,
 ) -> None:
     """Stream a synthetic amplifier (left and right hand imagery, flicker, flashes, or rhythms), or a BrainFlow board."""
     from rtbci.commands import amp as command

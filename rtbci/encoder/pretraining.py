@@ -239,7 +239,7 @@ class EmaEncoder(nn.Module):
         self.encoder = copy.deepcopy(encoder).requires_grad_(False)
 
     @torch.no_grad()
-    def update(self, encoder: DareEncoder, momentum: float) -> None:
+    def follow(self, encoder: DareEncoder, momentum: float) -> None:
         """Move towards `encoder`: each weight becomes ``momentum * old + (1 - momentum) * new``."""
         for own, other in zip(self.encoder.parameters(), encoder.parameters(), strict=True):
             own.lerp_(other, 1.0 - momentum)

@@ -119,11 +119,39 @@ def timing_of(wanted: Wanted, seen: Observed, load: Load) -> Timing:
     ages, parts = seen.log.age_ms[inside], seen.log.parts_ms[inside]
     n_due = came + missed
     cpu_percent = float(np.mean(seen.cpu_percent)) if seen.cpu_percent else 0.0
+    checks = _checks(seen, load, came, missed, late, cpu_percent)
+    return Timing(
+        verdict=ORDER[max(ORDER.index(one.verdict) for one in checks)],
+        checks=tuple(checks),
+        paradigm=recipe.name,
+        engine=seen.engine,
+        n_channels=len(labels_for(recipe, wanted.n_channels)),
+        rate_hz=wanted.rate_hz,
+        chunk=wanted.chunk,
+        seconds=wanted.seconds,
+        window_s=recipe.window.length_s,
+        hop_s=hop_s,
+        n_due=n_due,
+        n_missed=missed,
+        n_late=late,
+        n_skipped=seen.n_skipped,
+        n_lost=seen.n_lost,
+        n_not_recorded=seen.n_not_recorded,
+        age_ms=_ages(ages),
+        parts_ms={name: _ages(parts[:, i]) for i, name in enumerate(PARTS)},
+        cpu_percent=cpu_percent,
+        rss_mb=max(seen.rss_mb, default=0.0),
+        load=load,
+    )
+
+
+def _checks(seen: Observed, load: Load, came: int, missed: int, late: int, cpu_percent: float) -> list[Check]:
+    """What each number that matters says, and what to do where it says no."""
     busy = _busy(load)
     checks = [
         _check(
             "hops missed",
-            100.0 * (missed + seen.n_lost) / max(n_due, 1),
+            100.0 * (missed + seen.n_lost) / max(came + missed, 1),
             GONE_PERCENT,
             "%",
             f"{busy}; a longer hop or a smaller engine asks for less",
@@ -153,29 +181,7 @@ def timing_of(wanted: Wanted, seen: Observed, load: Load) -> Timing:
                 "record to a faster disk",
             )
         )
-    return Timing(
-        verdict=ORDER[max(ORDER.index(one.verdict) for one in checks)],
-        checks=tuple(checks),
-        paradigm=recipe.name,
-        engine=seen.engine,
-        n_channels=len(labels_for(recipe, wanted.n_channels)),
-        rate_hz=wanted.rate_hz,
-        chunk=wanted.chunk,
-        seconds=wanted.seconds,
-        window_s=recipe.window.length_s,
-        hop_s=hop_s,
-        n_due=n_due,
-        n_missed=missed,
-        n_late=late,
-        n_skipped=seen.n_skipped,
-        n_lost=seen.n_lost,
-        n_not_recorded=seen.n_not_recorded,
-        age_ms=_ages(ages),
-        parts_ms={name: _ages(parts[:, i]) for i, name in enumerate(PARTS)},
-        cpu_percent=cpu_percent,
-        rss_mb=max(seen.rss_mb, default=0.0),
-        load=load,
-    )
+    return checks
 
 
 def _ages(values: FloatArray) -> Ages:

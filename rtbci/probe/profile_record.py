@@ -1,4 +1,4 @@
-"""A decoder's weights and what they were made for: a few kilobytes on disk, never a pickle.
+"""A decoder's weights and what they were made for: a few to a hundred kilobytes on disk, never a pickle.
 
 A profile is a folder with `profile.json` (everything but numbers) and `weights.safetensors`. The population
 decoder of a paradigm is one; a user's profiles are kept as ``<root>/<user>/<generation>/``.

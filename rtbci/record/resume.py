@@ -70,7 +70,9 @@ def find_unfinished(root: Path) -> Path:
     """
     kept = list_sessions(root)
     unfinished = [
-        (one.record, one.folder) for one in kept if one.record is not None and one.record.ended is None
+        (one.record, one.folder)
+        for one in kept
+        if one.record is not None and one.record.ended is None and one.record.paradigm
     ]
     if not unfinished:
         raise FileFormatError(
@@ -99,13 +101,18 @@ def open_unfinished(folder: Path, t_now: float, tell: Tell | None = None) -> Unf
     Raises
     ------
     FileFormatError
-        When it has ended properly, is being recorded, has no journal, holds no sample, or is of a time that cannot be
+        When it has ended properly, is being recorded, was not decoded, has no journal, holds no sample, or is of a time that cannot be
         compared with now.
     """
     record = read_session_json(folder)
     if record.ended is not None:
         raise FileFormatError(
             f"{folder}: has ended properly, need a session that was cut short; `rtbci run` begins a new one"
+        )
+    if not record.paradigm:
+        raise FileFormatError(
+            f"{folder}: was recorded without a decoder, need a session of `rtbci run` to go on with; `rtbci record` begins a "
+            "new one"
         )
     path = xdf_of(folder)
     disk = ResumedFile(path)

@@ -128,7 +128,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     t_start_lsl : float
         The same moment, seconds of the local LSL clock.
     paradigm, recipe_sha256 : str
-        Name of the recipe, and sha256 of what it says.
+        Name of the recipe, and sha256 of what it says; empty: nothing was decoded (`rtbci record`).
     user : str
         Whose session it is.
     config : dict

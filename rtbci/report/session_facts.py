@@ -25,7 +25,7 @@ from rtbci.stream.labels import canonical_label, is_eeg
 from rtbci.stream.source import Marker, StreamInfo
 from rtbci.stream.units import spread_uv
 
-__all__ = ["Period", "SessionFacts", "SpreadMap", "read_facts"]
+__all__ = ["Period", "SessionFacts", "SpreadMap", "messages_of", "read_facts"]
 
 LOOK_S = 2.0
 N_LOOKS = 240
@@ -128,7 +128,7 @@ def read_facts(session: Path) -> SessionFacts:
         file = surveyed_file(data, found, found.damages, keep=is_text)
         looks = _looks(data, found, file, path)
     record, why = _record(session)
-    messages = {kind: _messages(file, kind.topic) for kind in (Status, Prediction, Event, Hello)}
+    messages = {kind: messages_of(file, kind.topic) for kind in (Status, Prediction, Event, Hello)}
     signal = _signal(file, path)
     if signal is None and not any(messages.values()):
         raise FileFormatError(f"{path}: holds neither a signal nor messages of rtbci, need one of them")
@@ -174,7 +174,7 @@ def _signal(file: XdfFile, path: Path) -> StreamData | None:
     return None
 
 
-def _messages(file: XdfFile, topic: str) -> list[Message]:
+def messages_of(file: XdfFile, topic: str) -> list[Message]:
     """Messages of a topic that can be read, as they were published."""
     kept = file.named(topic_stream(topic))
     found: list[Message] = []

@@ -9,6 +9,7 @@ from rtbci.night.drawn import draw_stages
 from rtbci.night.hypnogram import Hypnogram
 from rtbci.publish.messages import Prediction
 from rtbci.report.figure import INK, MUTED, SERIES, draw_svg
+from rtbci.report.latencies import PARTS
 from rtbci.report.session_facts import SessionFacts, SpreadMap
 from rtbci.stages.electrode_faults import FLAT_UV, NOISY_UV
 from rtbci.stages.stage import FloatArray
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "PARTS",
     "age_svg",
     "ages_in_time_svg",
     "channels_svg",
@@ -27,7 +27,6 @@ __all__ = [
     "states_svg",
 ]
 
-PARTS = ("wait", "filter", "encode", "probe", "send")
 WIDE_IN = 7.6
 N_POINTS = 600
 """More points than a page has pixels would only make it large."""

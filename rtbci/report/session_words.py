@@ -9,8 +9,8 @@ import numpy as np
 from rtbci.publish.control_messages import MARK_SOURCE
 from rtbci.publish.messages import Prediction, Scalar
 from rtbci.record.repair import said_damages
+from rtbci.report.latencies import latency_of
 from rtbci.report.session_facts import SessionFacts, SpreadMap
-from rtbci.report.session_plots import PARTS
 from rtbci.stages.electrode_faults import FLAT_UV, NOISY_UV
 
 __all__ = ["words_of_session"]
@@ -66,7 +66,7 @@ def _title(facts: SessionFacts) -> str:
     if record is None:
         return facts.session.name
     when = datetime.fromisoformat(record.started_utc)
-    return f"{record.user}, {record.paradigm.replace('_', ' ')}, {when:%Y-%m-%d %H:%M} UTC"
+    return f"{record.user}, {record.paradigm.replace('_', ' ') or 'not decoded'}, {when:%Y-%m-%d %H:%M} UTC"
 
 
 def _headline(facts: SessionFacts) -> str:
@@ -102,7 +102,7 @@ def _ran(facts: SessionFacts) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     record, info = facts.record, facts.info
     if record is not None:
-        rows += [("user", record.user), ("paradigm", record.paradigm)]
+        rows += [("user", record.user), ("paradigm", record.paradigm or "none: recorded alone")]
         if record.profile is not None:
             one = record.profile
             rows.append(
@@ -175,12 +175,7 @@ def _latency(aged: list[Prediction]) -> list[tuple[str, ...]]:
     """Rows of a table: part, median, 95th and 99th percentile, largest; in milliseconds."""
     if not aged:
         return []
-    columns = {"age": [one.age_ms for one in aged]}
-    columns |= {name: [getattr(one.trace_ms, name) for one in aged] for name in PARTS}
-    return [
-        (name, *(f"{value:.2f}" for value in np.percentile(values, [50, 95, 99, 100])))
-        for name, values in columns.items()
-    ]
+    return [(name, *(f"{value:.2f}" for value in found)) for name, found in latency_of(aged).items()]
 
 
 def _channels(spread: SpreadMap) -> list[tuple[str, str, str, str]]:
@@ -218,7 +213,7 @@ def _hashes(facts: SessionFacts) -> list[tuple[str, str]]:
     rows = [("session.xdf", facts.sha256)]
     record = facts.record
     if record is not None:
-        rows.append(("recipe", record.recipe_sha256))
+        rows += [("recipe", record.recipe_sha256)] if record.recipe_sha256 else []
         rows += [(f"engine {one.name}", one.engine_id) for one in record.engines]
         rows += [(f"network of {one.name}", one.network_id) for one in record.engines]
         if record.profile is not None:

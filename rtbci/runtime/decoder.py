@@ -17,20 +17,18 @@ from rtbci.probe.profile import Profile
 from rtbci.publish.messages import EngineRef
 from rtbci.recipes import AdaptSettings, DecisionSettings, EngineRecipe, ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
-from rtbci.runtime.build import known_covariance
 from rtbci.runtime.deciding import Deciding, deciding_for
 from rtbci.runtime.decision_settings import decision_settings
 from rtbci.runtime.engine_opener import Opener, open_checked
-from rtbci.runtime.fitting import check_montage, check_same_signal, check_same_windows
+from rtbci.runtime.opened import OpenedStream
 from rtbci.runtime.opening import open_stream
 from rtbci.runtime.parts import Parts
 from rtbci.runtime.pipeline import Pipeline
 from rtbci.runtime.successor import Successor
-from rtbci.runtime.unit_check import UnitCheck
 from rtbci.runtime.valuing import Valuing
 from rtbci.runtime.verdict import Verdict
 from rtbci.stages.marker_windows import DroppedMarker
-from rtbci.stages.mask import MaskChange, MaskedChain
+from rtbci.stages.mask import MaskedChain
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.health import unbroken
 from rtbci.stream.layout import ChannelMap
@@ -113,20 +111,13 @@ class Decoder:
     ) -> None:
         self.recipe = read_paradigm(paradigm) if isinstance(paradigm, str) else paradigm
         self.ignore, self._mask = tuple(ignore), mask
-        self._given = decision
-        self._clock = clock
+        self._given, self._clock = decision, clock
         self.adapt = adapt or self.recipe.adapt or AdaptSettings(enabled=False)
         self._parts = self._made_of(self.recipe, profile, backend, engine, n_threads, self.adapt, opener)
         self._policy, self.valuing = self._make_policy(), Valuing(self.recipe)
-        self._pipeline: Pipeline | None = None
+        self._stream: OpenedStream | None = None
         self._lost: deque[DroppedMarker] = deque(maxlen=1000)  # nobody may ask for them
-        self._opened_with: Profile | None = None
         self._is_left = False
-        self._gains_uv: FloatArray = np.empty(0)
-        self._read: npt.NDArray[np.bool_] = np.empty(0, dtype=bool)
-        self._unit_check: UnitCheck | None = None
-        self.info: StreamInfo | None = None
-        self.channel_map: ChannelMap | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -170,38 +161,39 @@ class Decoder:
         return self.pipeline.rate_out_hz
 
     @property
+    def info(self) -> StreamInfo | None:
+        """The open stream's rate, labels and units; None while none is open."""
+        return None if self._stream is None else self._stream.info
+
+    @property
+    def channel_map(self) -> ChannelMap | None:
+        """Which channels of the open stream are read, and which are interpolated or inferred; None while none is open."""
+        return None if self._stream is None else self._stream.channel_map
+
+    @property
     def gains_uv(self) -> FloatArray:
         """Unit of every channel of the open stream in microvolts, shape (n_channels,)."""
-        return self._gains_uv
+        return np.empty(0) if self._stream is None else self._stream.gains_uv
 
     @property
     def read(self) -> npt.NDArray[np.bool_]:
         """Which channels of the open stream are read, shape (n_channels,)."""
-        return self._read
+        return np.empty(0, dtype=bool) if self._stream is None else self._stream.read
 
     @property
     def adaptation(self) -> Adaptation | None:
         """What adapts to the open stream, if anything does."""
-        return None if self._pipeline is None else self._pipeline.adaptation
-
-    @property
-    def knows_phase(self) -> bool | None:
-        """Whether the flicker's phase is known in the newest window; None where nothing reads it."""
-        return None if self._pipeline is None else self._pipeline.knows_phase
+        return None if self._stream is None else self._stream.pipeline.adaptation
 
     @property
     def electrodes(self) -> MaskedChain | None:
         """What looks after the electrodes of the open stream, in the order of `channel_map.matrix`."""
-        return None if self._pipeline is None else self._pipeline.electrodes
-
-    def mask_changes(self) -> list[tuple[float, MaskChange]]:
-        """Take the electrodes that were masked or unmasked since the last call, each with its stamp."""
-        return self.pipeline.mask_changes()
+        return None if self._stream is None else self._stream.pipeline.electrodes
 
     @property
     def recent_covariance(self) -> FloatArray | None:
         """Of the newest seconds in front of the alignment, a copy; None when there is none yet."""
-        return None if self._pipeline is None else self._pipeline.recent_covariance
+        return None if self._stream is None else self._stream.pipeline.recent_covariance
 
     @property
     def n_needed(self) -> int:
@@ -236,10 +228,8 @@ class Decoder:
             When the profile was calibrated on other electrodes.
         """
         opened = open_stream(self.recipe, info, self.profile, unit, ignore=self.ignore, mask=self._mask)
-        self._pipeline = self._parts.pipeline(opened.chain, info, self._clock)
-        self._opened_with = self.profile
-        self._gains_uv, self._read, self._unit_check = opened.gains_uv, opened.read, opened.unit_check
-        self.info, self.channel_map = info, opened.channel_map
+        pipeline = self._parts.pipeline(opened.chain, info, self._clock)
+        self._stream = OpenedStream(self.recipe, info, opened, self.profile, pipeline)
         self._policy.reset()
         return opened.channel_map
 
@@ -263,12 +253,10 @@ class Decoder:
         UnitError, SignalError
             When the first second shows that the unit is wrong or the signal unusable.
         """
-        pipeline = self.pipeline
-        if self._unit_check is not None:
-            self._unit_check.push(data)
-        estimates = pipeline.push(data, t_lsl)
+        estimates = self._opened.push(data, t_lsl)
         self._note_lost()
-        return [self._valued(self._policy.verdict(estimate)) for estimate in estimates]
+        verdicts = [self._policy.verdict(estimate) for estimate in estimates]
+        return [self.valuing.valued(one, self.pipeline, self._parts.fusion) for one in verdicts]
 
     def mark(self, marker: Marker) -> None:
         """Take a marker of the experiment."""
@@ -352,12 +340,13 @@ class Decoder:
         The one method that another thread may call.
         """
         successor = self._parts.prepare(profile)
-        self._check_fit(successor)
+        if (stream := self._stream) is not None:
+            stream.check_fit(successor)
         return successor
 
     def warm(self, successor: Successor, n_hops: int) -> bool:
         """Let a prepared profile see up to `n_hops` of the recent hops; whether it has now seen all of them."""
-        return self._pipeline is None or self._pipeline.warm(successor, n_hops)
+        return self._stream is None or self._stream.pipeline.warm(successor, n_hops)
 
     def use(self, successor: Successor) -> None:
         """Use a prepared profile from the next window on.
@@ -367,12 +356,10 @@ class Decoder:
         ProfileError
             When it does not fit the stream that is open now; the old one stays in use.
         """
-        self._check_fit(successor)
+        if self._stream is not None:
+            self._stream.check_fit(successor)
+            self._stream.exchange(successor)
         self._parts.use(successor)
-        if self._pipeline is not None:
-            self._pipeline.exchange(successor)
-            if self.electrodes is not None and self.channel_map is not None:
-                self.electrodes.expect(known_covariance(self.recipe, successor.profile, self.channel_map))
         earlier, self._policy = self._policy, self._make_policy()
         self._policy.succeed(earlier)
 
@@ -388,18 +375,13 @@ class Decoder:
     @property
     def pipeline(self) -> Pipeline:
         """What computes on the open stream; another one after `open`."""
-        if self._pipeline is None:
-            raise RtbciError("Decoder: no stream is open, need its metadata first; call open(info)")
-        return self._pipeline
+        return self._opened.pipeline
 
-    def _check_fit(self, successor: Successor) -> None:
-        profile, pipeline, channel_map = successor.profile, self._pipeline, self.channel_map
-        if pipeline is None or channel_map is None:
-            return
-        check_montage(profile, channel_map)
-        check_same_signal(profile, self._opened_with)
-        lengths = [branch.window_samples for branch in successor.branches]
-        check_same_windows(profile, lengths, pipeline.grid.length, pipeline.rate_out_hz)
+    @property
+    def _opened(self) -> OpenedStream:
+        if self._stream is None:
+            raise RtbciError("Decoder: no stream is open, need its metadata first; call open(info)")
+        return self._stream
 
     def _note_lost(self) -> None:
         for one in self.pipeline.lost_windows():
@@ -410,11 +392,6 @@ class Decoder:
         """The policy of the configuration, else of the profile, else of the recipe."""
         self.decision, self.decision_from = decision_settings(self._given, self.profile, self.recipe)
         return deciding_for(self.recipe, self.decision)
-
-    def _valued(self, verdict: Verdict) -> Verdict:
-        if self.recipe.value is None or verdict.label is None or verdict.why == "poor_signal":
-            return verdict
-        return verdict._replace(value=self.valuing.push(verdict.estimate, self.pipeline, self._parts.fusion))
 
     def __enter__(self) -> Self:
         return self

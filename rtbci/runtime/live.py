@@ -2,7 +2,7 @@
 
 import gc
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -12,25 +12,22 @@ from rtbci.config import RunConfig
 from rtbci.errors import StreamError, StreamLostError
 from rtbci.memory import give_back
 from rtbci.publish.control import Answers
-from rtbci.publish.messages import Scalar, Status
+from rtbci.publish.messages import Status
 from rtbci.publish.outbox import Outbox
 from rtbci.publish.sink import Sink
 from rtbci.record.news import News
 from rtbci.runtime.backlog import Skips
 from rtbci.runtime.behind import Behind
-from rtbci.runtime.break_news import BreakNews
 from rtbci.runtime.busy import BusyTalk
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import Changes
-from rtbci.runtime.intake import Break, Intake
 from rtbci.runtime.journal import Journal
-from rtbci.runtime.marker_stamps import MarkerStamps
 from rtbci.runtime.profile_swaps import ProfileSwaps
 from rtbci.runtime.profile_watch import ProfileWatch
-from rtbci.runtime.quality import SignalQuality
 from rtbci.runtime.rehearsal import Rehearsal
 from rtbci.runtime.requests import RequestHandler
-from rtbci.runtime.telemetry import Report, Telemetry, channels_found, hello_of, marker_data
+from rtbci.runtime.stream_decoding import StreamDecoding
+from rtbci.runtime.telemetry import Report, Telemetry, channels_found, hello_of
 from rtbci.runtime.teller import Teller
 from rtbci.runtime.use_watch import UseWatch
 from rtbci.runtime.watch import StreamWatch
@@ -134,15 +131,17 @@ class LiveRun:
             clock,
         )
         self._teller.recording = None if config.record.enabled else ""
-        self._change, self._stamps = change, MarkerStamps()
+        self._change = change
         self._t_give_back = -np.inf
         self._info: StreamInfo | None = None
         self._state_sent = ""
         self._t_status = self._t_listeners = self._t_ticked = -np.inf
-        self._breaks = BreakNews()
         max_s = config.watch.max_backlog_s
         self._behind = Behind(
             decoder, self._outbox, self._telemetry, journal, max_s, clock, skips, decodes_late
+        )
+        self._decoding = StreamDecoding(
+            decoder, self._outbox, self._telemetry, self._watch, self._use, self._teller, self._behind
         )
         self._ticking = threading.Lock()  # whoever holds it may tell what is no decision
         self._busy = BusyTalk(self._outbox, control, self._requests, self._send_status)
@@ -251,12 +250,14 @@ class LiveRun:
             t_taken = self._acquisition.t_last_received or self._clock()
             n_before = self._telemetry.n_predictions
             self._behind.left_out(self._acquisition.take_left_out())
-            markers = self._placed(chunk, markers, t_taken)
-            self._take(chunk, markers, t_taken)
+            placed = self._decoding.take(chunk, markers, t_taken, self._acquisition)
+            n = len(chunk.t_lsl)
+            if n:
+                self._rehearsal.push(float(chunk.t_lsl[-1]), t_taken, n, self._decoder.n_needed)
             skipped = self._behind.take(t_taken)
             if self._journal is not None:
-                self._journal.note(chunk, markers, t_taken, self._outbox.n_sent, skipped)
-            if not len(chunk.t_lsl):
+                self._journal.note(chunk, placed, t_taken, self._outbox.n_sent, skipped)
+            if not n:
                 return  # markers that still come are no sign of life: `_watch_over` looks at the time
             t_now = self._clock()
             due_s = TICK_S if self._telemetry.n_predictions > n_before else TICK_LATE_S
@@ -275,19 +276,11 @@ class LiveRun:
         if self._journal is not None:
             self._journal.opened()
         self._info = info
-        electrodes = self._decoder.electrodes
-        tolerates = electrodes is not None and electrodes.can_replace
-        self._intake = Intake(info, self._decoder.read, t_now, tolerates=tolerates)
-        self._stamps.reset()
+        self._decoding.opened(info, t_now)
         self._rehearsal.close()
         window = self._decoder.recipe.window
         if self._config.engine.rehearse and window.policy == "sliding":
             self._rehearsal.open(info.rate_hz, window.hop_s)
-        self._quality = SignalQuality(self._decoder)
-        self._use.reset()
-        self._behind.opened()
-        self._teller.opened(self._intake, self._quality)
-        self._watch.opened(t_now)
         self._outbox.announce(hello_of(self._decoder))
         if came_back:
             self._outbox.event("stream_recovered", t_now, info.name)
@@ -302,85 +295,12 @@ class LiveRun:
             self._outbox.event("stream_lost", t_now, self._info.name if self._info else "")
             self._send_status()
 
-    def _placed(self, chunk: Chunk, markers: Sequence[Marker], t_taken: float) -> list[Marker]:
-        """The markers whose stamps samples can be found for; the others are told, and no reason to end a run."""
-        t_newest = float(chunk.t_lsl[-1]) if len(chunk.t_lsl) else None
-        placed, lost = self._stamps.push(markers, t_newest)
-        for marker, reason in lost:
-            t_lsl = t_taken if reason == "no_time" else marker.t_lsl
-            self._outbox.event("window_lost", t_lsl, marker.value, {"reason": reason})
-        return placed
-
-    def _take(self, chunk: Chunk, markers: Sequence[Marker], t_taken: float) -> None:
-        for marker in markers:
-            self._decoder.mark(marker)
-            self._tell_marker(marker)
-        if not len(chunk.t_lsl):
-            return
-        self._watch.received(t_taken)
-        pieces = self._intake.push(chunk)
-        self._behind.cut(pieces, self._intake.info.rate_hz)
-        for i, piece in enumerate(pieces, 1):
-            if isinstance(piece, Chunk):
-                self._push(piece, t_taken, i == len(pieces))
-            else:
-                self._break(piece, t_taken)
-        # What can wait comes after the decision.
-        self._intake.note(t_taken)
-        self._rehearsal.push(float(chunk.t_lsl[-1]), t_taken, len(chunk.t_lsl), self._decoder.n_needed)
-
-    def _tell_marker(self, marker: Marker) -> None:
-        data = marker_data(self._decoder.recipe, marker.value)
-        self._outbox.event("marker", marker.t_lsl, marker.value, data)
-
     def _rehearse(self) -> None:
         with self._lock:
             if self._watch.state == "running" and not self._requests.paused:
                 self._decoder.rehearse()
-                self._check_not_left()
+                self._decoding.check_not_left()
                 self._outbox.rehearse()
-
-    def _check_not_left(self) -> None:
-        """End the thread whose window took so long that the run has ended without it: nothing here is its own any more."""
-        if self._telemetry.is_stuck:
-            raise StreamError("LiveRun: a window was decoded after the end of the run")
-
-    def _break(self, at: Break, t_taken: float) -> None:
-        """Start anew behind a break; tell a gap that the stream made from one that we made by being late."""
-        telemetry = self._telemetry
-        if at.kind == "not_finite":
-            telemetry.n_not_finite += at.n_samples
-            self._start_anew("not_finite", at, t_taken, {"n_samples": telemetry.n_not_finite})
-            return
-        telemetry.n_gaps += 1
-        if self._behind.made(at, t_taken):
-            self._start_anew("overflow", at, t_taken, {"gap_s": at.gap_s, "n_samples": telemetry.n_overflow})
-        else:
-            self._start_anew("gap", at, t_taken, {"gap_s": at.gap_s, "n_gaps": telemetry.n_gaps})
-
-    def _push(self, chunk: Chunk, t_taken: float, is_newest: bool) -> None:
-        self._behind.begin(chunk, is_newest, self._acquisition)
-        verdicts = self._decoder.push(chunk.data, chunk.t_lsl)
-        self._teller.decoded(len(chunk.t_lsl), len(verdicts))
-        self._check_not_left()
-        self._quality.note()
-        self._tell_lost()
-        for verdict in self._behind.keep(verdicts, t_taken, is_newest) if verdicts else ():
-            self._teller.predict(verdict, t_taken)
-        self._use.guard(self._teller.score)
-        self._quality.tell(self._outbox)
-
-    def _tell_lost(self) -> None:
-        for marker, reason in self._decoder.lost_windows():
-            self._outbox.event("window_lost", marker.t_lsl, marker.value, {"reason": reason})
-
-    def _start_anew(self, kind: str, at: Break, t_taken: float, data: Mapping[str, Scalar]) -> None:
-        self._decoder.restart()
-        self._watch.restarted()
-        self._tell_lost()
-        if self._breaks.is_due(at, t_taken):
-            self._outbox.event(kind, at.t_lsl, "", data)
-        self._teller.say_broken(at.t_lsl, t_taken)
 
     def _tick(self, t_now: float) -> None:
         """Everything that is not a decision: requests, new listeners, status."""
@@ -402,7 +322,7 @@ class LiveRun:
             self._use.look(t_now)
             self._send_status()
             if self._info is not None:
-                self._intake.check_rate(t_now)
+                self._decoding.intake.check_rate(t_now)
                 self._teller.say_duplicates(t_now)
                 self._teller.say_clock(t_now)
             self._teller.say_missing(t_now)
@@ -416,8 +336,7 @@ class LiveRun:
         return self._teller.status(t_now)
 
     def _say_stopped(self) -> None:
-        for marker in self._stamps.flush():
-            self._tell_marker(marker)
+        self._decoding.end()
         self._watch.state = "stopped"
         self._send_status()
 

@@ -83,6 +83,11 @@ def find_profile(paradigm: str, name: str = "", user: str = "") -> Path | None:
         if found is not None:
             return found
         check_user(owner, ProfileError, root)
+    if Path(name).is_file():
+        raise ProfileError(
+            f"profile '{name}': is a file, need a folder with a profile.json or a user with a profile in {root}; "
+            f"`rtbci profile import {name}` makes an exported one its user's newest"
+        )
     raise ProfileError(
         f"profile '{name}': is neither a folder with a profile.json nor a user with a profile in {root}, need "
         "one of them; give a path, or 'population'"

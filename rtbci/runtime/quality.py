@@ -71,7 +71,7 @@ class SignalQuality:
 
     def tell(self, outbox: Outbox) -> None:
         """Publish what was masked and unmasked since the last call."""
-        for t_lsl, change in self._decoder.mask_changes():
+        for t_lsl, change in self._decoder.pipeline.mask_changes():
             kind = "channel_masked" if change.reason else "channel_unmasked"
             data = {"reason": change.reason} if change.reason else {}
             outbox.event(kind, t_lsl, self._labels[change.channel], data)

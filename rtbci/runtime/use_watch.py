@@ -98,8 +98,10 @@ class UseWatch:
 
     def _tell_of_phase(self, t_now: float) -> None:
         """Whether a user's own templates decide, or what needs no phase."""
-        knows = self._decoder.knows_phase
-        if not self._logits or knows is self._knows_phase:  # before a window is full nothing decides
+        if not self._logits:  # before a window is full nothing decides
+            return
+        knows = self._decoder.pipeline.knows_phase
+        if knows is self._knows_phase:
             return
         self._knows_phase = knows
         if knows:

@@ -8,6 +8,7 @@ from rtbci.probe.fusion import Fusion
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.estimate import Estimate
 from rtbci.runtime.pipeline import Pipeline
+from rtbci.runtime.verdict import Verdict
 
 __all__ = ["Valuing"]
 
@@ -40,6 +41,12 @@ class Valuing:
         self._is_good = is_good
         if pipeline.baseline is not None:
             pipeline.baseline.is_trusted = is_good
+
+    def valued(self, verdict: Verdict, pipeline: Pipeline, fusion: Fusion) -> Verdict:
+        """A verdict with its value, where there is anything to say; parameters as of `push`."""
+        if self._level is None or verdict.label is None or verdict.why == "poor_signal":
+            return verdict
+        return verdict._replace(value=self.push(verdict.estimate, pipeline, fusion))
 
     def push(self, estimate: Estimate, pipeline: Pipeline, fusion: Fusion) -> float | None:
         """Value after a window.

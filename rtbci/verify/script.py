@@ -137,6 +137,10 @@ def read_script(folder: Path, tell: Tell | None = None) -> Script:
         When folder or file cannot be read, or the session has no journal.
     """
     record = read_session_json(folder)
+    if not record.paradigm:
+        raise FileFormatError(
+            f"{folder}: was recorded without a decoder, need a session of `rtbci run`; `rtbci session info` shows what it holds"
+        )
     path = xdf_of(folder)
     file = read_xdf_file(path, until_damage=True, tell=tell)
     journal = file.named(JOURNAL_NAME)

@@ -18,6 +18,7 @@ from rtbci.errors import ConfigError, MissingPackageError, RtbciError
 COMMANDS = (
     "run",
     "calibrate",
+    "record",
     "replay",
     "amp",
     "chaos",
@@ -30,6 +31,7 @@ COMMANDS = (
     "doctor",
     "monitor",
     "report",
+    "latency",
     "eval",
     "control",
     "engine",

@@ -178,7 +178,7 @@ class Training:
         losses.total.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         momentum = ema_momentum(self.n_done, self.settings.steps, self.settings.momentum)
-        self.ema.update(self.model.encoder, momentum)
+        self.ema.follow(self.model.encoder, momentum)
         self.n_done += 1
         if self.n_done < self.settings.steps:
             self.schedule.step()

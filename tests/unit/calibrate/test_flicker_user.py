@@ -82,11 +82,11 @@ def test_without_the_flickers_markers_what_needs_no_phase_decides(
     assert loss(recipe, fit.profile, quiet) < loss(recipe, None, quiet) + 0.1
     with Decoder(recipe, profile=fit.profile) as decoder:
         decoder.decode(quiet)
-        assert decoder.knows_phase is False
+        assert decoder.pipeline.knows_phase is False
         decoder.decode(
             replace(recordings[1], data=recordings[1].data[: round(13.0 * recordings[1].info.rate_hz)])
         )
-        assert decoder.knows_phase is True  # in the first trial
+        assert decoder.pipeline.knows_phase is True  # in the first trial
 
 
 @pytest.mark.slow

@@ -206,10 +206,10 @@ def test_ema_moves_by_its_share() -> None:
     with torch.no_grad():
         for parameter in case.encoder.parameters():
             parameter.add_(1.0)
-    case.ema.update(case.encoder, 0.9)
+    case.ema.follow(case.encoder, 0.9)
     for old, new in zip(before, case.ema.parameters(), strict=True):
         torch.testing.assert_close(new, old + 0.1, atol=1e-6, rtol=0)
-    case.ema.update(case.encoder, 1.0)
+    case.ema.follow(case.encoder, 1.0)
     for old, new in zip(before, case.ema.parameters(), strict=True):
         torch.testing.assert_close(new, old + 0.1, atol=1e-6, rtol=0)
 
@@ -289,7 +289,7 @@ def test_training_learns_a_signal_that_channels_share() -> None:
         optimizer.zero_grad()
         losses.total.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        case.ema.update(case.encoder, ema_momentum(step, 300))
+        case.ema.follow(case.encoder, ema_momentum(step, 300))
         history.append(losses)
     first, last = history[0], history[-1]
     assert last.reconstruction_unseen < 0.3 < 0.9 < first.reconstruction_unseen

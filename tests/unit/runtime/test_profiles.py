@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from rtbci.errors import ProfileError
 from rtbci.probe.profile import read_profile, write_generation
+from rtbci.runtime.profile_file import export_profile
 from rtbci.runtime.profiles import (
     all_profiles_root,
     find_profile,
@@ -52,6 +53,12 @@ def test_a_name_that_means_nothing(home: Path) -> None:
         ProfileError, match=r"profile 'bob': is neither a folder .* give a path, or 'population'"
     ):
         find_profile("tiny", "bob")
+
+
+def test_an_exported_one_has_to_be_imported_first(home: Path) -> None:
+    exported = export_profile(profiles_root("tiny") / "ada" / "0002", home / "ada.rtbci")
+    with pytest.raises(ProfileError, match=r"is a file, .* `rtbci profile import .*ada\.rtbci` makes"):
+        find_profile("tiny", str(exported))
 
 
 def test_a_generation_by_its_number(home: Path) -> None:

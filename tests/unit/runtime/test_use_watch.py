@@ -96,18 +96,14 @@ def test_one_look_a_second(in_use: InUse) -> None:
 
 def test_it_is_told_whether_the_phase_of_a_flicker_is_known(in_use: InUse) -> None:
     grid = SimpleNamespace(length=1)
-    no_phase = SimpleNamespace(grid=grid, rate_out_hz=1.0, phase_agreement=lambda _shifts_s: None)
-    kept, phase = (
-        Kept(),
-        SimpleNamespace(
-            adaptation=None, recent_covariance=None, profile=None, knows_phase=None, pipeline=no_phase
-        ),
-    )
-    watch = UseWatch(phase, Outbox(hello_of(in_use.decoder), [kept], clock=lambda: 0.0))  # type: ignore[arg-type]
+    pipeline = SimpleNamespace(grid=grid, rate_out_hz=1.0, phase_agreement=lambda _shifts_s: None)
+    kept = Kept()
+    stand_in = SimpleNamespace(adaptation=None, recent_covariance=None, profile=None, pipeline=pipeline)
+    watch = UseWatch(stand_in, Outbox(hello_of(in_use.decoder), [kept], clock=lambda: 0.0))  # type: ignore[arg-type]
     for t, (knows, logits) in enumerate(
         [(None, None), (False, None), (False, np.zeros(2)), (False, np.zeros(2)), (True, np.zeros(2))]
     ):
-        phase.knows_phase = knows
+        pipeline.knows_phase = knows
         watch.note(logits)
         watch.look(float(t))
     (unknown,) = kept.events("phase_unknown")

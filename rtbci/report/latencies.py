@@ -1,0 +1,86 @@
+"""How old the predictions of a session were when they were sent, and where the time went."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rtbci.errors import FileFormatError
+from rtbci.publish.messages import EngineRef, Event, Prediction, Trace
+from rtbci.record.sessions import xdf_of
+from rtbci.record.xdf_read import is_text, read_xdf_file
+from rtbci.report.session_facts import messages_of
+
+__all__ = ["PARTS", "Percentiles", "SessionLatency", "latency_of", "read_latency"]
+
+PARTS = Trace.__struct_fields__
+"""Of the age, in the order in which the time passes."""
+
+
+class Percentiles(NamedTuple):
+    """Of many predictions, in milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+class SessionLatency(NamedTuple):
+    """What a session's messages say of its latency.
+
+    Parameters
+    ----------
+    n_predictions : int
+        Sent; also those of which nothing was decoded, whose ages say nothing of the decoder.
+    engines : tuple of (EngineRef, int, dict of str to Percentiles)
+        What computed, in the order in which it did, of how many decoded predictions, and by ``"age"`` and `PARTS`
+        how long they took.
+    clock_offset_s : float
+        By how much the stream's stamps were ahead of the local clock, at most: age and wait are off by that. 0: they were of
+        the local clock.
+    """
+
+    n_predictions: int
+    engines: tuple[tuple[EngineRef, int, dict[str, Percentiles]], ...]
+    clock_offset_s: float
+
+
+def read_latency(session: Path) -> SessionLatency:
+    """Read a session's folder, or an XDF file alone; of the signal no value is read.
+
+    Raises
+    ------
+    FileFormatError
+        When it is no XDF file, or holds no decoded prediction of rtbci.
+    """
+    path = xdf_of(session)
+    file = read_xdf_file(path, keep=is_text)
+    sent = [one for one in messages_of(file, Prediction.topic) if isinstance(one, Prediction)]
+    by_engine: dict[EngineRef, list[Prediction]] = {}
+    for one in sent:
+        if one.probs is not None:
+            by_engine.setdefault(one.engine, []).append(one)
+    if not by_engine:
+        raise FileFormatError(
+            f"{path}: holds {len(sent)} predictions of rtbci, none of which was decoded, need one; "
+            "`rtbci session info` says what it holds"
+        )
+    engines = tuple((engine, len(those), latency_of(those)) for engine, those in by_engine.items())
+    offsets_s = [
+        float(one.data.get("offset_s") or 0.0)
+        for one in messages_of(file, Event.topic)
+        if isinstance(one, Event) and one.kind == "foreign_clock"
+    ]
+    return SessionLatency(len(sent), engines, max(offsets_s, key=abs, default=0.0))
+
+
+def latency_of(predictions: Sequence[Prediction]) -> dict[str, Percentiles]:
+    """Percentiles of the age and of its parts, of one prediction or more."""
+    columns = {"age": [one.age_ms for one in predictions]}
+    columns |= {name: [getattr(one.trace_ms, name) for one in predictions] for name in PARTS}
+    return {
+        name: Percentiles(*np.percentile(values, [50, 95, 99, 100]).tolist())
+        for name, values in columns.items()
+    }
