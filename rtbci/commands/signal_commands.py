@@ -12,7 +12,8 @@ __all__ = ["amp", "chaos", "replay", "streams"]
 
 def replay(
     file: Annotated[
-        Path | None, typer.Argument(help="EDF, BDF, GDF, BrainVision, EEGLAB, FIF, XDF, CSV, ...")
+        Path | None,
+        typer.Argument(help="EDF, BDF, GDF, BrainVision, EEGLAB, FIF, XDF, CSV, ..., a session, or 'last'."),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Public data set, as eegbci:7 (downloads it).")] = None,
     speed: Annotated[str, typer.Option(help="Times real time, or 'max'.")] = "1",
