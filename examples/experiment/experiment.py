@@ -119,6 +119,7 @@ def run(options: argparse.Namespace, outlet: Any, screen: Terminal) -> list[Row]
                 waiting = waiting[1:] + ([waiting[0]] if row.problem else [])
         except KeyboardInterrupt:
             outlet.push_sample(["rest"])
+            screen.say("\nstopped")
     return rows
 
 
