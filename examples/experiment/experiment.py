@@ -28,6 +28,8 @@ from .trials import CUES, Condition, Row, Trials, Yoke
 
 __all__ = ["Terminal", "main", "plan", "table"]
 
+BAR = 40
+"""Letters of a full bar of feedback."""
 MAX_ROUNDS = 3
 """So often a trial without an answer comes again, each time at the end."""
 
@@ -36,8 +38,8 @@ class Terminal:
     """The participant's screen, as text. The one that an experiment of your own replaces: README.md has it in PsychoPy."""
 
     def say(self, text: str) -> None:
-        """Print words."""
-        print(text, flush=True)
+        """Print words, over what is left of a bar."""
+        print(f"{text:{2 + BAR}}" if sys.stdout.isatty() else text, flush=True)
 
     def cue(self, asked: str, mark: Callable[[], None]) -> None:
         """Print the cue, then mark it."""
@@ -47,7 +49,7 @@ class Terminal:
     def bar(self, shown: float) -> None:
         """Draw a bar, in a terminal."""
         if sys.stdout.isatty():
-            print(f"\r[{'#' * round(40 * shown):40}]\r", end="", flush=True)
+            print(f"\r[{'#' * round(BAR * shown):{BAR}}]\r", end="", flush=True)
 
 
 def plan(
@@ -117,6 +119,7 @@ def run(options: argparse.Namespace, outlet: Any, screen: Terminal) -> list[Row]
                 waiting = waiting[1:] + ([waiting[0]] if row.problem else [])
         except KeyboardInterrupt:
             outlet.push_sample(["rest"])
+            screen.say("\nstopped")
     return rows
 
 
@@ -126,6 +129,8 @@ def show_cues(options: argparse.Namespace, outlet: Any, screen: Terminal) -> Non
         raise ConfigError(
             f"experiment: nobody listens, need `rtbci calibrate --user NAME --cues markers --markers {options.cues}`"
         )
+    if sys.stdin.isatty():  # an amplifier that follows, or a lab recorder, is a consumer as well
+        input("Enter, once `rtbci calibrate` says that it is following markers: ")
     time.sleep(2.0)  # markers of the first half second may be lost
     for condition in plan(options.classes.split(","), options.trials, "none", options.seed, None):
         screen.say("+")
@@ -133,6 +138,9 @@ def show_cues(options: argparse.Namespace, outlet: Any, screen: Terminal) -> Non
         screen.cue(condition.asked, partial(outlet.push_sample, [condition.asked]))
         time.sleep(options.trial_s)
         outlet.push_sample(["rest"])
+    screen.say(
+        "all cues were shown; where trials were rejected `rtbci calibrate` waits for more: Ctrl-C there"
+    )
 
 
 def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -38,6 +38,8 @@ class BrainFlowAmp(Source):
         Of BrainFlow's input parameters: ``serial_port``, ``mac_address``, ``ip_address``, ...
     clock : Clock
         Seconds of the local LSL clock.
+    name : str
+        Of the stream; empty: the board's, behind ``rtbci-``.
 
     Raises
     ------
@@ -48,7 +50,12 @@ class BrainFlowAmp(Source):
     """
 
     def __init__(
-        self, board: str | int, params: Mapping[str, str | int] | None = None, clock: Clock = now
+        self,
+        board: str | int,
+        params: Mapping[str, str | int] | None = None,
+        clock: Clock = now,
+        *,
+        name: str = "",
     ) -> None:
         self._shim = _shim()
         self._id = _board_id(self._shim, board)
@@ -67,9 +74,9 @@ class BrainFlowAmp(Source):
             raise ConfigError(
                 f"BrainFlow board {board!r}: has no EEG channels, need a board that measures EEG"
             )
-        self._info = self._describe()
+        self._info = self._describe(name)
 
-    def _describe(self) -> StreamInfo:
+    def _describe(self, stream: str) -> StreamInfo:
         rows, name = self._description["eeg_channels"], str(self._description["name"])
         labels = [label.strip() for label in str(self._description.get("eeg_names", "")).split(",")]
         if len(labels) != len(rows):  # boards whose electrodes are placed freely
@@ -78,7 +85,7 @@ class BrainFlowAmp(Source):
             str(getattr(self._params, key)) for key in ("serial_number", "mac_address", "serial_port")
         )
         return StreamInfo(
-            name=f"rtbci-{name}",
+            name=stream or f"rtbci-{name}",
             source_id=f"rtbci-brainflow-{self._id}{'-' + which if which else ''}",
             rate_hz=float(self._description["sampling_rate"]),
             channels=tuple(Channel(label, "microvolts", "EEG") for label in labels),

@@ -61,9 +61,9 @@ Told = Callable[[CalibrationTrial, Collected], None]
 
 
 class Collector:
-    """Takes trials: from whoever calls `take`, or from a cutter in a thread of its own.
+    """Takes trials: from whoever calls `take`, or from a cutter in threads of its own.
 
-    A context manager: however it is left, the thread ends and every trial that was cut is on the disk.
+    A context manager: however it is left, the threads end and every trial that was cut is on the disk.
 
     Parameters
     ----------
@@ -76,14 +76,15 @@ class Collector:
     reject : RejectSettings
     imagery_s : float
     told : callable
-        Called where the trial was taken.
+        Called where the trial was taken; with `start` in the thread that fits.
     fits : bool
         Whether to fit after every accepted trial; else only when `finish` is called.
 
     Notes
     -----
-    What goes wrong in the thread ends it, sets the event that `start` was given, and is raised by `finish`. Fits use
-    numpy in this thread: the stream goes on being decoded by its own.
+    One thread keeps trials on the disk, another one fits, because a fit may take longer than a trial: what comes meanwhile is
+    kept, and all of it is in the next fit. What goes wrong in a thread ends both, sets the event that `start` was given, and is
+    raised by `finish`. The stream goes on being decoded by its own thread.
     """
 
     def __init__(
@@ -105,7 +106,11 @@ class Collector:
         self._error: BaseException | None = None
         self._ending, self._failed = threading.Event(), threading.Event()
         self._cutter: TrialCutter | None = None
-        self._thread = threading.Thread(target=self._run, name="rtbci-collect", daemon=True)
+        self._kept: queue.SimpleQueue[CalibrationTrial] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._run, args=(step,), name=name, daemon=True)
+            for name, step in (("rtbci-keep", self._keep_next), ("rtbci-collect", self._fit_kept))
+        ]
         self._n_fitted = 0
         self.collected = Collected()
 
@@ -117,13 +122,14 @@ class Collector:
             self._refit()
 
     def start(self, cutter: TrialCutter, failed: threading.Event | None = None) -> None:
-        """Start the thread, which takes trials from `cutter`; `failed` is set when something goes wrong in it."""
+        """Start the threads, which take trials from `cutter`; `failed` is set when something goes wrong in them."""
         self._cutter, self._failed = cutter, failed or self._failed
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     @property
     def error(self) -> BaseException | None:
-        """What ended the thread, if anything did."""
+        """What ended the threads, if anything did."""
         return self._error
 
     def take(self, trial: CalibrationTrial) -> None:
@@ -142,12 +148,12 @@ class Collector:
         self._told(judged, self.collected)
 
     def finish(self) -> Collected:
-        """End the thread, take what is left in the queue, and fit all trials.
+        """End the threads, take what is left in the queue, and fit all trials.
 
         Raises
         ------
         BaseException
-            What went wrong in the thread.
+            What went wrong in a thread.
         """
         self.close()
         if self._error is not None:
@@ -157,10 +163,11 @@ class Collector:
         return self.collected
 
     def close(self) -> None:
-        """End the thread and keep what is left in the queue, without a fit; may be called more than once."""
+        """End the threads and keep what is left in the queue, without a fit; may be called more than once."""
         self._ending.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
         try:
             while (trial := self._next(0.0)) is not None:
                 self._keep(trial)
@@ -173,14 +180,29 @@ class Collector:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _run(self) -> None:
+    def _run(self, step: Callable[[], None]) -> None:
         try:
             while not self._ending.is_set():
-                if (trial := self._next(POLL_S)) is not None:
-                    self.take(trial)
+                step()
         except BaseException as error:  # raised again by whoever calls `finish`
-            self._error = error
+            self._error = self._error or error
+            self._ending.set()
             self._failed.set()
+
+    def _keep_next(self) -> None:
+        if (trial := self._next(POLL_S)) is not None:
+            self._kept.put(self._keep(trial))
+
+    def _fit_kept(self) -> None:
+        """One fit with all trials that were kept since the last one began, then tell of each."""
+        with suppress(queue.Empty):
+            trials = [self._kept.get(timeout=POLL_S)]
+            while not self._kept.empty():  # nobody else takes from it
+                trials.append(self._kept.get())
+            if self._fits and any(one.accepted for one in trials):
+                self._refit()
+            for one in trials:
+                self._told(one, self.collected)
 
     def _next(self, timeout_s: float) -> CalibrationTrial | None:
         with suppress(queue.Empty):
@@ -215,12 +237,13 @@ class Collector:
 
     def _refit(self) -> None:
         found, known = self.collected, self._decoder.channel_map
-        if known is None and not found.features:
+        features = list(found.features)  # more may come while these are fitted
+        if known is None and not features:
             return
-        self._n_fitted = len(found.features)
+        self._n_fitted = len(features)
         found.fit = fit_user(
             self._population,
-            found.features,
+            features,
             self._user,
             self._decoder.recipe.decision,
             montage=() if known is None else known.found_labels,

@@ -45,9 +45,9 @@ class Progress:
     n_shown, n_accepted, n_rejected : int
         Trials; those before a resumption count as accepted only.
     n_left : int
-        Still to be shown, as far as is known now.
+        Still without a verdict, as far as is known now: to be shown, and the one that is shown or comes behind a break.
     minutes_left : float
-        What these and the breaks between them take, in minutes.
+        What those to be shown and the breaks between them take, in minutes.
     per_class : tuple of int
         Accepted trials of each class.
     """
@@ -221,14 +221,14 @@ class Schedule:
     def progress(self) -> Progress:
         """How far it is."""
         with self._lock:
-            n_left = len(self._queue) + sum(self._again)
+            n_to_show = len(self._queue) + sum(self._again)
             n_breaks = sum(starts for _, starts in self._queue) + self._is_worth_a_break(sum(self._again))
-            seconds = n_left * self.protocol.timing.trial_s + n_breaks * self.protocol.breaks.rest_s
+            seconds = n_to_show * self.protocol.timing.trial_s + n_breaks * self.protocol.breaks.rest_s
             return Progress(
                 n_shown=self._i_next - self._i_first,
                 n_accepted=sum(self._accepted),
                 n_rejected=self._n_rejected,
-                n_left=n_left,
+                n_left=n_to_show + len(self._open),
                 minutes_left=seconds / 60,
                 per_class=tuple(self._accepted),
             )

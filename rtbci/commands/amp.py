@@ -113,13 +113,21 @@ def brainflow_amp(
     console: Console,
     board: str,
     params: Mapping[str, str],
+    name: str = "",
     source_id: str = "",
     duration_s: float | None = None,
+    *,
+    not_its: Sequence[str] = (),
 ) -> None:
-    """Stream a BrainFlow board until Ctrl-C."""
+    """Stream a BrainFlow board until Ctrl-C; `not_its` are options that were given and that no board has."""
+    if not_its:
+        raise ConfigError(
+            f"amp: got {', '.join(not_its)} with --brainflow, need options of a board; leave out what is the synthetic "
+            "amplifier's (where your electrodes are the decoder is told: rtbci run --labels)"
+        )
     from rtbci.amp.brainflow import BrainFlowAmp
 
-    amp = BrainFlowAmp(board, params)
+    amp = BrainFlowAmp(board, params, name=name)
     outlet = AmpOutlet(amp, source_id=source_id, duration_s=duration_s)
     _stream(outlet, amp.info, console, f"BrainFlow {board}", None)
 

@@ -79,9 +79,13 @@ def measure(config: RunConfig, console: Console) -> None:
         profile = decoder.profile
     if usual is None or usual.entry is None or profile is None:
         learnt_s = 0.0 if usual is None else usual.learnt_s
-        raise CalibrationError(
-            f"baseline: {learnt_s:.0f} s of usable signal, need {length_s:.0f}; see to the electrodes (rtbci doctor), and again"
+        # It stops the run itself only once there is enough.
+        then = (
+            "stopped too early, begin again"
+            if stop.is_set()
+            else "see to the electrodes (rtbci doctor), and again"
         )
+        raise CalibrationError(f"baseline: {learnt_s:.0f} s of usable signal, need {length_s:.0f}; {then}")
     entry = usual.entry
     kept = msgspec.structs.replace(
         profile, user=config.user, baseline=entry, created=utc_now().isoformat(timespec="seconds")

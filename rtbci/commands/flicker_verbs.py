@@ -78,7 +78,7 @@ def page(paradigm: str, asked: Asked, port: int, browser: bool, markers: str, co
         stop = stack.enter_context(stop_on_signals())
         outlet = stack.enter_context(CueMarkers(markers, markers))
         shown_page = stack.enter_context(open_page(recipe, port=port))
-        tell(f"page {shown_page.url}; markers as LSL stream '{markers}'; Ctrl-C stops")
+        tell(f"page {shown_page.url}   (markers as LSL stream '{markers}'; Ctrl-C stops)")
         if browser:
             webbrowser.open(shown_page.url)
         run_session(shown_page, outlet, asked.n_trials, asked.seed, recipe.trial_s, stop, tell)

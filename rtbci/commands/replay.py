@@ -9,11 +9,12 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rtbci.commands.checking import Checks
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
+from rtbci.record.sessions import find_session, sessions_root
 from rtbci.replay.datasets import read_dataset
 from rtbci.replay.play import Player
 from rtbci.replay.read import check_recording, read_recordings
 
-__all__ = ["replay", "speed_of"]
+__all__ = ["recording_of", "replay", "speed_of"]
 
 
 def speed_of(text: str) -> float:
@@ -31,6 +32,12 @@ def speed_of(text: str) -> float:
     if not speed > 0:
         raise ConfigError(f"--speed: got '{text}', need a number above 0 or 'max'; 1 is real time")
     return speed
+
+
+def recording_of(file: Path, root: Path) -> Path:
+    """The file, or the session below `root` that is meant where no such file is here: by its name, or ``last``."""
+    is_session = not file.exists() and (str(file) == "last" or (root / file).exists())
+    return find_session(file, root) if is_session else file
 
 
 def replay(
@@ -60,10 +67,11 @@ def replay(
     checks.need(chunk >= 1, f"--chunk: got {chunk}, need 1 or more; 8 is usual")
     checks.need(0.0 <= start_s < math.inf, f"--start: got {start_s:g}, need seconds of the file, 0 or more")
     speed = checks.take(lambda: speed_of(speed_text)) or 1.0
-    if file is not None:
-        checks.take(lambda: check_recording(file))
+    path = None if file is None else checks.take(lambda: recording_of(file, sessions_root()))
+    if path is not None:
+        checks.take(lambda: check_recording(path))
     checks.end()
-    recordings = read_recordings(file) if file is not None else read_dataset(dataset or "")
+    recordings = read_recordings(path) if path is not None else read_dataset(dataset or "")
     player = Player(
         recordings, speed=speed, loop=loop, start_s=start_s, chunk=chunk, name=name, wait_for_consumers=wait
     )

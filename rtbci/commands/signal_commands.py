@@ -12,7 +12,8 @@ __all__ = ["amp", "chaos", "replay", "streams"]
 
 def replay(
     file: Annotated[
-        Path | None, typer.Argument(help="EDF, BDF, GDF, BrainVision, EEGLAB, FIF, XDF, CSV, ...")
+        Path | None,
+        typer.Argument(help="EDF, BDF, GDF, BrainVision, EEGLAB, FIF, XDF, CSV, ..., a session, or 'last'."),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Public data set, as eegbci:7 (downloads it).")] = None,
     speed: Annotated[str, typer.Option(help="Times real time, or 'max'.")] = "1",
@@ -65,7 +66,9 @@ def amp(
     ] = "",
     map: Map = None,
     chunk: Annotated[int, typer.Option(help="Samples sent together.")] = 8,
-    name: Annotated[str, typer.Option(help="Name of the LSL stream.")] = "rtbci-amp",
+    name: Annotated[
+        str, typer.Option(help="Name of the LSL stream (default: rtbci-amp, or the board's).")
+    ] = "",
     source_id: Annotated[
         str, typer.Option("--source-id", help="Its source id (default: made of what it sends).")
     ] = "",
@@ -79,7 +82,12 @@ def amp(
     if brainflow is not None:
         pairs = [pair.partition("=") for pair in param or []]
         params = {key: value for key, _, value in pairs}
-        command.brainflow_amp(console_of(), brainflow, params, source_id, duration)
+        not_its = {
+            "--channels": channels, "--rate": rate != 250.0, "--seed": seed, "--line": line != 50.0, "--keys": keys,
+            "--paradigm": paradigm, "--follow": follow, "--map": map, "--chunk": chunk != 8,
+        }  # fmt: skip
+        given = [flag for flag, is_given in not_its.items() if is_given]
+        command.brainflow_amp(console_of(), brainflow, params, name, source_id, duration, not_its=given)
         return
     command.synthetic_amp(
         console_of(),
@@ -91,7 +99,7 @@ def amp(
         follow=follow,
         maps=map or (),
         chunk=chunk,
-        name=name,
+        name=name or "rtbci-amp",
         paradigm=paradigm,
         source_id=source_id,
         duration_s=duration,

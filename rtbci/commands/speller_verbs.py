@@ -96,7 +96,7 @@ def page(
             decisions = stack.enter_context(HeardDecisions(address, items, heard.key, heard.server_key))
         outlet = stack.enter_context(CueMarkers(markers, markers))
         shown = stack.enter_context(open_page(recipe, tell, port))
-        tell(f"page {shown.url}; markers as LSL stream '{markers}'; Ctrl-C stops")
+        tell(f"page {shown.url}   (markers as LSL stream '{markers}'; Ctrl-C stops)")
         if browser:
             webbrowser.open(shown.url)
         if decisions is not None:

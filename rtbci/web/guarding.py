@@ -1,9 +1,11 @@
 """What every page's answers carry, and what is asked of whoever opens one."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from starlette.types import Message, Scope, Send
+if TYPE_CHECKING:  # the commands that say which package a page lacks read this module first
+    from starlette.types import Message, Scope, Send
 
 __all__ = ["LOOPBACK", "headers_of", "is_loopback", "origin_of", "refuse", "with_headers"]
 
@@ -37,15 +39,15 @@ def origin_of(host: str, port: int, scheme: str = "http") -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def headers_of(scope: Scope) -> Mapping[str, str]:
+def headers_of(scope: "Scope") -> Mapping[str, str]:
     """Headers of a request, names in lower case."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def with_headers(send: Send) -> Send:
+def with_headers(send: "Send") -> "Send":
     """A `send` that adds `HEADERS` to every answer."""
 
-    async def send_with_headers(message: Message) -> None:
+    async def send_with_headers(message: "Message") -> None:
         if message["type"] == "http.response.start":
             ours = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
             message["headers"] = [*message.get("headers", []), *ours]
@@ -54,7 +56,7 @@ def with_headers(send: Send) -> Send:
     return send_with_headers
 
 
-async def refuse(scope: Scope, send: Send) -> None:
+async def refuse(scope: "Scope", send: "Send") -> None:
     """Answer that there is nothing."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})

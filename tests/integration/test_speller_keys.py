@@ -107,7 +107,7 @@ def test_letters_are_written_as_an_encrypted_run_decides_and_nobody_without_the_
         ) as popen,
     ):
         wait_for(lambda: any(line.startswith("page http") for line in said), f"the page; it said {said}")
-        url = next(line.split()[1].rstrip(";") for line in said if line.startswith("page http"))
+        url = next(line.split()[1] for line in said if line.startswith("page http"))
         with browser.tab(url, 390, 844) as tab:
             tab.wait_for(f"{STEP} === 'start' && !document.getElementById('go').disabled")
             asked = "Promise.all(['/', '/nonsense/', '/speller.js'].map((path) => fetch(path))).then((all) => all.map((one) => one.status).join())"

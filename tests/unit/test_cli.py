@@ -105,6 +105,14 @@ def test_help_shows_all_of_every_text() -> None:
     assert {"rtbci run stream", "rtbci engine cache clear yes", "rtbci session list root"} <= set(paths)
 
 
+def test_options_of_the_synthetic_amplifier_are_no_boards(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--brainflow", "cyton", "--channels", "C3,C4", "--seed", "1", "--name", "mine")
+    assert call(monkeypatch, "amp", *given) == 2
+    assert "amp: got --channels, --seed with --brainflow, need options of a board" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("seconds", ["-1", "0", "inf"])
 def test_streams_are_not_looked_for_without_an_end(
     seconds: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

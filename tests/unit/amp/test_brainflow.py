@@ -19,7 +19,8 @@ installed = pytest.mark.skipif(
 @installed
 def test_the_synthetic_board_gives_eeg_on_the_lsl_clock() -> None:
     opened = now()
-    with BrainFlowAmp("synthetic") as amp:
+    with BrainFlowAmp("synthetic", name="mine") as amp:
+        assert (amp.info.name, BrainFlowAmp("synthetic").info.name) == ("mine", "rtbci-Synthetic")
         assert amp.info.rate_hz == 250.0
         assert amp.info.labels[:4] == ("Fz", "C3", "Cz", "C4")
         assert {channel.unit for channel in amp.info.channels} == {"microvolts"}

@@ -110,6 +110,36 @@ def test_without_fits_there_is_one_at_the_end(make: Callable[..., Collector], to
     assert [point.n_trials for point in found.curve] == [4]
 
 
+def test_what_comes_during_a_fit_is_kept_at_once_and_fitted_together(
+    make: Callable[..., Collector], told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, begun, go, whole = cutter(), threading.Semaphore(0), threading.Event(), fit_user
+    n_fitted: list[int] = []
+
+    def slow_fit(profile: Any, features: Any, *args: Any, **settings: Any) -> Any:
+        n_fitted.append(len(features))
+        begun.release()
+        assert go.wait(30.0)
+        return whole(profile, features, *args, **settings)
+
+    monkeypatch.setattr(module, "fit_user", slow_fit)
+    with make() as collector:
+        collector.start(source)
+        source.trials.put(made(0))
+        assert begun.acquire(timeout=30.0)
+        source.trials.put(made(1))
+        source.trials.put(made(2))
+        for _ in range(3000):  # the first fit goes on
+            if collector._kept.qsize() == 2:
+                break
+            go.wait(0.01)
+        assert [one.i_trial for one in read_trials(tmp_path / "store").trials] == [0, 1, 2]
+        go.set()
+        assert begun.acquire(timeout=30.0)
+    assert n_fitted == [1, 3]
+    assert told == [(0, True, 1), (1, True, 3), (2, True, 3)]
+
+
 def test_a_thread_takes_what_is_cut_and_leaving_keeps_the_rest(
     make: Callable[..., Collector], told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,6 +174,8 @@ def test_progress_counts_trials_and_breaks() -> None:
     progress = schedule.progress
     assert (progress.n_shown, progress.n_accepted, progress.n_left) == (11, 11, 29)
     assert progress.minutes_left == pytest.approx((29 * 8 + 2 * 20) / 60)
+    schedule.next_trial()  # has no verdict yet: 11 are kept, as many as before are to go
+    assert (schedule.progress.n_accepted, schedule.progress.n_left) == (11, 29)
 
 
 def test_finished_it_shows_no_more_whatever_verdicts_come() -> None:

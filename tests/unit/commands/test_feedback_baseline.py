@@ -1,5 +1,7 @@
 import io
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,13 @@ def test_it_is_kept_in_the_users_next_profile_and_measured_anew(
 
 def test_too_little_signal_keeps_nothing(paradigm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CalibrationError, match=r"2 s of usable signal, need 3; see to the electrodes"):
+        measure(paradigm, alpha(2.0, 99.0), monkeypatch)
+    stop = threading.Event()
+    stop.set()
+    monkeypatch.setattr(feedback_baseline, "stop_on_signals", lambda: nullcontext(stop))
+    with pytest.raises(
+        CalibrationError, match="0 s of usable signal, need 3; stopped too early, begin again"
+    ):
         measure(paradigm, alpha(2.0, 99.0), monkeypatch)
     assert not (profiles_root("calm") / "anna").exists()
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from rtbci.commands.replay import recording_of
 from rtbci.errors import FileFormatError
 from rtbci.files import unfinished
 from rtbci.recipes import read_paradigm
@@ -59,6 +60,11 @@ def test_sessions_are_found_by_path_name_and_last(tmp_path: Path) -> None:
     assert xdf_of(first) == xdf_of(first / "session.xdf") == find_session(first / "session.xdf", tmp_path)
     with pytest.raises(FileFormatError, match="nope: no such session, need a session's folder"):
         find_session("nope", tmp_path)
+    assert recording_of(Path("last"), tmp_path) == second
+    assert recording_of(Path(first.name), tmp_path) == first
+    assert recording_of(Path("no.edf"), tmp_path) == Path(
+        "no.edf"
+    )  # `rtbci replay` says itself what is wrong
 
 
 def test_the_default_is_the_users_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

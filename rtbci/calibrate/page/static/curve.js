@@ -1,6 +1,6 @@
 // The learning curve: accuracy against trials, with its interval.
 
-const LEFT = 54, RIGHT = 306, TOP = 12, BOTTOM = 134;
+const LEFT = 54, RIGHT = 294, TOP = 12, BOTTOM = 134;
 
 const y = (percent) => BOTTOM - (BOTTOM - TOP) * Math.min(Math.max(percent, 0), 100) / 100;
 
