@@ -27,6 +27,7 @@ STREAM_SAID = {"stream_lost": "stream lost, looking for it", "stream_recovered":
 SAID = {
     "stream_found": "stream found",
     **STREAM_SAID,
+    "stream_other": "another stream has its name",
     "gap": "gap in the stream, starting anew",
     "overflow": "decoder was late, samples not decoded, starting anew",
     "not_finite": "samples that are not finite (NaN or Inf), left out",
@@ -162,6 +163,8 @@ class StatusLine:
             detail = _engine(event) if event.kind == "engine_changed" else detail
             if event.kind == "decoder_busy":
                 detail = f" ({event.data.get('busy_s', 0.0):.0f} s by now; the recording goes on)"
+            if event.kind == "recording_slow":
+                detail = f" ({event.data.get('behind_s', 0.0):.0f} s, {event.data.get('waiting_mb', 0.0):.1f} MB; nothing is lost yet)"
             if event.kind == "recording_lost":
                 detail = f" ({event.data.get('n_samples')} samples, {event.data.get('n_messages')} messages)"
             # Names come from the network: brackets in them are no markup.

@@ -14,7 +14,7 @@ from rtbci.errors import FileFormatError
 from rtbci.record.disk import SyncedFile
 from rtbci.record.items import Opened
 from rtbci.record.recorder import SLOW_S, SessionRecorder
-from rtbci.record.session_json import read_session_json
+from rtbci.record.session_json import SessionRecord, read_session_json
 from rtbci.record.streams import topic_stream
 from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.record.xdf_read import StreamData, read_xdf_file
@@ -45,6 +45,7 @@ class Disk(SyncedFile):
         self.gate = threading.Event()
         self.gate.set()
         self.n_syncs = 0
+        self._n_kept = 0
 
     def write(self, at: int, content: bytes) -> None:
         self.gate.wait(PATIENCE_S)
@@ -54,10 +55,12 @@ class Disk(SyncedFile):
         super().write(at, content)
 
     def sync(self) -> None:
-        if self.error is not None:
+        n_bytes = self._path.stat().st_size if self._path.exists() else 0
+        if self.error is not None:  # as Linux does: what it could not keep is dropped, and said once
+            super().write(self._n_kept, bytes(n_bytes - self._n_kept))
             raise self.error
         super().sync()
-        self.n_syncs += 1
+        self.n_syncs, self._n_kept = self.n_syncs + 1, n_bytes
 
 
 class Bench:
@@ -264,19 +267,42 @@ def test_a_disk_that_never_answers_does_not_hold_up_the_end(
     bench.recorder._thread.join(PATIENCE_S)
 
 
-def test_a_sync_that_fails_is_told(bench: Bench) -> None:
+def test_what_the_disk_took_and_could_not_keep_is_told_and_written_again(bench: Bench) -> None:
     bench.give()
     bench.wait_until(lambda: bench.disk.n_syncs)
     bench.disk.error = OSError(errno.EIO, "Input/output error")
     bench.give()
     bench.wait_until(lambda: bench.recorder.written.problem == "Input/output error")
     for _ in range(3):
+        bench.give()
         bench.wait_for_another_try()
+    assert bench.recorder.written.n_samples == 10
+    assert bench.recorder._queue  # and nothing more is taken into memory that has no bound
     assert bench.kinds() == ["recording_started", "recording_failed"]
     bench.disk.error = None
     bench.wait_until(lambda: not bench.recorder.written.problem)
     bench.recorder.close()
     assert bench.kinds() == ["recording_resumed"]
+    assert bench.signal().values[:, 0].tolist() == list(range(50))
+
+
+def test_a_description_that_could_not_be_written_is_written_later(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def fails(folder: Path, record: SessionRecord) -> None:
+        tried.append(folder.name)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("rtbci.record.description.write_session_json", fails)
+        bench.give()
+        bench.wait_until(lambda: len(tried) >= 2)  # streams are known now
+        assert bench.recorder.written.problem == "No space left on device"
+    bench.wait_until(lambda: not bench.recorder.written.problem)
+    assert read_session_json(bench.recorder.folder).streams == ("amp",)
+    bench.recorder.close()
 
 
 def test_a_folder_that_cannot_be_made_is_told_at_once_and_taken_when_it_can(tmp_path: Path) -> None:
