@@ -1,6 +1,5 @@
 """Recording in `rtbci run`: where it goes, and what is said of it at the start and at the end."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
@@ -18,6 +17,7 @@ from rtbci.record.kept_profiles import ProfileKeeper
 from rtbci.record.news import News
 from rtbci.record.recorder import SessionRecorder, Written
 from rtbci.record.resume import Unfinished
+from rtbci.record.room import free_bytes
 from rtbci.record.session_json import Resumed, describe_session, versions_here
 from rtbci.record.sessions import new_session_folder, sessions_root
 from rtbci.runtime.decoder import Decoder
@@ -122,10 +122,10 @@ def say_recording(console: Console, recorder: SessionRecorder | None) -> None:
 
 def _said_free(folder: Path) -> str:
     """Space on the folder's disk; nothing where that is not known."""
-    try:
-        return f"  ({shutil.disk_usage(folder).free / 1e9:.1f} GB free)"
-    except OSError:
+    free = free_bytes(folder)
+    if free is None:
         return ""
+    return f"  ({free / 1e9:.1f} GB free)" if free >= 1e9 else f"  (only {free / 1e6:.0f} MB free)"
 
 
 def say_recorded(console: Console, written: Written) -> None:

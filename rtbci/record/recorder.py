@@ -15,7 +15,8 @@ from rtbci.publish.sink import Sink
 from rtbci.record.description import Description
 from rtbci.record.disk import Disk, OpenDisk, SyncedFile
 from rtbci.record.items import Item, Left, Opened, UsedProfile, bytes_of
-from rtbci.record.news import FAILED, LOST, RESUMED, SLOW, STARTED, TAKEN_UP, News
+from rtbci.record.news import FAILED, LOST, RESUMED, ROOM, SLOW, STARTED, TAKEN_UP, News
+from rtbci.record.room import Room
 from rtbci.record.session_json import JSON_NAME, Ended, SessionRecord
 from rtbci.record.streams import SessionStreams, SoFar
 from rtbci.record.tap import RecordedSource
@@ -95,6 +96,7 @@ class SessionRecorder(Sink):
         so_far: SoFar | None = None,
     ) -> None:
         self._folder, self._description = folder, Description(folder, record)
+        self._room = Room(folder)
         self._max_bytes, self._clock, self._open_disk = max_bytes, clock, open_disk
         self._streams = SessionStreams(start, clock, so_far)
         self._lock = threading.Lock()  # guards the queue, its size, the losses and the news
@@ -256,6 +258,8 @@ class SessionRecorder(Sink):
             if self._problem:
                 self._problem = ""
                 self._tell(RESUMED, {"n_samples_lost": self._n_samples_lost})
+            if left := self._room.look(self._t_caught_up, self._at):
+                self._tell(ROOM, {"left_s": left.left_s, "free_mb": left.n_bytes / 2**20})
 
     def _next_batch(self) -> list[tuple[Item, int]]:
         batch, n_bytes = [], 0

@@ -14,6 +14,7 @@ from rtbci.errors import FileFormatError
 from rtbci.record.disk import SyncedFile
 from rtbci.record.items import Opened
 from rtbci.record.recorder import SLOW_S, SessionRecorder
+from rtbci.record.room import Room
 from rtbci.record.session_json import SessionRecord, read_session_json
 from rtbci.record.streams import topic_stream
 from rtbci.record.xdf_format import SESSION_XDF
@@ -69,9 +70,11 @@ class Bench:
     def __init__(self, folder: Path, max_bytes: int = 2**20) -> None:
         self.clock = Clock()
         self.disks: list[Disk] = []
+        self.n_free: int | None = None  # as far as is known
         self.recorder = SessionRecorder(
             folder, record(), START, max_bytes=max_bytes, clock=self.clock, open_disk=self._open
         )
+        self.recorder._room = Room(folder, lambda _folder: self.n_free)
         self.recorder.start()
         self.n = 0
 
@@ -284,6 +287,34 @@ def test_what_the_disk_took_and_could_not_keep_is_told_and_written_again(bench: 
     bench.recorder.close()
     assert bench.kinds() == ["recording_resumed"]
     assert bench.signal().values[:, 0].tolist() == list(range(50))
+
+
+def test_a_disk_that_will_be_full_is_told_twice_and_again_when_there_was_room(tmp_path: Path) -> None:
+    looked = [  # s, MB written, MB free, and how many s are told
+        (0, 0, 700, None),
+        (10, 10, 690, None),
+        (100, 100, 600, None),
+        (101, 101, 1, None),  # too early to look again
+        (110, 110, 590, 590),
+        (120, 120, 580, None),
+        (650, 650, 50, 50),
+        (660, 660, 40, None),
+        (670, 670, 5000, None),
+        (5170, 5170, 500, 500),
+        (5180, 5180, 400, 40),  # somebody else writes there, too
+    ]
+    free = 0
+    room = Room(tmp_path, lambda _folder: free * 2**20)
+    for t_s, n_written, free, left_s in looked:
+        left = room.look(float(t_s), n_written * 2**20)
+        assert (left and (left.left_s, left.n_bytes)) == (left_s and (left_s, free * 2**20))
+    assert Room(tmp_path / "none").look(0.0, 0) is None
+
+
+def test_a_disk_that_will_be_full_is_news(bench: Bench) -> None:
+    bench.n_free = 10_000
+    bench.wait_until(lambda: (bench.give(), "recording_room" in bench.kinds())[1])
+    bench.recorder.close()
 
 
 def test_a_description_that_could_not_be_written_is_written_later(
