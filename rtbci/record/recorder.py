@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -37,7 +37,9 @@ TOLD_S = 5.0
 CLOSE_S = 10.0
 """How long a run that ends waits for a disk that does not answer;"""
 MOST_CLOSE_S = 60.0
-"""and for one that answers, and is slow."""
+"""and for one that answers, and is slow;"""
+SAID_S = 1.0
+"""when that is told."""
 BATCH_BYTES = 2**20
 SYNC_BYTES = 4 * 2**20
 """And when so much has been written since: it is kept in memory until the disk has it."""
@@ -75,6 +77,11 @@ class SessionRecorder(Sink):
         Makes the file.
     so_far : SoFar, optional
         What the file holds that is gone on with; see `rtbci.record.resume`.
+
+    Attributes
+    ----------
+    say_waiting : callable
+        Called where `close` waits for the disk for longer than a second.
 
     Notes
     -----
@@ -120,6 +127,7 @@ class SessionRecorder(Sink):
         self._t_written = self._t_synced = self._t_tried = self._t_caught_up = clock()
         self._t_told_slow = self._t_told_lost = -float("inf")
         self.error: Exception | None = None
+        self.say_waiting: Callable[[], None] = lambda: None
 
     # -- any thread ------------------------------------------------------------------------------------
 
@@ -200,6 +208,9 @@ class SessionRecorder(Sink):
         self._wake.set()
         if self._thread.ident is None:
             return
+        self._thread.join(SAID_S)
+        if self._thread.is_alive():
+            self.say_waiting()
         for _ in range(round(MOST_CLOSE_S / CLOSE_S)):
             n_answers = self._n_answers
             self._thread.join(CLOSE_S)

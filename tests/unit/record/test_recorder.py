@@ -261,13 +261,48 @@ def test_a_disk_that_never_answers_does_not_hold_up_the_end(
     from rtbci.record import recorder as module
 
     monkeypatch.setattr(module, "CLOSE_S", 0.05)
+    monkeypatch.setattr(module, "SAID_S", 0.01)
+    said: list[str] = []
+    bench.recorder.say_waiting = lambda: said.append("waits")
     bench.wait_until(lambda: bench.recorder.written.n_bytes)
     bench.disk.gate.clear()
     bench.give()
     bench.recorder.close()
     assert "has not answered for 0.05 s" in bench.recorder.written.problem
+    assert said == ["waits"]
     bench.disk.gate.set()
     bench.recorder._thread.join(PATIENCE_S)
+
+
+@pytest.mark.parametrize(
+    ("answers", "problem"),
+    [
+        ([0], ""),  # within the first second
+        ([0, 1, 2, 1], ""),
+        ([0, 1, 0, 1, 1], "the disk has not answered for 10 s"),
+        ([0] + [1] * 20, "the disk was too slow to take the rest within 60 s"),
+    ],
+)
+def test_a_slow_disk_has_its_time_at_the_end(bench: Bench, answers: list[int], problem: str) -> None:
+    class Writer:
+        """Ends after so many waits, in each of which the disk answers so often."""
+
+        ident = 1
+
+        def join(self, timeout_s: float) -> None:
+            bench.recorder._n_answers += answers.pop(0) if answers else 0
+
+        def is_alive(self) -> bool:
+            return bool(answers)
+
+    writer, said = bench.recorder._thread, list[str]()
+    bench.recorder.say_waiting = lambda: said.append("waits")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bench.recorder, "_thread", Writer())
+        is_slow = len(answers) > 1
+        bench.recorder.close()
+    assert (bench.recorder.written.problem, said) == (problem, ["waits"] * is_slow)
+    writer.join(PATIENCE_S)
 
 
 def test_what_the_disk_took_and_could_not_keep_is_told_and_written_again(bench: Bench) -> None:
