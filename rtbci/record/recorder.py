@@ -43,7 +43,7 @@ SAID_S = 1.0
 BATCH_BYTES = 2**20
 SYNC_BYTES = 4 * 2**20
 """And when so much has been written since: it is kept in memory until the disk has it."""
-GONE = "its folder was removed or moved"
+GONE = "its folder was removed or moved, or its disk unmounted"
 
 
 class Written(NamedTuple):

@@ -1,5 +1,6 @@
 """How long a disk has room for a recording, so that it is told before it is full."""
 
+import math
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,7 +31,7 @@ def free_bytes(folder: Path) -> int | None:
 class Room:
     """Looks, now and then, how long the disk of a folder has room for what is written.
 
-    Others may write there too: the pace is that at which room goes, where that is faster than our own.
+    Others may write there too: where room goes faster than by what is written here, twice in a row, that is the pace.
 
     Parameters
     ----------
@@ -43,6 +44,7 @@ class Room:
         self._folder, self._free = folder, free
         self._before: tuple[float, int, int] | None = None  # time, written, free
         self._n_told = 0
+        self._others_left_s = math.inf
 
     def look(self, t_s: float, n_written: int) -> Left | None:
         """What there is to tell now, where there is anything.
@@ -61,10 +63,13 @@ class Room:
         before, self._before = self._before, (t_s, n_written, n_free)
         if before is None:
             return None
-        pace = max(n_written - before[1], before[2] - n_free) / (t_s - before[0])
-        if pace <= 0.0:
-            return None
-        left_s = n_free / pace
+        past_s = t_s - before[0]
+        own_left_s = n_free * past_s / max(n_written - before[1], 1)
+        others_before_s, self._others_left_s = (
+            self._others_left_s,
+            n_free * past_s / max(before[2] - n_free, 1),
+        )
+        left_s = min(own_left_s, max(others_before_s, self._others_left_s))
         n_due = sum(left_s < limit_s for limit_s in TOLD_S)
         is_news = n_due > self._n_told
         self._n_told = n_due if is_news or left_s > 2 * TOLD_S[0] else self._n_told

@@ -336,7 +336,8 @@ def test_a_disk_that_will_be_full_is_told_twice_and_again_when_there_was_room(tm
         (660, 660, 40, None),
         (670, 670, 5000, None),
         (5170, 5170, 500, 500),
-        (5180, 5180, 400, 40),  # somebody else writes there, too
+        (5180, 5180, 400, None),  # somebody else has written something
+        (5190, 5190, 300, 40),  # and goes on
     ]
     free = 0
     room = Room(tmp_path, lambda _folder: free * 2**20)
@@ -479,6 +480,27 @@ def test_a_folder_that_is_removed_is_told_and_whole_again(bench: Bench) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows neither removes nor moves what is open")
+def test_a_disk_that_was_away_and_is_back_has_all_of_it(bench: Bench) -> None:
+    folder, disk = bench.recorder.folder, bench.recorder.folder.with_name("disk")
+    bench.give()
+    bench.wait_until(lambda: read_session_json(folder).streams)
+    folder.rename(disk)
+    bench.give()
+    bench.wait_until(lambda: (folder / SESSION_XDF).exists() and not bench.recorder.written.problem)
+    folder.rename(folder.with_name("below"))
+    disk.rename(folder)  # as it was
+    bench.give()
+    bench.wait_until(lambda: (folder / "session.displaced.xdf").exists())
+    bench.wait_until(lambda: not bench.recorder.written.problem)
+    bench.recorder.close()
+    assert bench.signal().values[:, 0].tolist() == list(range(30))
+    before = read_xdf_file(folder / "session.displaced.xdf").named("amp")
+    assert before is not None
+    assert len(before.t_s) == 10
+    assert read_session_json(folder).ended is not None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows neither removes nor moves what is open")
 def test_a_folder_that_cannot_be_put_back_is_no_recording(bench: Bench) -> None:
     bench.give()
     bench.wait_until(lambda: read_session_json(bench.recorder.folder).streams)
@@ -489,7 +511,7 @@ def test_a_folder_that_cannot_be_put_back_is_no_recording(bench: Bench) -> None:
         bench.wait_for_another_try()
     bench.recorder.close()
     reasons = [news.data["reason"] for news in bench.recorder.news() if news.kind == "recording_failed"]
-    assert reasons[0] == "its folder was removed or moved"
+    assert reasons[0] == "its folder was removed or moved, or its disk unmounted"
     assert len(reasons) == 2  # and once why it stays so
     written = bench.recorder.written
     assert (written.n_samples, written.n_samples_lost, written.n_bytes) == (0, 10, 0)
