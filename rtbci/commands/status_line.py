@@ -68,8 +68,8 @@ LOST = {
 }
 
 
-N_LATE, LATE_S = 10, 1.0
-"""So often in a row skipped windows are told, which is once in so many seconds, before it is no hiccup."""
+N_LATE, LATE_S = 10, 2.5
+"""So often in a row skipped windows are told, each within so many seconds of the one before, before it is no hiccup."""
 N_SLOW = 5
 """So many slow windows one after the other are no hiccup of the computer."""
 
@@ -156,7 +156,7 @@ class StatusLine:
 
     def _say_late(self, t_lsl: float) -> None:
         """Say once that windows are skipped all the time, by a decoder that is fast enough."""
-        self._n_late = self._n_late + 1 if t_lsl - self._t_late < 2 * LATE_S else 1
+        self._n_late = self._n_late + 1 if t_lsl - self._t_late < LATE_S else 1
         self._t_late = t_lsl
         if self._n_late != N_LATE or not self._hop_ms or self._n_slow:
             return

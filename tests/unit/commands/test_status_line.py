@@ -46,7 +46,9 @@ def test_a_decoder_that_is_too_slow_is_told_once(hop_s: float, n_slow: int, n_sa
     assert said.getvalue().count("\n") == n_said
 
 
-@pytest.mark.parametrize(("every_s", "is_slow", "n_said"), [(1.0, False, 1), (1.0, True, 0), (3.0, False, 0)])
+@pytest.mark.parametrize(
+    ("every_s", "is_slow", "n_said"), [(1.0, False, 1), (2.1, False, 1), (1.0, True, 0), (3.0, False, 0)]
+)
 def test_pieces_that_are_too_long_are_told_once(every_s: float, is_slow: bool, n_said: int) -> None:
     said = io.StringIO()
     line = StatusLine(Console(file=said, width=1000), hop_s=0.25)
