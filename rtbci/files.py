@@ -12,6 +12,7 @@ from rtbci.system.windows import is_windows
 
 __all__ = [
     "LineFile",
+    "free_name",
     "move_in",
     "staged",
     "sync_folder",
@@ -79,6 +80,15 @@ def write_together(contents: Mapping[Path, bytes], *, private: bool = False) -> 
 def unfinished(path: Path) -> Path:
     """Name of what is being written: ``.<name>.new`` beside the file; a process that is killed leaves it."""
     return path.with_name(f".{path.name}.new")
+
+
+def free_name(path: Path, why: str) -> Path:
+    """A name beside a file that is not taken yet: ``session.damaged.xdf`` where `why` is damaged."""
+    number, name = 1, path.with_name(f"{path.stem}.{why}{path.suffix}")
+    while name.exists():
+        number += 1
+        name = path.with_name(f"{path.stem}.{why}-{number}{path.suffix}")
+    return name
 
 
 @contextmanager

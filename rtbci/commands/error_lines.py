@@ -20,15 +20,22 @@ def tell_error(error: Exception) -> int | None:
     if isinstance(error, RtbciError):
         _say(str(error))
         return error.exit_code
-    if isinstance(error, OSError):
-        return _tell_system(error)
-    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+    if used_up := _used_up(error):
         _say(
-            f"system: no more {'memory' if isinstance(error, MemoryError) else 'threads'} for this program, need more; close "
-            "other programs, or raise its limit (ulimit, that of the container)"
+            f"system: no more {used_up} for this program, need more; close other programs, or raise its limit (ulimit, that of the "
+            "container)"
         )
         return 1
-    return None
+    return _tell_system(error) if isinstance(error, OSError) else None
+
+
+def _used_up(error: Exception) -> str:
+    """What there is none of any more; empty: the error is another one."""
+    if getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE):  # zmq's errors are no OSError
+        return "open files and sockets"
+    if isinstance(error, MemoryError):
+        return "memory"
+    return "threads" if "can't start new thread" in str(error) else ""
 
 
 def _tell_system(error: OSError) -> int:

@@ -1,5 +1,6 @@
 """`rtbci eval`: the standard judgement of a decoder."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from rtbci.commands.eval_flashes import judge_flashes
 from rtbci.commands.eval_output import show_grid, write_results
 from rtbci.commands.options import names_of
 from rtbci.commands.profile_output import write_result
-from rtbci.errors import ConfigError
+from rtbci.errors import ConfigError, FileFormatError
 from rtbci.evaluate.calibrators import find_calibrator
 from rtbci.evaluate.compare import compare
 from rtbci.evaluate.data import MOABB_PREFIX, RenamedReader, open_data
@@ -192,6 +193,11 @@ def _show(evaluation: Evaluation, console: Console) -> None:
 
 def _check_writable(paths: Sequence[Path | None]) -> None:
     """Find out now, not after an hour, that a result has no place."""
-    for path in paths:
-        if path is not None and path.is_dir():
+    for path in filter(None, paths):
+        if path.is_dir():
             raise ConfigError(f"eval: {path} is a folder, need the name of a file to write; add one")
+        above = next(folder for folder in path.absolute().parents if folder.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            raise FileFormatError(
+                f"eval: {path}: nothing can be written in {above}, need a place for the results; choose another one"
+            )

@@ -1,9 +1,9 @@
 """Recording in `rtbci run`: where it goes, and what is said of it at the start and at the end."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +16,9 @@ from rtbci.errors import RecordingError
 from rtbci.publish.sink import Sink
 from rtbci.record.kept_profiles import ProfileKeeper
 from rtbci.record.news import News
-from rtbci.record.recorder import SessionRecorder, Written
+from rtbci.record.recorder import MOST_CLOSE_S, SessionRecorder, Written
 from rtbci.record.resume import Unfinished
+from rtbci.record.room import free_bytes
 from rtbci.record.session_json import Resumed, describe_session, versions_here
 from rtbci.record.sessions import new_session_folder, sessions_root
 from rtbci.runtime.decoder import Decoder
@@ -54,12 +55,22 @@ class Recording(NamedTuple):
 
 
 def begin_recording(
-    config: RunConfig, decoder: Decoder, stack: ExitStack, unfinished: Unfinished | None = None
+    config: RunConfig,
+    decoder: Decoder,
+    stack: ExitStack,
+    unfinished: Unfinished | None = None,
+    console: Console | None = None,
 ) -> Recording:
     """Begin to record a run, or go on with a session, until `stack` is closed, where the configuration says so."""
     if not config.record.enabled:
         return Recording()
     recorder = start_recorder(config, decoder, unfinished)
+    if console is not None:
+        recorder.say_waiting = partial(
+            console.print,
+            f"record:  the disk is slow, waiting for it, up to {MOST_CLOSE_S:g} s",
+            highlight=False,
+        )
     stack.callback(recorder.close)
     journal = Journal(decoder, recorder.take, unfinished.numbers if unfinished else None)
     return Recording(recorder, (ProfileKeeper(decoder, recorder), recorder), journal)
@@ -122,10 +133,10 @@ def say_recording(console: Console, recorder: SessionRecorder | None) -> None:
 
 def _said_free(folder: Path) -> str:
     """Space on the folder's disk; nothing where that is not known."""
-    try:
-        return f"  ({shutil.disk_usage(folder).free / 1e9:.1f} GB free)"
-    except OSError:
+    free = free_bytes(folder)
+    if free is None:
         return ""
+    return f"  ({free / 1e9:.1f} GB free)" if free >= 1e9 else f"  (only {free / 1e6:.0f} MB free)"
 
 
 def say_recorded(console: Console, written: Written) -> None:

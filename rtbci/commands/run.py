@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from rich.markup import escape
 from rtbci.commands.checking import check_run
 from rtbci.commands.marker_news import MarkerNews
 from rtbci.commands.options import teller_of
+from rtbci.commands.other_streams import OtherStreams
 from rtbci.commands.recording import begin_recording, check_recorded, say_recording
 from rtbci.commands.resuming import profile_to_go_on, say_resumed, take_up
 from rtbci.commands.run_end import telling_the_end
@@ -107,21 +109,21 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
         line = StatusLine(console, hop_s=window.hop_s if window.policy == "sliding" else 0.0)
         stack.callback(line.close)
         sinks.append(line)
-        recording = begin_recording(config, decoder, stack, unfinished)
+        recording = begin_recording(config, decoder, stack, unfinished, console)
         say_recording(console, recording.recorder)
         if unfinished is not None:
             say_resumed(console, unfinished)
-        markers = MarkerNews()
-        others = () if page is None else (page.news,)
+        markers, other_streams = MarkerNews(), OtherStreams()
+        beside = () if page is None else (page.news,)
         live = LiveRun(
             config,
             decoder,
-            offer.factory(recording.tapped(lsl_factory(config, markers.tell))),
+            offer.factory(recording.tapped(lsl_factory(config, markers.tell, other_streams.tell))),
             [*sinks, *recording.sinks],
             control,
             watch=watch,
             change=watch_plugins(decoder, change),
-            news=sockets.news_beside(recording.news, markers.news, *others),
+            news=sockets.news_beside(recording.news, markers.news, other_streams.news, *beside),
             journal=recording.journal,
         )
         end.begin(live.report, sockets, recording.recorder)
@@ -177,11 +179,14 @@ def _wait_for(change: EngineChange, console: Console, stop: threading.Event) -> 
 
 
 def lsl_factory(
-    config: RunConfig, tell_markers: Callable[[SeenMarkers], None] | None = None
+    config: RunConfig,
+    tell_markers: Callable[[SeenMarkers], None] | None = None,
+    tell_other: Callable[[StreamInfo, StreamInfo], None] | None = None,
 ) -> SourceFactory:
     """Make the function that makes the LSL source: by configuration first, by `source_id` after a loss.
 
-    `tell_markers` is told which marker streams are read and which are not, see `rtbci.stream.lsl.LslSource`.
+    `tell_markers` is told which marker streams are read and which are not, `tell_other` of a stream that was lost and one that has
+    its name and another source id; see `rtbci.stream.lsl.LslSource`.
     """
     stream = config.stream
     markers = {"auto": "", "none": None}.get(stream.markers, stream.markers)
@@ -198,6 +203,7 @@ def lsl_factory(
                 markers=markers,
                 known_host=lost.hostname,
                 tell_markers=tell_markers,
+                tell_other=None if tell_other is None else partial(tell_other, lost),
                 labels=stream.labels,
             )
         return LslSource(

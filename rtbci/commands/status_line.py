@@ -27,6 +27,7 @@ STREAM_SAID = {"stream_lost": "stream lost, looking for it", "stream_recovered":
 SAID = {
     "stream_found": "stream found",
     **STREAM_SAID,
+    "stream_other": "another stream has its name",
     "gap": "gap in the stream, starting anew",
     "overflow": "decoder was late, samples not decoded, starting anew",
     "not_finite": "samples that are not finite (NaN or Inf), left out",
@@ -51,6 +52,7 @@ SAID = {
     "recording_failed": "NOT RECORDING, tried again every second",
     "recording_resumed": "recording again",
     "recording_slow": "warning: the disk is slow, recording is behind",
+    "recording_room": "warning: the disk is nearly full, make room",
     "recording_lost": "warning: recording had to leave out samples",
     "refused": "refused",
     "page_failed": "live page",
@@ -66,6 +68,8 @@ LOST = {
 }
 
 
+N_LATE, LATE_S = 10, 2.5
+"""So often in a row skipped windows are told, each within so many seconds of the one before, before it is no hiccup."""
 N_SLOW = 5
 """So many slow windows one after the other are no hiccup of the computer."""
 
@@ -88,6 +92,7 @@ class StatusLine:
     def __init__(self, console: Console, clock: Clock = now, hop_s: float = 0.0) -> None:
         self._console, self._clock = console, clock
         self._hop_ms, self._n_slow = 1e3 * hop_s, 0
+        self._n_late, self._t_late = 0, -float("inf")
         self._prediction: Prediction | None = None
         self._status: Status | None = None
         self._state = ""
@@ -149,11 +154,25 @@ class StatusLine:
         self._hop_ms = 0.0
         self._console.print(said, markup=False, highlight=False)
 
+    def _say_late(self, t_lsl: float) -> None:
+        """Say once that windows are skipped all the time, by a decoder that is fast enough."""
+        self._n_late = self._n_late + 1 if t_lsl - self._t_late < LATE_S else 1
+        self._t_late = t_lsl
+        if self._n_late != N_LATE or not self._hop_ms or self._n_slow:
+            return
+        said = (
+            "warning: samples come late, or in pieces longer than max_backlog_s in [watch], all the time: of windows that come "
+            "together only the newest is decoded; have the amplifier's program send smaller pieces, or raise it (said once)"
+        )
+        self._console.print(said, markup=False, highlight=False)
+
     def _say(self, event: Event) -> None:
         if event.kind == "decision":
             self._decision = (event.value, event.t_lsl)
         if event.kind == "markers_left" and self._is_told(event):
             return
+        if event.kind == "windows_skipped":
+            self._say_late(event.t_lsl)
         if event.kind in SAID:
             gap_s = event.data.get("gap_s")
             detail = f" ({1e3 * gap_s:.0f} ms)" if isinstance(gap_s, float) and gap_s > 0 else ""
@@ -162,6 +181,12 @@ class StatusLine:
             detail = _engine(event) if event.kind == "engine_changed" else detail
             if event.kind == "decoder_busy":
                 detail = f" ({event.data.get('busy_s', 0.0):.0f} s by now; the recording goes on)"
+            if event.kind == "recording_slow":
+                detail = f" ({event.data.get('behind_s', 0.0):.0f} s, {event.data.get('waiting_mb', 0.0):.1f} MB; nothing is lost yet)"
+            if event.kind == "recording_room":
+                left_s = event.data.get("left_s", 0.0)
+                left = f"{left_s / 60:.0f} min" if left_s >= 120 else f"{left_s:.0f} s"
+                detail = f" (recorded for {left} more, {event.data.get('free_mb', 0.0):.0f} MB)"
             if event.kind == "recording_lost":
                 detail = f" ({event.data.get('n_samples')} samples, {event.data.get('n_messages')} messages)"
             # Names come from the network: brackets in them are no markup.

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from rtbci.errors import FileFormatError
-from rtbci.files import sync_folder
+from rtbci.files import free_name, sync_folder
 from rtbci.system.locks import take_lock
+from rtbci.system.names import give_name
 
 __all__ = ["Disk", "OpenDisk", "ResumedFile", "SyncedFile", "is_being_written"]
 
@@ -28,11 +29,11 @@ class Disk(Protocol):
         ...
 
     def is_gone(self) -> bool:
-        """Whether there is nothing at the file's path: it was removed or moved, and what is written is in no folder."""
+        """Whether the file is not at its path any more: it was removed or moved, its disk unmounted, or another file is there."""
         ...
 
     def put_back(self) -> None:
-        """Write all that was written anew at the path of a file that is gone, and go on there."""
+        """Write all that was written anew at the path of a file that is gone, and go on there; another file there gets another name."""
         ...
 
     def close(self) -> None:
@@ -75,16 +76,19 @@ class SyncedFile:
     def is_gone(self) -> bool:
         """See `Disk.is_gone`."""
         try:
-            self._path.stat()
+            there, ours = self._path.stat(), os.fstat(self._file.fileno())
         except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError:  # of a network disk, or no right to look: what is written may well be there
             return False
-        return False
+        # Some network disks number their files anew from time to time: one that is as long is ours.
+        return not os.path.samestat(there, ours) and there.st_size != ours.st_size
 
     def put_back(self) -> None:
         """See `Disk.put_back`; a file without a name keeps what is in it for as long as it is open (POSIX)."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        if self._path.exists():  # an earlier state of it, from a disk that was away and is back
+            give_name(self._path, free_name(self._path, "displaced"))
         nameless, named = self._file, _new_file(self._path)
         try:
             nameless.seek(0)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from rtbci.publish.messages import Scalar
 
-__all__ = ["FAILED", "LOST", "RESUMED", "SLOW", "STARTED", "TAKEN_UP", "News"]
+__all__ = ["FAILED", "LOST", "RESUMED", "ROOM", "SLOW", "STARTED", "TAKEN_UP", "News"]
 
 STARTED = "recording_started"
 FAILED = "recording_failed"
@@ -15,6 +15,8 @@ TAKEN_UP = "resumed"
 """A session that was cut short goes on."""
 SLOW = "recording_slow"
 """The disk has not kept up for seconds; nothing is lost yet."""
+ROOM = "recording_room"
+"""The disk will soon be full."""
 LOST = "recording_lost"
 """Samples or messages that there was no memory for while the disk was slow or full."""
 

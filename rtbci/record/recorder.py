@@ -2,24 +2,22 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from rtbci.clock import Clock, now, utc_now
-from rtbci.probe.profile import Profile
 from rtbci.publish.control_messages import MARK_SOURCE
 from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.publish.sink import Sink
+from rtbci.record.description import Description
 from rtbci.record.disk import Disk, OpenDisk, SyncedFile
 from rtbci.record.items import Item, Left, Opened, UsedProfile, bytes_of
-from rtbci.record.kept_profiles import keep_profile, remove_profiles
-from rtbci.record.news import FAILED, LOST, RESUMED, SLOW, STARTED, TAKEN_UP, News
-from rtbci.record.session_json import JSON_NAME, Ended, SessionRecord, write_session_json
+from rtbci.record.news import FAILED, LOST, RESUMED, ROOM, SLOW, STARTED, TAKEN_UP, News
+from rtbci.record.room import Room
+from rtbci.record.session_json import JSON_NAME, Ended, SessionRecord
 from rtbci.record.streams import SessionStreams, SoFar
 from rtbci.record.tap import RecordedSource
 from rtbci.record.xdf_format import SESSION_XDF
@@ -37,9 +35,15 @@ RETRY_S = 1.0
 SLOW_S = 2.0
 TOLD_S = 5.0
 CLOSE_S = 10.0
-"""How long a run that ends waits for a disk that does not answer."""
+"""How long a run that ends waits for a disk that does not answer;"""
+MOST_CLOSE_S = 60.0
+"""and for one that answers, and is slow;"""
+SAID_S = 1.0
+"""when that is told."""
 BATCH_BYTES = 2**20
-GONE = "its folder was removed or moved"
+SYNC_BYTES = 4 * 2**20
+"""And when so much has been written since: it is kept in memory until the disk has it."""
+GONE = "its folder was removed or moved, or its disk unmounted"
 
 
 class Written(NamedTuple):
@@ -74,10 +78,16 @@ class SessionRecorder(Sink):
     so_far : SoFar, optional
         What the file holds that is gone on with; see `rtbci.record.resume`.
 
+    Attributes
+    ----------
+    say_waiting : callable
+        Called where `close` waits for the disk for longer than a second.
+
     Notes
     -----
     `take`, `send` and `news` may be called by any thread and never wait for the disk; the thread
-    ``rtbci-record`` writes. What fails is tried again every second, at the same place of the file.
+    ``rtbci-record`` writes. What fails is tried again every second, at the same place of the file; what the disk took and
+    then could not keep (`Disk.sync`) is written again, too: it says so once, and forgets it.
     `take` costs 1 to 2 µs.
     """
 
@@ -92,7 +102,8 @@ class SessionRecorder(Sink):
         open_disk: OpenDisk = SyncedFile,
         so_far: SoFar | None = None,
     ) -> None:
-        self._folder, self._record = folder, record
+        self._folder, self._description = folder, Description(folder, record)
+        self._room = Room(folder)
         self._max_bytes, self._clock, self._open_disk = max_bytes, clock, open_disk
         self._streams = SessionStreams(start, clock, so_far)
         self._lock = threading.Lock()  # guards the queue, its size, the losses and the news
@@ -109,13 +120,14 @@ class SessionRecorder(Sink):
         self._disk: Disk | None = None
         self._unwritten = b""
         self._at = so_far.n_bytes if so_far else 0
-        self._profiles: deque[Profile] = deque()  # to be kept beside the file
-        self._used: list[Profile] = []  # all that were
+        self._unsynced: list[bytes] = []  # in front of `_at`; the disk has not said yet that it keeps it
+        self._n_unsynced = self._n_samples_synced = 0
         self._problem = ""
-        self._n_written = 0
+        self._n_written = self._n_answers = 0
         self._t_written = self._t_synced = self._t_tried = self._t_caught_up = clock()
         self._t_told_slow = self._t_told_lost = -float("inf")
         self.error: Exception | None = None
+        self.say_waiting: Callable[[], None] = lambda: None
 
     # -- any thread ------------------------------------------------------------------------------------
 
@@ -190,14 +202,24 @@ class SessionRecorder(Sink):
     def close(self) -> None:
         """Write what is left, footers and the end of `session.json`; may be called more than once.
 
-        A disk that does not answer is waited for `CLOSE_S` seconds.
+        A disk that does not answer is waited for `CLOSE_S` seconds, a slow one, to which much is to be written, up to `MOST_CLOSE_S`.
         """
         self._stopping = True
         self._wake.set()
-        if self._thread.ident is not None:
+        if self._thread.ident is None:
+            return
+        self._thread.join(SAID_S)
+        if self._thread.is_alive():
+            self.say_waiting()
+        for _ in range(round(MOST_CLOSE_S / CLOSE_S)):
+            n_answers = self._n_answers
             self._thread.join(CLOSE_S)
-            if self._thread.is_alive():
+            if not self._thread.is_alive():
+                return
+            if self._n_answers == n_answers:
                 self._problem = f"the disk has not answered for {CLOSE_S:g} s"
+                return
+        self._problem = f"the disk was too slow to take the rest within {MOST_CLOSE_S:g} s"
 
     def _tell(self, kind: str, data: dict[str, str | int | float | bool | None]) -> None:
         with self._lock:
@@ -234,11 +256,12 @@ class SessionRecorder(Sink):
         """Write everything queued, batch by batch, until a write fails."""
         if self._problem and self._clock() - self._t_tried < RETRY_S and not self._stopping:
             return
-        is_written = self._write()
+        # Behind a failure nothing more is taken before the disk keeps what there is: so memory stays bounded.
+        is_written = self._write() and (not self._problem or self._sync())
         while is_written and (batch := self._next_batch()):
-            self._profiles += [item.profile for item, _ in batch if isinstance(item, UsedProfile)]
+            self._description.add(item.profile for item, _ in batch if isinstance(item, UsedProfile))
             self._unwritten = self._streams.encode(item for item, _ in batch)
-            is_written = self._write()
+            is_written = self._write() and (self._n_unsynced < SYNC_BYTES or self._sync())
             with self._lock:
                 self._n_queued -= sum(n_bytes for _, n_bytes in batch)
         if is_written and self._sync():
@@ -246,6 +269,8 @@ class SessionRecorder(Sink):
             if self._problem:
                 self._problem = ""
                 self._tell(RESUMED, {"n_samples_lost": self._n_samples_lost})
+            if left := self._room.look(self._t_caught_up, self._at):
+                self._tell(ROOM, {"left_s": left.left_s, "free_mb": left.n_bytes / 2**20})
 
     def _next_batch(self) -> list[tuple[Item, int]]:
         batch, n_bytes = [], 0
@@ -266,7 +291,10 @@ class SessionRecorder(Sink):
         except OSError as error:
             self._fail(error.strerror or str(error))
             return False
+        self._n_answers += 1
         self._at += len(self._unwritten)
+        self._n_unsynced += len(self._unwritten)
+        self._unsynced.append(self._unwritten)
         self._unwritten = b""
         self._n_written = self._streams.n_samples
         self._t_written = self._clock()
@@ -274,61 +302,52 @@ class SessionRecorder(Sink):
 
     def _open(self) -> Disk:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._save_record()
+        self._description.save()
         return self._open_disk(self._folder / SESSION_XDF)
 
     def _sync(self) -> bool:
         """Have the disk keep what is written, where that is due, and say whether that went well."""
-        is_due = self._clock() - self._t_synced >= SYNC_S or self._stopping or self._problem
-        if not is_due or self._disk is None:
+        is_due = self._clock() - self._t_synced >= SYNC_S or self._n_unsynced >= SYNC_BYTES
+        if not (is_due or self._stopping or self._problem) or self._disk is None:
             return True
         try:
             self._disk.sync()
-            self._t_synced = self._clock()
+        except OSError as error:
+            self._write_again()
+            self._fail(error.strerror or str(error))
+            return False
+        self._n_answers += 1
+        self._t_synced = self._clock()
+        self._unsynced.clear()
+        self._n_unsynced, self._n_samples_synced = 0, self._n_written
+        try:
             if self._disk.is_gone():
                 self._put_back(self._disk)
-            self._keep_record()
+            self._description.keep(self._streams.session, self._streams.opened)
         except OSError as error:
             self._fail(error.strerror or str(error))
             return False
         return True
+
+    def _write_again(self) -> None:
+        """Take back what the disk took and could not keep: the system may have dropped it, and says so once."""
+        self._unwritten = b"".join(self._unsynced)
+        self._at -= self._n_unsynced
+        self._unsynced.clear()
+        self._n_unsynced, self._n_written = 0, self._n_samples_synced
 
     def _put_back(self, disk: Disk) -> None:
         """Somebody has removed or moved the folder: make it again, with all that was in it."""
         if not self._problem:
             self._fail(GONE)
         disk.put_back()
-        self._save_record()
-        self._profiles.extendleft(reversed(self._used))
-        self._used.clear()
+        self._description.save_anew()
 
     def _fail(self, reason: str) -> None:
         is_news = reason != self._problem
         self._problem = reason
         if is_news:
             self._tell(FAILED, {"reason": reason})
-
-    # -- session.json ----------------------------------------------------------------------------------
-
-    def _keep_record(self) -> None:
-        """Keep profiles, and write `session.json` again when there is more to say."""
-        kept = list(self._record.profiles)
-        while self._profiles:
-            if (one := keep_profile(self._folder, self._profiles[0])) not in kept:
-                kept.append(one)
-            self._used.append(self._profiles.popleft())
-        known = msgspec.structs.replace(
-            self._record,
-            session=self._streams.session,
-            streams=tuple(self._streams.opened),
-            profiles=tuple(kept),
-        )
-        if known != self._record:
-            self._record = known
-            self._save_record()
-
-    def _save_record(self) -> None:
-        write_session_json(self._folder, self._record)
 
     def _finish(self) -> None:
         """Last writes, once; a session without a sample leaves nothing behind."""
@@ -360,11 +379,9 @@ class SessionRecorder(Sink):
             n_messages_lost=self._n_messages_lost,
             n_bytes=self._at,
         )
-        self._record = msgspec.structs.replace(self._record, ended=ended)
-        self._save_record()
+        self._description.save_end(ended)
 
     def _remove(self) -> None:
-        remove_profiles(self._folder)
-        for name in (SESSION_XDF, JSON_NAME):
-            (self._folder / name).unlink(missing_ok=True)
+        self._description.remove()
+        (self._folder / SESSION_XDF).unlink(missing_ok=True)
         self._folder.rmdir()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rtbci.errors import FileFormatError
-from rtbci.files import sync_folder, unfinished, write_synced
+from rtbci.files import free_name, sync_folder, unfinished, write_synced
 from rtbci.listing import first_of
 from rtbci.record.disk import is_being_written
 from rtbci.record.xdf_format import MAGIC, Tag, XdfStream, chunk_bytes
@@ -19,7 +19,7 @@ from rtbci.record.xdf_scan import CHECKSUM_NAME, Buffer, Damage, Piece, Survey, 
 from rtbci.record.xdf_write import BOUNDARY_CHUNK, footer_chunk, text_chunk
 from rtbci.system.names import give_name
 
-__all__ = ["Repaired", "damaged_name", "repair_xdf", "said_damages", "sound_parts"]
+__all__ = ["Repaired", "repair_xdf", "said_damages", "sound_parts"]
 
 FILE_HEADER = chunk_bytes(Tag.FILE_HEADER, f"{DECLARATION}<info><version>1.0</version></info>".encode())
 
@@ -61,7 +61,7 @@ def repair_xdf(path: Path) -> Repaired:
             if not found.damages and _has_footers(found):
                 return Repaired(path, path, ())
             _write(unfinished(path), sound_parts(data, found))
-        original = damaged_name(path)
+        original = free_name(path, "damaged")
         _exchange(path, original)
         sync_folder(path.parent)
     except OSError as error:
@@ -104,15 +104,6 @@ def _exchange(path: Path, original: Path) -> None:
         original.unlink()
         unfinished(path).unlink()
         raise
-
-
-def damaged_name(path: Path) -> Path:
-    """A name beside a file that is not taken yet: ``session.damaged.xdf``."""
-    number, kept = 1, path.with_name(f"{path.stem}.damaged{path.suffix}")
-    while kept.exists():
-        number += 1
-        kept = path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")
-    return kept
 
 
 def said_damages(damages: Sequence[Damage], n_most: int = 3) -> str:

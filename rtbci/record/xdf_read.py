@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
@@ -206,17 +206,16 @@ def mapped(path: Path) -> Iterator[Buffer]:
     FileFormatError
         When it cannot be opened.
     """
-    try:
-        with path.open("rb") as file:
-            if not path.stat().st_size:
-                yield b""
-                return
-            with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-                yield data
-    except OSError as error:
-        raise FileFormatError(
-            f"{path}: cannot be opened ({error.strerror}); check the path and its permissions"
-        ) from error
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("rb"))
+            is_empty = not path.stat().st_size
+            data = b"" if is_empty else stack.enter_context(mmap(file.fileno(), 0, access=ACCESS_READ))
+        except OSError as error:
+            raise FileFormatError(
+                f"{path}: cannot be opened ({error.strerror}); check the path and its permissions"
+            ) from error
+        yield data
 
 
 class _Growing:

@@ -17,8 +17,12 @@ __all__ = ["OVERFLOW_S", "Backlog", "KnownSkips", "LateSkips", "Skips", "WaitsBe
 OVERFLOW_S = 30.0
 """A gap behind which samples are this much older than usual was made here: liblsl keeps 60 s for us."""
 
-MAX_DRIFT = 5e-4
-"""Stamps of another clock come later and later where it runs slow; by less than this, as of any crystal, it is no backlog."""
+MAX_DRIFT = 0.02
+"""Stamps of another clock come later and later where it runs slow; by less than this it is no backlog.
+
+Not of a crystal only: a device that counts its samples at a rate it does not have is off by a hundredth, and nothing but its
+own stamps could tell that from a network that falls behind as slowly. Of that the newest windows are just as late.
+"""
 
 
 class Backlog:

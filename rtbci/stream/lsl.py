@@ -11,9 +11,9 @@ from pylsl.util import LostError
 from pylsl.util import TimeoutError as LslTimeoutError
 
 from rtbci.clock import Clock, now
-from rtbci.errors import ChannelError, StreamError, StreamLostError
+from rtbci.errors import ChannelError, StreamError, StreamLostError, StreamNotFoundError
 from rtbci.stream.labels import with_labels
-from rtbci.stream.lsl_info import stream_info
+from rtbci.stream.lsl_info import is_regular, stream_info
 from rtbci.stream.lsl_markers import MarkerInlet
 from rtbci.stream.lsl_resolve import StreamQuery, resolve_one
 from rtbci.stream.marker_choice import SeenMarkers
@@ -52,6 +52,9 @@ class LslSource(Source):
         Computer of a stream that was lost and is looked for again; see `resolve_one`.
     tell_markers : callable, optional
         Is told of each marker stream that is taken, left out or has ended, in the thread that pulls.
+    tell_other : callable, optional
+        Is told, by `open`, of each stream that has the name of one that was lost (`known_host`) and is not found, and another
+        source id.
     labels : sequence of str, optional
         Names of the stream's channels in their order, instead of those that it states.
 
@@ -85,8 +88,10 @@ class LslSource(Source):
         clock: Clock = now,
         known_host: str = "",
         tell_markers: Callable[[SeenMarkers], None] | None = None,
+        tell_other: Callable[[StreamInfo], None] | None = None,
         labels: Sequence[str] = (),
     ) -> None:
+        self._tell_other = tell_other
         self._labels = tuple(labels)
         self._known_host = known_host
         self._query = StreamQuery(name, type, source_id, predicate)
@@ -127,10 +132,16 @@ class LslSource(Source):
         StreamError
             When it is no signal, or is seen but does not answer.
         """
-        found = resolve_one(self._query, self._timeout_s, self._clock, self._known_host)
-        inlet: Any = pylsl.StreamInlet(
-            found, max_buflen=BUFFER_S, max_chunklen=0, recover=not self._query.predicate
-        )
+        found = self._find()
+        try:
+            inlet: Any = pylsl.StreamInlet(
+                found, max_buflen=BUFFER_S, max_chunklen=0, recover=not self._query.predicate
+            )
+        except RuntimeError as error:  # of pylsl, which has no class of its own for it, nor the reason
+            raise StreamError(
+                f"LslSource: liblsl cannot connect to stream '{found.name()}' on {found.hostname()} ({error}), need a stream of its "
+                "version of LSL, and files and threads that are free; look at the limits of this program (ulimit -a)"
+            ) from error
         try:
             inlet.open_stream(CONNECT_S)
             described = inlet.info(CONNECT_S)
@@ -150,6 +161,20 @@ class LslSource(Source):
         if self._marker_name is not None:
             self._markers = MarkerInlet(self._info, self._marker_name, self._clock, self._tell_markers)
             self._markers.open()
+
+    def _find(self) -> Any:
+        """Find the stream; where one that was lost is not found, tell what else has its name, which is looked for meanwhile."""
+        name = self._query.name
+        beside: Any = None
+        if self._tell_other is not None and self._known_host and name and self._query.source_id:
+            beside = pylsl.ContinuousResolver(pred=StreamQuery(name).xpath)
+        try:
+            return resolve_one(self._query, self._timeout_s, self._clock, self._known_host)
+        except StreamNotFoundError:
+            for info in beside.results() if beside is not None else ():
+                if is_regular(info) and info.source_id() != self._query.source_id:
+                    self._tell_other(stream_info(info))
+            raise
 
     def close(self) -> None:
         """Disconnect; may be called more than once."""
@@ -225,7 +250,7 @@ class LslSource(Source):
             found = pylsl.resolve_bypred(query.xpath, 1, CONNECT_S)
             again = stream_info(pylsl.StreamInlet(found[0], recover=False).info(CONNECT_S)) if found else None
             again = None if again is None else with_labels(again, self._labels)
-        except (ChannelError, LslTimeoutError, LostError):
+        except (ChannelError, LslTimeoutError, LostError, RuntimeError):
             again = None
         if again is None or replace(again, hostname=known.hostname) != known:
             raise StreamLostError(

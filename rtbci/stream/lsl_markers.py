@@ -143,7 +143,13 @@ class MarkerInlet:
                 self._connect(uid, info, stream, known)
 
     def _connect(self, uid: str, info: Any, stream: MarkerStream, known: list[MarkerStream]) -> None:
-        inlet = pylsl.StreamInlet(info, max_buflen=BUFFER, recover=False)
+        try:
+            inlet = pylsl.StreamInlet(info, max_buflen=BUFFER, recover=False)
+        except RuntimeError as error:  # of pylsl; it is tried again, and no reason to end a run
+            self._leave_out(
+                stream, f"liblsl cannot connect to it ({error}); tried again every {RESOLVE_S:g} s"
+            )
+            return
         with suppress(NotYetError):
             inlet.open_stream(0.0)  # begins to connect, in the background
         self._streams[uid] = _Open(inlet, stream.hostname == self._of.hostname, stream)
@@ -159,9 +165,14 @@ class MarkerInlet:
         was_read = self._streams.pop(uid, None) is not None
         if stream.source_id == DECISIONS_ID:
             return  # this run's own, mostly: nothing to choose
-        if was_read or stream not in self._left:
+        if was_read:
+            self._left.discard(stream)
+        self._leave_out(stream, f"{reason}; {how_to_take(stream, known)} reads it")
+
+    def _leave_out(self, stream: MarkerStream, reason: str) -> None:
+        """Tell, once, that it is not read."""
+        if stream not in self._left:
             self._left.add(stream)
-            reason = f"{reason}; {how_to_take(stream, known)} reads it"
             self._tell(SeenMarkers("markers_left", stream, len(self._streams), reason))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+import zmq
 from rich.text import Text
 
 from rtbci import cli
@@ -270,7 +271,13 @@ def test_what_a_pipe_cannot_encode_is_no_traceback() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "what"), [(MemoryError(), "memory"), (RuntimeError("can't start new thread"), "threads")]
+    ("error", "what"),
+    [
+        (MemoryError(), "memory"),
+        (RuntimeError("can't start new thread"), "threads"),
+        (zmq.ZMQError(errno.EMFILE), "open files and sockets"),
+        (OSError(errno.EMFILE, "Too many open files", "session.xdf"), "open files and sockets"),
+    ],
 )
 def test_what_there_is_no_more_of_is_one_line(
     error: Exception, what: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

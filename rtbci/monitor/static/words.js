@@ -40,7 +40,7 @@ export const ELECTRODES = {
   good: { sign: "●", text: "good" }, flat: { sign: "✕", text: "flat" }, noisy: { sign: "▲", text: "too strong" },
   mains: { sign: "≈", text: "mains hum" }, bad: { sign: "!", text: "not trusted" }, unknown: { sign: "?", text: "no samples" },
 };
-export const TROUBLE = new Set(["gap", "overflow", "not_finite", "stream_lost", "duplicates", "recording_failed", "recording_lost", "recording_slow", "channel_masked", "foreign_clock", "refused", "profile_refused", "engine_failed", "engine_refused", "plugin_failed", "recalibration_advised", "page_failed"]);
+export const TROUBLE = new Set(["gap", "overflow", "not_finite", "stream_lost", "duplicates", "recording_failed", "recording_lost", "recording_slow", "recording_room", "stream_other", "channel_masked", "foreign_clock", "refused", "profile_refused", "engine_failed", "engine_refused", "plugin_failed", "recalibration_advised", "page_failed"]);
 export const KEYS = {
   C: "check before a session", P: "pause or resume", M: "put a marker", S: "another profile", R: "raw signal", F: "filtered signal",
   "+ −": "larger or smaller traces", "↑ ↓": "pick an electrode, in the map", "?": "this help", Esc: "close",

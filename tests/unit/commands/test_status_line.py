@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from rtbci.commands.status_line import N_SLOW, StatusLine
-from rtbci.publish.messages import EngineRef, Prediction, ProfileRef, Quality, Trace
+from rtbci.commands.status_line import N_LATE, N_SLOW, StatusLine
+from rtbci.publish.messages import EngineRef, Event, Prediction, ProfileRef, Quality, Trace
 
 PREDICTION = Prediction(
     v=1,
@@ -44,6 +44,35 @@ def test_a_decoder_that_is_too_slow_is_told_once(hop_s: float, n_slow: int, n_sa
     line.close()
     assert said.getvalue().count(WARNING) == n_said
     assert said.getvalue().count("\n") == n_said
+
+
+@pytest.mark.parametrize(
+    ("every_s", "is_slow", "n_said"), [(1.0, False, 1), (2.1, False, 1), (1.0, True, 0), (3.0, False, 0)]
+)
+def test_pieces_that_are_too_long_are_told_once(every_s: float, is_slow: bool, n_said: int) -> None:
+    said = io.StringIO()
+    line = StatusLine(Console(file=said, width=1000), hop_s=0.25)
+    for i in range(5 * N_LATE):
+        t_s = i * every_s
+        line.send(msgspec.structs.replace(PREDICTION, trace_ms=SLOW) if is_slow else PREDICTION)
+        line.send(
+            Event(v=1, session="s", seq=i, t_sent=t_s, kind="windows_skipped", t_lsl=t_s, value="", data={})
+        )
+    line.close()
+    assert said.getvalue().count("pieces longer than max_backlog_s") == n_said
+
+
+def test_a_disk_that_is_slow_or_nearly_full_is_told_with_numbers() -> None:
+    said = io.StringIO()
+    line = StatusLine(Console(file=said, width=1000))
+    slow, room = {"behind_s": 3.2, "waiting_mb": 0.52}, {"left_s": 560.0, "free_mb": 74.6}
+    for kind, data in (("recording_slow", slow), ("recording_room", room)):
+        line.send(Event(v=1, session="s", seq=0, t_sent=1.0, kind=kind, t_lsl=1.0, value="d", data=data))
+    line.close()
+    assert said.getvalue().splitlines() == [
+        "warning: the disk is slow, recording is behind: d (3 s, 0.5 MB; nothing is lost yet)",
+        "warning: the disk is nearly full, make room: d (recorded for 9 min more, 75 MB)",
+    ]
 
 
 def test_bad_electrodes_stay_told_while_nothing_else_is_known_of_them() -> None:

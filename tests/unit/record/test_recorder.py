@@ -14,7 +14,8 @@ from rtbci.errors import FileFormatError
 from rtbci.record.disk import SyncedFile
 from rtbci.record.items import Opened
 from rtbci.record.recorder import SLOW_S, SessionRecorder
-from rtbci.record.session_json import read_session_json
+from rtbci.record.room import Room
+from rtbci.record.session_json import SessionRecord, read_session_json
 from rtbci.record.streams import topic_stream
 from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.record.xdf_read import StreamData, read_xdf_file
@@ -45,6 +46,7 @@ class Disk(SyncedFile):
         self.gate = threading.Event()
         self.gate.set()
         self.n_syncs = 0
+        self._n_kept = 0
 
     def write(self, at: int, content: bytes) -> None:
         self.gate.wait(PATIENCE_S)
@@ -54,10 +56,12 @@ class Disk(SyncedFile):
         super().write(at, content)
 
     def sync(self) -> None:
-        if self.error is not None:
+        n_bytes = self._path.stat().st_size if self._path.exists() else 0
+        if self.error is not None:  # as Linux does: what it could not keep is dropped, and said once
+            super().write(self._n_kept, bytes(n_bytes - self._n_kept))
             raise self.error
         super().sync()
-        self.n_syncs += 1
+        self.n_syncs, self._n_kept = self.n_syncs + 1, n_bytes
 
 
 class Bench:
@@ -66,9 +70,11 @@ class Bench:
     def __init__(self, folder: Path, max_bytes: int = 2**20) -> None:
         self.clock = Clock()
         self.disks: list[Disk] = []
+        self.n_free: int | None = None  # as far as is known
         self.recorder = SessionRecorder(
             folder, record(), START, max_bytes=max_bytes, clock=self.clock, open_disk=self._open
         )
+        self.recorder._room = Room(folder, lambda _folder: self.n_free)
         self.recorder.start()
         self.n = 0
 
@@ -255,28 +261,115 @@ def test_a_disk_that_never_answers_does_not_hold_up_the_end(
     from rtbci.record import recorder as module
 
     monkeypatch.setattr(module, "CLOSE_S", 0.05)
+    monkeypatch.setattr(module, "SAID_S", 0.01)
+    said: list[str] = []
+    bench.recorder.say_waiting = lambda: said.append("waits")
     bench.wait_until(lambda: bench.recorder.written.n_bytes)
     bench.disk.gate.clear()
     bench.give()
     bench.recorder.close()
     assert "has not answered for 0.05 s" in bench.recorder.written.problem
+    assert said == ["waits"]
     bench.disk.gate.set()
     bench.recorder._thread.join(PATIENCE_S)
 
 
-def test_a_sync_that_fails_is_told(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("answers", "problem"),
+    [
+        ([0], ""),  # within the first second
+        ([0, 1, 2, 1], ""),
+        ([0, 1, 0, 1, 1], "the disk has not answered for 10 s"),
+        ([0] + [1] * 20, "the disk was too slow to take the rest within 60 s"),
+    ],
+)
+def test_a_slow_disk_has_its_time_at_the_end(bench: Bench, answers: list[int], problem: str) -> None:
+    class Writer:
+        """Ends after so many waits, in each of which the disk answers so often."""
+
+        ident = 1
+
+        def join(self, timeout_s: float) -> None:
+            bench.recorder._n_answers += answers.pop(0) if answers else 0
+
+        def is_alive(self) -> bool:
+            return bool(answers)
+
+    writer, said = bench.recorder._thread, list[str]()
+    bench.recorder.say_waiting = lambda: said.append("waits")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bench.recorder, "_thread", Writer())
+        is_slow = len(answers) > 1
+        bench.recorder.close()
+    assert (bench.recorder.written.problem, said) == (problem, ["waits"] * is_slow)
+    writer.join(PATIENCE_S)
+
+
+def test_what_the_disk_took_and_could_not_keep_is_told_and_written_again(bench: Bench) -> None:
     bench.give()
     bench.wait_until(lambda: bench.disk.n_syncs)
     bench.disk.error = OSError(errno.EIO, "Input/output error")
     bench.give()
     bench.wait_until(lambda: bench.recorder.written.problem == "Input/output error")
     for _ in range(3):
+        bench.give()
         bench.wait_for_another_try()
+    assert bench.recorder.written.n_samples == 10
+    assert bench.recorder._queue  # and nothing more is taken into memory that has no bound
     assert bench.kinds() == ["recording_started", "recording_failed"]
     bench.disk.error = None
     bench.wait_until(lambda: not bench.recorder.written.problem)
     bench.recorder.close()
     assert bench.kinds() == ["recording_resumed"]
+    assert bench.signal().values[:, 0].tolist() == list(range(50))
+
+
+def test_a_disk_that_will_be_full_is_told_twice_and_again_when_there_was_room(tmp_path: Path) -> None:
+    looked = [  # s, MB written, MB free, and how many s are told
+        (0, 0, 700, None),
+        (10, 10, 690, None),
+        (100, 100, 600, None),
+        (101, 101, 1, None),  # too early to look again
+        (110, 110, 590, 590),
+        (120, 120, 580, None),
+        (650, 650, 50, 50),
+        (660, 660, 40, None),
+        (670, 670, 5000, None),
+        (5170, 5170, 500, 500),
+        (5180, 5180, 400, None),  # somebody else has written something
+        (5190, 5190, 300, 40),  # and goes on
+    ]
+    free = 0
+    room = Room(tmp_path, lambda _folder: free * 2**20)
+    for t_s, n_written, free, left_s in looked:
+        left = room.look(float(t_s), n_written * 2**20)
+        assert (left and (left.left_s, left.n_bytes)) == (left_s and (left_s, free * 2**20))
+    assert Room(tmp_path / "none").look(0.0, 0) is None
+
+
+def test_a_disk_that_will_be_full_is_news(bench: Bench) -> None:
+    bench.n_free = 10_000
+    bench.wait_until(lambda: (bench.give(), "recording_room" in bench.kinds())[1])
+    bench.recorder.close()
+
+
+def test_a_description_that_could_not_be_written_is_written_later(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def fails(folder: Path, record: SessionRecord) -> None:
+        tried.append(folder.name)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("rtbci.record.description.write_session_json", fails)
+        bench.give()
+        bench.wait_until(lambda: len(tried) >= 2)  # streams are known now
+        assert bench.recorder.written.problem == "No space left on device"
+    bench.wait_until(lambda: not bench.recorder.written.problem)
+    assert read_session_json(bench.recorder.folder).streams == ("amp",)
+    bench.recorder.close()
 
 
 def test_a_folder_that_cannot_be_made_is_told_at_once_and_taken_when_it_can(tmp_path: Path) -> None:
@@ -387,6 +480,32 @@ def test_a_folder_that_is_removed_is_told_and_whole_again(bench: Bench) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows neither removes nor moves what is open")
+def test_a_disk_that_was_away_and_is_back_has_all_of_it(tmp_path: Path) -> None:
+    def mount(name: str) -> None:
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / "link").symlink_to(name)
+        (tmp_path / "link").replace(tmp_path / "usb")  # at once, as a disk comes and goes
+
+    mount("disk")
+    bench = Bench(folder := tmp_path / "usb" / "s")
+    bench.recorder.take(Opened(INFO, ""))
+    bench.give()
+    bench.wait_until(lambda: read_session_json(folder).streams)
+    mount("below")
+    bench.give()
+    bench.wait_until(lambda: (folder / SESSION_XDF).exists() and not bench.recorder.written.problem)
+    mount("disk")
+    bench.give()
+    bench.wait_until(lambda: (folder / "session.displaced.xdf").exists())
+    bench.recorder.close()
+    assert bench.signal().values[:, 0].tolist() == list(range(30))
+    before = read_xdf_file(folder / "session.displaced.xdf").named("amp")
+    assert before is not None
+    assert before.values[:, 0].tolist() in (list(range(10)), list(range(20)))  # until it was noticed
+    assert read_session_json(folder).ended is not None
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows neither removes nor moves what is open")
 def test_a_folder_that_cannot_be_put_back_is_no_recording(bench: Bench) -> None:
     bench.give()
     bench.wait_until(lambda: read_session_json(bench.recorder.folder).streams)
@@ -397,7 +516,7 @@ def test_a_folder_that_cannot_be_put_back_is_no_recording(bench: Bench) -> None:
         bench.wait_for_another_try()
     bench.recorder.close()
     reasons = [news.data["reason"] for news in bench.recorder.news() if news.kind == "recording_failed"]
-    assert reasons[0] == "its folder was removed or moved"
+    assert reasons[0] == "its folder was removed or moved, or its disk unmounted"
     assert len(reasons) == 2  # and once why it stays so
     written = bench.recorder.written
     assert (written.n_samples, written.n_samples_lost, written.n_bytes) == (0, 10, 0)

@@ -6,8 +6,9 @@ import pytest
 import pyxdf
 
 from rtbci.errors import FileFormatError
+from rtbci.files import free_name
 from rtbci.record.disk import SyncedFile
-from rtbci.record.repair import damaged_name, repair_xdf, said_damages
+from rtbci.record.repair import repair_xdf, said_damages
 from rtbci.record.xdf_read import read_xdf_file
 from rtbci.record.xdf_scan import Damage
 from rtbci.replay.read import read_recordings
@@ -42,7 +43,7 @@ def test_a_second_repair_keeps_both_originals(tmp_path: Path) -> None:
     repair_xdf(path)
     path.write_bytes(MADE.content[: MADE.ends[5] + 3])
     assert repair_xdf(path).original.name == "session.damaged-2.xdf"
-    assert damaged_name(path).name == "session.damaged-3.xdf"
+    assert free_name(path, "damaged").name == "session.damaged-3.xdf"
 
 
 def test_a_sound_file_is_left_alone(tmp_path: Path) -> None:
