@@ -15,10 +15,12 @@ from rtbci.probe.blank import start_of
 from rtbci.probe.profile import Profile
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
+from rtbci.system.one_thread import one_thread
 
 __all__ = ["calibrate_recordings"]
 
 
+@one_thread()
 def calibrate_recordings(
     recordings: Sequence[Recording],
     user: str = "anonymous",

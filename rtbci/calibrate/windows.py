@@ -19,6 +19,7 @@ from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.estimate import WindowGrid
 from rtbci.runtime.signal_parts import SignalParts
+from rtbci.system.one_thread import one_thread
 
 __all__ = ["LabelledWindows", "windows"]
 
@@ -94,6 +95,7 @@ class _SignalDecoder(CalibrationDecoder):
     _made_of = SignalParts
 
 
+@one_thread()
 def windows(
     paradigm: str | ParadigmRecipe,
     recordings: Sequence[Recording],

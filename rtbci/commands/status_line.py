@@ -174,21 +174,8 @@ class StatusLine:
         if event.kind == "windows_skipped":
             self._say_late(event.t_lsl)
         if event.kind in SAID:
-            gap_s = event.data.get("gap_s")
-            detail = f" ({1e3 * gap_s:.0f} ms)" if isinstance(gap_s, float) and gap_s > 0 else ""
             name = f": {event.value}" if event.value else ""
-            detail = f" ({reason})" if (reason := event.data.get("reason")) else detail
-            detail = _engine(event) if event.kind == "engine_changed" else detail
-            if event.kind == "decoder_busy":
-                detail = f" ({event.data.get('busy_s', 0.0):.0f} s by now; the recording goes on)"
-            if event.kind == "recording_slow":
-                detail = f" ({event.data.get('behind_s', 0.0):.0f} s, {event.data.get('waiting_mb', 0.0):.1f} MB; nothing is lost yet)"
-            if event.kind == "recording_room":
-                left_s = event.data.get("left_s", 0.0)
-                left = f"{left_s / 60:.0f} min" if left_s >= 120 else f"{left_s:.0f} s"
-                detail = f" (recorded for {left} more, {event.data.get('free_mb', 0.0):.0f} MB)"
-            if event.kind == "recording_lost":
-                detail = f" ({event.data.get('n_samples')} samples, {event.data.get('n_messages')} messages)"
+            detail = f" ({about})" if (about := _about(event)) else ""
             # Names come from the network: brackets in them are no markup.
             self._console.print(f"{SAID[event.kind]}{name}{detail}", markup=False, highlight=False)
         if event.kind in ("recording_failed", "recording_resumed"):
@@ -279,9 +266,28 @@ class StreamWords:
         """There is nothing to close."""
 
 
-def _engine(event: Event) -> str:
-    """What an engine that was changed runs on now."""
+def _about(event: Event) -> str:
+    """What stands in brackets behind what is said of an event; empty: nothing."""
     data = event.data
-    return (
-        f" {str(data.get('id'))[:12]} on {data.get('backend')}, {data.get('precision')}, {data.get('device')}"
-    )
+
+    def number(name: str) -> float:
+        value = data.get(name)
+        return float(value) if isinstance(value, int | float) else 0.0
+
+    match event.kind:
+        case "engine_changed":
+            return f"{str(data.get('id'))[:12]} on {data.get('backend')}, {data.get('precision')}, {data.get('device')}"
+        case "decoder_busy":
+            return f"{number('busy_s'):.0f} s by now; the recording goes on"
+        case "recording_slow":
+            return f"{number('behind_s'):.0f} s, {number('waiting_mb'):.1f} MB; nothing is lost yet"
+        case "recording_room":
+            left_s = number("left_s")
+            left = f"{left_s / 60:.0f} min" if left_s >= 120 else f"{left_s:.0f} s"
+            return f"recorded for {left} more, {number('free_mb'):.0f} MB"
+        case "recording_lost":
+            return f"{data.get('n_samples')} samples, {data.get('n_messages')} messages"
+        case _:
+            if reason := data.get("reason"):
+                return str(reason)
+            return f"{1e3 * number('gap_s'):.0f} ms" if number("gap_s") > 0 else ""

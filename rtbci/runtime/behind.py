@@ -109,7 +109,8 @@ class Behind:
     def take(self, t_taken: float) -> tuple[int, ...]:
         """Which windows were skipped of the chunk that has been decoded; see `rtbci.runtime.journal.Taken.skipped`."""
         skipped = self._skips.take()
-        if skipped:
+        # What waits when a stream is opened comes at once: nothing would have been decoded of windows that are not full.
+        if skipped and self._decoder.pipeline.has_window:
             self._telemetry.n_skipped += sum(skipped[1::2])
             if t_taken - self._t_told >= TOLD_S:
                 self._t_told = t_taken

@@ -33,6 +33,7 @@ from rtbci.stages.stage import FloatArray
 from rtbci.stream.health import unbroken
 from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import Marker, StreamInfo
+from rtbci.system.one_thread import one_thread
 
 __all__ = ["Decoder"]
 
@@ -284,6 +285,7 @@ class Decoder:
         self._note_lost()
         self._policy.restart()
 
+    @one_thread()
     def decode(self, recording: Recording) -> list[Verdict]:
         """Decode a whole recording, as a live run would have.
 

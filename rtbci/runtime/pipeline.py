@@ -177,6 +177,11 @@ class Pipeline:
         self._recentre = known
 
     @property
+    def has_window(self) -> bool:
+        """Whether a window has been full since the stream began, or since its last break."""
+        return self._n_out >= self.grid.length
+
+    @property
     def knows_phase(self) -> bool | None:
         """Whether the flicker's phase is known at the newest hop; None where no branch reads it."""
         return None if self._follower is None else not math.isnan(self._flicker.elapsed_s)

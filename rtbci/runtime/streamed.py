@@ -10,6 +10,7 @@ from rtbci.runtime.intake import Intake
 from rtbci.runtime.marker_stamps import MarkerStamps
 from rtbci.runtime.verdict import Verdict
 from rtbci.stream.source import Chunk, Source, is_checking
+from rtbci.system.one_thread import limiter
 
 __all__ = ["decode_stream"]
 
@@ -71,10 +72,13 @@ def decode_stream(
         electrodes = decoder.electrodes
         tolerates = electrodes is not None and electrodes.can_replace
         intake = Intake(source.info, decoder.read, clock(), tolerates=tolerates)
+        one_thread = limiter()  # only while it decodes: what the caller does meanwhile is the caller's
         for chunk in _chunks(decoder, source, clock):
             for piece in intake.push(chunk):
                 if isinstance(piece, Chunk):
-                    yield from decoder.push(piece.data, piece.t_lsl)
+                    with one_thread():
+                        verdicts = decoder.push(piece.data, piece.t_lsl)
+                    yield from verdicts
                 else:
                     decoder.restart()
             t_now = clock()

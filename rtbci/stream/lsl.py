@@ -164,16 +164,16 @@ class LslSource(Source):
 
     def _find(self) -> Any:
         """Find the stream; where one that was lost is not found, tell what else has its name, which is looked for meanwhile."""
-        name = self._query.name
-        beside: Any = None
-        if self._tell_other is not None and self._known_host and name and self._query.source_id:
-            beside = pylsl.ContinuousResolver(pred=StreamQuery(name).xpath)
+        name, tell = self._query.name, self._tell_other
+        if tell is None or not (self._known_host and name and self._query.source_id):
+            return resolve_one(self._query, self._timeout_s, self._clock, self._known_host)
+        beside: Any = pylsl.ContinuousResolver(pred=StreamQuery(name).xpath)
         try:
             return resolve_one(self._query, self._timeout_s, self._clock, self._known_host)
         except StreamNotFoundError:
-            for info in beside.results() if beside is not None else ():
+            for info in beside.results():
                 if is_regular(info) and info.source_id() != self._query.source_id:
-                    self._tell_other(stream_info(info))
+                    tell(stream_info(info))
             raise
 
     def close(self) -> None:

@@ -349,7 +349,12 @@ def test_a_disk_that_will_be_full_is_told_twice_and_again_when_there_was_room(tm
 
 def test_a_disk_that_will_be_full_is_news(bench: Bench) -> None:
     bench.n_free = 10_000
-    bench.wait_until(lambda: (bench.give(), "recording_room" in bench.kinds())[1])
+
+    def is_told() -> bool:
+        bench.give()
+        return "recording_room" in bench.kinds()
+
+    bench.wait_until(is_told)
     bench.recorder.close()
 
 

@@ -194,6 +194,15 @@ def test_a_decoder_that_hangs_for_good_costs_no_sample_and_the_run_says_so(
     assert found.n_untold_samples > 1000
 
 
+def test_what_waits_when_a_stream_is_opened_is_no_window_that_was_skipped(begin: Callable[[], Run]) -> None:
+    run = begin()
+    run.feed(110, each=110)
+    wait_for(lambda: run.kept.predictions, "the first window")
+    report = run.end()
+    assert (report.n_predictions, report.n_skipped) == (1, 0)  # six hops were there at once, and no window was full
+    assert not run.kept.events("windows_skipped")
+
+
 def test_windows_that_have_become_late_are_skipped_told_and_verified(begin: Callable[[], Run]) -> None:
     run = begin()
     n = held(run)

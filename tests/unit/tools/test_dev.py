@@ -53,7 +53,7 @@ def test_it_installs_once_and_again_when_the_project_changes(
 ) -> None:
     assert call(monkeypatch, "test", "-q") == 0
     assert ran[0][-2:] == ["--editable", f"{dev.ROOT}[test]"]
-    assert ran[1][1:5] == ["-m", "compileall", "-qq", "-j"]  # a warning of the compiler would be an error in a test
+    assert ran[1][2] == "compileall"  # a warning of the compiler would be an error in a test
     assert ran[2][1:] == ["-m", "pytest", *dev.in_processes(), "-q"]
     assert call(monkeypatch, "test") == 0
     assert len(ran) == 4
