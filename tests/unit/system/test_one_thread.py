@@ -16,8 +16,8 @@ from tests.fed_source import FedSource
 from tests.tiny import eeg, stream_info, write_paradigm
 
 
-def n_threads() -> set[int]:
-    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+def n_threads() -> frozenset[int]:
+    return frozenset(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def two_threads() -> Iterator[None]:
 class Noting(Decoder):
     """Notes with how many threads it decodes."""
 
-    seen: frozenset[int] = frozenset()
+    seen = frozenset[int]()
 
     def push(self, data: FloatArray, t_lsl: FloatArray) -> list[Verdict]:
         self.seen = self.seen | n_threads()
@@ -46,9 +46,9 @@ def test_a_recording_and_a_stream_are_decoded_on_one(tmp_path: Path) -> None:
     recording = Recording(stream_info(), eeg(500))
     with Noting(str(write_paradigm(tmp_path / "tiny"))) as decoder:
         decoder.decode(recording)
-        assert (decoder.seen, n_threads()) == ({1}, {2})
+        assert (decoder.seen, n_threads()) == (frozenset({1}), frozenset({2}))
         source = FedSource(recording.info)
         source.feed(Chunk(recording.data, np.arange(500) / 250.0))
-        decoder.seen = frozenset()
+        decoder.seen = frozenset[int]()
         next(decode_stream(decoder, source))
-        assert (decoder.seen, n_threads()) == ({1}, {2})
+        assert (decoder.seen, n_threads()) == (frozenset({1}), frozenset({2}))
