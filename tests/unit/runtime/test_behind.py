@@ -199,7 +199,8 @@ def test_what_waits_when_a_stream_is_opened_is_no_window_that_was_skipped(begin:
     run.feed(110, each=110)
     wait_for(lambda: run.kept.predictions, "the first window")
     report = run.end()
-    assert (report.n_predictions, report.n_skipped) == (1, 0)  # six hops were there at once, and no window was full
+    # Six hops were there at once, and no window was full.
+    assert (report.n_predictions, report.n_skipped) == (1, 0)
     assert not run.kept.events("windows_skipped")
 
 
