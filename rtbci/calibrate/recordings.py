@@ -128,10 +128,9 @@ def _counted(texts: Counter[str]) -> str:
 
 def _no_cues(recipe: ParadigmRecipe, recordings: Sequence[Recording]) -> str:
     texts = Counter(marker.value for one in recordings for marker in one.markers)
-    example = f"'{next(iter(texts))[:60]}={recipe.classes[0]}'" if texts else "TEXT=CLASS"
     return (
         f"calibration of '{recipe.name}': the recordings' markers are {_counted(texts)}, need some that name a class "
-        f"({', '.join(recipe.classes)}); say which is which, as --map {example}, or give recordings with cues"
+        f"({', '.join(recipe.classes)}); say which is which, as --map TEXT={recipe.classes[0]}, or give recordings with cues"
     )
 
 

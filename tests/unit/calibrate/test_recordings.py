@@ -107,7 +107,7 @@ def test_recordings_without_cues(tmp_path: Path) -> None:
         with pytest.raises(
             FileFormatError,
             match=r"markers are 'arrow_L' \(1\), 'rest' \(1\), need some that name a class .left_hand, right_hand.; "
-            "say which is which, as --map 'arrow_L=left_hand', or",
+            "say which is which, as --map TEXT=left_hand, or",
         ):
             list(
                 trials_of_recordings(
@@ -138,7 +138,7 @@ def test_which_markers_are_taken_for_which_class_is_told(tmp_path: Path) -> None
         FileFormatError, match=r"all cues of the recordings are left_hand .*'T1' \(1\).*right_hand: none"
     ):
         marker_lines(recipe, [second])
-    with pytest.raises(FileFormatError, match=r"markers are none, need .* as --map TEXT=CLASS"):
+    with pytest.raises(FileFormatError, match=r"markers are none, need .* as --map TEXT=left_hand"):
         marker_lines(recipe, [recording()])
 
 

@@ -131,7 +131,7 @@ function tell(message) {
       : message.accepted ? "✓ kept" : `↻ comes again: ${message.reason}`;
     body.classList.add("told");
   }
-  const { n_accepted, n_left } = told;
+  const { n_accepted } = told, n_left = step === "done" ? 0 : told.n_left;  // none comes any more
   element("counts").textContent = n_left
     ? `${n_accepted} kept, ${n_left} to go, about ${Math.ceil(told.minutes_left)} min` : `${n_accepted} trials kept`;
   element("bar").setAttribute("aria-valuenow", n_accepted);
