@@ -57,7 +57,7 @@ def decode_stream(
     Examples
     --------
     >>> from rtbci import Decoder, decode_stream                 # doctest: +SKIP
-    >>> with Decoder("motor_imagery") as decoder:                # doctest: +SKIP
+    >>> with Decoder("./my_hands") as decoder:                   # doctest: +SKIP
     ...     for verdict in decode_stream(decoder):
     ...         print(verdict.decision or verdict.why, verdict.estimate.probs)
     """
