@@ -175,6 +175,7 @@ class StatusLine:
             self._say_late(event.t_lsl)
         if event.kind in SAID:
             name = f": {event.value}" if event.value else ""
+            name += _engine(event) if event.kind == "engine_changed" else ""
             detail = f" ({about})" if (about := _about(event)) else ""
             # Names come from the network: brackets in them are no markup.
             self._console.print(f"{SAID[event.kind]}{name}{detail}", markup=False, highlight=False)
@@ -266,6 +267,14 @@ class StreamWords:
         """There is nothing to close."""
 
 
+def _engine(event: Event) -> str:
+    """What an engine that was changed runs on now."""
+    data = event.data
+    return (
+        f" {str(data.get('id'))[:12]} on {data.get('backend')}, {data.get('precision')}, {data.get('device')}"
+    )
+
+
 def _about(event: Event) -> str:
     """What stands in brackets behind what is said of an event; empty: nothing."""
     data = event.data
@@ -275,8 +284,6 @@ def _about(event: Event) -> str:
         return float(value) if isinstance(value, int | float) else 0.0
 
     match event.kind:
-        case "engine_changed":
-            return f"{str(data.get('id'))[:12]} on {data.get('backend')}, {data.get('precision')}, {data.get('device')}"
         case "decoder_busy":
             return f"{number('busy_s'):.0f} s by now; the recording goes on"
         case "recording_slow":
