@@ -1,11 +1,14 @@
 """Calibration on real people is never worse than the population's decoder by more than chance."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
 from rtbci import Decoder, calibrate_recordings
 from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.cutter import timing_of
+from rtbci.calibrate.fit import UserFit
 from rtbci.calibrate.recordings import trials_of_recordings
 from rtbci.evaluate.npz_runs import read_npz_runs
 from rtbci.probe.profile import Profile
@@ -14,6 +17,12 @@ from rtbci.replay.recording import Recording
 from tests.data_paths import data_dir, needs_data
 
 PEOPLE = ("S004", "S045")
+
+
+@cache
+def fit_of(name: str) -> UserFit:
+    """Fitted on the first two runs."""
+    return calibrate_recordings(read_npz_runs(data_dir() / "eegmmidb" / f"{name}.npz")[:2], user=name)
 
 
 def right_answers(profile: Profile | None, run: Recording) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
@@ -30,8 +39,7 @@ def right_answers(profile: Profile | None, run: Recording) -> "np.ndarray[tuple[
 def test_no_worse_than_the_population_over_people() -> None:
     worse = better = 0
     for name in PEOPLE:
-        first, second, last = read_npz_runs(data_dir() / "eegmmidb" / f"{name}.npz")
-        fit = calibrate_recordings([first, second], user=name)
+        last, fit = read_npz_runs(data_dir() / "eegmmidb" / f"{name}.npz")[2], fit_of(name)
         assert fit.profile.user == name
         assert fit.judgement is not None
         assert fit.judgement.counts.sum() == fit.profile.n_trials > 20
@@ -45,9 +53,8 @@ def test_no_worse_than_the_population_over_people() -> None:
 @pytest.mark.data
 @needs_data
 def test_the_profile_decodes_as_it_stands() -> None:
-    run = read_npz_runs(data_dir() / "eegmmidb" / "S004.npz")[0]
-    fit = calibrate_recordings([run], user="s004")
-    with Decoder("motor_imagery", profile=fit.profile) as decoder:
+    run = read_npz_runs(data_dir() / "eegmmidb" / f"{PEOPLE[0]}.npz")[0]
+    with Decoder("motor_imagery", profile=fit_of(PEOPLE[0]).profile) as decoder:
         verdicts = decoder.decode(run)
     said = [one.estimate.probs for one in verdicts if one.estimate.probs is not None]
     assert len(said) > 1500

@@ -79,6 +79,8 @@ def test_every_test_with_lsl_or_sockets_says_so() -> None:
         if path == Path(__file__):
             continue
         module, text = path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+        if not any(call.rstrip("(") in text for call in OPENS):  # to parse all of them takes long
+            continue
         parts = [one for one in ast.parse(text).body if isinstance(one, ast.FunctionDef | ast.ClassDef)]
         opening = [one.name for one in parts if any(call in ast.unparse(one) for call in OPENS)]
         scopes = {one.name: scope_of(f"{module}::{one.name}") for one in parts if one.name.startswith("test")}

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from rtbci.calibrate.offline import calibrate_recordings
-from rtbci.probe.profile import write_profile
+from rtbci.probe.profile import Profile, write_profile
 from rtbci.publish.messages import Event
 from rtbci.recipes import read_paradigm
+from rtbci.replay.recording import Recording
 from rtbci.stream.recording import RecordingSource
 from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import Marker
@@ -32,12 +33,20 @@ class Unplaced(RecordingSource):
         return [*super().pull_markers(), *([UNPLACED[self.n_pulled]] if self.n_pulled in UNPLACED else [])]
 
 
-@pytest.mark.parametrize("kind", [RecordingSource, Unplaced])
-def test_templates_at_the_flickers_phase(tmp_path: Path, kind: type[RecordingSource]) -> None:
+@pytest.fixture(scope="module")
+def looked() -> tuple[Profile, Recording]:
+    """A user's templates, and what they look at later."""
     pytest.importorskip("pyriemann", reason="pyRiemann is not installed: pip install '.[calibrate]'")
     recipe = read_paradigm("ssvep")
     before, later = look_at_flickers(recipe, (4, 1), answer_uv=0.6)
-    profile = calibrate_recordings([before], "ada", recipe, imagery_s=TRIAL_S).profile
+    return calibrate_recordings([before], "ada", recipe, imagery_s=TRIAL_S).profile, later
+
+
+@pytest.mark.parametrize("kind", [RecordingSource, Unplaced])
+def test_templates_at_the_flickers_phase(
+    tmp_path: Path, kind: type[RecordingSource], looked: tuple[Profile, Recording]
+) -> None:
+    profile, later = looked
     assert [one.kind for one in profile.branches] == ["trca"]
     write_profile(tmp_path / "ada", profile)
 
