@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,7 +47,7 @@ def main() -> int:
         return run(str(BIN / "rtbci"), *rest)
     if command == "test":
         return run(str(PYTHON), "-m", "pytest", *in_processes(), *rest)
-    return max(run(str(PYTHON), "-m", *tool) for tool in LINT)
+    return lint()
 
 
 def install(extra: str) -> None:
@@ -60,15 +61,33 @@ def install(extra: str) -> None:
         venv.create(VENV, with_pip=True)
     target = f"{ROOT}[{extra}]" if extra else str(ROOT)
     print(f"installing {target} (a few minutes the first time)", flush=True)
-    # pip compiles all modules of all packages on one core, which takes as long as the rest. Left out, each is compiled when
-    # it is imported first. Not for the tests, in which a warning of the compiler would be an error: on all cores for these.
+    # pip compiles on one core, which takes as long as the rest; and not rtbci itself, where it is editable.
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     subprocess.run([*pip, "--editable", target], check=True)
-    if extra:
-        packages = [str(path) for path in VENV.glob("[Ll]ib/**/site-packages")]
-        # Its status tells of templates among them that are no Python.
-        subprocess.run([str(PYTHON), "-m", "compileall", "-qq", "-j", "0", *packages], check=False)
+    sources = [*VENV.glob("[Ll]ib/**/site-packages"), ROOT / "rtbci", ROOT / "tools"]
+    # Its status tells of templates among them that are no Python.
+    subprocess.run(
+        [str(PYTHON), "-m", "compileall", "-qq", "-j", "0", *map(str, sources)], env=_keeping(), check=False
+    )
     done.write_text(wanted)
+
+
+def lint() -> int:
+    """Run all of `LINT` at once, each on a core; what they say comes in their order, and the worst status is returned."""
+
+    def checked(tool: list[str]) -> "subprocess.CompletedProcess[bytes]":
+        command = [str(PYTHON), "-m", *tool]
+        return subprocess.run(
+            command, cwd=ROOT, env=_keeping(), check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    worst = 0
+    with ThreadPoolExecutor(len(LINT)) as pool:
+        for tool, done in zip(LINT, pool.map(checked, LINT), strict=True):
+            print("$", *tool, flush=True)
+            print((done.stdout or b"").decode(errors="replace"), end="", flush=True)
+            worst = max(worst, done.returncode)
+    return worst
 
 
 def in_processes() -> list[str]:
@@ -90,7 +109,12 @@ def in_processes() -> list[str]:
 def run(*command: str) -> int:
     """Run a command in the repository's root."""
     print("$", " ".join(command), flush=True)
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    return subprocess.run(command, cwd=ROOT, env=_keeping(), check=False).returncode
+
+
+def _keeping() -> dict[str, str]:
+    """An environment in which compiled modules are kept, as containers often forbid: else each process compiles all of them."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 if __name__ == "__main__":
