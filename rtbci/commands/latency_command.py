@@ -1,11 +1,10 @@
 """`rtbci latency`: how quick a session was. What it does is imported when it is called."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rtbci.commands.options import Json, output_of
+from rtbci.commands.options import Json, SessionsIn, output_of
 
 if TYPE_CHECKING:
     from rtbci.publish.messages import EngineRef
@@ -17,10 +16,7 @@ TITLES = ("ms", "p50", "p95", "p99", "largest")
 
 def latency(
     session: Annotated[str, typer.Argument(help="A session's folder or name, an XDF file, or 'last'.")],
-    root: Annotated[
-        Path | None,
-        typer.Option("--in", help="Folder of sessions (default: sessions in the user's data folder)."),
-    ] = None,
+    root: SessionsIn = None,
     json: Json = False,
 ) -> None:
     """Show how old a session's predictions were when they were sent, in milliseconds, and where the time went."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rtbci.commands.options import Json, console_of
+from rtbci.commands.options import Json, SessionsIn, console_of
 
 __all__ = ["app"]
 
@@ -31,10 +31,7 @@ def hypnogram(
     ] = False,
     csv: Annotated[Path | None, typer.Option(help="Write a row for each 30 s.")] = None,
     png: Annotated[Path | None, typer.Option(help="Draw it.")] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option("--in", help="Folder of sessions (default: sessions in the user's data folder)."),
-    ] = None,
+    root: SessionsIn = None,
     json: Json = False,
 ) -> None:
     """Show the stages of a night and its sleep statistics."""

@@ -4,6 +4,7 @@ import io
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +23,7 @@ __all__ = [
     "MonitorAt",
     "ParadigmName",
     "ServerKey",
+    "SessionsIn",
     "SourceId",
     "StreamName",
     "Unit",
@@ -76,6 +78,10 @@ MonitorAt = Annotated[
     str | None, typer.Option(help="Serve the live page at HOST:PORT (default: 127.0.0.1:5580; port 0: any).")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable, on standard output.")]
+SessionsIn = Annotated[
+    Path | None,
+    typer.Option("--in", help="Folder of sessions (default: sessions in the user's data folder)."),
+]
 
 
 def names_of(text: str) -> list[str]:

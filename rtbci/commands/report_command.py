@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rtbci.commands.options import output_of
+from rtbci.commands.options import SessionsIn, output_of
 
 __all__ = ["report"]
 
@@ -15,10 +15,7 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="Where it goes (default: report.html in the session's folder).")
     ] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option("--in", help="Folder of sessions (default: sessions in the user's data folder)."),
-    ] = None,
+    root: SessionsIn = None,
     open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
 ) -> None:
     """Write what happened in a session as one HTML page: states, decisions, latency, gaps, channels, versions."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rtbci.commands.options import Json, output_of
+from rtbci.commands.options import Json, SessionsIn, output_of
 
 __all__ = ["app"]
 
@@ -16,14 +16,10 @@ app = typer.Typer(
 )
 
 Session = Annotated[str, typer.Argument(help="A session's folder or name, an XDF file, or 'last'.")]
-Root = Annotated[
-    Path | None,
-    typer.Option("--in", help="Folder of sessions (default: sessions in the user's data folder)."),
-]
 
 
 @app.command("list")
-def list_(root: Root = None, json: Json = False) -> None:
+def list_(root: SessionsIn = None, json: Json = False) -> None:
     """List all sessions: start, paradigm, user, length, size, and whether each has ended properly."""
     from rtbci.commands import session_verbs as verbs
 
@@ -31,7 +27,7 @@ def list_(root: Root = None, json: Json = False) -> None:
 
 
 @app.command()
-def info(session: Session, root: Root = None, json: Json = False) -> None:
+def info(session: Session, root: SessionsIn = None, json: Json = False) -> None:
     """Show what a session holds, and whether all of it can be read."""
     from rtbci.commands import session_verbs as verbs
 
@@ -39,7 +35,7 @@ def info(session: Session, root: Root = None, json: Json = False) -> None:
 
 
 @app.command()
-def repair(session: Session, root: Root = None, json: Json = False) -> None:
+def repair(session: Session, root: SessionsIn = None, json: Json = False) -> None:
     """Make a valid file of what can be read of a damaged one; the damaged one is kept."""
     from rtbci.commands import session_verbs as verbs
 
@@ -54,7 +50,7 @@ def export(
     unit: Annotated[
         str, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly (default: as stated).")
     ] = "",
-    root: Root = None,
+    root: SessionsIn = None,
     json: Json = False,
 ) -> None:
     """Write a session for other programs."""

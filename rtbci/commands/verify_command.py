@@ -1,11 +1,10 @@
 """`rtbci verify`: its options. What it does is imported when it is called."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rtbci.commands.options import Json, output_of
+from rtbci.commands.options import Json, SessionsIn, output_of
 
 __all__ = ["verify"]
 
@@ -24,10 +23,7 @@ def verify(
     paradigm: Annotated[
         str | None, typer.Option(help="Recipe by name or folder (default: where it was).")
     ] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option("--in", help="Folder of sessions (default: sessions in the user's data folder)."),
-    ] = None,
+    root: SessionsIn = None,
     json: Json = False,
 ) -> None:
     """Decode a session again, chunk by chunk as it was received, and compare every prediction."""
