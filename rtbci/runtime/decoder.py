@@ -287,9 +287,7 @@ class Decoder:
 
     @one_thread()
     def decode(self, recording: Recording) -> list[Verdict]:
-        """Decode a whole recording, as a live run would have.
-
-        A gap in the recording's stamps starts the decoder anew, as in a live stream.
+        """Decode a whole recording, as a live run would have: a gap in its stamps starts the decoder anew.
 
         Parameters
         ----------
