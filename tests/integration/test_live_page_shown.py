@@ -101,6 +101,9 @@ def test_a_night_is_shown_whole_to_whoever_opens_the_page_in_the_morning(
             y = 26.0 + (stage + 0.4) * (tall - 20.0 - 12.0 - 6.0 - 26.0) / len(STAGES)  # margins and strip
             return int(sum(tab.evaluate(COLOR.replace("X,", f"{x},").replace("Y)", f"{y / tall})"))))
 
+        wait_for(
+            lambda: shade(0.3, 0) != shade(0.3, 3), "lanes that are drawn"
+        )  # by the browser's next frame
         for x, full, faint in ((0.3, 0, 3), (0.9, 3, 0)):
             assert shade(x, full) > shade(x, faint) + 150, (x, shade(x, full), shade(x, faint))
         tab.point("#timeline", 0.9 * wide, 60)
