@@ -1,7 +1,6 @@
 """`rtbci record`: find a stream, write it down, decode nothing."""
 
 from collections import deque
-from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -12,11 +11,11 @@ from rtbci.clock import now, utc_now
 from rtbci.commands.marker_news import line_of
 from rtbci.commands.recording import check_recorded, recorded, say_recorded, say_recording
 from rtbci.commands.run import lsl_factory
-from rtbci.commands.status_line import SAID
+from rtbci.commands.status_line import SAID, about_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
-from rtbci.publish.messages import Scalar
 from rtbci.record.alone import NAMED, StreamKeeper, describe_alone
+from rtbci.record.news import News
 from rtbci.record.recorder import SessionRecorder
 from rtbci.record.sessions import new_session_folder, sessions_root
 from rtbci.stream.marker_choice import SeenMarkers
@@ -44,7 +43,8 @@ def record(config: RunConfig, console: Console) -> None:
             with shown or nullcontext():
 
                 def look() -> None:
-                    lines = [SAID[one.kind] + _why(one.data) for one in recorder.news() if one.kind in SAID]
+                    news = [one for one in recorder.news() if one.kind in SAID]
+                    lines = [SAID[one.kind] + _about(one) for one in news]
                     lines += [line_of(seen.popleft()) for _ in range(len(seen))]
                     for line in lines:
                         console.print(line, markup=False, highlight=False)
@@ -84,6 +84,6 @@ def _tell(console: Console, kind: str, info: StreamInfo | None) -> None:
     console.print(f"{SAID[kind]}{what}", markup=False, highlight=False)
 
 
-def _why(data: Mapping[str, Scalar]) -> str:
-    reason = data.get("reason")
-    return f": {reason}" if reason else ""
+def _about(news: News) -> str:
+    about = about_of(news.kind, news.data)
+    return f": {about}" if about else ""

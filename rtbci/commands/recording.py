@@ -55,22 +55,12 @@ class Recording(NamedTuple):
 
 
 def begin_recording(
-    config: RunConfig,
-    decoder: Decoder,
-    stack: ExitStack,
-    unfinished: Unfinished | None = None,
-    console: Console | None = None,
+    config: RunConfig, decoder: Decoder, stack: ExitStack, unfinished: Unfinished | None = None
 ) -> Recording:
     """Begin to record a run, or go on with a session, until `stack` is closed, where the configuration says so."""
     if not config.record.enabled:
         return Recording()
     recorder = start_recorder(config, decoder, unfinished)
-    if console is not None:
-        recorder.say_waiting = partial(
-            console.print,
-            f"record:  the disk is slow, waiting for it, up to {MOST_CLOSE_S:g} s",
-            highlight=False,
-        )
     stack.callback(recorder.close)
     journal = Journal(decoder, recorder.take, unfinished.numbers if unfinished else None)
     return Recording(recorder, (ProfileKeeper(decoder, recorder), recorder), journal)
@@ -120,10 +110,12 @@ def recorded(make_source: SourceFactory, recorder: SessionRecorder) -> SourceFac
 
 
 def say_recording(console: Console, recorder: SessionRecorder | None) -> None:
-    """Say where the recording goes, or that there is none."""
+    """Say where the recording goes, or that there is none; and at its end, where that takes long, what is waited for."""
     if recorder is None:
         console.print("record:  off", highlight=False)
         return
+    waits = f"record:  the disk is slow, waiting for it, up to {MOST_CLOSE_S:g} s"
+    recorder.say_waiting = partial(console.print, waits, highlight=False)
     problem = recorder.written.problem
     what = f"record:  {recorder.folder}{_said_free(recorder.folder)}"
     if problem:

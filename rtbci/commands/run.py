@@ -109,7 +109,7 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
         line = StatusLine(console, hop_s=window.hop_s if window.policy == "sliding" else 0.0)
         stack.callback(line.close)
         sinks.append(line)
-        recording = begin_recording(config, decoder, stack, unfinished, console)
+        recording = begin_recording(config, decoder, stack, unfinished)
         say_recording(console, recording.recorder)
         if unfinished is not None:
             say_resumed(console, unfinished)

@@ -1,6 +1,6 @@
 """One quiet line in the terminal for `rtbci run`: a sink that draws itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rich.console import Console
 from rich.text import Text
@@ -8,9 +8,9 @@ from rich.text import Text
 from rtbci.clock import Clock, now
 from rtbci.commands.marker_news import SAID as MARKERS_SAID
 from rtbci.commands.screen import Screen
-from rtbci.publish.messages import Event, Message, Prediction, Status
+from rtbci.publish.messages import Event, Message, Prediction, Scalar, Status
 
-__all__ = ["STREAM_SAID", "StatusLine", "StreamWords"]
+__all__ = ["SAID", "STREAM_SAID", "StatusLine", "StreamWords", "about_of"]
 
 REDRAW_S = 0.25
 STYLES = {
@@ -176,7 +176,7 @@ class StatusLine:
         if event.kind in SAID:
             name = f": {event.value}" if event.value else ""
             name += _engine(event) if event.kind == "engine_changed" else ""
-            detail = f" ({about})" if (about := _about(event)) else ""
+            detail = f" ({about})" if (about := about_of(event.kind, event.data)) else ""
             # Names come from the network: brackets in them are no markup.
             self._console.print(f"{SAID[event.kind]}{name}{detail}", markup=False, highlight=False)
         if event.kind in ("recording_failed", "recording_resumed"):
@@ -275,15 +275,14 @@ def _engine(event: Event) -> str:
     )
 
 
-def _about(event: Event) -> str:
-    """What stands in brackets behind what is said of an event; empty: nothing."""
-    data = event.data
+def about_of(kind: str, data: Mapping[str, Scalar]) -> str:
+    """What stands behind what is said of an event, in brackets; empty: nothing."""
 
     def number(name: str) -> float:
         value = data.get(name)
         return float(value) if isinstance(value, int | float) else 0.0
 
-    match event.kind:
+    match kind:
         case "decoder_busy":
             return f"{number('busy_s'):.0f} s by now; the recording goes on"
         case "recording_slow":

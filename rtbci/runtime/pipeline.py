@@ -200,6 +200,11 @@ class Pipeline:
         """What looks after the electrodes, if anything does."""
         return self._electrodes
 
+    @property
+    def can_replace(self) -> bool:
+        """Whether electrodes that give nothing are replaced."""
+        return self._electrodes is not None and self._electrodes.can_replace
+
     def mask_changes(self) -> list[tuple[float, MaskChange]]:
         """Take the electrodes that were masked or unmasked since the last call, each with its stamp."""
         found, self._mask_changes = self._mask_changes, []

@@ -67,8 +67,7 @@ class StreamDecoding:
 
     def opened(self, info: StreamInfo, t_now: float) -> None:
         """The decoder has opened a stream, new or come back: nothing of the one before counts for it."""
-        electrodes = self._decoder.electrodes
-        tolerates = electrodes is not None and electrodes.can_replace
+        tolerates = self._decoder.pipeline.can_replace
         self.intake = Intake(info, self._decoder.read, t_now, tolerates=tolerates)
         self._quality = SignalQuality(self._decoder)
         self._stamps.reset()

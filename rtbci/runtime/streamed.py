@@ -69,9 +69,7 @@ def decode_stream(
         source = stream
     with source:
         decoder.open(source.info, unit)
-        electrodes = decoder.electrodes
-        tolerates = electrodes is not None and electrodes.can_replace
-        intake = Intake(source.info, decoder.read, clock(), tolerates=tolerates)
+        intake = Intake(source.info, decoder.read, clock(), tolerates=decoder.pipeline.can_replace)
         one_thread = limiter()  # only while it decodes: what the caller does meanwhile is the caller's
         for chunk in _chunks(decoder, source, clock):
             for piece in intake.push(chunk):
