@@ -3,10 +3,17 @@
 import ctypes
 import gc
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-__all__ = ["give_back", "share_arena"]
+__all__ = ["give_back", "settled", "share_arena"]
+
+_settling = threading.Lock()
+_n_settled = [0]
+"""How many hold it settled at the moment."""
 
 M_ARENA_MAX = -8
 """Of glibc's `mallopt`."""
@@ -21,6 +28,26 @@ def share_arena() -> None:
     libc = _libc()
     if libc is not None and hasattr(libc, "mallopt"):
         libc.mallopt(M_ARENA_MAX, 1)
+
+
+@contextmanager
+def settled() -> Iterator[None]:
+    """While it lasts, the collector leaves alone what start-up has made: that stays, and need not be gone through again and again.
+
+    Of several at a time the first freezes and the last thaws: `gc.unfreeze` knows only all objects of a process.
+    """
+    with _settling:
+        if not _n_settled[0]:
+            gc.collect()
+            gc.freeze()
+        _n_settled[0] += 1
+    try:
+        yield
+    finally:
+        with _settling:
+            _n_settled[0] -= 1
+            if not _n_settled[0]:
+                gc.unfreeze()
 
 
 def give_back() -> None:

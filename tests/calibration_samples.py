@@ -1,6 +1,6 @@
 """Small records of calibrations, shared by tests."""
 
-from rtbci.calibrate.record import (
+from rtbci.probe.calibration_record import (
     CalibrationRecord,
     CandidateScore,
     Confidence,

@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable
 
 from rtbci.backends.onnxruntime import OrtSession
-from rtbci.backends.session import Float32Array, Precision, Session
+from rtbci.backends.session import Session
 from rtbci.errors import EngineError, RtbciError
-from rtbci.recipes import EngineRecipe
+from rtbci.recipes import EngineRecipe, Precision
 from rtbci.runtime.engine_change import PreparedEngine, Told
+from rtbci.stages.stage import Float32Array
 
 __all__ = ["CompiledSession", "HeldPreparer", "SteppedClock"]
 

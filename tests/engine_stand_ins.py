@@ -11,10 +11,12 @@ from rtbci.backends import bench, compiled, gated, open_engine, usable
 from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.cuda import Gpu
 from rtbci.backends.onnxruntime import OrtSession
-from rtbci.backends.session import Float32Array, Precision, Session
+from rtbci.backends.session import Session
 from rtbci.backends.tensorrt_build import Built
 from rtbci.backends.tensorrt_progress import Progress
 from rtbci.errors import EngineError, MissingPackageError
+from rtbci.recipes import Precision
+from rtbci.stages.stage import Float32Array
 from tests.tiny import write_engine
 
 __all__ = ["GPU", "AlteredSession", "FakeCompiler", "FakeSession", "give_gpu", "write_compilable"]

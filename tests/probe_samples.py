@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from rtbci.backends.session import Float32Array, Precision
 from rtbci.probe.band_branches import PowerBranch, TangentBranch
 from rtbci.probe.branches import Branch, EncoderBranch, WindowBranch
 from rtbci.probe.cca import CcaProbe
@@ -15,6 +14,8 @@ from rtbci.probe.mdm import MdmProbe
 from rtbci.probe.power import PowerProbe
 from rtbci.probe.profile import BranchEntry, Probe, Profile, join_tensors
 from rtbci.probe.tangent import TangentProbe
+from rtbci.recipes import Precision
+from rtbci.stages.stage import Float32Array
 
 __all__ = [
     "BANDS_HZ",

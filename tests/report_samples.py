@@ -6,7 +6,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.calibrate.record import (
+from rtbci.calibrate.report_words import share_interval
+from rtbci.calibrate.trial import CalibrationTrial
+from rtbci.evaluate.metrics import confusion, coverage_accuracy, reliability
+from rtbci.probe.calibration_record import (
     CalibrationRecord,
     CandidateScore,
     Confidence,
@@ -14,9 +17,6 @@ from rtbci.calibrate.record import (
     StreamRecord,
     TrialNote,
 )
-from rtbci.calibrate.report_words import share_interval
-from rtbci.calibrate.trial import CalibrationTrial
-from rtbci.evaluate.metrics import confusion, coverage_accuracy, reliability
 from rtbci.recipes import (
     BranchSettings,
     DecisionSettings,

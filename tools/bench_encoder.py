@@ -19,7 +19,6 @@ import torch
 
 from rtbci.backends.export import onnx_bytes
 from rtbci.backends.onnxruntime import OrtSession
-from rtbci.backends.session import Float32Array
 from rtbci.backends.timing import Timing, take_turns
 from rtbci.encoder.checkpoint import describe
 from rtbci.encoder.dare import DareEncoder, channel_ids
@@ -27,6 +26,7 @@ from rtbci.encoder.features import FeatureRing
 from rtbci.encoder.sizes import SIZES
 from rtbci.recipes import list_recipes, read_engine
 from rtbci.stages.patches import PatchSlicer
+from rtbci.stages.stage import Float32Array
 
 LABELS = ["FP1", "FP2", "F7", "F3", "FZ", "F4", "F8", "T7", "C3", "CZ", "C4", "T8", "P7", "P3", "PZ", "P4"]
 LABELS += ["P8", "O1", "O2"]

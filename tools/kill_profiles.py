@@ -22,9 +22,9 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from rtbci.calibrate.record import RECORD_NAME, read_record
 from rtbci.calibrate.store import TrialStore, read_trials
 from rtbci.errors import RtbciError
+from rtbci.probe.calibration_record import RECORD_NAME, read_record
 from rtbci.probe.profile import generations, newest_profile, read_profile
 from rtbci.runtime.profile_file import export_profile, read_exported
 from rtbci.runtime.profile_list import add_generation, delete_generation

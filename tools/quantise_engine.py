@@ -22,10 +22,9 @@ import numpy as np
 from rtbci.backends.bench_contenders import write_random_engine
 from rtbci.backends.gate import GateReport, check_session, open_reference, reference_name
 from rtbci.backends.onnxruntime import OrtSession
-from rtbci.backends.session import Precision
 from rtbci.backends.timing import Timing, take_turns
 from rtbci.encoder.sizes import SIZES
-from rtbci.recipes import EngineRecipe, list_recipes, read_engine
+from rtbci.recipes import EngineRecipe, Precision, list_recipes, read_engine
 from rtbci.runtime.engine_gate import check_decisions, paradigms_of
 from tools.export_engine import write_engine
 

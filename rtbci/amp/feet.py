@@ -6,7 +6,7 @@ import numpy as np
 
 from rtbci.amp.cues import Cue
 from rtbci.amp.head import dipole_at, scalp_gains
-from rtbci.amp.noise import BandNoise
+from rtbci.stream.noise import BandNoise
 from rtbci.stream.source import FloatArray
 
 __all__ = ["FEET", "Feet"]

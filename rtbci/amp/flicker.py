@@ -7,9 +7,9 @@ import numpy as np
 from scipy.signal import lfilter
 
 from rtbci.amp.cues import Cue
-from rtbci.amp.noise import SlowNoise
 from rtbci.errors import ConfigError
 from rtbci.probe.flicker_clock import flicker_seconds
+from rtbci.stream.noise import SlowNoise
 from rtbci.stream.source import FloatArray
 
 __all__ = ["PLACES", "Flicker", "FlickerAnswer"]

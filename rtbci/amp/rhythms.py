@@ -9,9 +9,9 @@ from scipy.signal import lfilter
 
 from rtbci.amp.cues import Cue
 from rtbci.amp.head import dipole_at, scalp_gains
-from rtbci.amp.noise import BandNoise, SlowNoise
 from rtbci.errors import ConfigError
 from rtbci.recipes.value import RhythmSettings
+from rtbci.stream.noise import BandNoise, SlowNoise
 from rtbci.stream.source import FloatArray
 
 __all__ = ["BlockCues", "RhythmAnswer", "Rhythms"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rtbci.amp.night import EPOCH_S, STAGES, Course
-from rtbci.amp.noise import BandNoise, Mains, PinkNoise, SlowNoise
 from rtbci.errors import ConfigError
+from rtbci.stream.noise import BandNoise, Mains, PinkNoise, SlowNoise
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
 
 __all__ = ["Sleeper", "SleepingAmp"]

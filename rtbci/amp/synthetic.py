@@ -12,11 +12,11 @@ from rtbci.amp.feet import FEET, Feet
 from rtbci.amp.flashes import Attention, FlashAnswer, FlashCues, flash_dipoles
 from rtbci.amp.flicker import PLACES, Flicker, FlickerAnswer
 from rtbci.amp.head import Dipole, dipole_at, scalp_gains
-from rtbci.amp.noise import BandNoise, Mains, PinkNoise, SlowNoise
 from rtbci.amp.rhythms import BlockCues, RhythmAnswer, Rhythms
 from rtbci.amp.user import User
 from rtbci.errors import ConfigError
 from rtbci.recipes.flashes import CUE
+from rtbci.stream.noise import BandNoise, Mains, PinkNoise, SlowNoise
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
 
 __all__ = ["DEFAULT_CHANNELS", "Signal", "SyntheticAmp"]

@@ -17,12 +17,13 @@ import numpy as np
 
 from rtbci.backends.bench_contenders import Contender, contenders, write_random_engine
 from rtbci.backends.cuda import Gpu, find_gpu
-from rtbci.backends.session import Float32Array, Session
+from rtbci.backends.session import Session
 from rtbci.backends.timing import Timing, take_turns
 from rtbci.clock import now
 from rtbci.encoder.sizes import SIZES
 from rtbci.errors import EngineError, RtbciError
 from rtbci.recipes import EngineRecipe
+from rtbci.stages.stage import Float32Array
 from rtbci.versions import cpu_name, versions_of
 
 __all__ = ["BenchPlan", "BenchResult", "BenchRow", "bench_engine"]

@@ -10,8 +10,9 @@ import msgspec
 
 from rtbci.backends.apart import NO_ANSWER, measure_apart
 from rtbci.backends.registry import BACKENDS, find_checkpoint, open_session
-from rtbci.backends.session import Precision, Session
+from rtbci.backends.session import Session
 from rtbci.errors import EngineError, MissingPackageError
+from rtbci.recipes import Precision
 from rtbci.stream.caps import CAPS
 
 __all__ = ["Contender", "contenders", "torch_on_gpu", "write_random_engine"]

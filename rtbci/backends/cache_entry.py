@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from rtbci.backends.session import Precision
+from rtbci.recipes import Precision
 
 __all__ = [
     "ENGINE_FILE",

@@ -2,9 +2,11 @@
 
 import threading
 
-from rtbci.backends.session import Float32Array, Precision, Session
+from rtbci.backends.session import Session
 from rtbci.backends.words import words_of
 from rtbci.errors import EngineError
+from rtbci.recipes import Precision
+from rtbci.stages.stage import Float32Array
 
 __all__ = ["ChangeableSession"]
 

@@ -9,13 +9,13 @@ from rtbci.backends.cache_entry import CachedEngine, EngineKey
 from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.cuda import Gpu, find_gpu
 from rtbci.backends.onnx_file import check_network, read_onnx
-from rtbci.backends.session import Precision, Session
+from rtbci.backends.session import Session
 from rtbci.backends.tensorrt_api import check_driver
 from rtbci.backends.tensorrt_build import CURRENT
 from rtbci.backends.tensorrt_progress import Progress
 from rtbci.backends.timing_store import TimingStore
 from rtbci.errors import ConfigError, EngineError
-from rtbci.recipes import EngineRecipe
+from rtbci.recipes import EngineRecipe, Precision
 
 __all__ = ["Plan", "build_compiled", "lowered", "open_compiled", "plan_of", "read_network", "tell_of_graph"]
 

@@ -2,9 +2,10 @@
 
 from typing import NamedTuple, Protocol
 
-from rtbci.backends.session import Precision, Session
+from rtbci.backends.session import Session
 from rtbci.backends.tensorrt_build import Built, Target
 from rtbci.backends.tensorrt_progress import Progress
+from rtbci.recipes import Precision
 
 __all__ = ["COMPILERS", "BuildOptions", "Compiler", "TensorRTCompiler"]
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from rtbci.backends.session import Float32Array
 from rtbci.errors import EngineError, MissingPackageError
 from rtbci.installing import pip_extra, pip_install
+from rtbci.stages.stage import Float32Array
 
 __all__ = ["Cuda", "Gpu", "Graph", "find_gpu", "install_cuda", "mend_driver"]
 

@@ -15,9 +15,10 @@ from rtbci.backends.gate_windows import gate_windows
 from rtbci.backends.golden import read_golden, run_each
 from rtbci.backends.plugin_session import open_plugin
 from rtbci.backends.registry import open_session
-from rtbci.backends.session import Float32Array, Precision, Session
+from rtbci.backends.session import Session
 from rtbci.errors import EngineError
-from rtbci.recipes import EngineRecipe, Tolerance
+from rtbci.recipes import EngineRecipe, Precision, Tolerance
+from rtbci.stages.stage import Float32Array
 from rtbci.stream.source import FloatArray
 
 __all__ = [

@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.amp.noise import BandNoise, PinkNoise
-from rtbci.backends.session import Float32Array
 from rtbci.recipes import EngineRecipe
+from rtbci.stages.stage import Float32Array
+from rtbci.stream.noise import BandNoise, PinkNoise
 from rtbci.stream.source import FloatArray
 
 __all__ = ["N_OF_EACH", "gate_windows"]

@@ -5,10 +5,11 @@ from safetensors.numpy import load_file
 
 from rtbci.backends.plugin_session import open_plugin
 from rtbci.backends.registry import open_session
-from rtbci.backends.session import Float32Array, Session
+from rtbci.backends.session import Session
 from rtbci.clock import now
 from rtbci.errors import EngineError
 from rtbci.recipes import EngineRecipe
+from rtbci.stages.stage import Float32Array
 
 __all__ = ["check_golden", "golden_difference", "read_golden", "run_each"]
 

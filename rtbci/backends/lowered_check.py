@@ -12,9 +12,9 @@ import numpy as np
 from rtbci.backends.gate import WindowRow, compare_windows, open_reference, tolerance_of
 from rtbci.backends.gate_windows import gate_windows
 from rtbci.backends.golden import run_each
-from rtbci.backends.session import Float32Array, Precision
 from rtbci.errors import EngineError
-from rtbci.recipes import EngineRecipe
+from rtbci.recipes import EngineRecipe, Precision
+from rtbci.stages.stage import Float32Array
 
 __all__ = ["check_lowered"]
 

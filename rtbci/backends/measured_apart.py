@@ -13,9 +13,10 @@ import msgspec
 import numpy as np
 
 from rtbci.backends.registry import open_session
-from rtbci.backends.session import Precision, Session
+from rtbci.backends.session import Session
 from rtbci.backends.timing import take_turns
 from rtbci.errors import RtbciError
+from rtbci.recipes import Precision
 
 __all__ = ["main", "memory_mb", "race_ms", "resident_mb"]
 

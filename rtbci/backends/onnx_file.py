@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtbci.backends.session import Float32Array
 from rtbci.errors import EngineError
+from rtbci.stages.stage import Float32Array
 
 if TYPE_CHECKING:  # what is measured in a process of its own shall not grow by it
     from rtbci.recipes import EngineRecipe

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from rtbci.backends.onnx_file import check_input, read_onnx
-from rtbci.backends.session import Float32Array, Precision
 from rtbci.backends.words import first_line
 from rtbci.errors import EngineError
+from rtbci.recipes import Precision
+from rtbci.stages.stage import Float32Array
 
 __all__ = ["OrtSession", "load_session"]
 

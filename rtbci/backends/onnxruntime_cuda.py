@@ -10,8 +10,8 @@ import numpy as np
 
 from rtbci.backends.cuda import install_cuda
 from rtbci.backends.onnxruntime import OrtSession, load_session
-from rtbci.backends.session import Float32Array
 from rtbci.errors import EngineError, MissingPackageError
+from rtbci.stages.stage import Float32Array
 
 __all__ = ["OrtCudaSession", "preload"]
 

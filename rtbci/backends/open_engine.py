@@ -17,12 +17,12 @@ from rtbci.backends.gate import GateReport
 from rtbci.backends.gated import gate_of
 from rtbci.backends.plugin_session import open_plugin
 from rtbci.backends.registry import BACKENDS, open_session
-from rtbci.backends.session import Precision, Session
+from rtbci.backends.session import Session
 from rtbci.backends.tensorrt_progress import Progress
 from rtbci.backends.usable import what_is_there
 from rtbci.backends.words import words_of
 from rtbci.errors import ConfigError, EngineError, MissingPackageError, RtbciError
-from rtbci.recipes import EngineRecipe, ParadigmRecipe
+from rtbci.recipes import EngineRecipe, ParadigmRecipe, Precision
 
 __all__ = ["EngineRequest", "open_engine"]
 

@@ -10,9 +10,9 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, v
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from rtbci.backends.session import Float32Array
 from rtbci.errors import ConfigError, EngineError, MissingPackageError
 from rtbci.installing import pip_extra
+from rtbci.stages.stage import Float32Array
 
 __all__ = ["GROUP", "Encoder", "EncoderContract", "Plugin", "find_plugin", "list_plugins", "load_class"]
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from rtbci.backends.onnx_file import check_input
 from rtbci.backends.plugin import EncoderContract, Plugin, find_plugin, load_class
-from rtbci.backends.session import Float32Array, Precision
 from rtbci.backends.words import first_line
 from rtbci.errors import EngineError, RtbciError
-from rtbci.recipes import EngineRecipe
+from rtbci.recipes import EngineRecipe, Precision
+from rtbci.stages.stage import Float32Array
 
 __all__ = ["BACKEND", "PluginSession", "open_plugin"]
 

@@ -8,9 +8,10 @@ from typing import Literal, NamedTuple
 
 from rtbci.backends import openvino
 from rtbci.backends.cuda import install_cuda
-from rtbci.backends.session import Precision, Session
+from rtbci.backends.session import Session
 from rtbci.errors import EngineError, MissingPackageError
 from rtbci.installing import pip_extra, pip_install
+from rtbci.recipes import Precision
 
 __all__ = ["BACKENDS", "Backend", "find_checkpoint", "open_session"]
 

@@ -2,7 +2,9 @@
 
 import hashlib
 
-from rtbci.backends.session import Float32Array, Precision, Session
+from rtbci.backends.session import Session
+from rtbci.recipes import Precision
+from rtbci.stages.stage import Float32Array
 
 __all__ = ["RememberingSession"]
 

@@ -1,16 +1,11 @@
 """What an inference session is, whatever computes it."""
 
-from typing import Literal, Protocol
+from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
+from rtbci.recipes import Precision
+from rtbci.stages.stage import Float32Array
 
-__all__ = ["Float32Array", "Precision", "Session"]
-
-Float32Array = npt.NDArray[np.float32]
-
-Precision = Literal["fp32", "fp16", "bf16", "int8"]
-"""What a network computes in; LayerNorm and softmax in fp32 whatever it is. Input and output stay float32."""
+__all__ = ["Session"]
 
 
 class Session(Protocol):

@@ -9,10 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from rtbci.backends.cuda import Cuda
-from rtbci.backends.session import Float32Array, Precision
 from rtbci.backends.tensorrt_api import load_api
 from rtbci.backends.tensorrt_engine import EngineDescription, OpenedEngine
 from rtbci.errors import EngineError
+from rtbci.recipes import Precision
+from rtbci.stages.stage import Float32Array
 
 __all__ = ["TensorRTSession"]
 

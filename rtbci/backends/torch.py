@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rtbci.backends.onnx_file import check_input
-from rtbci.backends.session import Float32Array, Precision
 from rtbci.encoder.checkpoint import read_checkpoint
 from rtbci.encoder.sizes import PATCH_SAMPLES
 from rtbci.errors import EngineError
+from rtbci.recipes import Precision
+from rtbci.stages.stage import Float32Array
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rtbci.backends.session import Float32Array, Precision
 from rtbci.backends.torch import TorchSession
 from rtbci.errors import EngineError
+from rtbci.recipes import Precision
+from rtbci.stages.stage import Float32Array
 
 __all__ = ["TorchVariant"]
 

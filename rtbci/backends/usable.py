@@ -8,9 +8,9 @@ import msgspec
 from rtbci.backends.compilers import COMPILERS
 from rtbci.backends.cuda import find_gpu
 from rtbci.backends.registry import BACKENDS, Backend
-from rtbci.backends.session import Precision
 from rtbci.backends.tensorrt_api import check_driver
 from rtbci.errors import MissingPackageError, RtbciError
+from rtbci.recipes import Precision
 
 __all__ = ["Usable", "version_of", "what_is_there", "why_not"]
 

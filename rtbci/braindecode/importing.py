@@ -17,13 +17,13 @@ from rtbci.backends.dare_graph import OPSET
 from rtbci.backends.gate_windows import gate_windows
 from rtbci.backends.golden import run_each
 from rtbci.backends.onnxruntime import OrtSession
-from rtbci.backends.session import Float32Array
 from rtbci.braindecode.card import Imported, card_of, recipe_of
 from rtbci.braindecode.models import ModelSettings, build_model, load_state, put_weights, scaled_model
 from rtbci.clock import now
 from rtbci.errors import EngineError, RtbciError
 from rtbci.files import write_together
 from rtbci.recipes import EngineInput, EngineOutput, EngineRecipe, Tolerance
+from rtbci.stages.stage import Float32Array
 
 if TYPE_CHECKING:
     import torch

@@ -3,10 +3,10 @@
 import numpy as np
 
 from rtbci.backends.plugin import EncoderContract
-from rtbci.backends.session import Float32Array
 from rtbci.braindecode.models import ModelSettings, build_model, load_state, put_weights, scaled_model
 from rtbci.errors import EngineError
 from rtbci.settings import check_settings
+from rtbci.stages.stage import Float32Array
 
 __all__ = ["BraindecodeEncoder"]
 

@@ -15,10 +15,10 @@ from rtbci.calibrate.enough import Judgement
 from rtbci.calibrate.features import TrialFeatures, read_trial
 from rtbci.calibrate.fit import UserFit, fit_user
 from rtbci.calibrate.quality import RejectSettings, judge_trial
-from rtbci.calibrate.record import CurvePoint
 from rtbci.calibrate.store import TrialStore
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import ConfigError
+from rtbci.probe.calibration_record import CurvePoint
 from rtbci.probe.profile import Profile
 
 __all__ = ["Collected", "Collector"]

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from scipy.stats import beta, binomtest
 
 from rtbci.calibrate.protocol import StoppingSettings
-from rtbci.calibrate.record import CurvePoint
 from rtbci.evaluate.metrics import balanced_accuracy, confusion
+from rtbci.probe.calibration_record import CurvePoint
 from rtbci.stages.stage import FloatArray
 
 __all__ = [

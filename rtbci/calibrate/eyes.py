@@ -6,9 +6,9 @@ import numpy as np
 from scipy.stats import pearsonr
 
 from rtbci.calibrate.enough import interval
-from rtbci.calibrate.record import EyeNote
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.evaluate.frontal import BASELINE_S, SACCADE_S, eye_rule, side_classes
+from rtbci.probe.calibration_record import EyeNote
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import canonical_label
 

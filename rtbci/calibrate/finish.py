@@ -15,11 +15,11 @@ from rtbci.calibrate.eyes import check_eyes, follow_the_eyes
 from rtbci.calibrate.fit import UserFit, with_policy
 from rtbci.calibrate.hops import read_hops, spans_of
 from rtbci.calibrate.protocol import ProtocolSettings
-from rtbci.calibrate.record import CalibrationRecord, EyeNote, StreamRecord, TrialNote
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import ProfileError
 from rtbci.evaluate.describe import versions
 from rtbci.evaluate.frontal import side_classes
+from rtbci.probe.calibration_record import CalibrationRecord, EyeNote, StreamRecord, TrialNote
 from rtbci.probe.profile import Profile
 from rtbci.runtime.profile_list import add_generation
 from rtbci.runtime.profiles import profiles_root

@@ -13,10 +13,10 @@ from rtbci.calibrate.competing import Candidate
 from rtbci.calibrate.confidence import calibration_error, crossed_temperatures, fit_policy, fit_temperature
 from rtbci.calibrate.enough import Judgement, judge, sign_test
 from rtbci.calibrate.features import TrialFeatures
-from rtbci.calibrate.record import CandidateScore, Confidence
 from rtbci.clock import utc_now
 from rtbci.evaluate.metrics import coverage_accuracy, reliability
 from rtbci.evaluate.online import Span
+from rtbci.probe.calibration_record import CandidateScore, Confidence
 from rtbci.probe.profile import Accuracy, Profile
 from rtbci.probe.profile_record import DecisionEntry
 from rtbci.recipes import DecisionSettings

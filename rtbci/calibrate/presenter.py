@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from rtbci.calibrate.record import CurvePoint
 from rtbci.calibrate.schedule import Progress, Schedule, ScheduledTrial
 from rtbci.clock import Clock, now
+from rtbci.probe.calibration_record import CurvePoint
 
 __all__ = ["Feedback", "OnCue", "Presenter", "PresenterAround", "Step", "guide"]
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rtbci.calibrate.record import CalibrationRecord
 from rtbci.calibrate.trial import CalibrationTrial
+from rtbci.probe.calibration_record import CalibrationRecord
 from rtbci.recipes import ParadigmRecipe
 from rtbci.report.page import as_markup, need_packages, write_page
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rtbci.calibrate.record import CalibrationRecord, CandidateScore, Confidence, CurvePoint
+from rtbci.probe.calibration_record import CalibrationRecord, CandidateScore, Confidence, CurvePoint
 from rtbci.report.figure import INK, MUTED, SERIES, draw_svg
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from scipy import signal
 
-from rtbci.calibrate.record import CalibrationRecord
 from rtbci.calibrate.trial import FIRST_START_S, CalibrationTrial
+from rtbci.probe.calibration_record import CalibrationRecord
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import EAR_REFERENCES, canonical_label
 from rtbci.stream.montage import has_position

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from rtbci.calibrate.enough import judge_counts
-from rtbci.calibrate.record import CalibrationRecord, CandidateScore
 from rtbci.calibrate.report_plots import outcome
 from rtbci.calibrate.report_signals import ChannelLook, common_hum
 from rtbci.evaluate.statistics import wilson
+from rtbci.probe.calibration_record import CalibrationRecord, CandidateScore
 
 __all__ = ["chance_percent", "confusion_table", "headline", "share_interval", "trial_counts", "words_of"]
 

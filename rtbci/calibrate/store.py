@@ -15,10 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from rtbci.calibrate.lock import lock_file
-from rtbci.calibrate.record import read_json
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import ConfigError, FileFormatError, RtbciError, ShapeError
 from rtbci.files import write_whole
+from rtbci.probe.calibration_record import read_json
 from rtbci.probe.user_names import check_user
 from rtbci.runtime.profiles import profiles_root
 

@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rtbci.calibrate.presenter import Feedback
-from rtbci.calibrate.record import CurvePoint
 from rtbci.calibrate.schedule import Schedule
+from rtbci.probe.calibration_record import CurvePoint
 
 __all__ = ["curve_text", "instruction_text", "progress_text", "symbol_text"]
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rtbci.config import RunConfig
 from rtbci.publish.control import Control
 from rtbci.publish.zmq_publisher import Publisher
-from rtbci.record.news import News
+from rtbci.runtime.news import News
 
 __all__ = ["DemoPage"]
 

@@ -16,13 +16,12 @@ from rtbci.backends.cache import EngineCache
 from rtbci.backends.compiled import open_compiled
 from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.registry import BACKENDS, open_session
-from rtbci.backends.session import Precision
 from rtbci.backends.usable import what_is_there
 from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output, write_result
 from rtbci.encoder.sizes import PATCH_SAMPLES, RATE_HZ, SIZES
 from rtbci.errors import ConfigError
-from rtbci.recipes import EngineInput, EngineOutput, EngineRecipe, list_recipes, read_engine
+from rtbci.recipes import EngineInput, EngineOutput, EngineRecipe, Precision, list_recipes, read_engine
 from rtbci.stream.caps import CAPS
 
 __all__ = ["BenchRequest", "bench"]

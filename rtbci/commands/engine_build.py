@@ -12,13 +12,12 @@ from rtbci.backends.compilers import COMPILERS, BuildOptions
 from rtbci.backends.gate import GateReport
 from rtbci.backends.gated import gate_of
 from rtbci.backends.lowered_check import check_lowered
-from rtbci.backends.session import Precision
 from rtbci.backends.tensorrt_build import Target
 from rtbci.commands.long_work import LongWork
 from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output, write_result
 from rtbci.errors import ConfigError, EngineError, FileFormatError, MissingPackageError, RtbciError
-from rtbci.recipes import EngineRecipe, read_engine
+from rtbci.recipes import EngineRecipe, Precision, read_engine
 
 __all__ = ["BuildRequest", "build"]
 

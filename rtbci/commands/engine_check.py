@@ -27,14 +27,14 @@ from rtbci.backends.golden import run_each
 from rtbci.backends.plugin_session import BACKEND, open_plugin
 from rtbci.backends.registry import BACKENDS, open_session
 from rtbci.backends.remembering import RememberingSession
-from rtbci.backends.session import Precision, Session
+from rtbci.backends.session import Session
 from rtbci.backends.usable import Usable, what_is_there, why_not
 from rtbci.backends.words import words_of
 from rtbci.commands.long_work import LongWork
 from rtbci.commands.options import console_of, teller_of
 from rtbci.commands.profile_output import Output, table_of
 from rtbci.errors import ConfigError
-from rtbci.recipes import EngineRecipe, list_recipes, read_engine
+from rtbci.recipes import EngineRecipe, Precision, list_recipes, read_engine
 from rtbci.runtime.engine_gate import check_decisions, paradigms_of
 
 __all__ = ["check"]

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from rtbci.publish.messages import Scalar
-from rtbci.record.news import News
+from rtbci.runtime.news import News
 from rtbci.stream.marker_choice import SeenMarkers
 
 __all__ = ["MarkerNews", "line_of"]

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 
-from rtbci.record.news import News
+from rtbci.runtime.news import News
 from rtbci.stream.source import StreamInfo
 
 __all__ = ["OtherStreams"]
@@ -28,8 +28,8 @@ class OtherStreams:
         self._told.add((other.source_id, other.hostname))
         found = f"source id '{other.source_id}' on {other.hostname}, {other.n_channels} channels at {other.rate_hz:g} Hz"
         reason = (
-            f"{found}; need '{lost.source_id}', so it is not decoded: it may be another device. If it is the same amplifier, stop "
-            "this run and start it again"
+            f"{found}; need '{lost.source_id}', so it is left alone: it may be another device. If it is the same amplifier, stop "
+            "and start again"
         )
         data = {"source_id": other.source_id, "host": other.hostname, "reason": reason}
         self._news.append(News(KIND, other.name, data))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from rtbci.config import MonitorSettings
 from rtbci.monitor.place import WHAT, place_of
-from rtbci.record.news import News
+from rtbci.runtime.news import News
 from rtbci.system.handing import hand_over, handing_of
 from rtbci.web.guarding import LOOPBACK, origin_of
 from rtbci.web.listening import listen

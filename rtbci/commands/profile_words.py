@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
-from rtbci.calibrate.record import CalibrationRecord, CandidateScore
 from rtbci.commands.profile_output import table_of
+from rtbci.probe.calibration_record import CalibrationRecord, CandidateScore
 from rtbci.probe.profile import Profile
 from rtbci.runtime.profile_list import KeptGeneration, same_as
 from rtbci.runtime.profiles import generation_name

@@ -9,15 +9,16 @@ from rich.markup import escape
 
 from rtbci.clock import now, utc_now
 from rtbci.commands.marker_news import line_of
+from rtbci.commands.other_streams import OtherStreams
 from rtbci.commands.recording import check_recorded, recorded, say_recorded, say_recording
 from rtbci.commands.run import lsl_factory
 from rtbci.commands.status_line import SAID, about_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.record.alone import NAMED, StreamKeeper, describe_alone
-from rtbci.record.news import News
 from rtbci.record.recorder import SessionRecorder
 from rtbci.record.sessions import new_session_folder, sessions_root
+from rtbci.runtime.news import News
 from rtbci.stream.marker_choice import SeenMarkers
 from rtbci.stream.source import StreamInfo
 
@@ -35,6 +36,7 @@ def record(config: RunConfig, console: Console) -> None:
         At the end, when not all of it was recorded.
     """
     seen: deque[SeenMarkers] = deque()  # told by the thread that pulls
+    others = OtherStreams()
     with stop_on_signals() as stop:
         recorder = _start(config)
         try:
@@ -45,6 +47,7 @@ def record(config: RunConfig, console: Console) -> None:
                 def look() -> None:
                     news = [one for one in recorder.news() if one.kind in SAID]
                     lines = [SAID[one.kind] + _about(one) for one in news]
+                    lines += [f"{SAID[one.kind]}: {one.value}{_about(one)}" for one in others.news()]
                     lines += [line_of(seen.popleft()) for _ in range(len(seen))]
                     for line in lines:
                         console.print(line, markup=False, highlight=False)
@@ -56,7 +59,7 @@ def record(config: RunConfig, console: Console) -> None:
                             )
                         )
 
-                make = recorded(lsl_factory(config, seen.append), recorder)
+                make = recorded(lsl_factory(config, seen.append, others.tell), recorder)
                 StreamKeeper(config, make, lambda kind, info: _tell(console, kind, info)).keep(stop, look)
         finally:
             recorder.close()

@@ -15,7 +15,6 @@ from rtbci.config import RunConfig
 from rtbci.errors import RecordingError
 from rtbci.publish.sink import Sink
 from rtbci.record.kept_profiles import ProfileKeeper
-from rtbci.record.news import News
 from rtbci.record.recorder import MOST_CLOSE_S, SessionRecorder, Written
 from rtbci.record.resume import Unfinished
 from rtbci.record.room import free_bytes
@@ -24,6 +23,7 @@ from rtbci.record.sessions import new_session_folder, sessions_root
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.journal import Journal
 from rtbci.runtime.live import SourceFactory
+from rtbci.runtime.news import News
 from rtbci.stream.source import Source, StreamInfo
 
 __all__ = [

@@ -13,7 +13,7 @@ from rtbci.publish.addresses import is_local
 from rtbci.publish.control import Control
 from rtbci.publish.door import Door, open_door
 from rtbci.publish.zmq_publisher import Publisher
-from rtbci.record.news import News
+from rtbci.runtime.news import News
 
 __all__ = ["RunSockets", "open_sockets"]
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from rtbci.backends.session import Float32Array
 from rtbci.encoder.sizes import MLP_RATIO, PATCH_SAMPLES, RATE_HZ, SIZES, EncoderSize, PowerPath
 from rtbci.encoder.vocabulary import CHANNELS, channel_indices
 from rtbci.errors import ChannelError, EngineError
 from rtbci.files import write_whole
+from rtbci.stages.stage import Float32Array
 
 if TYPE_CHECKING:
     from rtbci.encoder.dare import DareEncoder

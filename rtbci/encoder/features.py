@@ -8,8 +8,8 @@ for each of them.
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.backends.session import Float32Array
 from rtbci.errors import EngineError, ShapeError
+from rtbci.stages.stage import Float32Array
 
 __all__ = ["FeatureRing"]
 

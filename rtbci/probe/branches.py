@@ -12,7 +12,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.backends.session import Float32Array, Session
+from rtbci.backends.session import Session
 from rtbci.encoder.features import FeatureRing
 from rtbci.errors import EngineError, ShapeError
 from rtbci.probe.conv_probe import ConvProbe
@@ -20,7 +20,7 @@ from rtbci.probe.encoder_adapter import adapted_signal, encode_patch, encoder_ad
 from rtbci.probe.flicker_clock import FlickerClock
 from rtbci.probe.window_head import WindowHead, finite
 from rtbci.stages.patches import PatchSlicer
-from rtbci.stages.stage import FloatArray, check_chunk
+from rtbci.stages.stage import Float32Array, FloatArray, check_chunk
 
 __all__ = [
     "Branch",

@@ -7,11 +7,11 @@ itself, and the features of a patch's views stand side by side. So the shipped d
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.backends.session import Float32Array, Session
+from rtbci.backends.session import Session
 from rtbci.encoder.sizes import RATE_HZ
 from rtbci.errors import EngineError
 from rtbci.stages.adapter import SpectroSpatialAdapter
-from rtbci.stages.stage import FloatArray
+from rtbci.stages.stage import Float32Array, FloatArray
 
 __all__ = ["adapted_signal", "encode_patch", "encoder_adapter"]
 

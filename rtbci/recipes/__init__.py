@@ -5,7 +5,7 @@ decoded). Nothing in rtbci names a recipe; recipes name things of rtbci.
 """
 
 from rtbci.recipes.branches import BranchSettings, StimulusSettings
-from rtbci.recipes.engine import EngineInput, EngineOutput, EngineRecipe, Tolerance
+from rtbci.recipes.engine import EngineInput, EngineOutput, EngineRecipe, Precision, Tolerance
 from rtbci.recipes.find import all_recipes, find_recipe, list_recipes, recipes_root
 from rtbci.recipes.flashes import FlashSettings
 from rtbci.recipes.paradigm import (
@@ -42,6 +42,7 @@ __all__ = [
     "InputSettings",
     "NotchSettings",
     "ParadigmRecipe",
+    "Precision",
     "RecentreSettings",
     "ReferenceSettings",
     "ResampleSettings",

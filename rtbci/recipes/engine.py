@@ -5,11 +5,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from rtbci.backends.session import Precision
 from rtbci.settings import Positive, Settings
 
-__all__ = ["EngineInput", "EngineOutput", "EngineRecipe", "NetworkSettings", "Tolerance"]
+__all__ = ["EngineInput", "EngineOutput", "EngineRecipe", "NetworkSettings", "Precision", "Tolerance"]
 
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
+"""What a network computes in; LayerNorm and softmax in fp32 whatever it is. Input and output stay float32."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

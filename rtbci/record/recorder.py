@@ -15,12 +15,12 @@ from rtbci.publish.sink import Sink
 from rtbci.record.description import Description
 from rtbci.record.disk import Disk, OpenDisk, SyncedFile
 from rtbci.record.items import Item, Left, Opened, UsedProfile, bytes_of
-from rtbci.record.news import FAILED, LOST, RESUMED, ROOM, SLOW, STARTED, TAKEN_UP, News
 from rtbci.record.room import Room
 from rtbci.record.session_json import JSON_NAME, Ended, SessionRecord
 from rtbci.record.streams import SessionStreams, SoFar
 from rtbci.record.tap import RecordedSource
 from rtbci.record.xdf_format import SESSION_XDF
+from rtbci.runtime.news import FAILED, LOST, RESUMED, ROOM, SLOW, STARTED, TAKEN_UP, News
 from rtbci.stream.source import Chunk, Marker, Source
 
 __all__ = ["SessionRecorder", "Written"]

@@ -6,7 +6,7 @@ from rtbci.errors import RtbciError
 from rtbci.publish.control import Answers, Result
 from rtbci.publish.control_messages import Request, StatusRequest, Stop
 from rtbci.publish.outbox import Outbox
-from rtbci.record.news import News
+from rtbci.runtime.news import News
 from rtbci.runtime.requests import RequestHandler
 from rtbci.stream.acquire import Acquiring
 

@@ -10,13 +10,13 @@ import msgspec
 import numpy as np
 
 from rtbci.backends.cache_entry import EngineKey
-from rtbci.backends.session import Precision, Session
+from rtbci.backends.session import Session
 from rtbci.backends.words import words_of
 from rtbci.clock import Clock, now
 from rtbci.errors import RtbciError
 from rtbci.publish.messages import Scalar
 from rtbci.publish.outbox import Outbox
-from rtbci.recipes import EngineRecipe
+from rtbci.recipes import EngineRecipe, Precision
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.telemetry import hello_of
 

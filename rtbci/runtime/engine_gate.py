@@ -6,7 +6,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from rtbci.amp.noise import BandNoise, PinkNoise, SlowNoise
 from rtbci.backends.gate import DecisionRow
 from rtbci.backends.gate_windows import SPREAD
 from rtbci.backends.session import Session
@@ -17,6 +16,7 @@ from rtbci.probe.fusion import Fusion
 from rtbci.probe.open_branches import open_branches
 from rtbci.probe.profile import read_profile
 from rtbci.recipes import EngineRecipe, ParadigmRecipe, list_recipes, read_engine, read_paradigm
+from rtbci.stream.noise import BandNoise, PinkNoise, SlowNoise
 from rtbci.stream.source import FloatArray
 
 __all__ = ["MAX_PROB", "check_decisions", "paradigm_files", "paradigms_of"]

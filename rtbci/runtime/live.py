@@ -1,6 +1,5 @@
 """The live run: stream in, messages out, through loss and recovery, until told to stop."""
 
-import gc
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -10,18 +9,18 @@ import numpy as np
 from rtbci.clock import Clock, now
 from rtbci.config import RunConfig
 from rtbci.errors import StreamError, StreamLostError
-from rtbci.memory import give_back
+from rtbci.memory import give_back, settled
 from rtbci.publish.control import Answers
 from rtbci.publish.messages import Status
 from rtbci.publish.outbox import Outbox
 from rtbci.publish.sink import Sink
-from rtbci.record.news import News
 from rtbci.runtime.backlog import Skips
 from rtbci.runtime.behind import Behind
 from rtbci.runtime.busy import BusyTalk
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_change import Changes
 from rtbci.runtime.journal import Journal
+from rtbci.runtime.news import News
 from rtbci.runtime.profile_swaps import ProfileSwaps
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.rehearsal import Rehearsal
@@ -159,11 +158,7 @@ class LiveRun:
         ChannelError, RateError, UnitError, SignalError
             When the stream is not what the decoder needs.
         """
-        # What start-up has made stays: the collector need not go through it again and again while we run.
-        gc.collect()
-        gc.freeze()
-        with ExitStack() as stack:
-            stack.callback(gc.unfreeze)
+        with settled(), ExitStack() as stack:
             stack.callback(self._outbox.close)
             if self._control is not None:
                 stack.callback(self._control.close)

@@ -6,9 +6,9 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from rtbci.calibrate.record import RECORD_NAME, CalibrationRecord
 from rtbci.errors import FileFormatError, ProfileError
 from rtbci.files import write_whole
+from rtbci.probe.calibration_record import RECORD_NAME, CalibrationRecord
 from rtbci.probe.profile import JSON_NAME, WEIGHTS_NAME, Profile, read_profile
 from rtbci.runtime.profile_list import read_record_beside
 

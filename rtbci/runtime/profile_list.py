@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from rtbci.calibrate.record import CalibrationRecord, has_record, read_record, write_record
 from rtbci.errors import ProfileError
+from rtbci.probe.calibration_record import CalibrationRecord, has_record, read_record, write_record
 from rtbci.probe.profile import (
     Profile,
     generations,

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from rtbci.clock import Clock
 from rtbci.publish.messages import Quality, Rate, Status, StatusContent, StreamRef, Why
 from rtbci.publish.outbox import Decoded, Outbox
-from rtbci.record.news import FAILED, RESUMED, STARTED, News
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.intake import Intake
+from rtbci.runtime.news import FAILED, RESUMED, STARTED, News
 from rtbci.runtime.quality import SignalQuality
 from rtbci.runtime.telemetry import Telemetry, baseline_ref, profile_ref
 from rtbci.runtime.use_watch import MIN_QUALITY, UseWatch

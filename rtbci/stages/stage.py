@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from rtbci.errors import ShapeError
 
-__all__ = ["Chain", "FloatArray", "Learning", "Stage", "check_chunk"]
+__all__ = ["Chain", "Float32Array", "FloatArray", "Learning", "Stage", "check_chunk"]
 
 FloatArray = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
 
 
 class Stage(Protocol):

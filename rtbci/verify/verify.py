@@ -8,7 +8,6 @@ from typing import cast
 import msgspec
 
 from rtbci.backends.gate import DEFAULT_TOLERANCE, tolerance_of
-from rtbci.backends.session import Precision
 from rtbci.config import RunConfig
 from rtbci.errors import (
     ChannelError,
@@ -23,7 +22,7 @@ from rtbci.errors import (
 )
 from rtbci.probe.profile import Profile
 from rtbci.publish.messages import Event, ProfileRef
-from rtbci.recipes import ParadigmRecipe
+from rtbci.recipes import ParadigmRecipe, Precision
 from rtbci.record.kept_profiles import read_kept_profile
 from rtbci.record.session_json import JSON_NAME, SessionRecord, recipe_sha256, versions_here
 from rtbci.runtime.configured import decoder_of, recipe_of

@@ -10,11 +10,12 @@ import torch
 
 from rtbci.backends.export import export_checkpoint
 from rtbci.backends.registry import BACKENDS, open_session
-from rtbci.backends.session import Float32Array, Session
+from rtbci.backends.session import Session
 from rtbci.encoder.checkpoint import write_checkpoint
 from rtbci.encoder.dare import DareEncoder
 from rtbci.errors import EngineError
 from rtbci.recipes import list_recipes, read_engine
+from rtbci.stages.stage import Float32Array
 
 LABELS = ["FC3", "C3", "CZ", "C4", "FC4"]
 RANDOM = "random"

@@ -18,9 +18,9 @@ from rtbci.publish.codec import encode
 from rtbci.publish.control import Handler
 from rtbci.publish.control_messages import Failure, Reply, read_request
 from rtbci.publish.messages import MESSAGE_TYPES, Event, Message, Prediction, Status
-from rtbci.record.news import News
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun
+from rtbci.runtime.news import News
 from rtbci.stream.simulated_time import T_START_LSL, SimulatedClock, SimulatedStop, SteppedAcquisition
 from rtbci.stream.source import StreamInfo
 from rtbci.stream.synthetic import SyntheticSource

@@ -22,7 +22,7 @@ from tests.integration.browser import Chromium, Tab
 from tests.integration.client_programs import CLIENTS, N_MISSING, publishing, short_stream
 from tests.integration.live_runs import ANY_PORT
 
-pytestmark = pytest.mark.net
+pytestmark = pytest.mark.sockets
 
 NOBODY = "tcp://127.0.0.1:9"
 

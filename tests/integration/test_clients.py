@@ -35,7 +35,7 @@ from tests.integration.client_programs import (
 from tests.integration.live_runs import ANY_PORT, PATIENCE_S, wait_for
 from tools.write_schema import samples
 
-pytestmark = pytest.mark.net
+pytestmark = pytest.mark.sockets
 
 SAMPLES = samples()
 GOOD = encode(SAMPLES["prediction"])

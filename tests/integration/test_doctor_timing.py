@@ -15,7 +15,7 @@ from rtbci.loopback.verdict import timing_of
 from tests.integration.live_runs import ANY_PORT
 from tests.tiny import write_paradigm
 
-pytestmark = pytest.mark.net
+pytestmark = [pytest.mark.net, pytest.mark.clock]
 
 
 def test_a_run_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from rtbci.publish.outbox import Outbox
 from rtbci.publish.zmq_publisher import Publisher
 from tests.integration.publish_fixtures import ANY_PORT, HELLO, window
 
-pytestmark = pytest.mark.net
+pytestmark = pytest.mark.clock
 
 
 class Guarded:

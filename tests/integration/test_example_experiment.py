@@ -15,7 +15,7 @@ from tests.integration.live_runs import SignalOutlet, rtbci_run
 from tests.integration.lsl_outlets import marker_outlet, unique
 from tests.tiny import write_paradigm
 
-pytestmark = pytest.mark.net
+pytestmark = [pytest.mark.net, pytest.mark.clock]
 
 
 class Lossy(Terminal):

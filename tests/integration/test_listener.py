@@ -14,7 +14,7 @@ from rtbci.publish.outbox import Outbox
 from tests.integration.live_runs import wait_for
 from tests.integration.publish_fixtures import poll_until_hello, published, window
 
-pytestmark = pytest.mark.net
+pytestmark = pytest.mark.sockets
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from rtbci.monitor.place import place_of
 from rtbci.publish.messages import Hello
 from rtbci.publish.signal_message import decode_signal
 from rtbci.publish.zmq_publisher import Publisher
-from rtbci.record.news import News
+from rtbci.runtime.news import News
 from tests.integration.browser import Chromium, Tab
 from tests.integration.live_runs import (
     ANY_PORT,

@@ -20,7 +20,7 @@ from rtbci.publish.zmq_publisher import Publisher
 from tests.integration.publish_fixtures import ANY_PORT, HELLO, poll_until_hello, published, window
 from tools.write_schema import PAGE, samples
 
-pytestmark = pytest.mark.net
+pytestmark = pytest.mark.sockets
 
 
 RawSocket: TypeAlias = "Callable[[int], zmq.Socket[bytes]]"

@@ -33,7 +33,7 @@ from rtbci.publish.control_messages import (
 )
 from tests.integration.publish_fixtures import ANY_PORT
 
-pytestmark = pytest.mark.net
+pytestmark = pytest.mark.sockets
 
 
 class FakeDecoder:

@@ -19,7 +19,7 @@ from rtbci.publish.outbox import Outbox
 from rtbci.publish.zmq_publisher import Publisher
 from tests.integration.publish_fixtures import ANY_PORT, HELLO, poll_until_hello, published, window
 
-pytestmark = pytest.mark.net
+pytestmark = pytest.mark.sockets
 CODE = """
 import signal, sys
 from rtbci.listen import listen

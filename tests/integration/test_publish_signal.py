@@ -9,7 +9,7 @@ from rtbci.publish.zmq_publisher import Publisher
 from tests.integration.live_runs import wait_for
 from tests.integration.publish_fixtures import ANY_PORT
 
-pytestmark = pytest.mark.net
+pytestmark = pytest.mark.sockets
 
 
 def polled(publisher: Publisher, wanted: bool) -> Callable[[], bool]:

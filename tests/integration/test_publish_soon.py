@@ -25,7 +25,7 @@ from tests.integration.live_runs import wait_for
 from tests.integration.publish_fixtures import ANY_PORT, published, window
 from tools.write_schema import samples
 
-pytestmark = pytest.mark.net
+pytestmark = pytest.mark.clock
 
 MESSAGE = samples()["prediction"]
 GREETING = b"\xff\0\0\0\0\0\0\0\1\x7f\3\0NULL" + bytes(48) + b"\4\x19\5READY\x0bSocket-Type\0\0\0\3SUB"

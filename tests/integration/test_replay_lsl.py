@@ -20,7 +20,7 @@ from rtbci.replay.recording import Recording
 from rtbci.stream.source import Channel, FloatArray, Marker, StreamInfo
 from tests.data_paths import data_dir, needs_data
 
-pytestmark = pytest.mark.net
+pytestmark = [pytest.mark.net, pytest.mark.clock]
 
 
 class Receiver:

@@ -13,7 +13,7 @@ from rtbci.config import PublishSettings
 from rtbci.errors import StreamNotFoundError
 from rtbci.keys.curve import new_key
 
-pytestmark = pytest.mark.net
+pytestmark = pytest.mark.sockets
 
 
 def test_who_may_connect_while_no_key_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

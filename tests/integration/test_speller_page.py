@@ -23,7 +23,7 @@ from tests.integration import live_runs
 from tests.integration.browser import Chromium
 from tests.integration.played_pages import Markers, Say, playing
 
-pytestmark = pytest.mark.net
+pytestmark = pytest.mark.sockets
 
 ITEMS = ("A", "B", "C", "D", "space", "backspace")
 GROUPS = {

@@ -45,3 +45,26 @@ def test_threads_take_memory_from_one_pool(how: str, n: int) -> None:
         [sys.executable, "-c", IN_THE_HEAP, how], capture_output=True, text=True, check=True, timeout=60
     )
     assert int(done.stdout) == n
+
+
+SETTLED = """
+import gc
+from rtbci.memory import settled
+
+before = gc.get_freeze_count()
+first, second = settled(), settled()
+first.__enter__()
+assert gc.get_freeze_count() > before
+second.__enter__()
+first.__exit__(None, None, None)
+assert gc.get_freeze_count() > before
+second.__exit__(None, None, None)
+print(gc.get_freeze_count())
+"""
+
+
+def test_what_start_up_made_is_frozen_until_the_last_run_ends() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SETTLED], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert int(done.stdout) == 0

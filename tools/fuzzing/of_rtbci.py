@@ -17,9 +17,9 @@ from rtbci.backends.golden import read_golden
 from rtbci.backends.registry import open_session
 from rtbci.backends.timing_store import TimingStore
 from rtbci.calibrate.hops import HopLog, read_hops
-from rtbci.calibrate.record import RECORD_NAME, read_record, write_record
 from rtbci.calibrate.store import TrialStore, read_settings, read_trials
 from rtbci.errors import EngineError, FileFormatError
+from rtbci.probe.calibration_record import RECORD_NAME, read_record, write_record
 from rtbci.probe.profile import JSON_NAME, WEIGHTS_NAME, Profile, read_profile, write_profile
 from rtbci.recipes import read_engine
 from rtbci.record.repair import repair_xdf

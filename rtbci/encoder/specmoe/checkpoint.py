@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from rtbci.backends.session import Float32Array
 from rtbci.encoder.checkpoint import Unit
 from rtbci.encoder.specmoe.sizes import RATE_HZ, SIZES, SpecSize
 from rtbci.errors import EngineError
 from rtbci.files import write_whole
+from rtbci.stages.stage import Float32Array
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,9 +7,9 @@ import pytest
 from rtbci.backends import bench
 from rtbci.backends.bench import BenchPlan, BenchResult, bench_engine
 from rtbci.backends.bench_contenders import Contender
-from rtbci.backends.session import Float32Array, Precision
 from rtbci.errors import EngineError
-from rtbci.recipes import read_engine
+from rtbci.recipes import Precision, read_engine
+from rtbci.stages.stage import Float32Array
 from tests.tiny import write_engine
 
 PLAN = BenchPlan(n_rounds=1, round_s=0.0, batches=(1, 3), batch_rounds=1, n_window=2, memory=False)

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from rtbci.backends.changeable import ChangeableSession
-from rtbci.backends.session import Float32Array, Precision
 from rtbci.errors import EngineError
+from rtbci.recipes import Precision
+from rtbci.stages.stage import Float32Array
 
 
 class Doubling:

@@ -8,8 +8,9 @@ from rtbci.backends import gate
 from rtbci.backends.gate import check_session, open_reference, reference_name, tolerance_of
 from rtbci.backends.gate_windows import N_OF_EACH, gate_windows
 from rtbci.backends.registry import open_session
-from rtbci.backends.session import Float32Array, Session
+from rtbci.backends.session import Session
 from rtbci.recipes import EngineRecipe, list_recipes, read_engine
+from rtbci.stages.stage import Float32Array
 from tests.engine_stand_ins import AlteredSession
 from tests.tiny import write_engine
 

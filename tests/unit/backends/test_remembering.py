@@ -1,7 +1,8 @@
 import numpy as np
 
 from rtbci.backends.remembering import RememberingSession
-from rtbci.backends.session import Float32Array, Precision
+from rtbci.recipes import Precision
+from rtbci.stages.stage import Float32Array
 
 
 class Counting:

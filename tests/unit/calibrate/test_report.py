@@ -7,10 +7,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from rtbci.calibrate.record import CalibrationRecord
 from rtbci.calibrate.report import EXTRA, write_report
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import MissingPackageError
+from rtbci.probe.calibration_record import CalibrationRecord
 from rtbci.recipes import read_paradigm
 from rtbci.replay.read_npz import read_npz
 from rtbci.report.page import need_packages

@@ -3,7 +3,6 @@ import math
 import msgspec
 import pytest
 
-from rtbci.calibrate.record import CandidateScore
 from rtbci.calibrate.report_words import (
     chance_percent,
     confusion_table,
@@ -12,6 +11,7 @@ from rtbci.calibrate.report_words import (
     trial_counts,
     words_of,
 )
+from rtbci.probe.calibration_record import CandidateScore
 from tests.calibration_samples import make_record
 
 

@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 
 from rtbci.calibrate.presenter import Feedback, guide
-from rtbci.calibrate.record import CurvePoint
 from rtbci.calibrate.schedule import Schedule, ScheduledTrial
 from rtbci.calibrate.symbols import bitmap
 from rtbci.calibrate.terminal import TerminalPresenter
 from rtbci.calibrate.terminal_text import curve_text, progress_text, symbol_text
+from rtbci.probe.calibration_record import CurvePoint
 from tests.calibration_steps import CLASSES, FakeClock, protocol
 
 TRIAL = ScheduledTrial(0, 1, 2.0)

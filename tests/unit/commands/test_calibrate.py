@@ -18,7 +18,6 @@ from rtbci.amp.synthetic import SyntheticAmp
 from rtbci.calibrate.collector import Collected
 from rtbci.calibrate.finish import Result
 from rtbci.calibrate.protocol import read_protocol
-from rtbci.calibrate.record import read_record
 from rtbci.calibrate.store import TrialStore, newest_folder
 from rtbci.commands import calibrate as module
 from rtbci.commands import calibrate_base, calibrate_live
@@ -28,6 +27,7 @@ from rtbci.commands.calibrate_live import LiveCalibration
 from rtbci.commands.calibrate_output import say_next
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ChannelError, ConfigError, FileFormatError
+from rtbci.probe.calibration_record import read_record
 from rtbci.probe.profile import newest_profile, read_profile
 from rtbci.recipes import read_paradigm
 from rtbci.replay.recording import Recording

@@ -84,7 +84,7 @@ def test_a_run_that_is_wrong_binds_no_port(tmp_path: Path, monkeypatch: pytest.M
         run_module.run(wrong_run(tmp_path), Console(quiet=True))
 
 
-@pytest.mark.net
+@pytest.mark.sockets
 def test_a_taken_port_is_still_told_before_a_decoder_is_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from rtbci import cli
-from rtbci.calibrate.record import read_record, write_record
+from rtbci.probe.calibration_record import read_record, write_record
 from rtbci.probe.profile import generations, read_profile, write_generation
 from rtbci.runtime.profiles import profiles_root
 from tests.calibration_samples import make_record

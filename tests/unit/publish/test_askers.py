@@ -6,7 +6,7 @@ import pytest
 
 from rtbci.publish.askers import Askers
 
-pytestmark = pytest.mark.net
+pytestmark = pytest.mark.sockets
 
 
 @pytest.fixture

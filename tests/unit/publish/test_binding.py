@@ -7,7 +7,7 @@ from rtbci.errors import PortInUseError
 from rtbci.publish.binding import bind
 
 
-@pytest.mark.net
+@pytest.mark.sockets
 def test_a_port_in_use_is_told_where_zeromq_has_numbers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """On Windows Python's numbers of errors are those of Winsock, ZeroMQ's those of the C library."""
     monkeypatch.setattr(errno, "EADDRINUSE", 10_048)

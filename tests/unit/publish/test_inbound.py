@@ -9,7 +9,7 @@ from rtbci.publish.inbound import ALLOWED_BYTES, ALLOWED_PER_S, Inbound
 from rtbci.publish.refusals import Refusals
 
 pytestmark = [
-    pytest.mark.net,
+    pytest.mark.sockets,
     pytest.mark.skipif(sys.platform != "linux", reason="the kernel does not say how much a peer has sent"),
 ]
 

@@ -146,7 +146,9 @@ def test_the_command(
 ) -> None:
     configs: list[RunConfig] = []
 
-    def factory(config: RunConfig, _tell: object) -> Callable[[StreamInfo | None], Source]:
+    def factory(
+        config: RunConfig, _tell: object, _tell_other: object
+    ) -> Callable[[StreamInfo | None], Source]:
         configs.append(config)
         return lambda _lost: Given(0, ended)
 

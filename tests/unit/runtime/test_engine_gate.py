@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from rtbci.backends.registry import open_session
-from rtbci.backends.session import Float32Array, Session
+from rtbci.backends.session import Session
 from rtbci.recipes import EngineRecipe, list_recipes, read_engine, read_paradigm
 from rtbci.runtime.engine_gate import MAX_PROB, check_decisions, paradigm_files, paradigms_of
+from rtbci.stages.stage import Float32Array
 from tests.engine_stand_ins import AlteredSession
 from tests.tiny import write_paradigm
 

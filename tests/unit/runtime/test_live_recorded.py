@@ -12,7 +12,6 @@ import pytest
 from rtbci.config import RunConfig
 from rtbci.publish.messages import Prediction
 from rtbci.record.disk import SyncedFile
-from rtbci.record.news import News
 from rtbci.record.recorder import SessionRecorder
 from rtbci.record.signal import chunks_of, main_stream
 from rtbci.record.streams import topic_stream
@@ -20,6 +19,7 @@ from rtbci.record.xdf_format import SESSION_XDF
 from rtbci.record.xdf_read import read_xdf_file
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.live import LiveRun
+from rtbci.runtime.news import News
 from rtbci.stream.source import Chunk, Marker
 from tests.tiny import Kept, MemorySource, eeg, stream_info, write_paradigm
 from tests.tiny import chunks_of as cut

@@ -4,8 +4,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rtbci.calibrate.record import write_record
 from rtbci.errors import FileFormatError, ProfileError
+from rtbci.probe.calibration_record import write_record
 from rtbci.probe.profile import read_profile, write_profile
 from rtbci.runtime import profile_file
 from rtbci.runtime.profile_file import MAX_BYTES, export_profile, read_exported

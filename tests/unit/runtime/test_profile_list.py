@@ -3,8 +3,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rtbci.calibrate.record import read_record
 from rtbci.errors import FileFormatError, ProfileError
+from rtbci.probe.calibration_record import read_record
 from rtbci.probe.profile import Profile, generations, read_profile
 from rtbci.runtime.profile_list import (
     add_generation,

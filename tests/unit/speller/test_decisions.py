@@ -7,7 +7,7 @@ import pytest
 
 from rtbci.speller.decisions import STALE_S, HeardDecisions
 
-pytestmark = pytest.mark.net
+pytestmark = pytest.mark.sockets
 
 
 def status(state: str) -> Any:

@@ -20,7 +20,7 @@ connection.close()
 """
 
 
-@pytest.mark.net
+@pytest.mark.sockets
 def test_a_process_listens_where_its_parent_did() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         how = handing_of(listening)

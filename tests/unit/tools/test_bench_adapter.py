@@ -46,7 +46,7 @@ def test_recipes_say_the_harness_job(tmp_path: Path, monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(chain.push(x), wanted[1::2], atol=1e-9)
 
 
-@pytest.mark.net
+@pytest.mark.sockets
 def test_its_socket_is_bound_and_freed() -> None:
     sink = HarnessSink("tcp://127.0.0.1:*")
     assert sink.poll() is False

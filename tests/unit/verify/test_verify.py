@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from rtbci.backends.session import Float32Array, Session
+from rtbci.backends.session import Session
 from rtbci.commands.profile_output import Output
 from rtbci.commands.verify import Request, verify_session
 from rtbci.errors import ConfigError, EngineError, FileFormatError, ProfileError, RateError
@@ -31,6 +31,7 @@ from rtbci.runtime import profile_swaps
 from rtbci.runtime.backlog import KnownSkips
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.engine_opener import open_checked
+from rtbci.stages.stage import Float32Array
 from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import StreamInfo
 from rtbci.stream.synthetic import SyntheticSource
@@ -203,8 +204,8 @@ def test_samples_that_were_not_recorded(tmp_path: Path, paradigm: Path) -> None:
             threading.Event().wait(0.01)
 
     gate.set()
-    acts = [(2.0, drained), (2.1, gate.clear), (5.0, drained)]
-    # From here on the queue must hold all that comes faster than it would in real time.
+    # Behind it the disk keeps up, as it would in real time.
+    acts = [(2.0, drained), (2.1, gate.clear), *((5.0 + 0.5 * i, drained) for i in range(24))]
     recorded(
         tmp_path / "s",
         paradigm,

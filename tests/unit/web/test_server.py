@@ -11,7 +11,7 @@ from rtbci.web.listening import listen
 from rtbci.web.server import PageServer
 
 
-@pytest.mark.net
+@pytest.mark.sockets
 def test_the_loop_is_one_that_waits_for_zeromq_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
     def of_the_system() -> asyncio.AbstractEventLoop:
         raise AssertionError("Windows takes a loop that ZeroMQ cannot use")

@@ -36,7 +36,7 @@ def test_the_shared_files_come_before_those_of_the_page() -> None:
     assert [mount.path for mount in static_mounts("rtbci.monitor", "/token")] == ["/token/shared", "/token"]
 
 
-@pytest.mark.net
+@pytest.mark.sockets
 def test_files_are_served_as_what_they_are_and_nothing_else_is() -> None:
     listening = listen("127.0.0.1", 0, "test page")
     routes = [*static_mounts("rtbci.monitor", "/token"), *static_mounts("rtbci.monitor")]

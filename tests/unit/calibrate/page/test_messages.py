@@ -2,8 +2,8 @@ import json
 
 from rtbci.calibrate.page.messages import tell, welcome
 from rtbci.calibrate.presenter import Feedback
-from rtbci.calibrate.record import CurvePoint
 from rtbci.calibrate.schedule import Schedule
+from rtbci.probe.calibration_record import CurvePoint
 from tests.calibration_steps import CLASSES, protocol
 
 
