@@ -1,11 +1,16 @@
 """What holds for all tests: none depends on those before it, on the user's own files or on what runs beside it."""
 
+import gc
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from rtbci.memory import settled
 
 START_STATES: dict[str, dict[str, Any]] = {}
 """States of the generators that modules of tests keep, by module and name, as they were after the import."""
@@ -15,12 +20,35 @@ MAKES_WAY = 10
 real time come first, all in one process (tests/spreading.py)."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """LSL streams of the tests are found by this process and its children: by no other process of tests, nor by who else is on the network."""
+    folder = tempfile.TemporaryDirectory(prefix="rtbci-tests-")
+    config.add_cleanup(folder.cleanup)
+    path = Path(folder.name) / "lsl_api.cfg"
+    path.write_text(f"[lab]\nSessionID = {path.parent.name}\n[log]\nlevel = -3\n")
+    os.environ["LSLAPICFG"] = str(path)  # read when liblsl is first asked for something
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_files_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Profiles and calibrations of whoever runs the tests are neither read nor written."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data_home")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def settled_while_tests_run() -> Iterator[None]:
+    """No run that a test makes collects garbage and freezes what is left, as it would in a process of its own."""
+    with settled():
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_there_is_stays() -> None:
+    """Modules, tests and libraries are not gone through in each collection: 0.3 s, which a run asks for every 15 s of its clock."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -34,27 +62,31 @@ def random_numbers_from_the_start(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(autouse=True)
-def alone_with_the_clock(
+def alone_in_its_group(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """Of tests marked `net` or `clock` never two at a time; says so where the spreading over processes fails.
+    """Of tests of one group never two at a time; says so where the spreading over processes fails (tests/spreading.py).
 
-    All others make way for them: their process, when it is one of several, gives its core away where one is asked for.
+    Those of no group make way for them: their process, when it is one of several, gives its core away where one is asked for.
     """
-    marked = any(request.node.get_closest_marker(name) for name in ("net", "clock"))
-    is_one_of_several = os.name == "posix" and "PYTEST_XDIST_WORKER" in os.environ
-    if is_one_of_several and not marked and os.nice(0) < MAKES_WAY:
-        os.nice(MAKES_WAY - os.nice(0))
-    if not marked or not is_one_of_several:
+    if os.name != "posix" or "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    from tests.spreading import GROUPS, scope_of
+
+    group = scope_of(request.node.nodeid)
+    if group not in GROUPS.values():
+        if os.nice(0) < MAKES_WAY:
+            os.nice(MAKES_WAY - os.nice(0))
         yield
         return
     import fcntl
 
-    with (tmp_path_factory.getbasetemp().parent / "real_time.lock").open("w") as lock:
+    with (tmp_path_factory.getbasetemp().parent / f"{group}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pytest.fail("another process is in a test that is marked net or clock; see tests/spreading.py")
+            pytest.fail(f"another process is in a test of the group '{group}'; see tests/spreading.py")
         try:
             yield
         finally:

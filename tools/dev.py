@@ -1,7 +1,7 @@
 """Set up and run, from a fresh clone, with nothing but Python 3.11 or newer.
 
     python3 tools/dev.py demo        # the main job, without hardware
-    python3 tools/dev.py test        # the tests, in a process for each core and one more; -n 0 for one alone
+    python3 tools/dev.py test        # the tests, in a process for each core and two more; -n 0 for one alone
     python3 tools/dev.py lint        # format, lint and types
     python3 tools/dev.py rtbci ...   # any rtbci command
 
@@ -96,9 +96,9 @@ def in_processes() -> list[str]:
         os, "sched_getaffinity", None
     )  # what this process may use, which may be less than there is
     n_cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    # One more than cores: that with the tests that wait for real time leaves its core to the others most of the time,
-    # which make way for it (tests/conftest.py).
-    n_processes = min(n_cores, MAX_CORES) + 1 if n_cores > 1 else 0
+    # Two more than cores: those with the tests of real time and of streams leave a core to the others most of the time,
+    # which make way for them (tests/conftest.py).
+    n_processes = min(n_cores, MAX_CORES) + 2 if n_cores > 1 else 0
     if n_processes:  # else each of them would start as many threads as there are cores
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
             os.environ.setdefault(name, "1")

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("xdist", reason="pytest-xdist is not installed")
 
-from tests.spreading import REAL_TIME, ROOT, in_order, scope_of
+from tests.spreading import REAL_TIME, ROOT, SOCKETS, STREAMS, in_order, scope_of
 
 
 def item(module: str, name: str, *markers: str) -> Any:
@@ -42,36 +42,39 @@ def test_b() -> None: ...
     ("text", "a", "b"),
     [
         ("def test_a() -> None: ...\ndef test_b() -> None: ...", "m.py", "m.py"),
-        (TWO.format(mark="net"), REAL_TIME, "m.py"),
+        (TWO.format(mark="net"), STREAMS, "m.py"),
         (TWO.format(mark="clock"), REAL_TIME, "m.py"),
-        (IN_A_PARAMETER, REAL_TIME, "m.py"),
+        (TWO.format(mark="sockets"), SOCKETS, "m.py"),
+        (TWO.format(mark="net\n@pytest.mark.clock"), REAL_TIME, "m.py"),
+        (IN_A_PARAMETER, STREAMS, "m.py"),
         ("pytestmark = pytest.mark.clock" + TWO.format(mark="slow"), REAL_TIME, REAL_TIME),
-        ("pytestmark = [pytest.mark.slow, pytest.mark.net]" + TWO.format(mark="slow"), REAL_TIME, REAL_TIME),
+        ("pytestmark = [pytest.mark.slow, pytest.mark.net]" + TWO.format(mark="slow"), STREAMS, STREAMS),
+        ("pytestmark = pytest.mark.sockets" + TWO.format(mark="net"), STREAMS, STREAMS),
         (OF_A_CLASS, REAL_TIME, REAL_TIME),
-        ("real = pytest.mark.net\n@real\ndef test_a() -> None: ...", REAL_TIME, REAL_TIME),
+        ("real = pytest.mark.net\n@real\ndef test_a() -> None: ...", STREAMS, STREAMS),
     ],
 )
-def test_tests_with_streams_sockets_or_real_time_are_one_group(
-    tmp_path: Path, text: str, a: str, b: str
-) -> None:
+def test_real_time_streams_and_sockets_are_a_group_each(tmp_path: Path, text: str, a: str, b: str) -> None:
     (tmp_path / "m.py").write_text(text)
     assert [scope_of(f"m.py::{name}", tmp_path) for name in ("test_a[1]", "test_b")] == [a, b]
 
 
-def test_real_time_starts_first_then_modules_with_slow_tests() -> None:
+def test_what_waits_starts_first_then_modules_with_slow_tests_and_sockets_end() -> None:
     slow, quick = "tests/unit/test_cli.py", "tests/unit/test_clock.py"
-    real_time = "tests/integration/test_publish.py"
     items = [
+        item("tests/integration/test_publish.py", "test_g"),
         item(quick, "a"),
         item(slow, "b"),
         item(slow, "c", "slow"),
-        item(real_time, "test_d"),
-        item(quick, "e"),
+        item("tests/integration/test_calibrate.py", "test_d"),
+        item("tests/integration/test_cue_page.py", "test_e"),
+        item(quick, "f"),
     ]
-    assert [one.nodeid[-1] for one in in_order(items)] == ["d", "b", "c", "a", "e"]
+    assert [one.nodeid[-1] for one in in_order(items)] == ["e", "d", "b", "c", "a", "f", "g"]
 
 
-OPENS = ("StreamOutlet(", "SignalOutlet(", "IndexOutlet(", "ANY_PORT", "rtbci_run(")
+OPEN_STREAMS = ("StreamOutlet(", "SignalOutlet(", "IndexOutlet(", "rtbci_run(")
+OPENS = (*OPEN_STREAMS, "ANY_PORT")
 
 
 def test_every_test_with_lsl_or_sockets_says_so() -> None:
@@ -82,7 +85,8 @@ def test_every_test_with_lsl_or_sockets_says_so() -> None:
         if not any(call.rstrip("(") in text for call in OPENS):  # to parse all of them takes long
             continue
         parts = [one for one in ast.parse(text).body if isinstance(one, ast.FunctionDef | ast.ClassDef)]
-        opening = [one.name for one in parts if any(call in ast.unparse(one) for call in OPENS)]
         scopes = {one.name: scope_of(f"{module}::{one.name}") for one in parts if one.name.startswith("test")}
-        assert {scopes.get(name, REAL_TIME) for name in opening} <= {REAL_TIME}, module
-        assert not opening or REAL_TIME in scopes.values(), module
+        for calls, may in ((OPEN_STREAMS, {REAL_TIME, STREAMS}), (OPENS, {REAL_TIME, STREAMS, SOCKETS})):
+            opening = [one.name for one in parts if any(call in ast.unparse(one) for call in calls)]
+            assert {scopes.get(name, REAL_TIME) for name in opening} <= may, module
+            assert not opening or may & set(scopes.values()), module
