@@ -156,12 +156,8 @@ class SyntheticAmp:
             self.answer = FlashAnswer(attention, rate_hz, rng_own)
             self._answer_gains = scalp_gains(channels, flash_dipoles())
         self._cues: GrazCues | BlockCues | FlashCues | None = None
-        if cues and attention is not None:
-            self._cues = FlashCues(attention, rate_hz, rng_cues)
-        elif cues and rhythms is not None:
-            self._cues = BlockCues(rate_hz, rhythms)
-        elif cues:
-            self._cues = GrazCues(rate_hz, rng_cues, states=self.states[1:])
+        if cues:
+            self._cues = _cues_for(self.states, rate_hz, rng_cues, rhythms, attention)
         self._rhythms = None if rhythms is None else RhythmAnswer(rhythms, channels, rate_hz, rng_flicker)
         self._flicker = (
             None if flicker is None else FlickerAnswer(flicker.frequencies_hz, rate_hz, rng_flicker)
@@ -315,6 +311,21 @@ def _random_dipoles(rng: np.random.Generator) -> list[Dipole]:
     places *= rng.uniform(0.4, 0.8, (N_BACKGROUND, 1)) / np.linalg.norm(places, axis=1, keepdims=True)
     axes = rng.standard_normal((N_BACKGROUND, 3))
     return [Dipole(place, axis) for place, axis in zip(places, axes, strict=True)]
+
+
+def _cues_for(
+    states: tuple[str, ...],
+    rate_hz: float,
+    rng: np.random.Generator,
+    rhythms: Rhythms | None,
+    attention: Attention | None,
+) -> GrazCues | BlockCues | FlashCues:
+    """What asks for states: letters, blocks, or trials as in Graz."""
+    if attention is not None:
+        return FlashCues(attention, rate_hz, rng)
+    if rhythms is not None:
+        return BlockCues(rate_hz, rhythms)
+    return GrazCues(rate_hz, rng, states=states[1:])
 
 
 def _info(

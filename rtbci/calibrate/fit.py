@@ -96,20 +96,16 @@ def fit_user(
     found = run_bakeoff(candidates or standard_candidates(population), trials)
     chosen = found.outcomes[found.i_chosen]
     weights = chosen.candidate.fit(trials).profile()
-    temperature = fit_temperature(chosen.logits, found.labels)
     judgement = judge(found.nested, found.labels)
+    what = f"of {len(trials)} trials of {user}, each left out of its fit; {chosen.candidate.name}"
     profile = msgspec.structs.replace(
         profile,
         branches=weights.branches,
         weights=weights.weights,
         bias=weights.bias,
-        temperature=weights.temperature * temperature,
+        temperature=weights.temperature * fit_temperature(chosen.logits, found.labels),
         accuracy=Accuracy(
-            mean=judgement.accuracy,
-            low=judgement.low,
-            high=judgement.high,
-            n=len(trials),
-            what=f"of {len(trials)} trials of {user}, each left out of its fit; {chosen.candidate.name}",
+            mean=judgement.accuracy, low=judgement.low, high=judgement.high, n=len(trials), what=what
         ),
     )
     crossed = found.nested / crossed_temperatures(found.nested, found.labels)[:, np.newaxis]

@@ -85,11 +85,18 @@ def synthetic_amp(
                 elif marker.value != STILL_ON:
                     amp.set_state(follower.state(marker.value))
 
-        drives = "--follow NAME for the flashes of a speller" if attends else "--keys to drive it"
-        hint = f"keys: {which_keys(amp.states)}" if keys else f"does it by itself; {drives}"
-        hint = f"does what '{follow}' says" if follow else hint
+        hint = _who_drives(amp, keys, follow, attends)
         outlet = AmpOutlet(source, source_id=source_id, duration_s=duration_s, marks=not follow)
         _stream(outlet, amp.info, console, f"synthetic, seed {seed}; {hint}", drive)
+
+
+def _who_drives(amp: Amp, keys: bool, follow: str, attends: bool) -> str:
+    if follow:
+        return f"does what '{follow}' says"
+    if keys:
+        return f"keys: {which_keys(amp.states)}"
+    drives = "--follow NAME for the flashes of a speller" if attends else "--keys to drive it"
+    return f"does it by itself; {drives}"
 
 
 @contextlib.contextmanager

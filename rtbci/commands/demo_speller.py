@@ -18,6 +18,7 @@ from rtbci.errors import ConfigError
 from rtbci.flashes.contest import Contest, hold_contest
 from rtbci.flashes.epochs import cut_epochs
 from rtbci.flashes.fit import need_pyriemann
+from rtbci.probe.profile import Profile
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.recipes import ParadigmRecipe
@@ -70,14 +71,7 @@ def demo_speller(
     if attention is None:
         raise ConfigError(f"paradigm '{recipe.name}': has no [flashes], need items that flash; name another")
     amp = SyntheticAmp(channels, seed=seed, attention=attention)
-    console.print(
-        f"calibrating a synthetic user on {N_LETTERS} letters, not in real time ...", highlight=False
-    )
-    contest = calibrated(recipe, record_letters(amp, N_LETTERS))
-    console.print(
-        f"its flashes are told apart with an AUC of {contest.chosen.area.value:.2f} (cross-validated)",
-        highlight=False,
-    )
+    profile = _profile_of(recipe, amp, console)
     score = SpellingScore(len(recipe.classes), len(attention.groups), LEAD_S + REST_S)
     config = config.model_copy(update={"duration_s": seconds})
     with ExitStack() as stack:
@@ -85,7 +79,7 @@ def demo_speller(
         publisher = stack.enter_context(Publisher(address))
         page = DemoPage(config, publisher, stack)
         decoder = stack.enter_context(
-            Decoder(recipe, profile=contest.profile, decision=config.decision, mask=config.mask.enabled)
+            Decoder(recipe, profile=profile, decision=config.decision, mask=config.mask.enabled)
         )
         page.show(console, opens)
         source = AmpSource(amp)
@@ -107,6 +101,18 @@ def demo_speller(
         report = LiveRun(config, decoder, offer.factory(make_source), sinks, page.control).run(stop)
     _say(console, score, report, board, recipe, word)
     return score
+
+
+def _profile_of(recipe: ParadigmRecipe, amp: SyntheticAmp, console: Console) -> Profile:
+    console.print(
+        f"calibrating a synthetic user on {N_LETTERS} letters, not in real time ...", highlight=False
+    )
+    contest = calibrated(recipe, record_letters(amp, N_LETTERS))
+    console.print(
+        f"its flashes are told apart with an AUC of {contest.chosen.area.value:.2f} (cross-validated)",
+        highlight=False,
+    )
+    return contest.profile
 
 
 def record_letters(amp: SyntheticAmp, n: int) -> Recording:

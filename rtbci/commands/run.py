@@ -44,6 +44,8 @@ from rtbci.stream.source import Source, StreamInfo
 
 if TYPE_CHECKING:
     from rtbci.commands.page_process import PageProcess
+    from rtbci.recipes import ParadigmRecipe
+    from rtbci.record.resume import Unfinished
 
 __all__ = ["lsl_factory", "run"]
 
@@ -82,33 +84,20 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
         sys.setswitchinterval(SWITCH_S)
         unfinished = None if resume is None else take_up(resume, stack, console)
         # Addresses first: a port that is taken is told before anything slow is loaded.
-        publish = config.publish
         sockets = open_sockets(config.publish, stack)
         publisher, control = sockets.publisher, sockets.control
         page = _start_page(config, console, sockets, stack)
         recipe = recipe_of(config)
         # Before the profile is looked for: one that appears from here on is not missed.
         watch = ProfileWatch(profiles_root(recipe.name), config.user) if config.follow else None
-        if unfinished is None:
-            profile: Profile | Path | None = find_profile(recipe.name, config.profile, config.user)
-        else:
-            profile = profile_to_go_on(unfinished, recipe)
-        decoder = stack.enter_context(decoder_of(config, recipe, profile))
+        decoder = stack.enter_context(decoder_of(config, recipe, _profile_of(config, recipe, unfinished)))
         change = _begin_change(config, decoder, stack)
         _introduce(console, config, decoder, publisher.address, control.address)
         sockets.say(console)
         if change is not None and config.engine.wait:
             _wait_for(change, console, stop)
         offer = SignalOffer(publisher, config.stream.unit, lambda: decoder.channel_map)
-        sinks: list[Sink] = [publisher, offer]
-        if publish.lsl_outlet:
-            from rtbci.publish.lsl_outlet import LslOutlet
-
-            sinks.append(LslOutlet(hello_of(decoder), decisions=True))
-        window = decoder.recipe.window
-        line = StatusLine(console, hop_s=window.hop_s if window.policy == "sliding" else 0.0)
-        stack.callback(line.close)
-        sinks.append(line)
+        sinks = [publisher, offer, *_outlets(config, decoder), _status_line(decoder, console, stack)]
         recording = begin_recording(config, decoder, stack, unfinished)
         say_recording(console, recording.recorder)
         if unfinished is not None:
@@ -135,6 +124,29 @@ def run(config: RunConfig, console: Console, resume: Path | None = None) -> Repo
     if recording.recorder is not None:
         check_recorded(recording.recorder.written)
     return report
+
+
+def _profile_of(
+    config: RunConfig, recipe: "ParadigmRecipe", unfinished: "Unfinished | None"
+) -> Profile | Path | None:
+    if unfinished is not None:
+        return profile_to_go_on(unfinished, recipe)
+    return find_profile(recipe.name, config.profile, config.user)
+
+
+def _outlets(config: RunConfig, decoder: Decoder) -> list[Sink]:
+    if not config.publish.lsl_outlet:
+        return []
+    from rtbci.publish.lsl_outlet import LslOutlet
+
+    return [LslOutlet(hello_of(decoder), decisions=True)]
+
+
+def _status_line(decoder: Decoder, console: Console, stack: ExitStack) -> StatusLine:
+    window = decoder.recipe.window
+    line = StatusLine(console, hop_s=window.hop_s if window.policy == "sliding" else 0.0)
+    stack.callback(line.close)
+    return line
 
 
 def _start_page(
