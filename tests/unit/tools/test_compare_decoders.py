@@ -139,7 +139,12 @@ def test_our_branches_are_judged_together_with_the_folds_own_weights(tmp_path: P
     results = compare_folds(tmp_path, ["B"], 2, tmp_path)["tracks"]["B"]
     found = {(one["name"], one["k"]): one for one in results["scores"]}
     assert found["ours_fused", 0]["mean"] == pytest.approx(np.concatenate(joined).mean())
-    assert "trials a class" in page({"tracks": {"B": results}, "ks": list(KS), "n_folds": 2})
+    added = {one["name"]: one for one in results["added"]}
+    assert set(added) == {"tangent_two_bands", "eegnet"}
+    assert all(one["difference"] > 0 for one in added.values())  # they know the classes, and ours hardly does
+    text = page({"tracks": {"B": results}, "ks": list(KS), "n_folds": 2})
+    assert "trials a class" in text
+    assert "| EEGNet | +" in text.split("as one more part of ours")[1]
     uncalibrated = results | {"n_judged": [48, 0, 0, 0, 0, 0]}
     assert "trials a class" not in page({"tracks": {"B": uncalibrated}, "ks": list(KS), "n_folds": 2})
     tests = [one["name"] for one in results["tests"]]

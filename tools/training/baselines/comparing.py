@@ -13,6 +13,7 @@ from rtbci.probe.profile import read_profile
 from rtbci.stages.stage import FloatArray
 from tools.training.baselines.few_trials import KS
 from tools.training.baselines.fold import FRONTAL_PREFIX, read_fold
+from tools.training.fusing import nested_fusion
 from tools.training.judge import compare, score, subject_accuracies
 from tools.training.trials import END_TRACK_B, ENDS_SLIDING
 
@@ -31,7 +32,10 @@ ByK = dict[str, list[tuple[npt.NDArray[np.intp], FloatArray]]]
 
 @dataclass(frozen=True, slots=True)
 class _Joined:
-    """All folds of a track: trials in the order of the folds, margins (len(KS) or 1, n) by decoder."""
+    """All folds of a track: trials in the order of the folds, margins (len(KS) or 1, n) by decoder.
+
+    `tests` are the folds' trials (n,); `parts` the branches of ours that are fused, where they are.
+    """
 
     subjects: npt.NDArray[np.intp]
     classes: npt.NDArray[np.int64]
@@ -39,6 +43,8 @@ class _Joined:
     eyes: FloatArray
     folds: list[int]
     minutes: float
+    tests: list[npt.NDArray[np.bool_]]
+    parts: list[str]
 
 
 def compare_folds(folder: Path, tracks: Sequence[str], n_folds: int, ours: Path | None) -> dict[str, Any]:
@@ -71,16 +77,17 @@ def compare_folds(folder: Path, tracks: Sequence[str], n_folds: int, ours: Path 
 
 
 def _join(folder: Path, track: str, done: Sequence[int], ours: Path | None) -> _Joined:
-    parts, records = [], []
+    parts, records, fused = [], [], list[str]()
     for i in done:
         arrays, record = read_fold(folder / f"fold{i}_{track}.npz")
         if ours is not None:
             arrays |= _ours(ours / f"fold{i}.npz", track, arrays)
             if track == "B" and (ours / f"fold{i}" / "profile").is_dir():
-                arrays[FUSED] = _fused(ours / f"fold{i}" / "profile", arrays)
+                arrays[FUSED], fused = _fused(ours / f"fold{i}" / "profile", arrays)
         parts.append(arrays)
         records.append(record)
     names = [name for name in parts[0] if name not in ("subjects", "classes")]
+    fold_of = np.repeat(np.arange(len(parts)), [len(part["classes"]) for part in parts])
     return _Joined(
         np.concatenate([part["subjects"] for part in parts]),
         np.concatenate([part["classes"] for part in parts]),
@@ -88,6 +95,8 @@ def _join(folder: Path, track: str, done: Sequence[int], ours: Path | None) -> _
         np.concatenate([record["eye_rule"] for record in records]),
         list(done),
         float(np.mean([record["minutes"] for record in records])),
+        [fold_of == i for i in range(len(parts))],
+        fused,
     )
 
 
@@ -118,8 +127,8 @@ def _ours(path: Path, track: str, arrays: dict[str, npt.NDArray[Any]]) -> dict[s
     return found
 
 
-def _fused(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> FloatArray:
-    """Margins (1, n) of our branches together, by a fold's profile, whose weights were fitted on the other folds."""
+def _fused(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> tuple[FloatArray, list[str]]:
+    """Margins (1, n) of our branches together, by a fold's profile, whose weights were fitted on the other folds; and their names."""
     profile = read_profile(path)
     names = [f"{OURS_PREFIX}{entry.name}" for entry in profile.branches]
     if missing := [name.removeprefix(OURS_PREFIX) for name in names if name not in arrays]:
@@ -129,7 +138,7 @@ def _fused(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> FloatArray:
         )
     weights = [entry.weight for entry in profile.branches]
     total = sum(weight * arrays[name] for weight, name in zip(weights, names, strict=True))
-    return np.asarray(total / profile.temperature)
+    return np.asarray(total / profile.temperature), names
 
 
 def _scored(joined: _Joined) -> dict[str, Any]:
@@ -145,6 +154,7 @@ def _scored(joined: _Joined) -> dict[str, Any]:
         "eye_rule": score("eye rule", joined.eyes).as_dict(),
         "tests": _tests(by_k),
         "gains": _gains(joined, by_k),
+        "added": _added(joined, by_k),
         "n_trials": len(joined.classes),
         "n_subjects": len(np.unique(joined.subjects)),
         "n_judged": [int(np.isfinite(row).sum()) for row in joined.margins[REFERENCE]],
@@ -182,6 +192,22 @@ def _tests(by_k: ByK) -> list[dict[str, Any]]:
         compare(f"{first} - {second}", by_k[first][0][1], by_k[second][0][1])
         for first, second in dict.fromkeys(pairs)
         if first != second
+    ]
+
+
+def _added(joined: _Joined, by_k: ByK) -> list[dict[str, Any]]:
+    """Each baseline as one more part of ours, against ours without it; weights of either are fitted on the other folds."""
+    if len(joined.tests) < 2 or not joined.parts:
+        return []
+    names = [name for name in by_k if f"{FRONTAL_PREFIX}{name}" in by_k and not name.startswith(OURS_PREFIX)]
+    ours = [joined.margins[name][0][:, np.newaxis] for name in joined.parts]
+
+    def accuracies(parts: Sequence[FloatArray]) -> FloatArray:
+        return _accuracies(joined, nested_fusion(parts, joined.classes, joined.tests)[:, 0])[1]
+
+    without = accuracies(ours)
+    return [
+        compare(name, accuracies([*ours, joined.margins[name][0][:, np.newaxis]]), without) for name in names
     ]
 
 

@@ -43,6 +43,7 @@ def page(results: dict[str, Any]) -> str:
         parts += [
             f"### Track {track}: paired tests over subjects, without calibration",
             _tests_table(found["tests"]),
+            *_added_part(track, found["added"]),
             f"{found['n_trials']} trials of {found['n_subjects']} subjects; folds {found['folds']} of "
             f"{results['n_folds']}; {found['minutes']:.1f} minutes a fold.",
         ]
@@ -95,6 +96,13 @@ def _by_k_table(
     if n_judged:
         rows.append(["trials judged", *(str(n) for n in n_judged)])
     return markdown_table(["decoder", *(f"k = {k}" for k in ks)], rows)
+
+
+def _added_part(track: str, added: Sequence[dict[str, Any]]) -> list[str]:
+    if not added:
+        return []
+    said = "Weights with and without it are fitted on the other folds."
+    return [f"### Track {track}: as one more part of ours, without calibration", said, _tests_table(added)]
 
 
 def _tests_table(tests: Sequence[dict[str, Any]]) -> str:
