@@ -86,7 +86,7 @@ def test_an_old_python(ran: list[list[str]], monkeypatch: pytest.MonkeyPatch) ->
     assert ran == []
 
 
-@pytest.mark.parametrize(("n_cores", "n_processes"), [(1, 0), (2, 3), (4, 5), (64, 5)])
+@pytest.mark.parametrize(("n_cores", "n_processes"), [(1, 0), (2, 4), (4, 6), (64, 6)])
 def test_processes_of_the_tests(n_cores: int, n_processes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _pid: set(range(n_cores)), raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
