@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 import pylsl
 
 from rtbci.commands.run import lsl_factory
@@ -20,10 +21,11 @@ from rtbci.publish.control import Control
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
 from rtbci.runtime.decoder import Decoder
-from rtbci.runtime.live import LiveRun
+from rtbci.runtime.live import LiveRun, SourceFactory
 from rtbci.runtime.profile_watch import ProfileWatch
 from rtbci.runtime.telemetry import Report
-from rtbci.stream.source import FloatArray
+from rtbci.stream.lsl import LslSource
+from rtbci.stream.source import FloatArray, Source, StreamInfo
 from tests.integration.lsl_outlets import unique
 from tests.tiny import LABELS, Kept, eeg
 
@@ -96,6 +98,15 @@ class SignalOutlet:
         """Stamps of rows."""
         return np.asarray(self.t0 + np.arange(i_start, i_stop) / self.rate_hz)
 
+    def i_row(self, t_lsl: float, offset_s: float) -> int:
+        """Row whose stamp a run has as `t_lsl`, where its clock correction was `offset_s`: on a busy computer that is milliseconds."""
+        return int(round((t_lsl - offset_s - self.t0) * self.rate_hz))  # noqa: RUF046  pylsl's clock is typed as Any
+
+    def i_first(self, values: npt.NDArray[Any]) -> int:
+        """Row that the first of these samples is, whatever the time."""
+        (found,) = np.flatnonzero((self.rows == values[0]).all(axis=1))
+        return int(found)
+
     def skip(self, n_samples: int) -> float:
         """Leave out the next rows, as a radio does; return the stamp of the first row behind the gap."""
         with self._lock:
@@ -147,7 +158,8 @@ class LiveThread:
         self.address = self.control_address = ""
         self.report: Report | None = None
         self.error: BaseException | None = None
-        self._factory = factory or lsl_factory(config)
+        self._factory = factory or self._noting(lsl_factory(config))
+        self.offset_s = np.nan  # clock correction of the newest stream, as it was opened
         self._watch = watch
         self.stop = threading.Event()
         self._ready = threading.Event()
@@ -171,6 +183,23 @@ class LiveThread:
             self.error = error
         finally:
             self._ready.set()
+
+    def _noting(self, factory: SourceFactory) -> SourceFactory:
+        """Notes the clock correction that the first windows have."""
+
+        def make(lost: StreamInfo | None) -> Source:
+            source = factory(lost)
+            assert isinstance(source, LslSource)
+            opens = source.open
+
+            def opened() -> None:
+                opens()
+                self.offset_s = source.clock_offset_s
+
+            source.open = opened  # type: ignore[method-assign]
+            return source
+
+        return make
 
     def join(self) -> None:
         """Wait for the end of the run."""

@@ -87,7 +87,7 @@ def test_a_run_is_recorded_and_its_chunks_give_the_same_predictions(paradigm: Pa
     assert not file.damages
     recorded = main_stream(file, "x")
     assert len(recorded.t_s) == record.ended.n_samples
-    i_first = round((recorded.t_s[0] - outlet.t0) * outlet.rate_hz)
+    i_first = outlet.i_first(recorded.values)
     rows = outlet.rows[i_first : i_first + len(recorded.t_s)]
     np.testing.assert_array_equal(recorded.values, rows)
     np.testing.assert_allclose(
@@ -147,7 +147,7 @@ def test_a_killed_run_has_lost_less_than_a_second_and_goes_on(paradigm: Path, tm
         file = read_xdf_file(path)
         recorded = main_stream(file, "x")
         assert t_killed - recorded.t_s[-1] < 1.0
-        i_first = round((recorded.t_s[0] - outlet.t0) * outlet.rate_hz)
+        i_first = outlet.i_first(recorded.values)
         np.testing.assert_array_equal(recorded.values, outlet.rows[i_first : i_first + len(recorded.t_s)])
         assert read_session_json(path.parent).ended is None
         repair_xdf(path)

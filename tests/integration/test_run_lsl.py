@@ -50,15 +50,15 @@ def test_streamed_predictions_equal_those_of_the_recording(paradigm: Path) -> No
         run.wait_state("running")
         wait_for(lambda: len(run.kept.predictions) >= 40, "40 predictions")
     live = run.kept.predictions
-    # The clock correction is some microseconds on loopback: far less than half a sample.
-    i_first = round((live[0].t_window[0] - outlet.t0) * outlet.rate_hz)
-    i_stop = round((live[-1].t_window[1] - outlet.t0) * outlet.rate_hz) + 1
+    i_first = outlet.i_row(live[0].t_window[0], run.offset_s)
+    i_stop = outlet.i_row(live[-1].t_window[1], run.offset_s) + 1
     with Decoder(str(paradigm)) as decoder:
         decoder.open(stream_info())
         verdicts = decoder.push(outlet.rows[i_first:i_stop], outlet.stamps(i_first, i_stop))
     assert len(live) == len(verdicts)
     for prediction, verdict in zip(live, verdicts, strict=True):
-        np.testing.assert_allclose(prediction.t_window, verdict.estimate.t_window, atol=2e-4)
+        t_window = np.subtract(prediction.t_window, run.offset_s)
+        np.testing.assert_allclose(t_window, verdict.estimate.t_window, atol=2e-4)
         assert prediction.decision == verdict.decision
         if verdict.estimate.probs is None:
             assert prediction.probs is None
@@ -223,9 +223,9 @@ def test_a_lost_stream_is_found_again_by_its_source_id(paradigm: Path) -> None:
     assert [event.value for event in run.kept.events("stream_recovered")] == [outlet.name]
     new = _after(run.kept.predictions, t_last + 0.1)
     # No window holds anything from before the loss, and it is as if newly decoded.
-    i_first = round((new[0].t_window[0] - again.t0) * again.rate_hz)
-    assert all(one.t_window[0] >= again.t0 for one in new)
-    i_stop = round((new[-1].t_window[1] - again.t0) * again.rate_hz) + 1
+    i_first = again.i_row(new[0].t_window[0], run.offset_s)
+    assert all(again.i_row(one.t_window[0], run.offset_s) >= 0 for one in new)
+    i_stop = again.i_row(new[-1].t_window[1], run.offset_s) + 1
     with Decoder(str(paradigm)) as decoder:
         decoder.open(stream_info())
         verdicts = decoder.push(again.rows[i_first:i_stop], again.stamps(i_first, i_stop))
@@ -320,8 +320,8 @@ def test_a_swapped_profile_turns_the_answers_round(paradigm: Path, tmp_path: Pat
             lambda: sum(one.profile.user == "ada" for one in run.kept.predictions) > 10, "its predictions"
         )
     live = run.kept.predictions
-    i_first = round((live[0].t_window[0] - outlet.t0) * outlet.rate_hz)
-    i_stop = round((live[-1].t_window[1] - outlet.t0) * outlet.rate_hz) + 1
+    i_first = outlet.i_row(live[0].t_window[0], run.offset_s)
+    i_stop = outlet.i_row(live[-1].t_window[1], run.offset_s) + 1
     with Decoder(str(paradigm)) as decoder:
         decoder.open(stream_info())
         verdicts = decoder.push(outlet.rows[i_first:i_stop], outlet.stamps(i_first, i_stop))
@@ -450,8 +450,8 @@ def test_labels_of_the_stream_may_be_in_any_order_and_spelling(paradigm: Path) -
         run.wait_state("running")
         wait_for(lambda: len(run.kept.predictions) >= 20, "20 predictions")
     live = run.kept.predictions
-    i_first = round((live[0].t_window[0] - outlet.t0) * outlet.rate_hz)
-    i_stop = round((live[-1].t_window[1] - outlet.t0) * outlet.rate_hz) + 1
+    i_first = outlet.i_row(live[0].t_window[0], run.offset_s)
+    i_stop = outlet.i_row(live[-1].t_window[1], run.offset_s) + 1
     with Decoder(str(paradigm)) as decoder:
         decoder.open(stream_info(LABELS))
         rows = outlet.rows[i_first:i_stop, [3, 2, 1]]

@@ -72,7 +72,7 @@ def session_of(run: Process) -> Path:
 def check_signal(file: XdfFile, outlet: SignalOutlet, t_stop: float, lost_s: float = 0.0) -> None:
     """All that was sent from the first sample on until the stop is there, in order, to the bit."""
     recorded = main_stream(file, "x")
-    i_first = round((recorded.t_s[0] - outlet.t0) * outlet.rate_hz)
+    i_first = outlet.i_first(recorded.values)
     rows = np.take(outlet.rows, range(i_first, i_first + len(recorded.t_s)), axis=0, mode="wrap")
     np.testing.assert_array_equal(recorded.values, rows)
     # A chunk of the outlet is under way for a moment.
