@@ -84,7 +84,7 @@ def test_the_source_is_drained_while_the_receiver_is_busy(source: FedSource, slo
             source.feed(chunk(10 * i), Marker(10 * i / 250.0, f"m{i}"))
             source.wait_pulled(10 * (i + 1))
         assert len(slow.calls) == 2
-        assert acquisition.t_waiting == 59 / 250.0
+        wait_for(lambda: acquisition.t_waiting == 59 / 250.0, "the newest to wait")
         wait_for(lambda: acquisition.busy_s(acquisition._clock()) > RELIEF_S, "some time")
         seen: list[float | None] = []
         slow.on_call = lambda: seen.append(acquisition.t_waiting)
@@ -105,6 +105,7 @@ def test_what_waits_is_bounded(source: FedSource, slow: Slow) -> None:
         for i in range(2, 12):
             source.feed(chunk(10 * i))
             source.wait_pulled(10 * (i + 1))
+        wait_for(lambda: acquisition.t_waiting == 119 / 250.0, "the newest to wait")
         left: list[Counted] = []
         slow.on_call = lambda: left.append(acquisition.take_left_out())
         slow.may_go.set()
