@@ -74,13 +74,8 @@ def in_order(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     slow = {_module(item) for item in items if item.get_closest_marker("slow")}
 
     def rank(item: pytest.Item) -> int:
-        first = [REAL_TIME, STREAMS]
-        scope = scope_of(item.nodeid)
-        if scope in first:
-            return first.index(scope)
-        if scope == SOCKETS:
-            return 4
-        return 2 if _module(item) in slow else 3
+        of_group = {REAL_TIME: 0, STREAMS: 1, SOCKETS: 4}
+        return of_group.get(scope_of(item.nodeid), 2 if _module(item) in slow else 3)
 
     return sorted(items, key=rank)
 

@@ -1,4 +1,4 @@
-"""What a run that has lost its stream says of others that have its name."""
+"""What a run or a recording that has lost its stream says of others that have its name."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ KIND = "stream_other"
 
 
 class OtherStreams:
-    """Keeps what is found while a stream is looked for again, until the run makes events of it; each is told once."""
+    """Keeps what is found while a stream is looked for again, until the run makes events of it, or the recording lines; each is told once."""
 
     def __init__(self) -> None:
         self._told: set[tuple[str, str]] = set()
@@ -21,7 +21,7 @@ class OtherStreams:
     def tell(self, lost: StreamInfo, other: StreamInfo) -> None:
         """Take a stream that has the name of the one that was lost, and another source id; any thread.
 
-        It is not decoded, even where all else is equal: nothing says that it is the same device on the same head.
+        It is neither decoded nor recorded, even where all else is equal: nothing says that it is the same device on the same head.
         """
         if (other.source_id, other.hostname) in self._told:
             return

@@ -44,9 +44,8 @@ def page() -> Iterator[CuePage]:
 class PlayedPage:
     """What a browser would do, on a clock that is `BEHIND_S` behind the LSL clock."""
 
-    BEHIND_S = min(
-        1000.0, now() / 2
-    )  # a computer that has just started counts few seconds, and a page none below zero
+    # A computer that has just started counts few seconds, and a page none below zero.
+    BEHIND_S = min(1000.0, now() / 2)
     LATE_MS = 7.0
 
     def __init__(self, socket: Any, answers: bool) -> None:

@@ -34,7 +34,7 @@ ByK = dict[str, list[tuple[npt.NDArray[np.intp], FloatArray]]]
 class _Joined:
     """All folds of a track: trials in the order of the folds, margins (len(KS) or 1, n) by decoder.
 
-    `tests` are the folds' trials (n,); `parts` the branches of ours that are fused, where they are.
+    `held_out` are the trials of each fold, masks (n,); `fused` the branches of ours that are fused, where they are.
     """
 
     subjects: npt.NDArray[np.intp]
@@ -43,8 +43,8 @@ class _Joined:
     eyes: FloatArray
     folds: list[int]
     minutes: float
-    tests: list[npt.NDArray[np.bool_]]
-    parts: list[str]
+    held_out: list[npt.NDArray[np.bool_]]
+    fused: list[str]
 
 
 def compare_folds(folder: Path, tracks: Sequence[str], n_folds: int, ours: Path | None) -> dict[str, Any]:
@@ -197,13 +197,13 @@ def _tests(by_k: ByK) -> list[dict[str, Any]]:
 
 def _added(joined: _Joined, by_k: ByK) -> list[dict[str, Any]]:
     """Each baseline as one more part of ours, against ours without it; weights of either are fitted on the other folds."""
-    if len(joined.tests) < 2 or not joined.parts:
+    if len(joined.held_out) < 2 or not joined.fused:
         return []
     names = [name for name in by_k if f"{FRONTAL_PREFIX}{name}" in by_k and not name.startswith(OURS_PREFIX)]
-    ours = [joined.margins[name][0][:, np.newaxis] for name in joined.parts]
+    ours = [joined.margins[name][0][:, np.newaxis] for name in joined.fused]
 
     def accuracies(parts: Sequence[FloatArray]) -> FloatArray:
-        return _accuracies(joined, nested_fusion(parts, joined.classes, joined.tests)[:, 0])[1]
+        return _accuracies(joined, nested_fusion(parts, joined.classes, joined.held_out)[:, 0])[1]
 
     without = accuracies(ours)
     return [
