@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from rtbci.calibrate.bakeoff import losses, run_bakeoff
+from rtbci.calibrate.bakeoff import run_bakeoff
 from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.candidates import standard_candidates
 from rtbci.calibrate.competing import Candidate, Fitted
@@ -125,9 +125,8 @@ def _judged(candidates: list[Candidate], trials: list[TrialFeatures], first_test
         rows.append(
             _row(k, "bake-off", fitted[name], test, labels, temperature)
             | {
-                "losses": {
-                    one.candidate.name: losses(one.logits, found.labels).tolist() for one in found.outcomes
-                },
+                "labels": found.labels.tolist(),
+                "crossed": {one.candidate.name: one.logits.tolist() for one in found.outcomes},
                 "chosen": name,
                 "seconds": seconds,
                 "expected": judge(found.nested, found.labels).accuracy,

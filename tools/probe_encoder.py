@@ -16,6 +16,7 @@ import torch
 
 from rtbci.errors import RtbciError
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
 from tools.pretraining.starts import EMBEDDING_STD
 from tools.training.folds import use_one_thread
 from tools.training.frozen import frozen_features, level_features, probe_margins, windows_of
@@ -27,7 +28,6 @@ from tools.training.signals import (
     LAYOUT,
     align_signals,
     mean_covariance,
-    mirror_columns,
     read_runs,
     reference_signal,
 )

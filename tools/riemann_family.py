@@ -23,6 +23,7 @@ from rtbci.files import write_whole
 from rtbci.stages.align import RunningAlign
 from rtbci.stages.align_riemann import RiemannAlign
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
 from tools.riemann.decoders import DELAYS, delayed_covariances, fit_mdm, mdm_margins
 from tools.training.folds import use_one_thread
 from tools.training.fusing import nested_fusion
@@ -34,7 +35,6 @@ from tools.training.signals import (
     RATE_HZ,
     Signal,
     mean_covariance,
-    mirror_columns,
     read_runs,
     reference_signal,
 )

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from rtbci.errors import ConfigError, FileFormatError, RtbciError
 from rtbci.files import write_whole
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
 from tools.training.cue_locked import fit_weights, lateral_trials, side_pairs, slow_features
 from tools.training.eye_rule import EARLY_S, eye_rule
 from tools.training.folds import use_one_thread
@@ -50,7 +51,6 @@ from tools.training.signals import (
     POSTERIOR,
     RATE_HZ,
     alignment,
-    mirror_columns,
     read_runs,
     reference_signal,
 )

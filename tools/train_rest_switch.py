@@ -34,13 +34,14 @@ from rtbci.probe.profile_record import DecisionEntry
 from rtbci.probe.tangent import TangentProbe
 from rtbci.recipes import DecisionSettings, ParadigmRecipe, read_paradigm
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
 from tools.rest_switch.fitting import fit_switch, out_of_fold, temperature_of
 from tools.rest_switch.periods import Periods, read_periods
 from tools.rest_switch.streaming import judge_online, online_rows, spans_of
 from tools.training.folds import use_one_thread
 from tools.training.fusing import nested_fusion
 from tools.training.judge import compare, markdown_table, score, subject_accuracies, subject_folds
-from tools.training.signals import FRONTAL, POSTERIOR, RATE_HZ, mirror_columns
+from tools.training.signals import FRONTAL, POSTERIOR, RATE_HZ
 
 PARADIGM = "motor_imagery_rest"
 CONTROLS = {"posterior": POSTERIOR, "frontal": FRONTAL}

@@ -117,24 +117,34 @@ def choose(loss: Sequence[FloatArray], evidence: Sequence[Evidence], labels: Lab
     loss : sequence of ndarray of float64, shape (n_trials,)
         Of each candidate on the same trials, the population's first.
     evidence : sequence of Evidence
-        What each needs to be chosen instead of the population's.
+        What each needs to be chosen instead of the population's, or of the one that stands in its place.
     labels : ndarray of int, shape (n_trials,)
 
     Returns
     -------
     int
-        Of those with enough evidence the one with the lowest loss; 0 where there is none.
+        Of those with enough evidence the one with the lowest loss; where there is none the population's, or the one that
+        stands in its place.
     """
     _, counts = np.unique(labels, return_counts=True)
-    best, best_gain = 0, 0.0
-    for i, (one, needed) in enumerate(zip(loss, evidence, strict=True)):
-        gain = loss[0] - one
-        if i == 0 or counts.min() < needed.least_trials or not np.isfinite(gain).all():
-            continue
-        error = float(gain.std(ddof=1)) / np.sqrt(len(gain))
-        if float(gain.mean()) > max(needed.n_errors * error, needed.least_gain, best_gain):
-            best, best_gain = i, float(gain.mean())
+    held = 0
+    for i, needed in enumerate(evidence):
+        mean, error = _gain(loss[0], loss[i])
+        if needed.n_errors < 0 and counts.min() >= needed.least_trials and mean > needed.n_errors * error:
+            held = i
+    best, best_gain = held, 0.0
+    for i, needed in enumerate(evidence):
+        mean, error = _gain(loss[held], loss[i])
+        enough = max(needed.n_errors * error, needed.least_gain, best_gain)
+        if i not in (0, held) and counts.min() >= needed.least_trials and mean > enough:
+            best, best_gain = i, mean
     return best
+
+
+def _gain(base: FloatArray, other: FloatArray) -> tuple[float, float]:
+    """Mean gain over the trials and its standard error; NaN where one was not judged."""
+    gain = base - other
+    return float(gain.mean()), float(gain.std(ddof=1)) / np.sqrt(len(gain))
 
 
 def _best(outcomes: Sequence[Outcome], labels: Labels) -> int:

@@ -6,20 +6,18 @@ All of them run live: a fitted decoder is a `Profile` of branches that the runti
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 
-from rtbci.calibrate.competing import ANY_GAIN, Candidate, Evidence, rows_of_trials
+from rtbci.calibrate.competing import ANY_GAIN, FROM_PEOPLE, Candidate, Evidence, rows_of_trials
 from rtbci.calibrate.features import TrialFeatures
 from rtbci.calibrate.flicker_user import flicker_candidates
-from rtbci.calibrate.heads import HeadChange, fit_change
 from rtbci.calibrate.mdm_user import MdmUser
 from rtbci.calibrate.own_decoders import OWN_PRECISION, SURE_GAIN, AugmentedCovariance, CspLda, TangentUser
 from rtbci.errors import MissingPackageError
 from rtbci.installing import pip_extra
 from rtbci.probe.blank import BLANK, is_blank
-from rtbci.probe.head_features import HEAD_TENSORS
-from rtbci.probe.profile import BranchEntry, Profile, Weights
+from rtbci.probe.moved_heads import MovedHeads, Windows, learned_scales, move_heads
+from rtbci.probe.profile import BranchEntry, Profile
 from rtbci.probe.refit import SCALE_NAME, feature_scale
 from rtbci.stages.stage import FloatArray
 
@@ -64,8 +62,9 @@ class ConvProbeUser:
 
     Notes
     -----
-    Precisions are of the difference between two classes' logits, after the temperature. How they were chosen:
-    docs/calibration.md.
+    Where branches of the profile know how far people differ (`rtbci.probe.moved_heads.learned_scales`), this is the prior, and the others keep their
+    heads; a trial then counts as itself and as its mirror image, half each, where the profile has a `mirror`. Precisions are of
+    the difference between two classes' logits, after the temperature. How they were chosen: docs/calibration.md.
     """
 
     population: Profile
@@ -74,53 +73,41 @@ class ConvProbeUser:
     name: str = "conv-probe"
     evidence: Evidence = ANY_GAIN
 
-    def fit(self, trials: Sequence[TrialFeatures]) -> "MovedHeads":
+    def fit(self, trials: Sequence[TrialFeatures]) -> "MovedUser":
         """Fit the change of the heads; see `Candidate.fit`."""
-        branches = [entry for entry in self.population.branches if entry.weight != 0.0]
-        scales = {
+        scales = learned_scales(self.population) or {
             entry.name: _scale(self.population, entry, trials) * np.sqrt(2.0 * self.precision[entry.kind])
-            for entry in branches
+            for entry in self.population.branches
+            if entry.weight != 0.0
         }
-        x, labels, weights = rows_of_trials([_side_by_side(trial, scales) for trial in trials], trials)
-        start = np.concatenate([trial.logits for trial in trials]) / self.population.temperature
-        change = fit_change(x, start, labels, weights, 2.0 * self.bias_precision)
-        return MovedHeads(self.population, scales, change)
+        logits, labels, weights = rows_of_trials([trial.logits for trial in trials], trials)
+        heads = {name: np.concatenate([trial.heads[name] for trial in trials]) for name in scales}
+        images = {
+            name: np.concatenate([trial.mirrored[name] for trial in trials]) for name in trials[0].mirrored
+        }
+        windows = Windows(heads, logits, labels, weights, images)
+        return MovedUser(move_heads(self.population, windows, scales, 2.0 * self.bias_precision))
 
 
 @dataclass(frozen=True)
-class MovedHeads:
+class MovedUser:
     """What `ConvProbeUser` fits."""
 
-    population: Profile
-    scales: Mapping[str, FloatArray]
-    change: HeadChange
+    moved: MovedHeads
 
     def logits(self, trial: TrialFeatures) -> FloatArray:
         """See `Fitted.logits`; recentred as the population's are."""
-        x = _side_by_side(trial, self.scales)
-        return np.asarray(trial.logits + self.population.temperature * self.change.of(x))
+        return np.asarray(trial.logits + self.moved.added(trial.heads))
 
     def profile(self) -> Profile:
-        """See `Fitted.profile`; the fusion's weights stay."""
-        old, start = self.population, 0
-        changed: Weights = {}
-        for entry in old.branches:
-            if entry.name not in self.scales:
-                continue
-            head, scale = HEAD_TENSORS[entry.kind], self.scales[entry.name]
-            columns, factor = slice(start, start + scale.size), old.temperature / entry.weight
-            part, centre = self.change.weight[:, columns] / scale, self.change.centre[columns]
-            start += scale.size
-            changed[f"{entry.name}.{head.coef}"] = old.weights[f"{entry.name}.{head.coef}"] + factor * part
-            # Into the branch, not into the fusion's bias: what recentring sees must lean to no class by itself.
-            intercept = old.weights[f"{entry.name}.{head.intercept}"] - factor * part @ (scale * centre)
-            changed[f"{entry.name}.{head.intercept}"] = intercept
-        bias = (np.array(old.bias) + old.temperature * self.change.bias).tolist()
-        return msgspec.structs.replace(old, weights=old.weights | changed, bias=bias)
+        """See `Fitted.profile`."""
+        return self.moved.profile()
 
 
 FROM_BLANK = Evidence(n_errors=2.0, least_trials=5)
 """Against a decoder that knows nothing: better than chance, beyond doubt, is enough."""
+BESIDE_A_LEARNED_PRIOR = Evidence(n_errors=3.0, least_gain=0.1, least_trials=10)
+"""Of own decoders where one that is near the population's has learnt already; with two errors those that came in lost."""
 PRECISIONS = {"encoder": 3000.0, "tangent": 10_000.0, "power": 10_000.0, "window": 3000.0}
 
 
@@ -143,11 +130,13 @@ def standard_candidates(population: Profile) -> list[Candidate]:
     if population.branches[0].kind == "cca":
         return [Population(population), *flicker_candidates(population)]
     starts_blank = is_blank(population)
-    needed = FROM_BLANK if starts_blank else SURE_GAIN
+    knows_people = bool(learned_scales(population))
+    needed = FROM_BLANK if starts_blank else BESIDE_A_LEARNED_PRIOR if knows_people else SURE_GAIN
     # Heads that begin at zero have no population to stay near.
     precisions = dict.fromkeys(PRECISIONS, OWN_PRECISION) if starts_blank else PRECISIONS
     start = Population(population, BLANK if starts_blank else POPULATION)
-    found: list[Candidate] = [start, ConvProbeUser(population, precisions)]
+    near = FROM_PEOPLE if knows_people else ANY_GAIN
+    found: list[Candidate] = [start, ConvProbeUser(population, precisions, evidence=near)]
     if any(entry.kind == "tangent" for entry in population.branches):
         found += [TangentUser(population, evidence=needed), MdmUser(population, evidence=needed)]
     return [
@@ -162,7 +151,3 @@ def _scale(profile: Profile, entry: BranchEntry, trials: Sequence[TrialFeatures]
     if known is not None:
         return np.asarray(known, dtype=np.float64)
     return feature_scale(np.concatenate([trial.heads[entry.name] for trial in trials]))
-
-
-def _side_by_side(trial: TrialFeatures, scales: Mapping[str, FloatArray]) -> FloatArray:
-    return np.concatenate([trial.heads[name] / scale for name, scale in scales.items()], axis=1)

@@ -7,12 +7,12 @@ from typing import Protocol
 import numpy as np
 
 from rtbci.calibrate.features import TrialFeatures
-from rtbci.calibrate.heads import Labels
+from rtbci.probe.head_change import Labels
 from rtbci.probe.profile import Profile
 from rtbci.probe.refit import trial_weights
 from rtbci.stages.stage import FloatArray
 
-__all__ = ["ANY_GAIN", "Candidate", "Evidence", "Fitted", "folds_of", "rows_of_trials"]
+__all__ = ["ANY_GAIN", "FROM_PEOPLE", "Candidate", "Evidence", "Fitted", "folds_of", "rows_of_trials"]
 
 N_FOLDS = 5
 
@@ -24,9 +24,10 @@ class Evidence:
     Parameters
     ----------
     n_errors : float
-        The mean gain must exceed so many of its standard errors over the trials.
+        The mean gain must exceed so many of its standard errors over the trials. Below zero: other people's data speak for
+        the decoder, so it stands in the population's place unless its loss is higher by so many.
     least_gain : float
-        And so many nats a trial.
+        And so many nats a trial, unless `n_errors` is below zero.
     least_trials : int
         Of each class.
     """
@@ -38,6 +39,9 @@ class Evidence:
 
 ANY_GAIN = Evidence()
 """For a decoder that a strong prior holds near the population's."""
+
+FROM_PEOPLE = Evidence(n_errors=-2.0)
+"""For one whose prior is learned from how people differ."""
 
 
 class Fitted(Protocol):

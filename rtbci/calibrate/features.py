@@ -13,6 +13,7 @@ from rtbci.probe.cca import CcaProbe
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.encoder_adapter import adapted_signal, encode_patch, encoder_adapter
 from rtbci.probe.head_features import (
+    HEAD_TENSORS,
     conv_features,
     tangent_features,
     whole_window_features,
@@ -20,11 +21,13 @@ from rtbci.probe.head_features import (
 )
 from rtbci.probe.open_branches import cca_branch_of
 from rtbci.probe.profile import BranchEntry, Profile
+from rtbci.probe.profile_record import SPREAD_NAME
 from rtbci.probe.reference_products import WindowProducts
 from rtbci.probe.tangent import TangentProbe
 from rtbci.probe.window_head import has_head
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
 
 __all__ = ["TrialFeatures", "check_heads", "chosen_windows", "read_trial", "window_moments"]
 
@@ -51,6 +54,9 @@ class TrialFeatures:
         Where each window ends in `signal`.
     flicker_s : ndarray of float64, shape (n_windows,)
         As in `CalibrationTrial`.
+    mirrored : dict of str to ndarray, shape (n_windows, n_features)
+        As `heads`, of the signal with left and right electrodes exchanged: of branches with a prior of their own
+        (`SPREAD_NAME`), where the profile says what the image of a class is.
     """
 
     i_trial: int
@@ -60,6 +66,7 @@ class TrialFeatures:
     signal: FloatArray
     i_ends: tuple[int, ...]
     flicker_s: FloatArray = field(default_factory=lambda: np.empty(0))
+    mirrored: dict[str, FloatArray] = field(default_factory=dict)
 
 
 def chosen_windows(n_windows: int, n_most: int = N_WINDOWS) -> list[int]:
@@ -103,6 +110,12 @@ def check_heads(profile: Profile, sessions: Mapping[str, Session]) -> None:
                 f"{'without' if session is None else 'with'} an engine cannot be calibrated, need a tangent, power or cca branch, or an "
                 "engine that gives features; use it without calibration, or calibrate another paradigm"
             )
+        spread = profile.weights.get(f"{entry.name}.{SPREAD_NAME}")
+        if spread is not None and spread.shape != (n_weights := _n_weights(profile, entry)):
+            raise ProfileError(
+                f"paradigm '{profile.paradigm}': tensor '{entry.name}.{SPREAD_NAME}' has shape {spread.shape}, need {n_weights}, "
+                "as many as the branch's head has weights for a class; train it again"
+            )
 
 
 def read_trial(profile: Profile, sessions: Mapping[str, Session], trial: CalibrationTrial) -> TrialFeatures:
@@ -140,7 +153,8 @@ def read_trial(profile: Profile, sessions: Mapping[str, Session], trial: Calibra
         entry.name: _head_features(profile, entry, sessions.get(entry.name), signal, ends)
         for entry in profile.branches
     }
-    for name, features in heads.items():
+    mirrored = _mirrored_heads(profile, sessions, signal, ends)
+    for name, features in (*heads.items(), *mirrored.items()):
         if not np.isfinite(features).all():
             raise EngineError(
                 f"trial {trial.i_trial}: branch '{name}' reads what is not a number, need finite features; `rtbci engine check` "
@@ -155,6 +169,7 @@ def read_trial(profile: Profile, sessions: Mapping[str, Session], trial: Calibra
         signal[n_context:],
         tuple(end - n_context for end in ends),
         trial.flicker_s[chosen_windows(n)],
+        mirrored,
     )
 
 
@@ -162,6 +177,24 @@ def window_moments(signal: FloatArray, ends: tuple[int, ...] | list[int], window
     """Second moments of windows, shape (n_windows, n_channels, n_channels)."""
     windows = np.stack([signal[end - window : end] for end in ends])
     return np.asarray(windows.transpose(0, 2, 1) @ windows / window)
+
+
+def _n_weights(profile: Profile, entry: BranchEntry) -> tuple[int, ...]:
+    head = HEAD_TENSORS.get(entry.kind)
+    coef = None if head is None else profile.weights.get(f"{entry.name}.{head.coef}")
+    return () if coef is None else coef.shape[1:]
+
+
+def _mirrored_heads(
+    profile: Profile, sessions: Mapping[str, Session], signal: FloatArray, ends: list[int]
+) -> dict[str, FloatArray]:
+    moved = [entry for entry in profile.branches if f"{entry.name}.{SPREAD_NAME}" in profile.weights]
+    if not profile.mirror or not moved:
+        return {}
+    other = np.ascontiguousarray(signal[:, mirror_columns(profile.channels)])
+    return {
+        entry.name: _head_features(profile, entry, sessions.get(entry.name), other, ends) for entry in moved
+    }
 
 
 def _head_features(

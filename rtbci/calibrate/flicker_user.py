@@ -11,9 +11,9 @@ from scipy.special import log_softmax
 from rtbci.calibrate.competing import ANY_GAIN, Candidate, Evidence, folds_of, rows_of_trials
 from rtbci.calibrate.features import TrialFeatures
 from rtbci.calibrate.flicker_learning import Answer, Learnt, learn, read_answer, unpacked
-from rtbci.calibrate.heads import Labels
 from rtbci.calibrate.own_decoders import SURE_GAIN, without_branches
 from rtbci.probe.cca import CcaProbe
+from rtbci.probe.head_change import Labels
 from rtbci.probe.open_branches import cca_branch_of
 from rtbci.probe.profile import BranchEntry, Profile
 from rtbci.probe.reference_products import WindowProducts

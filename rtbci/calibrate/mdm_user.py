@@ -10,8 +10,8 @@ from scipy.special import log_softmax, softmax
 
 from rtbci.calibrate.competing import Evidence
 from rtbci.calibrate.features import TrialFeatures, window_moments
-from rtbci.calibrate.heads import Labels
 from rtbci.calibrate.own_decoders import OWN_SHRINKAGE, SURE_GAIN, without_branches
+from rtbci.probe.head_change import Labels
 from rtbci.probe.mdm import MdmProbe
 from rtbci.probe.profile import BranchEntry, Profile
 from rtbci.probe.tangent import shrink

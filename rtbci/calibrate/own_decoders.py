@@ -12,8 +12,8 @@ import numpy as np
 
 from rtbci.calibrate.competing import Evidence, rows_of_trials
 from rtbci.calibrate.features import TrialFeatures, window_moments
-from rtbci.calibrate.heads import HeadChange, Labels, fit_change
 from rtbci.probe.band_branches import Delays
+from rtbci.probe.head_change import HeadChange, Labels, fit_change
 from rtbci.probe.power import POWER_FLOOR, PowerProbe
 from rtbci.probe.profile import BranchEntry, Profile, Weights
 from rtbci.probe.refit import feature_scale

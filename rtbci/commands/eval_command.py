@@ -47,7 +47,7 @@ def evaluate(
         ),
     ] = "",
     calibrator: Annotated[
-        str, typer.Option(help="scale_bias, refit, or package.module:attribute.")
+        str, typer.Option(help="scale_bias, refit, prior, or package.module:attribute.")
     ] = "scale_bias",
     remaining: Annotated[
         str, typer.Option(help="Judge trials 'later' than calibration, or 'all' others.")

@@ -4,7 +4,7 @@ A calibrator is named on the command line: one of `CALIBRATORS`, or ``package.mo
 gives a `Calibrator` when called without arguments.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
@@ -17,15 +17,18 @@ from scipy.special import log_softmax, softmax
 
 from rtbci.errors import ConfigError
 from rtbci.probe.head_features import window_features
-from rtbci.probe.profile import Profile
+from rtbci.probe.moved_heads import Windows, learned_scales, move_heads
+from rtbci.probe.profile import BranchEntry, Profile
 from rtbci.probe.refit import PRECISION, SCALE_NAME, feature_scale, refit_profile
 from rtbci.recipes import idle_class
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
 
 __all__ = [
     "CALIBRATORS",
     "CalibrationTrials",
     "Calibrator",
+    "LearnedPrior",
     "RefitHeads",
     "ScaleBias",
     "find_calibrator",
@@ -180,19 +183,65 @@ class RefitHeads:
         """
         if trials.signals is None:
             raise ConfigError("RefitHeads: trials have no signals, need them; decode with a HopDecoder")
-        features, scales = {}, {}
+        features: dict[str, FloatArray] = {}
+        scales: dict[str, FloatArray] = {}
         for entry in profile.branches:
             if entry.kind not in REFITTED or entry.weight == 0.0:
                 continue
-            features[entry.name] = np.stack(
-                [window_features(profile, entry, signal) for signal in trials.signals]
-            )
+            features |= _features(profile, [entry], trials.signals)
             if f"{entry.name}.{SCALE_NAME}" not in profile.weights:
                 scales[entry.name] = feature_scale(features[entry.name])
         return refit_profile(profile, features, trials.labels, precision=self.precision, scales=scales)
 
 
-CALIBRATORS: dict[str, Callable[[], Calibrator]] = {"scale_bias": ScaleBias, "refit": RefitHeads}
+class LearnedPrior:
+    """Heads of the branches that know how far people differ, moved as `rtbci calibrate` moves them; see `rtbci.probe.moved_heads`.
+
+    A trial is one window here, the one that it would be judged by; `rtbci calibrate` fits on three.
+
+    Parameters
+    ----------
+    bias_precision : float
+        Inverse variance of the prior on the change of the difference between two classes' biases.
+    """
+
+    needs_signals = True
+
+    def __init__(self, bias_precision: float = 10.0) -> None:
+        self.bias_precision = bias_precision
+        self.name = f"prior(bias_precision={bias_precision:g})"
+
+    def fit(self, profile: Profile, trials: CalibrationTrials) -> Profile:
+        """Return the profile with moved heads; see `Calibrator.fit`.
+
+        Raises
+        ------
+        ConfigError
+            When the trials come without signals, or no branch of the profile has a prior of how far people differ.
+        """
+        scales = learned_scales(profile)
+        if trials.signals is None or not scales:
+            lacks = (
+                "profile has no branch that knows how far people differ"
+                if not scales
+                else "trials have no signals"
+            )
+            raise ConfigError(f"--calibrator prior: {lacks}, need it; take scale_bias or refit")
+        moved = [entry for entry in profile.branches if entry.name in scales]
+        heads = _features(profile, moved, trials.signals)
+        images = {}
+        if profile.mirror:
+            images = _features(profile, moved, trials.signals[:, :, mirror_columns(profile.channels)])
+        weights = np.ones(len(trials.labels))
+        windows = Windows(heads, trials.logits, trials.labels, weights, images)
+        return move_heads(profile, windows, scales, 2.0 * self.bias_precision).profile()
+
+
+CALIBRATORS: dict[str, Callable[[], Calibrator]] = {
+    "scale_bias": ScaleBias,
+    "refit": RefitHeads,
+    "prior": LearnedPrior,
+}
 """Calibrators by the name that the command line takes."""
 
 
@@ -254,3 +303,13 @@ def rescored(logits: FloatArray, old: Profile, new: Profile) -> FloatArray | Non
     if not np.allclose(after, factor * before, rtol=1e-12, atol=0.0):
         return None
     return np.asarray(factor * (logits - np.array(old.bias)) + np.array(new.bias))
+
+
+def _features(
+    profile: Profile, branches: Sequence[BranchEntry], signals: npt.NDArray[np.float32]
+) -> dict[str, FloatArray]:
+    """What the heads of branches read of the last window of each signal; see `rtbci.probe.head_features`."""
+    return {
+        entry.name: np.stack([window_features(profile, entry, signal) for signal in signals])
+        for entry in branches
+    }

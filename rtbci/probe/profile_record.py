@@ -12,13 +12,15 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from rtbci.errors import ProfileError
+from rtbci.errors import ChannelError, ProfileError
 from rtbci.probe.user_names import USER_NAME
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
 
 __all__ = [
     "POPULATION",
     "SCHEMA",
+    "SPREAD_NAME",
     "Accuracy",
     "BaselineEntry",
     "BranchEntry",
@@ -35,6 +37,13 @@ POPULATION = "population"
 """User of the decoders that are shipped."""
 SCHEMA = 1
 """Version of `profile.json`; a profile of a newer schema is refused."""
+
+SPREAD_NAME = "user_spread"
+"""Name of a branch's tensor in a profile, shape (n_features,): how far people's heads lie from the population's.
+
+Standard deviation over people of the change of each weight, of the difference between two classes' logits after the
+temperature: the prior that a calibration moves the head with.
+"""
 
 Weights = dict[str, npt.NDArray[Any]]
 
@@ -182,6 +191,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Electrodes of the layout that the calibration's stream had, in the layout's order; empty: any.
     decision : DecisionEntry, optional
         Used where the run's configuration names no other; None: the recipe's.
+    mirror : list of int
+        Class of a window whose left and right electrodes are exchanged, by class: left and right hand are each other's. A
+        calibration learns from each trial's mirror image too, where a branch has the tensor `SPREAD_NAME`; empty: it does not.
     baseline : BaselineEntry, optional
         Of this user with these weights; None: measured at the start of a session, where the recipe asks for one.
     created : str
@@ -215,6 +227,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     accuracy: Accuracy | None = None
     montage: list[str] = []
     decision: DecisionEntry | None = None
+    mirror: list[int] = []
     baseline: BaselineEntry | None = None
     created: str = ""
     generation: int = 0
@@ -315,7 +328,7 @@ def check_profile(profile: Profile, where: str) -> None:
     wrong += [
         f"tensor '{name}' is not finite" for name, x in profile.weights.items() if not np.isfinite(x).all()
     ]
-    wrong += _matrix_faults(profile) + _use_faults(profile)
+    wrong += _matrix_faults(profile) + _prior_faults(profile) + _use_faults(profile)
     if wrong:
         raise ProfileError(f"{where}: {'; '.join(wrong)}; train or calibrate again")
 
@@ -327,6 +340,30 @@ def _matrix_faults(profile: Profile) -> list[str]:
         for name in ("align.covariance", "adapter.matrix", "electrodes.covariance")
         if name in profile.weights and profile.weights[name].shape != (n, n)
     ]
+
+
+def _prior_faults(profile: Profile) -> list[str]:
+    """What is wrong with what the profile says of how its users differ."""
+    wrong = []
+    for entry in profile.branches:
+        spread = profile.weights.get(f"{entry.name}.{SPREAD_NAME}")
+        if spread is not None and not (spread.ndim == 1 and (spread > 0).all()):
+            wrong.append(
+                f"tensor '{entry.name}.{SPREAD_NAME}' has shape {spread.shape}, need a vector of numbers above 0"
+            )
+    if profile.mirror:
+        n = len(profile.classes)
+        if sorted(profile.mirror) != list(range(n)) or [profile.mirror[i] for i in profile.mirror] != list(
+            range(n)
+        ):
+            wrong.append(
+                f"mirror is {profile.mirror}, need each of {n} classes once, and the image of its image is itself"
+            )
+        try:
+            mirror_columns(profile.channels)
+        except ChannelError as error:
+            wrong.append(f"mirror is given, but {error}")
+    return wrong
 
 
 def _use_faults(profile: Profile) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from rtbci.errors import ChannelError
 from rtbci.stream.source import Channel, StreamInfo
 
-__all__ = ["EAR_REFERENCES", "canonical_label", "is_eeg", "with_labels"]
+__all__ = ["EAR_REFERENCES", "canonical_label", "is_eeg", "mirror_columns", "with_labels"]
 
 ALIASES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 """Names of the 10-20 system of 1958 and what the 10-10 system calls them (Seeck et al. 2017,
@@ -18,6 +18,7 @@ EAR_REFERENCES = frozenset({"A1", "A2", "M1", "M2", "A1A2", "M1M2", "LM", "RM"})
 
 _PREFIX = re.compile(r"^(?:EEG|POL)[\s:_-]+")
 _REFERENCE = re.compile(r"\s*[-_/\s]\s*(?:REF(?:-\d+)?|LE|RE|AVG?|AVE|AR|A1A2|M1M2|A1|A2|M1|M2|LM|RM)$")
+_SIDE = re.compile(r"([A-Z]+)([0-9]+)")
 _NOT_EEG = re.compile(
     r"ECG|EKG|EOG|EMG|EXG|AUX|STATUS|TRIG|STI|MARKER|EVENT|COUNTER|PACKET|TIME|BATTERY"
     r"|ACC|GYR|GSR|EDA|PPG|PLETH|RESP|TEMP"
@@ -79,3 +80,42 @@ def with_labels(info: StreamInfo, labels: Sequence[str], what: str = "stream") -
         )
     channels = tuple(replace(one, label=label) for one, label in zip(info.channels, labels, strict=True))
     return replace(info, channels=channels)
+
+
+def mirror_columns(labels: Sequence[str]) -> list[int]:
+    """Column of the electrode at the same place on the other side of the head, for each electrode.
+
+    Odd numbers are left, even ones right, and the next number up is the partner; one without a number (``CZ``) lies
+    on the midline and is its own.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        In any spelling that `canonical_label` knows.
+
+    Raises
+    ------
+    ChannelError
+        When an electrode's partner is not among them.
+
+    Examples
+    --------
+    >>> mirror_columns(["C3", "Cz", "C4", "FT10", "FT9"])
+    [2, 1, 0, 4, 3]
+    """
+    names = [canonical_label(label) for label in labels]
+    partners = [_partner(name) for name in names]
+    if alone := [f"{a} (need {b})" for a, b in zip(names, partners, strict=True) if b not in names]:
+        raise ChannelError(
+            f"mirror_columns: {', '.join(alone)} of {len(names)} electrodes have no partner on the other side; "
+            "add it, or leave them out"
+        )
+    return [names.index(partner) for partner in partners]
+
+
+def _partner(name: str) -> str:
+    found = _SIDE.fullmatch(name)
+    if found is None:
+        return name
+    number = int(found[2])
+    return f"{found[1]}{number + 1 if number % 2 else number - 1}"

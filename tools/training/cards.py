@@ -81,6 +81,8 @@ def paradigm_card(results: Mapping[str, Any], command: str) -> str:
             SOURCE.format(**results),
             _training(results, command),
             f"Fusion, from out-of-fold logits only: {shares}; temperature {fusion['temperature']:.2f}.\n",
+            "Beside the weights stands how far these people's own heads lie from them, weight by weight: where a calibration starts from",
+            "(docs/adr/0043-how-people-differ.md).\n",
             "## Results\n",
             f"Balanced accuracy, subjects not seen in training ({folds_text(results)}), zero calibration, mean over subjects, of windows cut",
             "at the cues (docs/results.md has what was measured of decoders as they run, hop by hop and recentred):\n",

@@ -9,8 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.resample import Resample
 from rtbci.stages.stage import Chain, FloatArray
+from rtbci.stream.labels import mirror_columns
 from tools.training.eye_rule import BASELINE_S
-from tools.training.signals import Run, mirror_columns
+from tools.training.signals import Run
 
 __all__ = ["END_S", "fit_weights", "lateral_trials", "side_pairs", "slow_features"]
 

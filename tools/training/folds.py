@@ -16,6 +16,7 @@ from rtbci.probe.head_features import tangent_features
 from rtbci.probe.refit import feature_scale
 from rtbci.probe.tangent import TangentProbe
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
 from tools.training.idle import IdleRow, branch_features, fit_idle_rows, with_sums
 from tools.training.networks import (
     EncoderNet,
@@ -32,11 +33,11 @@ from tools.training.signals import (
     Signal,
     align_signals,
     mean_covariance,
-    mirror_columns,
 )
 from tools.training.starts import Start, start_network
 from tools.training.tangent_fit import fit_tangent, tangent_margins
 from tools.training.trials import END_TRACK_B, ENDS_SLIDING, WINDOW, Trials, band_covariances, cut_trials
+from tools.training.user_prior import tangent_spread
 
 __all__ = [
     "MARGINS",
@@ -92,7 +93,8 @@ class Plan:
 class Fitted:
     """Trained branches (power: only to compare), the covariance that the alignment starts from, the spread of each head's features, rest.
 
-    A user's head is refitted in units of that spread; see `rtbci.probe.refit`. `idle` are the third rows of the heads, if any.
+    A user's head is refitted in units of that spread; see `rtbci.probe.refit`. `idle` are the third rows of the heads, if any;
+    `user_spread` says of the tangent branch's weights how far people differ.
     """
 
     encoder: EncoderNet
@@ -101,6 +103,7 @@ class Fitted:
     covariance: FloatArray
     feature_scales: dict[str, FloatArray]
     idle: dict[str, IdleRow]
+    user_spread: FloatArray
 
 
 def use_one_thread() -> None:
@@ -140,7 +143,10 @@ def fit_all(
     if aligned:
         report("rest against imagery")
         idle = fit_idle_rows(branch_features(encoder, tangent, aligned))
-    return Fitted(encoder, tangent, power, covariance, scales, idle)
+    report("how far people differ")
+    cut = [covariances[span][rows] for span in SPANS_FIT]
+    spread = tangent_spread(tangent, cut, trials.classes[rows], trials.subjects[rows], mirror)
+    return Fitted(encoder, tangent, power, covariance, scales, idle, spread)
 
 
 def _start_encoder(plan: Plan, covariance: FloatArray, layout: Sequence[str] = LAYOUT) -> EncoderNet:

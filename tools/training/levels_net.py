@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
 from tools.training.filters import convolve
 from tools.training.folds import SPANS_FIT
 from tools.training.networks import EncoderNet, FitSettings, fit_network, logits_of_windows
-from tools.training.signals import LAYOUT, mirror_columns
+from tools.training.signals import LAYOUT
 from tools.training.trials import PATCH, Trials
 
 __all__ = ["LevelsNet", "fit_levels", "levels_margins"]

@@ -21,8 +21,8 @@ from rtbci.encoder.sizes import PowerPath
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.power import POWER_FLOOR, PowerProbe
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
 from tools.training.filters import POWER_CENTRES_HZ, band_waves, convolve
-from tools.training.signals import mirror_columns
 from tools.training.trials import CONTEXT, FIRST_END, LAST_END, PATCH, WINDOW, Trials
 
 __all__ = [

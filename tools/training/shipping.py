@@ -25,6 +25,7 @@ from rtbci.probe.profile import (
     read_profile,
     write_profile,
 )
+from rtbci.probe.profile_record import SPREAD_NAME
 from rtbci.probe.refit import SCALE_NAME
 from rtbci.probe.tangent import TangentProbe
 from rtbci.recipes import StageSettings
@@ -138,6 +139,7 @@ def profile_of(
         weights[f"encoder.{name}"] = tensor.astype(np.float32)
     for name, scale in fitted.feature_scales.items():
         weights[f"{name}.{SCALE_NAME}"] = scale.astype(np.float32)
+    weights[f"tangent.{SPREAD_NAME}"] = fitted.user_spread.astype(np.float32)
     weights["align.covariance"] = fitted.covariance.astype(np.float32)
     share = dict(zip(results["fusion"]["branches"], results["fusion"]["weights"], strict=True))
     chain = chain_settings()
@@ -164,6 +166,7 @@ def profile_of(
             ),
         ],
         bias=[0.0, 0.0],
+        mirror=[1, 0],
         temperature=results["fusion"]["temperature"],
         n_trials=results.get("n_trials", 0),
         accuracy=_accuracy(results),
@@ -210,6 +213,7 @@ def idle_profile_of(profile: Profile, rows: Mapping[str, IdleRow], fusion: IdleF
         paradigm="motor_imagery_idle",
         classes=[*CLASSES, "idle"],
         bias=[0.0, 0.0, fusion.offset * profile.temperature],
+        mirror=[*profile.mirror, 2],
         accuracy=None
         if profile.accuracy is None
         else replace(profile.accuracy, what=IDLE_ACCURACY + profile.accuracy.what),

@@ -32,7 +32,6 @@ __all__ = [
     "align_signals",
     "alignment",
     "mean_covariance",
-    "mirror_columns",
     "read_runs",
     "reference_signal",
 ]
@@ -202,9 +201,3 @@ def alignment(
         time_constant_s=float(str(settings["time_constant_s"])),
         warm_start=None if covariance is None else (covariance, float(str(settings["warm_start_s"]))),
     )
-
-
-def mirror_columns(layout: Sequence[str]) -> list[int]:
-    """Column of the electrode on the other side of the head, for each electrode of a symmetric layout."""
-    other = {**{str(i): str(i + 1) for i in range(1, 9, 2)}, **{str(i): str(i - 1) for i in range(2, 10, 2)}}
-    return [list(layout).index(label[:-1] + other.get(label[-1], label[-1])) for label in layout]

@@ -6,7 +6,7 @@ import pytest
 
 from rtbci.calibrate.bakeoff import can_judge, choose, losses, run_bakeoff
 from rtbci.calibrate.candidates import Population
-from rtbci.calibrate.competing import ANY_GAIN, Evidence, folds_of
+from rtbci.calibrate.competing import ANY_GAIN, FROM_PEOPLE, Evidence, folds_of
 from rtbci.calibrate.features import TrialFeatures
 from rtbci.calibrate.own_decoders import SURE_GAIN
 from rtbci.probe.profile import Profile
@@ -106,3 +106,24 @@ def test_what_an_own_decoder_needs() -> None:
     assert choose([base, little], [ANY_GAIN, SURE_GAIN], labels) == 0
     assert choose([base[:18], much[:18]], [ANY_GAIN, SURE_GAIN], labels[:18]) == 0  # nine of each class
     assert choose([base, little, much], [ANY_GAIN] * 3, labels) == 2
+
+
+def test_a_prior_learned_from_people_stands_in_the_populations_place_unless_it_is_clearly_worse() -> None:
+    base = 0.7 + 0.1 * np.random.default_rng(0).random(24)
+    labels = np.arange(24) % 2
+    noise = 0.4 * np.where(np.arange(24) % 2, 1.0, -1.0)  # standard error of the mean: 0.08
+    worse, much_worse = base + noise + 0.1, base + noise + 0.2
+    assert choose([base, worse], [ANY_GAIN, FROM_PEOPLE], labels) == 1
+    assert choose([base, much_worse], [ANY_GAIN, FROM_PEOPLE], labels) == 0
+    assert choose([base, np.full(24, np.nan)], [ANY_GAIN, FROM_PEOPLE], labels) == 0
+    assert choose([base[:3], base[:3]], [ANY_GAIN, FROM_PEOPLE], labels[:3]) == 0  # one trial of a class
+
+
+def test_an_own_decoder_is_compared_with_the_one_that_it_would_replace() -> None:
+    base = 0.7 + 0.1 * np.random.default_rng(0).random(24)
+    labels, evidence = np.arange(24) % 2, [ANY_GAIN, FROM_PEOPLE, SURE_GAIN]
+    assert choose([base, base - 0.3, base - 0.35], evidence, labels) == 1
+    assert choose([base, base - 0.3, base - 0.45], evidence, labels) == 2
+    assert (
+        choose([base, base + 0.3, base - 0.15], evidence, labels) == 2
+    )  # the population's stands: 0.15 is enough

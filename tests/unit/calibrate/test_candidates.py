@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -16,7 +17,13 @@ from rtbci.probe.profile_record import check_profile
 from rtbci.recipes import read_paradigm
 from rtbci.runtime.decoder import Decoder
 from tests.probe_samples import HOP, RATE_HZ, WINDOW, sessions
-from tests.unit.calibrate.user_samples import N_WINDOWS, features, population, trial
+from tests.unit.calibrate.user_samples import (
+    N_WINDOWS,
+    features,
+    population,
+    population_with_prior,
+    trial,
+)
 
 LOOSE = dict.fromkeys(PRECISIONS, 1.0)
 
@@ -74,6 +81,40 @@ def test_a_strong_prior_keeps_the_population() -> None:
     fitted = ConvProbeUser(profile, dict.fromkeys(PRECISIONS, 1e9), bias_precision=1e9).fit(found)
     for one in found:
         assert np.allclose(fitted.logits(one), one.logits, atol=1e-5)
+
+
+def test_a_prior_learned_from_people_moves_what_people_differ_in() -> None:
+    before = population_with_prior(trust=0.1)
+    fitted = ConvProbeUser(before, PRECISIONS).fit(features(20, before))
+    after = fitted.profile().weights
+    changed = {name for name, tensor in after.items() if not np.array_equal(tensor, before.weights[name])}
+    assert changed == {
+        "tangent.coef",
+        "tangent.intercept",
+    }  # the encoder has no such prior: it keeps its head
+    moved = np.abs(after["tangent.coef"] - before.weights["tangent.coef"])[1]
+    assert moved[[1, 4]].max() < 1e-6 * moved.max()
+
+
+def test_a_trial_counts_as_its_mirror_image_too() -> None:
+    """What is learnt of a window is the opposite of what is learnt of its image, and leans to no side."""
+    before = population_with_prior(trust=0.1)
+    found = features(21, before, labels=[0] * 14 + [1] * 7)  # twice as often the one: no lean comes of it
+    change = ConvProbeUser(before, PRECISIONS).fit(found).moved.change
+    assert np.abs(change.bias).max() < 1e-4
+    spread = before.weights["tangent.user_spread"] / np.sqrt(2.0)
+    for one in found:
+        own, image = (change.of(heads["tangent"] * spread) for heads in (one.heads, one.mirrored))
+        assert np.abs(own).max() > 1e-3
+        np.testing.assert_allclose(image, own[:, ::-1], atol=1e-4)
+
+
+def test_without_a_mirror_only_the_trial_itself_counts() -> None:
+    plain = population_with_prior(trust=0.1)
+    before = msgspec.structs.replace(plain, mirror=[])
+    found = features(14, before, labels=[0] * 10 + [1] * 4)
+    assert not any(one.mirrored for one in found)
+    assert np.abs(ConvProbeUser(before, PRECISIONS).fit(found).moved.change.bias).max() > 1e-3
 
 
 def test_the_standard_ones() -> None:

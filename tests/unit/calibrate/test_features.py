@@ -13,7 +13,7 @@ from rtbci.probe.profile import BranchEntry
 from rtbci.replay.recording import Recording
 from tests.engine_stand_ins import AlteredSession
 from tests.probe_samples import HOP, make_profile, sessions
-from tests.unit.calibrate.user_samples import N_WINDOWS, population, trial
+from tests.unit.calibrate.user_samples import N_WINDOWS, population, population_with_prior, trial
 
 
 def test_features_are_those_of_the_running_branches() -> None:
@@ -57,6 +57,24 @@ def test_an_engine_that_gives_no_numbers_ends_the_calibration() -> None:
     broken = AlteredSession(sessions()["window"], lambda _x, y: np.full_like(y, np.nan))
     with pytest.raises(EngineError, match=r"trial 2: branch 'window' reads what is not a number"):
         read_trial(profile, {"window": broken}, trial(2, 1, plain))
+
+
+def test_features_of_the_mirror_image_are_those_of_a_signal_with_sides_exchanged() -> None:
+    profile = population_with_prior()
+    one = trial(0, 1, profile)
+    found = read_trial(profile, sessions(), one)
+    assert set(found.mirrored) == {"tangent"}
+    image = read_trial(profile, sessions(), replace(one, signal=one.signal[:, [2, 1, 0]].copy()))
+    np.testing.assert_allclose(found.mirrored["tangent"], image.heads["tangent"], atol=1e-9)
+    np.testing.assert_allclose(image.mirrored["tangent"], found.heads["tangent"], atol=1e-9)
+    assert np.abs(found.mirrored["tangent"] - found.heads["tangent"]).max() > 0.1
+
+
+def test_a_prior_of_another_head_is_refused_before_the_first_trial() -> None:
+    profile = population_with_prior()
+    weights = {**profile.weights, "tangent.user_spread": np.ones(5)}
+    with pytest.raises(ProfileError, match=r"'tangent.user_spread' has shape \(5,\), need \(12,\)"):
+        check_heads(msgspec.structs.replace(profile, weights=weights), sessions())
 
 
 def test_which_windows_are_fitted_on() -> None:

@@ -12,7 +12,7 @@ from rtbci.probe.profile import Profile
 from rtbci.stages.stage import FloatArray
 from tests.probe_samples import HOP, N_CHANNELS, RATE_HZ, WINDOW, make_profile, sessions
 
-__all__ = ["N_WINDOWS", "features", "population", "trial", "trials"]
+__all__ = ["N_WINDOWS", "features", "population", "population_with_prior", "trial", "trials"]
 
 N_WINDOWS = 3
 N_CONTEXT = int(RATE_HZ)
@@ -30,6 +30,20 @@ def population(trust: float = 1.0) -> Profile:
     return msgspec.structs.replace(
         whole, branches=branches, weights=weights, temperature=1.5, bias=[0.1, -0.1]
     )
+
+
+def population_with_prior(trust: float = 1.0) -> Profile:
+    """The same, whose tangent branch knows how far people differ, and whose classes are each other's mirror image."""
+    plain = population(trust)
+    coef = plain.weights["tangent.coef"]
+    spread = np.full(coef.shape[1], 0.5)
+    spread[[1, 4]] = 1e-6  # C3 with Cz, Cz with C4: nobody differs there
+    weights = {
+        **plain.weights,
+        "tangent.reference": np.stack([np.eye(N_CHANNELS)] * 2),
+        "tangent.user_spread": spread,
+    }
+    return msgspec.structs.replace(plain, mirror=[1, 0], weights=weights)
 
 
 def trial(i_trial: int, i_class: int, profile: Profile, separation: float = 2.0) -> CalibrationTrial:

@@ -7,14 +7,17 @@ from rtbci.errors import ConfigError
 from rtbci.evaluate.calibrators import (
     CALIBRATORS,
     CalibrationTrials,
+    LearnedPrior,
     RefitHeads,
     ScaleBias,
     find_calibrator,
     rescored,
 )
 from rtbci.probe.fusion import Fusion
+from rtbci.probe.head_features import window_features
 from rtbci.probe.profile import Profile
 from tests.probe_samples import N_CHANNELS, WINDOW, make_profile
+from tests.unit.calibrate.user_samples import features, population_with_prior, stacked
 
 RNG = np.random.default_rng(3)
 
@@ -127,12 +130,32 @@ def test_refitting_heads() -> None:
         RefitHeads().fit(given, trials(4, 0.0))
 
 
+def test_a_prior_learned_from_people_is_what_a_calibration_uses() -> None:
+    given = population_with_prior(trust=0.1)
+    found = features(24, given)
+    signals = np.stack([one.signal[-(WINDOW + 8) :] for one in found]).astype(np.float32)
+    labels = np.array([one.i_class for one in found])
+    learnt = CalibrationTrials(("left", "right"), labels, stacked(found), signals=signals)
+    new = LearnedPrior().fit(given, learnt)
+    np.testing.assert_array_equal(new.weights["encoder.weight"], given.weights["encoder.weight"])
+    moved = new.weights["tangent.coef"] - given.weights["tangent.coef"]
+    image = np.arange(N_CHANNELS)[::-1]
+    for entry in given.branches[1:]:
+        for signal in signals:
+            own, other = (window_features(given, entry, x) @ moved.T for x in (signal, signal[:, image]))
+            np.testing.assert_allclose(own - own.mean(), (other - other.mean())[::-1], atol=1e-3)
+    with pytest.raises(ConfigError, match="trials have no signals, need it; take scale_bias or refit"):
+        LearnedPrior().fit(given, trials(4, 0.0))
+    with pytest.raises(ConfigError, match="profile has no branch that knows how far people differ"):
+        LearnedPrior().fit(profile(), learnt)
+
+
 def test_by_name() -> None:
     for name in CALIBRATORS:
         assert find_calibrator(name).name.startswith(name)
     assert isinstance(find_calibrator("rtbci.evaluate.calibrators:ScaleBias"), ScaleBias)
     with pytest.raises(
-        ConfigError, match=r"got 'magic', need scale_bias, refit or package\.module:attribute"
+        ConfigError, match=r"got 'magic', need scale_bias, refit, prior or package\.module:attribute"
     ):
         find_calibrator("magic")
     with pytest.raises(ConfigError, match=r"'no\.such:thing' cannot be made"):

@@ -128,6 +128,12 @@ def test_a_broken_profile_is_refused(tmp_path: Path, how: str, message: str) -> 
         ({"weights": {"align.covariance": np.eye(2)}}, r"has shape \(2, 2\), need \(3, 3\)"),
         ({"branches": []}, "branches must be one or more"),
         ({"montage": ["C3", "OZ"]}, r"montage names \['OZ'\], need labels that are in channels"),
+        ({"mirror": [1, 1]}, r"mirror is \[1, 1\], need each of 2 classes once"),
+        (
+            {"mirror": [1, 0], "channels": ["C3", "CZ", "C6"]},
+            r"C3 \(need C4\), C6 \(need C5\) of 3 electrodes",
+        ),
+        ({"weights": {"tangent.user_spread": np.zeros(12)}}, "need a vector of numbers above 0"),
         ({"decision": DecisionEntry(threshold=0.0, **TIMES)}, "decision.threshold is 0, need above 0"),
         ({"decision": DecisionEntry(threshold=0.5, **TIMES | {"dwell_s": -1.0})}, "decision has times"),
     ],

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtbci.stream.labels import canonical_label, is_eeg
+from rtbci.errors import ChannelError
+from rtbci.stream.labels import canonical_label, is_eeg, mirror_columns
 from rtbci.stream.source import Channel
 
 
@@ -62,3 +63,12 @@ def test_labels_that_are_not_eeg(label: str) -> None:
 )
 def test_types(kind: str, expected: bool) -> None:
     assert is_eeg(Channel("C3", type=kind)) is expected
+
+
+def test_electrodes_have_partners_on_the_other_side() -> None:
+    labels = ["Fp1", "Fp2", "T3", "T4", "FT9", "FT10", "Cz", "POz"]
+    assert mirror_columns(labels) == [1, 0, 3, 2, 5, 4, 6, 7]
+    with pytest.raises(
+        ChannelError, match=r"C3 \(need C4\) of 2 electrodes have no partner on the other side"
+    ):
+        mirror_columns(["C3", "Cz"])

@@ -4,11 +4,12 @@ import pytest
 from rtbci.evaluate.online import Span
 from rtbci.evaluate.trials import Trial
 from rtbci.recipes import read_paradigm
+from rtbci.stream.labels import mirror_columns
 from tests.data_paths import data_dir, needs_data
 from tools.rest_switch.fitting import fit_switch, margins, out_of_fold, window_ends
 from tools.rest_switch.periods import IMAGERY, REST, Periods, read_periods
 from tools.rest_switch.policies import Counted, choose_policy, count_policies, policies_of
-from tools.training.signals import POSTERIOR, mirror_columns
+from tools.training.signals import POSTERIOR
 
 N_BLOCKS = 12
 

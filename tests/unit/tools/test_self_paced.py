@@ -18,6 +18,7 @@ from rtbci.evaluate.trials import Trial, find_trials
 from rtbci.probe.profile import read_profile
 from rtbci.recipes import read_paradigm
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
 from tests.training_samples import aligned_signals, write_subject
 from tools.compare_decoders import main
 from tools.training.baselines.eegnet import EegNet, eegnet_margins, net_tensors
@@ -35,7 +36,12 @@ from tools.training.baselines.self_paced import (
 from tools.training.baselines.self_paced_table import self_paced_page
 from tools.training.baselines.streamed import FUSED, StreamedRun, read_streamed, write_streamed
 from tools.training.baselines.streaming import GridDecoder, baseline_margins
-from tools.training.signals import LAYOUT, Signal, align_signals, mean_covariance, mirror_columns
+from tools.training.signals import (
+    LAYOUT,
+    Signal,
+    align_signals,
+    mean_covariance,
+)
 from tools.training.trials import HOP, WINDOW
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from rtbci.errors import ConfigError
+from rtbci.stream.labels import mirror_columns
 from tests.training_samples import aligned_signals
 from tools.compare_encoders import main
 from tools.training.comparing import encoder_gain, encoder_table
 from tools.training.frozen import frozen_features, level_features, probe_margins, windows_of
 from tools.training.networks import EncoderNet
-from tools.training.signals import LAYOUT, mirror_columns
+from tools.training.signals import LAYOUT
 from tools.training.starts import Start, start_network
 from tools.training.trials import ENDS_SLIDING, cut_trials
 

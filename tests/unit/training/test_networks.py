@@ -11,6 +11,7 @@ from rtbci.encoder.dare import DareEncoder, channel_ids
 from rtbci.probe.band_branches import PowerBranch, TangentBranch
 from rtbci.probe.branches import EncoderBranch
 from rtbci.probe.tangent import TangentProbe
+from rtbci.stream.labels import mirror_columns
 from tests.training_samples import aligned_signals
 from tools.training.filters import convolve
 from tools.training.networks import (
@@ -21,7 +22,7 @@ from tools.training.networks import (
     logits_of_windows,
     redraw_weights,
 )
-from tools.training.signals import LAYOUT, RATE_HZ, mirror_columns
+from tools.training.signals import LAYOUT, RATE_HZ
 from tools.training.tangent_fit import tangent_margins
 from tools.training.trials import (
     BAND_ORDER,

@@ -15,8 +15,15 @@ from rtbci.recipes import read_engine, read_paradigm, recipes_root
 from rtbci.replay.read import read_recordings
 from rtbci.runtime.decoder import Decoder
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
 from tests.data_paths import data_dir, needs_data
-from tools.training.signals import LAYOUT, Signal, align_signals, mirror_columns, read_runs, reference_signal
+from tools.training.signals import (
+    LAYOUT,
+    Signal,
+    align_signals,
+    read_runs,
+    reference_signal,
+)
 from tools.training.tangent_fit import tangent_margins
 from tools.training.trials import HOP, PATCH, WINDOW, band_covariances
 

@@ -6,6 +6,7 @@ import pytest
 from rtbci.errors import ChannelError, FileFormatError
 from rtbci.probe.profile import chain_hash
 from rtbci.recipes import read_paradigm
+from rtbci.stream.labels import mirror_columns
 from tests.training_samples import write_subject
 from tools.training.shipping import CLASSES, chain_settings
 from tools.training.signals import (
@@ -14,7 +15,6 @@ from tools.training.signals import (
     RATE_HZ,
     align_signals,
     mean_covariance,
-    mirror_columns,
     read_runs,
     reference_signal,
 )

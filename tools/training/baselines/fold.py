@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
 from tools.training.baselines.eegnet import NetSettings, eegnet_margins, fine_tune, fit_eegnet, net_tensors
 from tools.training.baselines.few_trials import (
     KS,
@@ -24,7 +25,7 @@ from tools.training.baselines.few_trials import (
 from tools.training.baselines.linear import LINEAR, fit_linear
 from tools.training.baselines.prepare import Covariances, Prepared, Track, prepare
 from tools.training.eye_rule import eye_rule
-from tools.training.signals import FRONTAL, LAYOUT, Signal, mirror_columns
+from tools.training.signals import FRONTAL, LAYOUT, Signal
 
 __all__ = ["FRONTAL_PREFIX", "GUARDED", "OWN", "Settings", "read_decoders", "read_fold", "run_fold"]
 

@@ -24,6 +24,7 @@ from rtbci.probe.tangent import shrink
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.stages.filter import SosFilter
 from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
 from rtbci.stream.layout import ChannelMap
 from rtbci.stream.source import StreamInfo
 from tools.training.baselines.eegnet import eegnet_margins, net_from_tensors
@@ -49,7 +50,7 @@ from tools.training.baselines.streamed import (
     write_streamed,
 )
 from tools.training.pool import DATA_SET
-from tools.training.signals import LAYOUT, RATE_HZ, mirror_columns
+from tools.training.signals import LAYOUT, RATE_HZ
 from tools.training.trials import BAND_ORDER, HOP, WINDOW
 
 __all__ = ["IDLE_FOLDER", "GridDecoder", "baseline_margins", "stream_fold"]

@@ -14,7 +14,8 @@ from rtbci.encoder.specmoe.moe import Readout, SpecMoe
 from rtbci.errors import ConfigError
 from rtbci.files import write_whole
 from rtbci.stages.stage import FloatArray
-from tools.training.signals import FRONTAL, LAYOUT, mirror_columns
+from rtbci.stream.labels import mirror_columns
+from tools.training.signals import FRONTAL, LAYOUT
 from tools.training.specmoe.data import Windows, track_b
 from tools.training.specmoe.experts import experts_sha256, read_experts
 from tools.training.specmoe.features import Features, cached_features

@@ -63,7 +63,7 @@ def fit_head(
         Of the windows to train on. Experts read single channels, so those of a mirrored window are mirrored features.
     classes : ndarray of int64, shape (n,)
     mirror : sequence of int
-        See `tools.training.signals.mirror_columns`.
+        See `rtbci.stream.labels.mirror_columns`.
     settings : HeadSettings
     seed : int
     report : callable

@@ -3,7 +3,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from rtbci.calibrate.heads import fit_change, reduced
+from rtbci.probe.head_change import fit_change, reduced
 
 RNG = np.random.default_rng(0)
 

@@ -1,0 +1,187 @@
+"""What a calibration learns from: the tangent space of some electrodes alone, calibrated as `rtbci calibrate` does it.
+
+Usage, from the checkout's root::
+
+    python -m tools.calibrated_controls --jobs 2
+
+Prints a Markdown table. Five folds by subject, each run of the data causally from a fresh start, nothing recentred; a user's first
+k trials of each class in time order move the head by the prior that is learned from the training subjects, track B of
+the last run judges. Frontal electrodes are the control: what they tell is gaze. Posterior ones may tell to which side
+of the screen somebody attends.
+"""
+
+import argparse
+import multiprocessing
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rtbci.errors import ConfigError
+from rtbci.probe.head_change import fit_change
+from rtbci.probe.head_features import tangent_features
+from rtbci.stages.stage import FloatArray
+from rtbci.stream.labels import mirror_columns
+from tools.training.folds import SPANS_FIT, use_one_thread
+from tools.training.judge import compare, markdown_table, score, subject_folds
+from tools.training.pool import add_data, recordings_for
+from tools.training.signals import (
+    FRONTAL,
+    LAYOUT,
+    POSTERIOR,
+    align_signals,
+    mean_covariance,
+    read_runs,
+    reference_signal,
+)
+from tools.training.tangent_fit import fit_tangent, tangent_margins
+from tools.training.trials import band_covariances, usable
+from tools.training.user_prior import tangent_spread
+
+__all__ = ["Cut", "calibrated", "first_trials", "main"]
+
+KS = (5, 10)
+CAPS = {
+    "all 31, none of them frontal": LAYOUT,
+    "the 23 that are not posterior either": tuple(label for label in LAYOUT if label not in POSTERIOR),
+    "posterior: " + " ".join(POSTERIOR): POSTERIOR,
+    "control, frontal: " + " ".join(FRONTAL): FRONTAL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Trials of many subjects, in time order; the fields but `covariances` have shape (n_trials,).
+
+    Parameters
+    ----------
+    covariances : list of ndarray of float64, each of shape (n_trials, n_bands, n_channels, n_channels)
+        Of the windows that a calibration fits on; the last one is track B's.
+    classes, subjects, runs : ndarray of int
+        `runs` counts each subject's recordings from 0.
+    """
+
+    covariances: list[FloatArray]
+    classes: npt.NDArray[np.int64]
+    subjects: npt.NDArray[np.intp]
+    runs: npt.NDArray[np.intp]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_data(parser)
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--subjects-limit", type=int, default=None)
+    parser.add_argument("--jobs", type=int, default=1)
+    args = parser.parse_args(arguments)
+    try:
+        paths = recordings_for("calibrated_controls", args.data, args.folds, args.subjects_limit)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        jobs = [pool.submit(_one_cap, paths, layout, args.folds) for layout in CAPS.values()]
+        found = [job.result() for job in jobs]
+    rows = []
+    for name, by_k in zip(CAPS, found, strict=True):
+        for k, accuracies in by_k.items():
+            over, gain = score(name, accuracies), compare(name, accuracies, by_k[0])
+            told = [f"{gain['difference']:+.1f} ({gain['se']:.1f})", f"{gain['p_t']:.2g}"] if k else ["", ""]
+            rows.append([name, str(k), f"{over.mean:.1f} ({over.se:.1f})", *told])
+    print(
+        markdown_table(
+            ["electrodes", "trials of each class", "accuracy % (SE)", "gain (SE)", "p of the paired t"], rows
+        )
+    )
+    return 0
+
+
+def calibrated(cut: Cut, test_subjects: npt.NDArray[np.intp], mirror: list[int]) -> dict[int, FloatArray]:
+    """Balanced accuracy in percent of each test subject on its last run, by trials of each class; 0: as it is."""
+    train = ~np.isin(cut.subjects, test_subjects)
+    pooled = np.concatenate([one[train] for one in cut.covariances])
+    classes = cut.classes[train]
+    probe = fit_tangent(pooled, np.tile(classes, len(cut.covariances)), mirror)
+    spread = tangent_spread(
+        probe, [one[train] for one in cut.covariances], classes, cut.subjects[train], mirror
+    )
+    columns = np.array(mirror)
+    images = [one[..., columns, :][..., columns] for one in cut.covariances]
+    views = [np.stack([tangent_features(probe, one) for one in many]) for many in (cut.covariances, images)]
+    sided = (views[0] - views[1]) / 2.0 * spread / np.sqrt(2.0)
+    margins = np.stack([tangent_margins(probe, one) for one in cut.covariances])
+    found: dict[int, list[float]] = {k: [] for k in (0, *KS)}
+    for subject in test_subjects:
+        mine = np.flatnonzero(cut.subjects == subject)
+        last = mine[cut.runs[mine] == cut.runs[mine].max()]
+        for k, accuracies in found.items():
+            used = np.setdiff1d(first_trials(mine, cut.classes, k), last)
+            said = margins[-1, last] + _change(sided, margins, cut.classes, used, last)
+            asked = cut.classes[last]
+            accuracies.append(
+                100.0 * float(np.mean([((said > 0) == asked)[asked == c].mean() for c in (0, 1)]))
+            )
+    return {k: np.array(accuracies) for k, accuracies in found.items()}
+
+
+def first_trials(mine: npt.NDArray[np.intp], classes: npt.NDArray[np.int64], k: int) -> npt.NDArray[np.intp]:
+    """The first `k` of each class among the trials `mine`, which are in time order."""
+    return np.concatenate([mine[classes[mine] == c][:k] for c in (0, 1)])
+
+
+def _change(
+    sided: FloatArray,
+    margins: FloatArray,
+    classes: npt.NDArray[np.int64],
+    used: npt.NDArray[np.intp],
+    judged: npt.NDArray[np.intp],
+) -> FloatArray | float:
+    """What calibrated heads add to the margins of the trials `judged`, by the trials `used`."""
+    if not len(used):
+        return 0.0
+    n_windows, n_features = len(sided), sided.shape[-1]
+    # Each trial and its image, half each: nothing is learnt that is not of a side.
+    x = np.concatenate([sided[:, used], -sided[:, used]]).reshape(-1, n_features)
+    half = np.concatenate([margins[:, used], -margins[:, used]]).ravel() / 2.0
+    labels = np.concatenate([np.tile(classes[used], n_windows), np.tile(1 - classes[used], n_windows)])
+    weights = np.full(len(x), 0.5 / n_windows)
+    change = fit_change(x, np.stack([-half, half], axis=1), labels.astype(np.intp), weights, 1.0)
+    moved = change.of(sided[-1, judged])
+    return np.asarray(moved[:, 1] - moved[:, 0])
+
+
+def _one_cap(paths: list[Path], layout: tuple[str, ...], n_folds: int) -> dict[int, FloatArray]:
+    use_one_thread()
+    numbered = [(i, run) for path in paths for i, run in enumerate(read_runs(path))]
+    signals = [reference_signal(run, layout) for _, run in numbered]
+    subjects, mirror = np.unique([one.subject for one in signals]), mirror_columns(layout)
+    of_trial = [
+        (one.subject, i)
+        for one, (i, _) in zip(signals, numbered, strict=True)
+        for _ in range(usable(one).sum())
+    ]
+    found: dict[int, list[FloatArray]] = {k: [] for k in (0, *KS)}
+    for is_test in subject_folds(subjects, n_folds, 0):
+        test = subjects[is_test]
+        covariance = mean_covariance([one for one in signals if one.subject not in test])
+        aligned = align_signals(signals, covariance)
+        spans = band_covariances(aligned, SPANS_FIT)
+        cut = Cut(
+            [spans[span] for span in SPANS_FIT],
+            np.concatenate([one.classes[usable(one)] for one in aligned]).astype(np.int64),
+            np.array([subject for subject, _ in of_trial], dtype=np.intp),
+            np.array([i for _, i in of_trial], dtype=np.intp),
+        )
+        for k, accuracies in calibrated(cut, test, mirror).items():
+            found[k].append(accuracies)
+    return {k: np.concatenate(parts) for k, parts in found.items()}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
