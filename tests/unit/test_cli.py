@@ -14,7 +14,9 @@ import zmq
 from rich.text import Text
 
 from rtbci import cli
-from rtbci.errors import ConfigError, MissingPackageError, RtbciError
+from rtbci.commands import error_lines
+from rtbci.errors import ConfigError, FileFormatError, MissingPackageError, RtbciError
+from rtbci.system.limits import OpenFiles
 
 COMMANDS = (
     "run",
@@ -275,8 +277,7 @@ def test_what_a_pipe_cannot_encode_is_no_traceback() -> None:
     [
         (MemoryError(), "memory"),
         (RuntimeError("can't start new thread"), "threads"),
-        (zmq.ZMQError(errno.EMFILE), "open files and sockets"),
-        (OSError(errno.EMFILE, "Too many open files", "session.xdf"), "open files and sockets"),
+        (OSError(errno.ENFILE, "Too many open files in system", "session.xdf"), "open files and sockets"),
     ],
 )
 def test_what_there_is_no_more_of_is_one_line(
@@ -289,6 +290,31 @@ def test_what_there_is_no_more_of_is_one_line(
     assert call(monkeypatch, "run") == 1
     assert capsys.readouterr().err.startswith(
         f"error: system: no more {what} for this program, need more; close"
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        zmq.ZMQError(errno.EMFILE),
+        OSError(errno.EMFILE, "Too many open files", "session.xdf"),
+        FileFormatError("recipe.toml: cannot be read; check the path and its permissions"),
+    ],
+)
+def test_of_open_files_the_limit_is_told_whoever_met_it(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        if isinstance(error, FileFormatError):
+            raise error from OSError(errno.EMFILE, "Too many open files", "recipe.toml")
+        raise error
+
+    monkeypatch.setattr(error_lines, "open_files", lambda: OpenFiles(256, None))
+    monkeypatch.setattr(cli, "app", fail)
+    assert call(monkeypatch, "run") == 1
+    assert capsys.readouterr().err == (
+        "error: system: no more open files and sockets for this program, which may have 256, need more; `ulimit -n 1024` in the "
+        "shell that it is started from\n"
     )
 
 
