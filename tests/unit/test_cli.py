@@ -114,6 +114,19 @@ def test_options_of_the_synthetic_amplifier_are_no_boards(
     given = ("--brainflow", "cyton", "--channels", "C3,C4", "--seed", "1", "--name", "mine")
     assert call(monkeypatch, "amp", *given) == 2
     assert "amp: got --channels, --seed with --brainflow, need options of a board" in capsys.readouterr().err
+    every = ("--seed", "0", "--rate", "250", "--line", "50", "--chunk", "8")  # as they are without
+    assert call(monkeypatch, "amp", "--brainflow", "cyton", *every) == 2
+    assert "got --rate, --seed, --line, --chunk with --brainflow" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_board_takes_its_own_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rtbci.commands import amp as command
+
+    seen: list[Any] = []
+    monkeypatch.setattr(command, "brainflow_amp", lambda *given, **more: seen.append((given[1:], more)))
+    given = ("--param", "serial_port=/dev/x", "--name", "mine", "--source-id", "7", "--duration", "2")
+    assert call(monkeypatch, "amp", "--brainflow", "cyton", *given) == 0
+    assert seen == [(("cyton", {"serial_port": "/dev/x"}, "mine", "7", 2.0), {"not_its": []})]
 
 
 @pytest.mark.parametrize("seconds", ["-1", "0", "inf"])
