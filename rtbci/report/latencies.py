@@ -7,14 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from rtbci.errors import FileFormatError
-from rtbci.publish.messages import EngineRef, Event, Prediction, Trace
+from rtbci.publish.message_parts import TRACE_PARTS
+from rtbci.publish.messages import EngineRef, Event, Prediction
 from rtbci.record.sessions import xdf_of
 from rtbci.record.xdf_read import is_text, read_xdf_file
 from rtbci.report.session_facts import clock_offset_of, messages_of
 
 __all__ = [
     "BY_STAMPS",
-    "PARTS",
     "Percentiles",
     "SessionLatency",
     "latency_of",
@@ -22,8 +22,6 @@ __all__ = [
     "said_offset",
 ]
 
-PARTS = Trace.__struct_fields__
-"""Of the age, in the order in which the time passes."""
 BY_STAMPS = ("age", "wait")
 """Reckoned from the stream's stamps: they mean nothing where these are of another clock."""
 
@@ -45,7 +43,7 @@ class SessionLatency(NamedTuple):
     n_predictions : int
         Sent; also those of which nothing was decoded, whose ages say nothing of the decoder.
     engines : tuple of (EngineRef, int, dict of str to Percentiles)
-        What computed, in the order in which it did, of how many decoded predictions, and by ``"age"`` and `PARTS`
+        What computed, in the order in which it did, of how many decoded predictions, and by ``"age"`` and `TRACE_PARTS`
         how long they took.
     clock_offset_s : float
         By how much the stream's stamps were ahead of the local clock, at most: age and wait are off by that. 0: they were of
@@ -90,7 +88,7 @@ def said_offset(clock_offset_s: float) -> str:
 def latency_of(predictions: Sequence[Prediction]) -> dict[str, Percentiles]:
     """Percentiles of the age and of its parts, of one prediction or more."""
     columns = {"age": [one.age_ms for one in predictions]}
-    columns |= {name: [getattr(one.trace_ms, name) for one in predictions] for name in PARTS}
+    columns |= {name: [getattr(one.trace_ms, name) for one in predictions] for name in TRACE_PARTS}
     return {
         name: Percentiles(*np.percentile(values, [50, 95, 99, 100]).tolist())
         for name, values in columns.items()

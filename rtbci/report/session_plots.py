@@ -7,9 +7,9 @@ import numpy as np
 
 from rtbci.night.drawn import draw_stages
 from rtbci.night.hypnogram import Hypnogram
+from rtbci.publish.message_parts import TRACE_PARTS
 from rtbci.publish.messages import Prediction
 from rtbci.report.figure import INK, MUTED, SERIES, draw_svg
-from rtbci.report.latencies import PARTS
 from rtbci.report.session_facts import SessionFacts, SpreadMap
 from rtbci.stages.electrode_faults import FLAT_UV, NOISY_UV
 from rtbci.stages.stage import FloatArray
@@ -162,7 +162,7 @@ def ages_in_time_svg(facts: SessionFacts, predictions: Sequence[Prediction]) -> 
     """Medians of the parts in time, one on the other, and the 99th percentile of the age."""
     axis = _Axis(facts)
     t = np.array([one.t_window[1] for one in predictions])
-    parts = np.array([[getattr(one.trace_ms, name) for name in PARTS] for one in predictions])
+    parts = np.array([[getattr(one.trace_ms, name) for name in TRACE_PARTS] for one in predictions])
     ages = np.array([one.age_ms for one in predictions])
     n = min(120, max(len(t) // 16, min(len(t), 24)))  # few windows, as of sleep, are shown each by itself
     groups = np.array_split(np.arange(len(t)), n)
@@ -170,7 +170,7 @@ def ages_in_time_svg(facts: SessionFacts, predictions: Sequence[Prediction]) -> 
     def draw(figure: "Figure", axes: "Axes") -> None:
         middle = axis.at(np.array([t[group].mean() for group in groups]))
         stack = np.array([np.median(parts[group], axis=0) for group in groups]).T
-        axes.stackplot(middle, stack, labels=PARTS, colors=[MUTED, *SERIES[:4]], linewidth=0)
+        axes.stackplot(middle, stack, labels=TRACE_PARTS, colors=[MUTED, *SERIES[:4]], linewidth=0)
         worst = [float(np.percentile(ages[group], 99)) for group in groups]
         axes.plot(middle, worst, color=INK, linewidth=1, label="age, p99")
         below = max(worst) <= 0.0 and stack.sum(axis=0).max() <= 0.0  # stamps of a clock that is ahead
