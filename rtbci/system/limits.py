@@ -40,7 +40,7 @@ def threads_to_be_had(n: int) -> int:
     """Start `n` threads, which end at once: how many there could be, 0 to `n`.
 
     Nothing else says so: besides the user's limit (`ulimit -u`) there are those of a container and of the system. Half a
-    millisecond for 24; `threading.Thread.start` would wait for each.
+    millisecond for 24, and some on a busy computer; `threading.Thread.start` would wait for each.
     """
     held = _thread.allocate_lock()
 
