@@ -185,6 +185,24 @@ def test_long_names_and_many_classes_cut_nothing_off(
             tab.wait_for(f"document.getElementById('timeline').{box}.bottom <= innerHeight")
 
 
+def test_among_flashes_the_cue_is_listed_and_a_probability_just_short_is_not_called_enough(
+    told: Told, browser: Chromium
+) -> None:
+    hello = SAMPLES["hello"]
+    assert isinstance(hello, Hello)
+    with browser.tab(told.url) as tab:
+        told.say("hello", classes=("A", "B"), decision=replace(hello.decision, threshold=0.95))
+        told.status()
+        for i in range(80):
+            part, value = ("flash", "flash/r1") if i != 5 else ("cue", "cue/R")
+            told.say("event", kind="marker", value=value, data={"part": part, "class": None}, seq=i)
+        told.window(("A", "B"), 0, now(), probs=(0.947, 0.053))
+        tab.wait_for(f"{text('prob')} === '95 %' && {text('why')} === 'just below the 95 % that it needs'")
+        assert tab.evaluate("[...document.querySelectorAll('#events .what')].map((one) => one.textContent)") == [
+            "marker: cue/R"
+        ]
+
+
 NAMES = """import('./eeg.js').then(({ Eeg }) => {
   const eeg = new Eeg(document.createElement('canvas'), {}), said = [], labels = Array.from({ length: 64 }, (_, i) => `MEG${1000 + i}-A${i}`);
   eeg.layout({ labels, rate_hz: 100, n_per_bin: 1, is_read: labels.map(() => true) });

@@ -140,6 +140,7 @@ function newest(row) {
 function because(why, p) {
   const threshold = seen.hello?.decision.threshold, bad = Object.keys(seen.status?.bad_channels ?? {});
   if (why === "below_threshold" && p >= threshold) return "sure enough, not yet for long enough";
+  if (why === "below_threshold" && threshold && percent(p) === percent(threshold)) return `just below the ${percent(threshold)} that it needs`;
   if (why === "below_threshold" && threshold) return `not sure enough: needs ${percent(threshold)}`;
   if (why === "poor_signal" && bad.length) return `poor signal: look after ${bad.slice(0, 4).join(", ")}${bad.length > 4 ? ` and ${bad.length - 4} more` : ""}`;
   const usual = seen.status?.baseline;
@@ -198,7 +199,9 @@ function legends() {
 function happened(event) {
   const { kind, value, data, t_lsl } = event;
   seen.events[kind] = event;
-  if (kind === "marker") { decisions.mark(t_lsl, value); eeg.line(t_lsl, tidy(value).slice(0, 18), "#dbe3ea"); }
+  if (kind === "marker") eeg.line(t_lsl, tidy(value).slice(0, 18), "#dbe3ea");
+  if (data?.part === "flash") return;  // five a second: beside them nothing else would be seen
+  if (kind === "marker") decisions.mark(t_lsl, value);
   if (kind === "decision") eeg.line(t_lsl, tidy(value), colorOf(seen.hello?.classes.indexOf(value) ?? 0));
   const item = document.createElement("li"), when = document.createElement("time"), name = document.createElement("span"), more = document.createElement("span");
   const start = seen.status ? seen.status.t_sent - seen.status.uptime_s : t_lsl;
