@@ -198,9 +198,9 @@ def test_among_flashes_the_cue_is_listed_and_a_probability_just_short_is_not_cal
             told.say("event", kind="marker", value=value, data={"part": part, "class": None}, seq=i)
         told.window(("A", "B"), 0, now(), probs=(0.947, 0.053))
         tab.wait_for(f"{text('prob')} === '95 %' && {text('why')} === 'just below the 95 % that it needs'")
-        assert tab.evaluate("[...document.querySelectorAll('#events .what')].map((one) => one.textContent)") == [
-            "marker: cue/R"
-        ]
+        assert tab.evaluate(
+            "[...document.querySelectorAll('#events .what')].map((one) => one.textContent)"
+        ) == ["marker: cue/R"]
 
 
 NAMES = """import('./eeg.js').then(({ Eeg }) => {
