@@ -14,7 +14,7 @@ pytest.importorskip("websockets", reason="the page's packages are not installed:
 from rtbci.clock import now
 from rtbci.monitor.page import LivePage
 from rtbci.monitor.place import place_of
-from rtbci.publish.messages import BaselineRef, Hello
+from rtbci.publish.messages import BaselineRef, Hello, ValueRef
 from rtbci.publish.signal_message import encode_signal
 from rtbci.publish.zmq_publisher import Publisher
 from tests.integration.browser import Chromium
@@ -201,6 +201,18 @@ def test_among_flashes_the_cue_is_listed_and_a_probability_just_short_is_not_cal
         assert tab.evaluate(
             "[...document.querySelectorAll('#events .what')].map((one) => one.textContent)"
         ) == ["marker: cue/R"]
+
+
+def test_the_line_of_the_continuous_output_is_named(told: Told, browser: Chromium) -> None:
+    legend = "[...document.querySelectorAll('#classes span')].map((one) => one.textContent).join()"
+    with browser.tab(told.url) as tab:
+        told.say(
+            "hello", classes=("low", "high"), value=ValueRef(of="high", smoothing_s=4.0, baseline_s=60.0)
+        )
+        told.window(("low", "high"), 1, now(), value=0.6)
+        tab.wait_for(f"{legend} === 'low,high,value (of high)'")
+        told.say("hello", session="another", classes=("low", "high"))
+        tab.wait_for(f"{legend} === 'low,high'")
 
 
 NAMES = """import('./eeg.js').then(({ Eeg }) => {

@@ -6,6 +6,7 @@ import { Eeg, SCALES } from "./eeg.js";
 import { Head } from "./head.js";
 import { Latency } from "./latency.js";
 import { Link, keepToken } from "./link.js";
+import { INK } from "./plot.js";
 import { Spectrum } from "./spectrum.js";
 import { ELECTRODES, KEYS, PARTS, STATES, TODO, TROUBLE, WHYS, colorOf, dashesOf, duration, ms, percent, plural, rest, tidy } from "./words.js";
 
@@ -184,10 +185,12 @@ function stripes(color, dashes) {
 
 let named = null;
 function classes() {
-  const names = seen.hello?.classes ?? [], drawn = decisions.isSlow ? [] : decisions.drawn(), now = JSON.stringify([names, drawn]);
+  const names = seen.hello?.classes ?? [], drawn = decisions.isSlow ? [] : decisions.drawn(), value = seen.hello?.value ?? null, now = JSON.stringify([names, drawn, value]);
   if (now === named) return;
   named = now;
-  legend($("classes"), drawn.map((c) => ({ color: colorOf(c), dashes: dashesOf(c), text: tidy(names[c]) })));
+  const curves = drawn.map((c) => ({ color: colorOf(c), dashes: dashesOf(c), text: tidy(names[c]) }));
+  const thick = { color: INK, dashes: [], text: `value (of ${tidy(value?.of ?? "")})`, tip: "Continuous output, smoothed, from 0 to 1: the feedback page shows it. 0.5 is usual for this user." };
+  legend($("classes"), value ? [...curves, thick] : curves);
 }
 
 function legends() {
