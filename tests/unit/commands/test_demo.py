@@ -37,3 +37,29 @@ def test_without_a_decision_it_says_why_in_plain_words() -> None:
         file.truncate(0)
         _say_trials(Console(file=file, width=400), score, decoder)
         assert "why none" not in file.getvalue()
+
+
+def test_the_pause_after_a_decision_is_not_called_restraint() -> None:
+    file, score = io.StringIO(), Score()
+    with Decoder("motor_imagery") as decoder:
+        outbox = Outbox(hello_of(decoder), [score], clock=lambda: 0.0)
+        outbox.event("marker", 10.0, "right_hand", {"class": "right_hand"})
+        for i in range(4):
+            window = Decoded(
+                (0.9, 0.1),
+                None,
+                "below_threshold",
+                (11.0 + i / 4, 13.0 + i / 4),
+                Quality(score=1.0),
+                0,
+                0,
+                0,
+                0,
+                0.0,
+            )
+            outbox.prediction(window._replace(refractory=True))  # type: ignore[arg-type]
+        _say_trials(Console(file=file, width=400), score, decoder)
+        said = file.getvalue()
+    assert "100 % were within 1 s of a decision before, the pause after each" in said
+    assert "refractory" not in said
+    assert "keeps still" not in said
