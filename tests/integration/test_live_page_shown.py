@@ -14,7 +14,7 @@ pytest.importorskip("websockets", reason="the page's packages are not installed:
 from rtbci.clock import now
 from rtbci.monitor.page import LivePage
 from rtbci.monitor.place import place_of
-from rtbci.publish.messages import BaselineRef, Hello, ValueRef
+from rtbci.publish.messages import BaselineRef, Hello, ProfileRef, ValueRef
 from rtbci.publish.signal_message import encode_signal
 from rtbci.publish.zmq_publisher import Publisher
 from tests.integration.browser import Chromium
@@ -201,6 +201,15 @@ def test_among_flashes_the_cue_is_listed_and_a_probability_just_short_is_not_cal
         assert tab.evaluate(
             "[...document.querySelectorAll('#events .what')].map((one) => one.textContent)"
         ) == ["marker: cue/R"]
+
+
+def test_a_profile_of_no_generation_has_its_users_name(told: Told, browser: Chromium) -> None:
+    with browser.tab(told.url) as tab:
+        for session, user in (("a", "synthetic"), ("b", "population")):
+            profile = ProfileRef(user=user, id="", generation=0)
+            told.say("hello", session=session, profile=profile)
+            told.status(session=session, profile=profile)
+            tab.wait_for(f"{text('what')}.includes('profile {user}')")
 
 
 def test_the_line_of_the_continuous_output_is_named(told: Told, browser: Chromium) -> None:

@@ -110,7 +110,7 @@ function what() {
   const { hello, status } = seen;
   if (!hello) return;
   const profile = status?.profile ?? hello.profile;
-  const who = profile.user ? (profile.generation ? `${profile.user}, generation ${profile.generation}` : "population") : "none";
+  const who = profile.user ? (profile.generation ? `${profile.user}, generation ${profile.generation}` : profile.user) : "none";
   const parts = [["", tidy(hello.paradigm)], ["stream ", status?.stream?.name ?? "none yet"], ["profile ", who],
     ["engine ", `${hello.engine.name || "none"}${hello.engine.backend ? ` on ${hello.engine.backend}, ${hello.engine.precision || "fp32"}` : ""}`]];
   $("what").replaceChildren(...parts.flatMap(([before, bold], i) => {
