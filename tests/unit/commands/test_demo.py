@@ -5,8 +5,11 @@ import io
 from rich.console import Console
 
 from rtbci.commands.demo import _say_trials
+from rtbci.commands.demo_night import demo_night
+from rtbci.config import MonitorSettings, RunConfig
 from rtbci.publish.messages import Quality
 from rtbci.publish.outbox import Decoded, Outbox
+from rtbci.recipes import read_paradigm
 from rtbci.runtime.decoder import Decoder
 from rtbci.runtime.score import Score
 from rtbci.runtime.telemetry import hello_of
@@ -63,3 +66,11 @@ def test_the_pause_after_a_decision_is_not_called_restraint() -> None:
     assert "100 % were within 1 s of a decision before, the pause after each" in said
     assert "refractory" not in said
     assert "keeps still" not in said
+
+
+def test_a_simulated_night_says_that_it_has_no_page() -> None:
+    file = io.StringIO()
+    config = RunConfig(paradigm="sleep", monitor=MonitorSettings(enabled=True))
+    demo_night(config, read_paradigm("sleep"), Console(file=file, width=400), seconds=1.0, seed=0)
+    assert "no live page: a simulated night goes by in about a minute" in file.getvalue()
+    assert "rtbci amp --paradigm sleep  |  rtbci run --paradigm sleep --monitor" in file.getvalue()
