@@ -60,7 +60,7 @@ def test_the_pause_after_a_decision_is_not_called_restraint() -> None:
                 0,
                 0.0,
             )
-            outbox.prediction(window._replace(refractory=True))  # type: ignore[arg-type]
+            outbox.prediction(window._replace(refractory=True))
         _say_trials(Console(file=file, width=400), score, decoder)
         said = file.getvalue()
     assert "100 % were within 1 s of a decision before, the pause after each" in said
