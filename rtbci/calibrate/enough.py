@@ -151,6 +151,7 @@ def advice_for(
     follows_eyes: bool = False,
     at_chance: str = "",
     used: CandidateScore | None = None,
+    width: float = 100.0,
 ) -> list[str]:
     """What the user may do next, in words; the most pressing first.
 
@@ -171,6 +172,8 @@ def advice_for(
     used : CandidateScore, optional
         The decoder that was chosen, on the same trials: where it was clearly worse than what the choices anew without each fold
         came to, no accuracy is called enough.
+    width : float
+        Of the interval that is sure enough, percent: of a wider one no accuracy is called enough.
     """
     if judgement is None:
         return ["Record at least two accepted trials of each class: nothing can be judged with fewer."]
@@ -192,7 +195,7 @@ def advice_for(
             f"{judgement.accuracy:.0f} % +- {judgement.half_width:.0f} is what the choices without a part of the trials came to, "
             f"which were others: '{used.name}', which is used, was {alone}. Record more trials before you rely on it."
         )
-    elif judgement.accuracy < target:
+    elif judgement.accuracy < target or 2 * judgement.half_width > width:
         found.append(f"Usable. {describe(judgement)}.")
     else:
         found.append(f"Good enough to go live: {judgement.accuracy:.0f} % +- {judgement.half_width:.0f}.")
