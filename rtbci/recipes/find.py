@@ -54,7 +54,7 @@ def all_recipes(kind: Kind) -> dict[str, Path]:
 
 def option_of(kind: Kind, name: str, folder: Path) -> str:
     """What an option takes for a recipe, quoted for a shell: its name where that is enough, else its folder."""
-    known = [name for name, place in all_recipes(kind).items() if place.resolve() == folder]
+    known = [one for one, place in all_recipes(kind).items() if place.resolve() == folder]
     place = name if folder == Path() else str(folder)  # one that was not read from a file
     return shlex.quote(next(iter(known), place))
 
