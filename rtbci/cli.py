@@ -22,6 +22,7 @@ from rtbci.commands.feedback import app as feedback_app
 from rtbci.commands.flicker import app as flicker_app
 from rtbci.commands.keys import app as keys_app
 from rtbci.commands.latency_command import latency
+from rtbci.commands.limits import check_limits
 from rtbci.commands.monitor_command import monitor as monitor_command
 from rtbci.commands.newest import WithNewest
 from rtbci.commands.night import app as night_app
@@ -82,6 +83,7 @@ def _options(
     ] = False,
 ) -> None:
     _one_thread()
+    check_limits()
     if (
         not debug
     ):  # where its cache may not be written, and that fonts are looked for, is nobody's concern here

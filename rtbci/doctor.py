@@ -157,8 +157,9 @@ def _clock() -> Finding:
 
 
 def _onnxruntime() -> Finding:
-    import onnxruntime
+    from rtbci.backends.onnxruntime_api import load_onnxruntime
 
+    onnxruntime = load_onnxruntime()
     providers = [name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()]
     return Finding("ONNX Runtime", "ok", f"{onnxruntime.__version__} ({', '.join(providers)})")
 

@@ -11,6 +11,7 @@ __all__ = [
     "ConfigError",
     "EngineError",
     "FileFormatError",
+    "LimitError",
     "MessageError",
     "MissingPackageError",
     "PortInUseError",
@@ -32,6 +33,10 @@ class RtbciError(Exception):
     """Root of all errors of this package; `exit_code` is what the command line returns."""
 
     exit_code = 1
+
+
+class LimitError(RtbciError, OSError):
+    """The system gives this program too few files, sockets or threads."""
 
 
 class ConfigError(RtbciError, ValueError):

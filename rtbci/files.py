@@ -13,6 +13,7 @@ from rtbci.system.windows import is_windows
 __all__ = [
     "LineFile",
     "free_name",
+    "made",
     "move_in",
     "staged",
     "sync_folder",
@@ -92,6 +93,24 @@ def free_name(path: Path, why: str) -> Path:
 
 
 @contextmanager
+def made(folder: Path) -> Iterator[None]:
+    """Make a folder, and those above it, for what is then written there; where that fails, the new ones that hold nothing are gone again.
+
+    Raises
+    ------
+    OSError
+        When it cannot be made.
+    """
+    new = _missing(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        _remove_empty(new)
+        raise
+
+
+@contextmanager
 def staged(target: Path) -> Iterator[Path]:
     """Yield an empty folder beside a file or folder to be written, for what writes its files itself; see `move_in`.
 
@@ -104,7 +123,7 @@ def staged(target: Path) -> Iterator[Path]:
         When it cannot be made.
     """
     folder = unfinished(target)
-    made = _missing(target.parent)
+    new = _missing(target.parent)
     with suppress(FileNotFoundError):
         shutil.rmtree(folder)
     try:
@@ -112,7 +131,7 @@ def staged(target: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        _remove_empty(made)
+        _remove_empty(new)
 
 
 def move_in(folder: Path, target: Path) -> list[Path]:
@@ -142,10 +161,10 @@ def move_in(folder: Path, target: Path) -> list[Path]:
             os.fsync(file.fileno())
     before = {place: place.read_bytes() for place in places.values() if place.exists()}
     done: list[Path] = []
-    made: list[Path] = []
+    new: list[Path] = []
     try:
         for path, place in places.items():
-            made += _missing(place.parent)
+            new += _missing(place.parent)
             place.parent.mkdir(parents=True, exist_ok=True)
             done.append(place)
             give_name(path, place, replace=True)
@@ -156,7 +175,7 @@ def move_in(folder: Path, target: Path) -> list[Path]:
                     write_whole(place, before[place])
                 else:
                     place.unlink(missing_ok=True)
-        _remove_empty(made)
+        _remove_empty(new)
         raise
     for parent in {place.parent for place in done}:
         sync_folder(parent)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rtbci.backends.onnxruntime_api import NO_TELEMETRY
 from rtbci.memory import settled
 
 START_STATES: dict[str, dict[str, Any]] = {}
@@ -27,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     path = Path(folder.name) / "lsl_api.cfg"
     path.write_text(f"[lab]\nSessionID = {path.parent.name}\n[log]\nlevel = -3\n")
     os.environ["LSLAPICFG"] = str(path)  # read when liblsl is first asked for something
+    os.environ.setdefault(NO_TELEMETRY, "1")  # some tests load ONNX Runtime by themselves
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,12 +11,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 
 from rtbci.backends.dare_graph import OPSET
+from rtbci.backends.onnxruntime_api import load_onnxruntime
 from rtbci.backends.registry import open_session
 from rtbci.probe.band_branches import TangentBranch
 from rtbci.probe.branches import Branch
@@ -113,13 +114,14 @@ def _eegnet(n: int) -> list[str]:
     return [_told(lambda one: session.run(None, {name: one}), x, n), "", ours]
 
 
-def onnx_session(net: torch.nn.Module, x: np.ndarray) -> onnxruntime.InferenceSession:
+def onnx_session(net: torch.nn.Module, x: np.ndarray) -> Any:
     """The network in ONNX Runtime on one thread."""
     with TemporaryDirectory() as place, warnings.catch_warnings():
         path = Path(place) / "network.onnx"
         # the exporter without dynamo takes seconds, not a minute, and says that it is old
         warnings.simplefilter("ignore")
         torch.onnx.export(net, (torch.from_numpy(x),), path, opset_version=OPSET, dynamo=False)
+        onnxruntime = load_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])

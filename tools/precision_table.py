@@ -15,12 +15,12 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file
 from scipy.signal import lfilter
 
 from rtbci.backends.onnxruntime import OrtSession
+from rtbci.backends.onnxruntime_api import load_onnxruntime
 from rtbci.backends.precision import LARGEST_FP16, LowPrecision, lower_precision
 from rtbci.errors import RtbciError
 from rtbci.recipes import EngineRecipe, read_engine
@@ -75,6 +75,7 @@ def _round(source: str, target: str, to: int) -> list[Any]:
 
 def run_emulated(lowered: bytes, x: Array) -> Array:
     """Run the emulated graph of a lowered network."""
+    ort = load_onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     # Optimising would take out the pairs of casts that round.

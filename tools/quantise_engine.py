@@ -22,6 +22,7 @@ import numpy as np
 from rtbci.backends.bench_contenders import write_random_engine
 from rtbci.backends.gate import GateReport, check_session, open_reference, reference_name
 from rtbci.backends.onnxruntime import OrtSession
+from rtbci.backends.onnxruntime_api import load_onnxruntime
 from rtbci.backends.timing import Timing, take_turns
 from rtbci.encoder.sizes import SIZES
 from rtbci.recipes import EngineRecipe, Precision, list_recipes, read_engine
@@ -52,6 +53,7 @@ class Tried(NamedTuple):
 
 def quantise(source: Path, target: Path) -> None:
     """Write an ONNX file with its products of constants in int8."""
+    load_onnxruntime()
     from onnxruntime.quantization import quantize_dynamic
 
     logging.disable(logging.WARNING)  # it recommends a step that our graphs do not need

@@ -28,6 +28,8 @@ from .trials import CUES, Condition, Row, Trials, Yoke
 
 __all__ = ["Terminal", "main", "plan", "table"]
 
+AT_ONCE_S = 0.5
+"""So long a wait in liblsl, which Ctrl-C cannot end."""
 BAR = 40
 """Letters of a full bar of feedback."""
 MAX_ROUNDS = 3
@@ -125,10 +127,13 @@ def run(options: argparse.Namespace, outlet: Any, screen: Terminal) -> list[Row]
 
 def show_cues(options: argparse.Namespace, outlet: Any, screen: Terminal) -> None:
     """The same cues without feedback, for `rtbci calibrate --cues markers`, which ends when it has enough."""
-    if not outlet.wait_for_consumers(options.patience_s):
-        raise ConfigError(
-            f"experiment: nobody listens, need `rtbci calibrate --user NAME --cues markers --markers {options.cues}`"
-        )
+    calibrate = f"`rtbci calibrate --user NAME --cues markers --markers {options.cues}`"
+    if not outlet.wait_for_consumers(AT_ONCE_S):
+        screen.say(f"waiting for {calibrate}")
+        t_end = time.monotonic() + options.patience_s
+        while not outlet.wait_for_consumers(AT_ONCE_S):  # Ctrl-C has its turn between two
+            if time.monotonic() > t_end:
+                raise ConfigError(f"experiment: nobody listens, need {calibrate}")
     if sys.stdin.isatty():  # an amplifier that follows, or a lab recorder, is a consumer as well
         input("Enter, once `rtbci calibrate` says that it is following markers: ")
     time.sleep(2.0)  # markers of the first half second may be lost

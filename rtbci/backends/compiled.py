@@ -160,7 +160,7 @@ def open_compiled(
         if not build:
             raise EngineError(
                 f"{backend}: no engine for {plan.key.device} in {precision} is built yet, need one; "
-                f"`rtbci engine build {recipe.name} --backend {backend} --precision {precision}`"
+                f"`rtbci engine build {recipe.option} --backend {backend} --precision {precision}`"
             )
         told(f"engine '{recipe.name}': building it for {plan.key.device} in {precision}")
         found = build_compiled(plan, cache, told, progress)

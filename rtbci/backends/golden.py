@@ -67,7 +67,7 @@ def check_golden(session: Session, recipe: EngineRecipe) -> None:
     if not difference <= _allowed(recipe):  # not-a-number too
         raise EngineError(
             f"engine '{recipe.name}': on {session.backend} its golden output differs by {difference:.2g}, need at most "
-            f"{_allowed(recipe):g}; `rtbci engine check {recipe.name}` shows all numbers"
+            f"{_allowed(recipe):g}; `rtbci engine check {recipe.option}` shows all numbers"
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rtbci.backends.onnx_file import check_input, read_onnx
+from rtbci.backends.onnxruntime_api import load_onnxruntime
 from rtbci.backends.words import first_line
 from rtbci.errors import EngineError
 from rtbci.recipes import Precision
@@ -138,9 +139,7 @@ def load_session(
     where: str, data: bytes, n_threads: int, providers: Sequence[str | tuple[str, dict[str, str]]]
 ) -> Any:
     """Open an ONNX Runtime session with our settings; an EngineError where it cannot be."""
-    import onnxruntime as ort
-
-    ort.disable_telemetry_events()  # what somebody decodes, and on what, is nobody else's business
+    ort = load_onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = n_threads
     options.inter_op_num_threads = 1

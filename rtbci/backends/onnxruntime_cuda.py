@@ -10,6 +10,7 @@ import numpy as np
 
 from rtbci.backends.cuda import install_cuda
 from rtbci.backends.onnxruntime import OrtSession, load_session
+from rtbci.backends.onnxruntime_api import load_onnxruntime
 from rtbci.errors import EngineError, MissingPackageError
 from rtbci.stages.stage import Float32Array
 
@@ -79,8 +80,7 @@ class OrtCudaSession(OrtSession):
         super().close()
 
     def _load(self, data: bytes, n_threads: int) -> Any:
-        import onnxruntime as ort
-
+        ort = load_onnxruntime()
         have = ort.get_available_providers()
         if self._provider not in have:
             raise MissingPackageError(
@@ -105,8 +105,7 @@ class OrtCudaSession(OrtSession):
 
     def _bind(self, shape: tuple[int, ...]) -> None:
         """Make arrays on the device for this shape; a run without them shows the output's."""
-        import onnxruntime as ort
-
+        ort = load_onnxruntime()
         zeros = np.zeros(shape, np.float32)
         result = self._session.run(self._output_names, {self._input_name: zeros})[0].shape
         new, place = ort.OrtValue.ortvalue_from_shape_and_type, (self._memory, self._i_device)
@@ -122,8 +121,7 @@ def preload() -> None:
 
     They are large: a run does this before its first sample.
     """
-    import onnxruntime as ort
-
+    ort = load_onnxruntime()
     if OrtCudaSession._provider in ort.get_available_providers():
         with redirect_stdout(sys.stderr):  # it prints what it does not find
             ort.preload_dlls()
@@ -131,8 +129,7 @@ def preload() -> None:
 
 def _why_no_provider() -> str:
     """What the library of the provider misses: ONNX Runtime says that in a warning, or not at all."""
-    import onnxruntime as ort
-
+    ort = load_onnxruntime()
     file = Path(ort.__file__).parent / "capi" / PROVIDER_FILE
     built_for = f"it is built for CUDA {getattr(ort, 'cuda_version', '') or '?'}"
     try:

@@ -170,7 +170,7 @@ class _Opener:
             report = gate_of(
                 session, recipe, self._cache, self._told, paradigms=paradigms, max_batch=max_batch
             )
-            _check_report(report)
+            _check_report(report, recipe.option)
         except BaseException:
             session.close()
             raise
@@ -240,11 +240,11 @@ def _fastest(recipe: EngineRecipe, request: EngineRequest, told: Callable[[str],
     return fastest_backend(recipe.onnx_path, request.n_threads, told=told).backend
 
 
-def _check_report(report: GateReport) -> None:
+def _check_report(report: GateReport, option: str) -> None:
     if not report.passed:
         raise EngineError(
             f"{report.backend} in {report.precision} on {report.device} does not agree with {report.reference}: "
-            f"{'; '.join(report.reasons)}; `rtbci engine check {report.engine}` shows all numbers"
+            f"{'; '.join(report.reasons)}; `rtbci engine check {option}` shows all numbers"
         )
 
 

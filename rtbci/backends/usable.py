@@ -7,6 +7,7 @@ import msgspec
 
 from rtbci.backends.compilers import COMPILERS
 from rtbci.backends.cuda import find_gpu
+from rtbci.backends.onnxruntime_api import load_onnxruntime
 from rtbci.backends.registry import BACKENDS, Backend
 from rtbci.backends.tensorrt_api import check_driver
 from rtbci.errors import MissingPackageError, RtbciError
@@ -119,9 +120,7 @@ def _reason(error: RtbciError) -> str:
 
 
 def _has_cuda_provider() -> bool:
-    import onnxruntime
-
-    return CUDA_PROVIDER in onnxruntime.get_available_providers()
+    return CUDA_PROVIDER in load_onnxruntime().get_available_providers()
 
 
 def _version(module: str) -> str:

@@ -9,7 +9,7 @@ from scipy.stats import beta, binomtest
 
 from rtbci.calibrate.protocol import StoppingSettings
 from rtbci.evaluate.metrics import balanced_accuracy, confusion
-from rtbci.probe.calibration_record import CurvePoint
+from rtbci.probe.calibration_record import CandidateScore, CurvePoint
 from rtbci.stages.stage import FloatArray
 
 __all__ = [
@@ -22,10 +22,13 @@ __all__ = [
     "judge_counts",
     "projected_half_width",
     "sign_test",
+    "worse_alone",
 ]
 
 Labels = npt.NDArray[np.intp]
 LEVEL = 0.95
+CLEARLY = 5.0
+"""Percentage points: a trial of twenty."""
 AT_CHANCE = (
     "Do what a cue asks for in the same way each time, keep eyes and face still, and record more trials."
 )
@@ -147,6 +150,8 @@ def advice_for(
     *,
     follows_eyes: bool = False,
     at_chance: str = "",
+    used: CandidateScore | None = None,
+    width: float = 100.0,
 ) -> list[str]:
     """What the user may do next, in words; the most pressing first.
 
@@ -164,6 +169,11 @@ def advice_for(
         What the decoder says moves with the eyes: no accuracy is enough then.
     at_chance : str
         What to do otherwise where it cannot be told from chance, of the paradigm's protocol.
+    used : CandidateScore, optional
+        The decoder that was chosen, on the same trials: where it was clearly worse than what the choices anew without each fold
+        came to, no accuracy is called enough.
+    width : float
+        Of the interval that is sure enough, percent: of a wider one no accuracy is called enough.
     """
     if judgement is None:
         return ["Record at least two accepted trials of each class: nothing can be judged with fewer."]
@@ -180,7 +190,12 @@ def advice_for(
             "with them: this may be gaze, which is gone where there is no cue. Calibrate again with the eyes kept in the middle, "
             "on cues that stand there."
         )
-    elif judgement.accuracy < target:
+    elif used is not None and (alone := worse_alone(used, judgement.accuracy)):
+        found.append(
+            f"{judgement.accuracy:.0f} % +- {judgement.half_width:.0f} is what the choices without a part of the trials came to, "
+            f"which were others: '{used.name}', which is used, was {alone}. Record more trials before you rely on it."
+        )
+    elif judgement.accuracy < target or 2 * judgement.half_width > width:
         found.append(f"Usable. {describe(judgement)}.")
     else:
         found.append(f"Good enough to go live: {judgement.accuracy:.0f} % +- {judgement.half_width:.0f}.")
@@ -198,6 +213,21 @@ def advice_for(
             "One class is recognised much more often than another: give the weaker one more attention."
         )
     return found
+
+
+def worse_alone(used: CandidateScore, accuracy: float) -> str:
+    """How often the decoder that was chosen was right, left out of its fit; empty where that is no worse than what is told of the choice.
+
+    Parameters
+    ----------
+    used : CandidateScore
+    accuracy : float
+        Of the choices made anew without each fold, percent.
+    """
+    if used.accuracy is None or used.accuracy >= accuracy - CLEARLY:
+        return ""
+    span = "" if used.low is None or used.high is None else f" [{used.low:.0f}, {used.high:.0f}]"
+    return f"itself right in {used.accuracy:.0f} %{span}"
 
 
 def is_enough(judgement: Judgement, least_of_class: int, stopping: StoppingSettings) -> bool:

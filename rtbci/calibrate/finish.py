@@ -139,6 +139,8 @@ def _record(
             protocol.stopping.target_accuracy,
             follows_eyes=follow_the_eyes(eyes),
             at_chance=protocol.at_chance,
+            width=protocol.stopping.interval_width,
+            used=next((one for one in fit.candidates if one.chosen), None),
         ),
         cues=cues,
         eyes=eyes,

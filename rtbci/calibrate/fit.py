@@ -11,7 +11,7 @@ from rtbci.calibrate.bakeoff import BakeOff, Outcome, can_judge, losses, run_bak
 from rtbci.calibrate.candidates import standard_candidates
 from rtbci.calibrate.competing import Candidate
 from rtbci.calibrate.confidence import calibration_error, crossed_temperatures, fit_policy, fit_temperature
-from rtbci.calibrate.enough import Judgement, judge, sign_test
+from rtbci.calibrate.enough import Judgement, judge, sign_test, worse_alone
 from rtbci.calibrate.features import TrialFeatures
 from rtbci.clock import utc_now
 from rtbci.evaluate.metrics import coverage_accuracy, reliability
@@ -97,7 +97,9 @@ def fit_user(
     chosen = found.outcomes[found.i_chosen]
     weights = chosen.candidate.fit(trials).profile()
     judgement = judge(found.nested, found.labels)
-    what = f"of {len(trials)} trials of {user}, each left out of its fit; {chosen.candidate.name}"
+    scores = _scores(found)
+    alone = worse_alone(scores[found.i_chosen], judgement.accuracy)
+    what = f"of {len(trials)} trials of {user}, each left out of its fit; {chosen.candidate.name}{alone and ', '}{alone}"
     profile = msgspec.structs.replace(
         profile,
         branches=weights.branches,
@@ -113,7 +115,7 @@ def fit_user(
     return UserFit(
         profile,
         judgement,
-        _scores(found),
+        scores,
         _confidence(found, after, profile.temperature, decision),
         before,
         after,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from rtbci.errors import ConfigError
@@ -15,6 +16,8 @@ PID_BYTES = 32
 def lock_file(path: Path) -> Callable[[], None]:
     """Lock a file, made where it is not there; it holds the process's id, for messages.
 
+    Whoever holds the lock may remove the file, and its folder: who opened it meanwhile locks the new one.
+
     Returns
     -------
     callable
@@ -24,8 +27,28 @@ def lock_file(path: Path) -> Callable[[], None]:
     ------
     ConfigError
         When another process, or this one, holds the lock.
+    OSError
+        When it cannot be made or written; one that was not there is gone again.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        _take(descriptor, path)
+        if _is_there(descriptor, path):
+            break
+        os.close(descriptor)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+    except OSError:
+        with suppress(OSError):  # Windows removes no open file
+            path.unlink()
+        os.close(descriptor)
+        raise
+    return lambda: os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path) -> None:
     try:
         is_ours = take_lock(descriptor)
     except OSError:  # nobody can have it
@@ -37,6 +60,11 @@ def lock_file(path: Path) -> Callable[[], None]:
             f"calibration {path.parent}: is being written by process {holder or '(unknown)'}, need one calibration "
             "of a user at a time; end that one first"
         )
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return lambda: os.close(descriptor)
+
+
+def _is_there(descriptor: int, path: Path) -> bool:
+    """Whether an open file still has its name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from rtbci.errors import ConfigError
+from rtbci.evaluate.frontal import side_classes
 from rtbci.recipes import ParadigmRecipe, find_recipe
 from rtbci.recipes.extends import joined, resolved
 from rtbci.settings import Positive, Settings, check_settings
@@ -29,6 +30,7 @@ FILE_NAME = "protocol.toml"
 
 Percent = Annotated[float, Field(gt=0, le=100)]
 SymbolName = Literal["left", "right", "up", "down", "circle", "square"]
+SIDES: tuple[SymbolName, SymbolName] = ("left", "right")
 PLAIN_SYMBOLS: tuple[SymbolName, ...] = ("up", "circle", "down", "square", "left", "right")
 LEAST_BEHIND_S = 1.0
 """Imagery lasts so much longer than a window, so that a trial has more than one."""
@@ -147,9 +149,16 @@ class ProtocolSettings(Settings):
         return tuple(self.cues[name] for name in classes)
 
 
+def _plain_symbols(classes: Sequence[str]) -> list[SymbolName]:
+    """A symbol for each class: an arrow to its side for that of the left and that of the right, where there is one of each."""
+    sides = dict(zip(side_classes(classes) or (), SIDES, strict=False))
+    others = iter([one for one in PLAIN_SYMBOLS if one not in sides.values()])
+    return [sides[i] if i in sides else next(others) for i in range(min(len(classes), len(PLAIN_SYMBOLS)))]
+
+
 def _plain_protocol(recipe: ParadigmRecipe) -> ProtocolSettings:
     """For a paradigm that brings none and cannot be used without calibration: a symbol and its own name for each class."""
-    pairs = zip(recipe.classes, PLAIN_SYMBOLS, strict=False)
+    pairs = zip(recipe.classes, _plain_symbols(recipe.classes), strict=False)
     cues = {name: CueSettings(symbol=symbol, text=name.replace("_", " ")) for name, symbol in pairs}
     longest_s = max(TimingSettings().imagery_s, recipe.window.length_s + LEAST_BEHIND_S)
     return ProtocolSettings(schema=1, cues=cues, timing=TimingSettings(imagery_s=longest_s))

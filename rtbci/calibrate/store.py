@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ from safetensors.numpy import save
 from rtbci.calibrate.lock import lock_file
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import ConfigError, FileFormatError, RtbciError, ShapeError
-from rtbci.files import write_whole
+from rtbci.files import made, write_whole
 from rtbci.probe.calibration_record import read_json
 from rtbci.probe.user_names import check_user
 from rtbci.runtime.profiles import profiles_root
@@ -147,7 +147,7 @@ def lock_user(paradigm: str, user: str) -> Callable[[], None]:
     Returns
     -------
     callable
-        Lets go of the lock.
+        Lets go of the lock; a folder that holds nothing else goes with it.
 
     Raises
     ------
@@ -159,9 +159,17 @@ def lock_user(paradigm: str, user: str) -> Callable[[], None]:
     """
     root = calibrations_root(paradigm, user)
     check_user(user, ConfigError, root.parent, profiles_root(paradigm))
-    with _refusals(root):
-        root.mkdir(parents=True, exist_ok=True)
-        return lock_file(root / LOCK_NAME)
+    with _refusals(root), made(root):
+        unlock = lock_file(root / LOCK_NAME)
+
+    def release() -> None:
+        with suppress(OSError):
+            if [one.name for one in root.iterdir()] == [LOCK_NAME]:
+                (root / LOCK_NAME).unlink()  # while it is held; Windows removes no open file
+                root.rmdir()
+        unlock()
+
+    return release
 
 
 class TrialStore:

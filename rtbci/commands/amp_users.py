@@ -29,9 +29,9 @@ __all__ = [
 
 LONG_S = 20.0
 """A user whose rhythms follow does one thing at least so long."""
-HANDS = {*STATES[1:], "hand"}
-EITHER = {"hand": "right_hand"}
-"""Who is asked for one hand, whichever, takes this one."""
+EITHER = {"hand": "right_hand", "hands": "right_hand", "both_hands": "right_hand"}
+"""Who is asked for a hand, whichever, or for both, takes this one."""
+HANDS = {*STATES[1:], *EITHER}
 N_STRANGE = 3
 """So many different markers that ask for nothing, before any that does, are told."""
 FEET_KEYS = {"f": FEET, "B": FEET}
@@ -223,7 +223,7 @@ def flicker_of(paradigm: str) -> tuple[Flicker | None, tuple[str, ...]]:
     if not recipe.flickers:
         raise ConfigError(
             f"amp: paradigm '{recipe.name}' has the classes {', '.join(recipe.classes)}, which no synthetic user can do, need "
-            "left_hand, right_hand, hand or feet among them, [[rhythms]], [flashes], or a branch of kind cca; leave --paradigm "
+            "left_hand, right_hand, hand, hands or feet among them, [[rhythms]], [flashes], or a branch of kind cca; leave --paradigm "
             "out for a user who imagines hands"
         )
     return Flicker(targets_of(recipe)), recipe.input.channels

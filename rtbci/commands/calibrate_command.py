@@ -28,7 +28,10 @@ def calibrate(
     user: Annotated[str | None, typer.Option(help="Whose profile it becomes (default: anonymous).")] = None,
     from_: Annotated[
         list[Path] | None,
-        typer.Option("--from", help="Recording with cues, instead of a live stream; repeat it."),
+        typer.Option(
+            "--from",
+            help="Recording with cues, or a session ('last': the newest), instead of a live stream; repeat it.",
+        ),
     ] = None,
     cues: Annotated[
         str, typer.Option(help="page, terminal, or markers: those of an experiment of your own.")
@@ -89,9 +92,10 @@ def calibrate(
     )
     from rtbci.commands import calibrate as command
     from rtbci.commands.calibrate_base import Request
+    from rtbci.record.sessions import recording_of, sessions_root
 
     request = Request(
-        files=from_ or [],
+        files=[recording_of(file, sessions_root()) for file in from_ or []],
         cues=cues,
         n_trials=trials,
         seed=seed,

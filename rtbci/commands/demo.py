@@ -163,9 +163,13 @@ def _say_why_none(console: Console, score: Score, decoder: Decoder) -> None:
     meant = {
         "below_threshold": f"were not at probability {policy.threshold:g}, held for {policy.dwell_s:g} s (of the {decoder.decision_from})",
         "idle": f"looked most like '{idle}', which is never decided for",
+        "refractory": f"were within {policy.refractory_s:g} s of a decision before, the pause after each",
     }
-    found = [f"{100 * share:.0f} % {meant.get(why, why)}" for why, share in score.undecided().items()]
+    shares = score.undecided()
+    found = [f"{100 * share:.0f} % {meant.get(why, why)}" for why, share in shares.items()]
     told(f"why none     of the windows in those trials {'; '.join(found)}")
+    if next(iter(shares), "") not in ("below_threshold", "idle"):
+        return
     told(
         "             nothing is broken: a decoder that knows nobody yet keeps still rather than act unasked; rtbci calibrate "
         "makes it a person's own, threshold in [decision] of a --config decides sooner"

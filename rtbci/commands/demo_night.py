@@ -85,6 +85,11 @@ def demo_night(
     Nothing is published and nothing recorded: nobody could follow.
     """
     tell = teller_of(console)
+    if config.monitor.enabled:
+        tell(
+            "no live page: a simulated night goes by in about a minute; for a page in real time: "
+            f"rtbci amp --paradigm {recipe.option}  |  rtbci run --paradigm {recipe.option} --monitor"
+        )
     course = draw_night(np.random.default_rng(seed))
     clock = SimulatedClock()
     with ExitStack() as stack:

@@ -2,9 +2,11 @@
 
 import errno
 
+from rtbci.commands.limits import how_to_raise
 from rtbci.commands.options import console_of
 from rtbci.commands.output import give_up_output
 from rtbci.errors import RtbciError
+from rtbci.system.limits import open_files
 
 __all__ = ["tell_error"]
 
@@ -17,25 +19,40 @@ def tell_error(error: Exception) -> int | None:
     int or None
         Exit status; None, and nothing said, of what only a mistake in rtbci explains.
     """
+    # First: whoever met it, be it a file that cannot be read, would say to look at that file.
+    if used_up := _used_up(error):
+        _say(used_up)
+        return 1
     if isinstance(error, RtbciError):
         _say(str(error))
         return error.exit_code
-    if used_up := _used_up(error):
-        _say(
-            f"system: no more {used_up} for this program, need more; close other programs, or raise its limit (ulimit, that of the "
-            "container)"
-        )
-        return 1
     return _tell_system(error) if isinstance(error, OSError) else None
 
 
 def _used_up(error: Exception) -> str:
-    """What there is none of any more; empty: the error is another one."""
-    if getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE):  # zmq's errors are no OSError
-        return "open files and sockets"
+    """What there is none of any more, and what to do; empty: the error is another one."""
+    one: BaseException | None = error
+    while one is not None:
+        if getattr(one, "errno", None) in (errno.EMFILE, errno.ENFILE):  # zmq's errors are no OSError
+            return _files_used_up(one)
+        one = one.__cause__
     if isinstance(error, MemoryError):
-        return "memory"
-    return "threads" if "can't start new thread" in str(error) else ""
+        return _no_more("memory")
+    return _no_more("threads") if "can't start new thread" in str(error) else ""
+
+
+def _files_used_up(error: BaseException) -> str:
+    files = open_files()
+    if files is None or getattr(error, "errno", None) == errno.ENFILE:  # of the whole system
+        return _no_more("open files and sockets")
+    return f"system: no more open files and sockets for this program, which may have {files.now}, need more; {how_to_raise(files)}"
+
+
+def _no_more(what: str) -> str:
+    return (
+        f"system: no more {what} for this program, need more; close other programs, or raise its limit (ulimit, that of the "
+        "container)"
+    )
 
 
 def _tell_system(error: OSError) -> int:

@@ -15,7 +15,9 @@ def evaluate(
     paradigm: Annotated[str, typer.Option(help="Recipe by name or folder.")] = DEFAULT_PARADIGM,
     data: Annotated[
         list[str] | None,
-        typer.Option(help="Folder (a BIDS data set, too), file (repeat it for more), or moabb:NAME."),
+        typer.Option(
+            help="Folder (a BIDS data set, too), file (repeat it for more), session ('last': the newest), or moabb:NAME."
+        ),
     ] = None,
     files: Annotated[list[str] | None, typer.Argument(help="More files, after --data FILE.")] = None,
     track: Annotated[
@@ -69,13 +71,14 @@ def evaluate(
         return
     from rtbci.recipes import read_paradigm
 
+    places = [_place(one) for one in (*(data or []), *(files or []))]
     recipe = read_paradigm(paradigm)
     if any(branch.kind == "epochs" for branch in recipe.branches):
         from rtbci.commands import eval_nights
 
         eval_nights.judge(
             recipe,
-            [*(data or []), *(files or [])],
+            places,
             console_of(stderr=False),
             profile=profile,
             data_set=dataset,
@@ -87,7 +90,7 @@ def evaluate(
         return
     plan = command.plan_of(
         paradigm=paradigm,
-        places=[*(data or []), *(files or [])],
+        places=places,
         track=track,
         ks=k,
         profile=profile,
@@ -106,3 +109,11 @@ def evaluate(
         task=task,
     )
     command.judge(plan, console_of(stderr=False), json=json, markdown_file=markdown, plots=plots)
+
+
+def _place(given: str) -> str:
+    """A place as it was given, or the session that it names."""
+    from rtbci.record.sessions import recording_of, sessions_root
+
+    found = recording_of(Path(given), sessions_root())
+    return given if found == Path(given) else str(found)

@@ -22,7 +22,7 @@ def latency(
     """Show how old a session's predictions were when they were sent, in milliseconds, and where the time went."""
     from rtbci.commands.profile_output import table_of
     from rtbci.record.sessions import find_session, sessions_root
-    from rtbci.report.latencies import read_latency
+    from rtbci.report.latencies import read_latency, said_offset
 
     found = find_session(session, root or sessions_root())
     told, out = read_latency(found), output_of(json)
@@ -43,9 +43,7 @@ def latency(
             table_of(TITLES, rows),
         ]
     if told.clock_offset_s:
-        shown.append(
-            f"age and wait are off by {told.clock_offset_s:+.1f} s: the stream's stamps were of another clock than this computer's"
-        )
+        shown.append(said_offset(told.clock_offset_s))
     out.result(data, *shown)
 
 

@@ -3,17 +3,12 @@
 from collections import deque
 from collections.abc import Sequence
 
+from rtbci.commands.event_words import said_of
 from rtbci.publish.messages import Scalar
 from rtbci.runtime.news import News
 from rtbci.stream.marker_choice import SeenMarkers
 
 __all__ = ["MarkerNews", "line_of"]
-
-SAID = {
-    "markers_found": "markers are read from",
-    "markers_left": "markers are not read from",
-    "markers_lost": "markers have ended",
-}
 
 
 class MarkerNews:
@@ -28,20 +23,18 @@ class MarkerNews:
 
     def news(self) -> Sequence[News]:
         """What there is to tell since the last call."""
-        told = [self._told.popleft() for _ in range(len(self._told))]
-        return [News(seen.kind, seen.stream.name, _data(seen)) for seen in told]
+        return [_news_of(self._told.popleft()) for _ in range(len(self._told))]
 
 
 def line_of(seen: SeenMarkers) -> str:
     """The same for a terminal."""
-    said = f"{SAID[seen.kind]}: {seen.stream.name}"
-    return f"{said} ({seen.reason})" if seen.reason else said
+    return said_of(*_news_of(seen))
 
 
-def _data(seen: SeenMarkers) -> dict[str, Scalar]:
+def _news_of(seen: SeenMarkers) -> News:
     data: dict[str, Scalar] = {
         "source_id": seen.stream.source_id,
         "host": seen.stream.hostname,
         "n_streams": seen.n_streams,
     }
-    return data | ({"reason": seen.reason} if seen.reason else {})
+    return News(seen.kind, seen.stream.name, data | ({"reason": seen.reason} if seen.reason else {}))

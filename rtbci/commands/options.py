@@ -28,6 +28,7 @@ __all__ = [
     "StreamName",
     "Unit",
     "console_of",
+    "flags_typed",
     "names_of",
     "output_of",
     "stream_settings",
@@ -121,11 +122,21 @@ def typed(context: typer.Context, without: Sequence[str] = ()) -> str:
         Names of parameters that are left out.
     """
     return shlex.join(
-        word
+        word for option in _typed(context, without) for word in _words(option, context.params[option.name])
+    )
+
+
+def flags_typed(context: typer.Context, without: Sequence[str] = ()) -> list[str]:
+    """Their flags alone, also of those that were given what they are without; see `typed`."""
+    return [option.opts[0] for option in _typed(context, without)]
+
+
+def _typed(context: typer.Context, without: Sequence[str]) -> list[Any]:
+    return [
+        option
         for option in context.command.params
         if option.name and option.name not in without and _is_typed(context, option.name)
-        for word in _words(option, context.params[option.name])
-    )
+    ]
 
 
 def _is_typed(context: typer.Context, name: str) -> bool:

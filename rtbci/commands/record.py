@@ -8,17 +8,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from rtbci.clock import now, utc_now
+from rtbci.commands.event_words import SAID, said_of
 from rtbci.commands.marker_news import line_of
 from rtbci.commands.other_streams import OtherStreams
 from rtbci.commands.recording import check_recorded, recorded, say_recorded, say_recording
 from rtbci.commands.run import lsl_factory
-from rtbci.commands.status_line import SAID, about_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.record.alone import NAMED, StreamKeeper, describe_alone
 from rtbci.record.recorder import SessionRecorder
 from rtbci.record.sessions import new_session_folder, sessions_root
-from rtbci.runtime.news import News
 from rtbci.stream.marker_choice import SeenMarkers
 from rtbci.stream.source import StreamInfo
 
@@ -46,8 +45,7 @@ def record(config: RunConfig, console: Console) -> None:
 
                 def look() -> None:
                     news = [one for one in recorder.news() if one.kind in SAID]
-                    lines = [SAID[one.kind] + _about(one) for one in news]
-                    lines += [f"{SAID[one.kind]}: {one.value}{_about(one)}" for one in others.news()]
+                    lines = [said_of(*one) for one in (*news, *others.news())]
                     lines += [line_of(seen.popleft()) for _ in range(len(seen))]
                     for line in lines:
                         console.print(line, markup=False, highlight=False)
@@ -83,10 +81,5 @@ def _start(config: RunConfig) -> SessionRecorder:
 def _tell(console: Console, kind: str, info: StreamInfo | None) -> None:
     what = ""
     if info is not None and kind == "stream_found":
-        what = f": {info.name}, {info.n_channels} channel{'s' * (info.n_channels != 1)}, {info.rate_hz:g} Hz"
-    console.print(f"{SAID[kind]}{what}", markup=False, highlight=False)
-
-
-def _about(news: News) -> str:
-    about = about_of(news.kind, news.data)
-    return f": {about}" if about else ""
+        what = f"{info.name}, {info.n_channels} channel{'s' * (info.n_channels != 1)}, {info.rate_hz:g} Hz"
+    console.print(said_of(kind, what, {}), markup=False, highlight=False)

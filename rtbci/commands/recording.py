@@ -15,7 +15,7 @@ from rtbci.config import RunConfig
 from rtbci.errors import RecordingError
 from rtbci.publish.sink import Sink
 from rtbci.record.kept_profiles import ProfileKeeper
-from rtbci.record.recorder import MOST_CLOSE_S, SessionRecorder, Written
+from rtbci.record.recorder import CLOSE_S, MOST_CLOSE_S, SessionRecorder, Written
 from rtbci.record.resume import Unfinished
 from rtbci.record.room import free_bytes
 from rtbci.record.session_json import Resumed, describe_session, versions_here
@@ -114,13 +114,19 @@ def say_recording(console: Console, recorder: SessionRecorder | None) -> None:
     if recorder is None:
         console.print("record:  off", highlight=False)
         return
-    waits = f"record:  the disk is slow, waiting for it, up to {MOST_CLOSE_S:g} s"
-    recorder.say_waiting = partial(console.print, waits, highlight=False)
+    recorder.say_waiting = partial(_say_waiting, console, recorder)
     problem = recorder.written.problem
     what = f"record:  {recorder.folder}{_said_free(recorder.folder)}"
     if problem:
         what += f": NOT RECORDING ({problem}); tried again every second, --record DIR takes another folder"
     console.print(what, markup=False, highlight=False, soft_wrap=True, style="bold red" if problem else None)
+
+
+def _say_waiting(console: Console, recorder: SessionRecorder) -> None:
+    said = f"the disk is slow, waiting for it, up to {MOST_CLOSE_S:g} s"
+    if problem := recorder.written.problem:
+        said = f"NOT RECORDING ({problem}): what is in memory waits {CLOSE_S:g} s for it; make room"
+    console.print(f"record:  {said}", markup=False, highlight=False)
 
 
 def _said_free(folder: Path) -> str:

@@ -9,12 +9,12 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rtbci.commands.checking import Checks
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
-from rtbci.record.sessions import find_session, sessions_root
+from rtbci.record.sessions import recording_of, sessions_root
 from rtbci.replay.datasets import read_dataset
 from rtbci.replay.play import Player
 from rtbci.replay.read import check_recording, read_recordings
 
-__all__ = ["recording_of", "replay", "speed_of"]
+__all__ = ["replay", "speed_of"]
 
 
 def speed_of(text: str) -> float:
@@ -32,12 +32,6 @@ def speed_of(text: str) -> float:
     if not speed > 0:
         raise ConfigError(f"--speed: got '{text}', need a number above 0 or 'max'; 1 is real time")
     return speed
-
-
-def recording_of(file: Path, root: Path) -> Path:
-    """The file, or the session below `root` that is meant where no such file is here: by its name, or ``last``."""
-    is_session = not file.exists() and (str(file) == "last" or (root / file).exists())
-    return find_session(file, root) if is_session else file
 
 
 def replay(

@@ -5,9 +5,12 @@ from typing import Annotated
 
 import typer
 
-from rtbci.commands.options import Labels, Map, console_of, names_of
+from rtbci.commands.options import Labels, Map, console_of, flags_typed, names_of
 
 __all__ = ["amp", "chaos", "replay", "streams"]
+
+OF_BOARDS = ("brainflow", "param", "name", "source_id", "duration")
+"""Options of `rtbci amp` that a board has, too; all others are the synthetic amplifier's."""
 
 
 def replay(
@@ -40,6 +43,7 @@ def replay(
 
 
 def amp(
+    context: typer.Context,
     brainflow: Annotated[
         str | None, typer.Option(help="A BrainFlow board (cyton, muse-2, synthetic, ...).")
     ] = None,
@@ -82,11 +86,7 @@ def amp(
     if brainflow is not None:
         pairs = [pair.partition("=") for pair in param or []]
         params = {key: value for key, _, value in pairs}
-        not_its = {
-            "--channels": channels, "--rate": rate != 250.0, "--seed": seed, "--line": line != 50.0, "--keys": keys,
-            "--paradigm": paradigm, "--follow": follow, "--map": map, "--chunk": chunk != 8,
-        }  # fmt: skip
-        given = [flag for flag, is_given in not_its.items() if is_given]
+        given = flags_typed(context, without=OF_BOARDS)
         command.brainflow_amp(console_of(), brainflow, params, name, source_id, duration, not_its=given)
         return
     command.synthetic_amp(

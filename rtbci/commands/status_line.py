@@ -1,16 +1,16 @@
 """One quiet line in the terminal for `rtbci run`: a sink that draws itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.text import Text
 
 from rtbci.clock import Clock, now
-from rtbci.commands.marker_news import SAID as MARKERS_SAID
+from rtbci.commands.event_words import OF_STREAM, SAID, said_of
 from rtbci.commands.screen import Screen
-from rtbci.publish.messages import Event, Message, Prediction, Scalar, Status
+from rtbci.publish.messages import Event, Message, Prediction, Status
 
-__all__ = ["SAID", "STREAM_SAID", "StatusLine", "StreamWords", "about_of"]
+__all__ = ["StatusLine", "StreamWords"]
 
 REDRAW_S = 0.25
 STYLES = {
@@ -21,43 +21,6 @@ STYLES = {
     "lost": "bold red",
     "recovering": "yellow",
     "stopped": "dim",
-}
-STREAM_SAID = {"stream_lost": "stream lost, looking for it", "stream_recovered": "stream is back"}
-"""For commands that tell nothing else of their run, too."""
-SAID = {
-    "stream_found": "stream found",
-    **STREAM_SAID,
-    "stream_other": "another stream has its name",
-    "gap": "gap in the stream, starting anew",
-    "overflow": "decoder was late, samples not decoded, starting anew",
-    "not_finite": "samples that are not finite (NaN or Inf), left out",
-    "duplicates": "samples come twice, left out",
-    "channel_masked": "electrode masked",
-    "channel_unmasked": "electrode is good again",
-    "foreign_clock": "warning: stamps of a foreign clock",
-    "local_clock": "the stamps are of this computer's clock again",
-    "decoder_busy": "warning: the decoder does not return from a window",
-    "profile_swapped": "profile swapped",
-    "adaptation_on": "adaptation is on",
-    "adaptation_rolled_back": "adaptation taken back",
-    "phase_known": "the flicker's phase is known, own templates decide",
-    "phase_unknown": "warning: the flicker's phase is not known, own templates rest",
-    "recalibration_advised": "calibrate again",
-    "profile_refused": "new profile refused, the old one stays",
-    "engine_progress": "engine",
-    "engine_changed": "engine changed",
-    "engine_refused": "engine refused",
-    "engine_failed": "engine failed, the one before computes again",
-    "plugin_failed": "plug-in failed, no predictions from it",
-    "recording_failed": "NOT RECORDING, tried again every second",
-    "recording_resumed": "recording again",
-    "recording_slow": "warning: the disk is slow, recording is behind",
-    "recording_room": "warning: the disk is nearly full, make room",
-    "recording_lost": "warning: recording had to leave out samples",
-    "refused": "refused",
-    "page_failed": "live page",
-    "page_restarted": "the live page is there again",
-    **MARKERS_SAID,
 }
 LOST = {
     "gap": "the stream has a gap there",
@@ -174,11 +137,9 @@ class StatusLine:
         if event.kind == "windows_skipped":
             self._say_late(event.t_lsl)
         if event.kind in SAID:
-            name = f": {event.value}" if event.value else ""
-            name += _engine(event) if event.kind == "engine_changed" else ""
-            detail = f" ({about})" if (about := about_of(event.kind, event.data)) else ""
             # Names come from the network: brackets in them are no markup.
-            self._console.print(f"{SAID[event.kind]}{name}{detail}", markup=False, highlight=False)
+            said = said_of(event.kind, event.value, event.data)
+            self._console.print(said, markup=False, highlight=False)
         if event.kind in ("recording_failed", "recording_resumed"):
             self._is_recording = event.kind == "recording_resumed"
         if event.kind == "stream_found":
@@ -256,8 +217,8 @@ class StreamWords:
 
     def send(self, message: Message) -> None:
         """Take a message; see `Sink.send`."""
-        if isinstance(message, Event) and (said := STREAM_SAID.get(message.kind)):
-            self._say(f"{said}: {message.value}")
+        if isinstance(message, Event) and message.kind in OF_STREAM:
+            self._say(said_of(message.kind, message.value, message.data))
 
     def poll(self) -> bool:
         """There is no newcomer to greet."""
@@ -265,35 +226,3 @@ class StreamWords:
 
     def close(self) -> None:
         """There is nothing to close."""
-
-
-def _engine(event: Event) -> str:
-    """What an engine that was changed runs on now."""
-    data = event.data
-    return (
-        f" {str(data.get('id'))[:12]} on {data.get('backend')}, {data.get('precision')}, {data.get('device')}"
-    )
-
-
-def about_of(kind: str, data: Mapping[str, Scalar]) -> str:
-    """What stands behind what is said of an event, in brackets; empty: nothing."""
-
-    def number(name: str) -> float:
-        value = data.get(name)
-        return float(value) if isinstance(value, int | float) else 0.0
-
-    match kind:
-        case "decoder_busy":
-            return f"{number('busy_s'):.0f} s by now; the recording goes on"
-        case "recording_slow":
-            return f"{number('behind_s'):.0f} s, {number('waiting_mb'):.1f} MB; nothing is lost yet"
-        case "recording_room":
-            left_s = number("left_s")
-            left = f"{left_s / 60:.0f} min" if left_s >= 120 else f"{left_s:.0f} s"
-            return f"recorded for {left} more, {number('free_mb'):.0f} MB"
-        case "recording_lost":
-            return f"{data.get('n_samples')} samples, {data.get('n_messages')} messages"
-        case _:
-            if reason := data.get("reason"):
-                return str(reason)
-            return f"{1e3 * number('gap_s'):.0f} ms" if number("gap_s") > 0 else ""

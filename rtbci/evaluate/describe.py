@@ -13,9 +13,10 @@ from rtbci.evaluate.record import DecoderUsed, EyeCheck
 from rtbci.evaluate.subject import Judged
 from rtbci.evaluate.trials import LONGEST_TRIAL_S, ONSET_S, TRIAL_S, Track, active_classes
 from rtbci.recipes import ParadigmRecipe
+from rtbci.runtime.parts import POPULATION
 from rtbci.versions import versions_of
 
-__all__ = ["data", "decoders", "paradigm", "settings", "versions", "warnings_of"]
+__all__ = ["data", "decoders", "fitted_note", "paradigm", "settings", "versions", "warnings_of"]
 
 VERSIONS_OF = ("rtbci", "numpy", "scipy", "onnxruntime", "scikit-learn")
 
@@ -100,6 +101,16 @@ def decoders(assigned: dict[str, Assignment], judged: Sequence[Judged]) -> list[
             n_trials=0 if profile is None else profile.n_trials,
         )
     return list(found.values())
+
+
+def fitted_note(used: Sequence[DecoderUsed]) -> list[str]:
+    """What to mind where a user's profile is judged: nothing tells its own trials from others."""
+    return [
+        f"{one.user}'s profile was fitted on {one.n_trials} trials: of the recordings that they are from the numbers say too much; "
+        "give later ones (what `rtbci calibrate` told of it leaves each trial out)"
+        for one in used
+        if one.user not in ("", POPULATION) and one.n_trials
+    ]
 
 
 def warnings_of(

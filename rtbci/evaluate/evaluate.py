@@ -9,7 +9,7 @@ from rtbci.clock import utc_now
 from rtbci.errors import ConfigError, FileFormatError
 from rtbci.evaluate.assign import Assignment, assign_folds, assign_profile
 from rtbci.evaluate.calibrators import find_calibrator
-from rtbci.evaluate.describe import data, decoders, paradigm, settings, versions, warnings_of
+from rtbci.evaluate.describe import data, decoders, fitted_note, paradigm, settings, versions, warnings_of
 from rtbci.evaluate.eye import check_eyes, need_sklearn
 from rtbci.evaluate.online import thresholds
 from rtbci.evaluate.parallel import in_processes, on_ray
@@ -124,7 +124,7 @@ def _evaluation(
     grid = thresholds(len(recipe.classes)).tolist()
     names = [name for k in plan.ks for name in ([f"k{k}"] if k == 0 else [f"k{k}_base", f"k{k}"])]
     seen = {one.seen for one in records}
-    eye = _eye_check(judged, active)
+    eye, used = _eye_check(judged, active), decoders(assigned, judged)
     return Evaluation(
         kind=KIND,
         schema_version=SCHEMA,
@@ -134,13 +134,13 @@ def _evaluation(
         paradigm=paradigm(recipe),
         data=data(plan, judged),
         seen=seen.pop() if len(seen) == 1 else "some",
-        decoders=decoders(assigned, judged),
+        decoders=used,
         thresholds=grid,
         conditions=[summarize_condition(name, records, active, track.end_s, grid) for name in names],
         tests=baseline_tests(records, plan.ks),
         eye=eye,
         subjects=records,
-        warnings=warnings_of(plan, recipe, track, judged, eye),
+        warnings=[*fitted_note(used), *warnings_of(plan, recipe, track, judged, eye)],
     )
 
 

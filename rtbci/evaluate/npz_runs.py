@@ -16,13 +16,13 @@ def is_run_archive(path: Path) -> bool:
     return path.suffix.lower() == ".npz"
 
 
-def read_npz_runs(path: Path) -> list[Recording]:
+def read_npz_runs(path: Path | str) -> list[Recording]:
     """Runs of an archive as `rtbci.replay.read_npz` reads it, cut apart where it joins them.
 
     Raises
     ------
     FileFormatError
-        When it is another archive, or damaged.
+        When it is missing, another archive, or damaged.
     """
     (joined,) = read_npz(path)
     starts_s = [0.0, *(before + extra + 1.0 / joined.info.rate_hz for before, extra in joined.gaps())]

@@ -73,7 +73,7 @@ def summarize_condition(
         n_trials=sum(one.n_trials for one in scores),
         metrics=over,
         itr_of_mean=None if share is None else metrics.itr_bits_per_min(len(active), share, selection_s),
-        ece_trials=_known(metrics.expected_calibration_error(trial_bins)),
+        ece_trials=_known(metrics.expected_calibration_error(trial_bins)) if len(active) > 1 else None,
         ece_windows=_known(metrics.expected_calibration_error(window_bins)),
         trial_bins=[(row[0], row[1], row[2]) for row in trial_bins.tolist()],
         window_bins=[(row[0], row[1], row[2]) for row in window_bins.tolist()],

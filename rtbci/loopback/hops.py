@@ -6,14 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import astuple
 
+from rtbci.publish.message_parts import TRACE_PARTS
 from rtbci.publish.messages import Prediction
 from rtbci.stream.source import FloatArray
 
-__all__ = ["PARTS", "Due", "HopLog", "Span", "complement", "count_due"]
-
-PARTS = ("wait", "filter", "encode", "probe", "send")
-"""What `trace_ms` of a prediction consists of."""
+__all__ = ["Due", "HopLog", "Span", "complement", "count_due"]
 
 
 class Span(NamedTuple):
@@ -55,8 +54,7 @@ class HopLog:
         self._t_sent.append(message.t_sent)
         self._t_end.append(message.t_window[1])
         self._age_ms.append(message.age_ms)
-        trace = message.trace_ms
-        self._parts_ms.extend((trace.wait, trace.filter, trace.encode, trace.probe, trace.send))
+        self._parts_ms.extend(astuple(message.trace_ms))
         self._is_full.append(message.probs is not None)
 
     def __len__(self) -> int:
@@ -79,8 +77,8 @@ class HopLog:
 
     @property
     def parts_ms(self) -> FloatArray:
-        """Parts of the age, shape (n_hops, 5), in the order of `PARTS`, in milliseconds."""
-        return np.array(self._parts_ms).reshape(-1, len(PARTS))[self._full]
+        """Parts of the age, shape (n_hops, 5), in the order of `TRACE_PARTS`, in milliseconds."""
+        return np.array(self._parts_ms).reshape(-1, len(TRACE_PARTS))[self._full]
 
     @property
     def _full(self) -> npt.NDArray[np.bool_]:

@@ -8,7 +8,8 @@ import numpy as np
 
 from rtbci.loopback.certify import Observed, Wanted, labels_for
 from rtbci.loopback.computer import Load
-from rtbci.loopback.hops import PARTS, count_due
+from rtbci.loopback.hops import count_due
+from rtbci.publish.message_parts import TRACE_PARTS
 from rtbci.publish.messages import EngineRef
 from rtbci.recipes import read_paradigm
 from rtbci.stream.source import FloatArray
@@ -138,7 +139,7 @@ def timing_of(wanted: Wanted, seen: Observed, load: Load) -> Timing:
         n_lost=seen.n_lost,
         n_not_recorded=seen.n_not_recorded,
         age_ms=_ages(ages),
-        parts_ms={name: _ages(parts[:, i]) for i, name in enumerate(PARTS)},
+        parts_ms={name: _ages(parts[:, i]) for i, name in enumerate(TRACE_PARTS)},
         cpu_percent=cpu_percent,
         rss_mb=max(seen.rss_mb, default=0.0),
         load=load,

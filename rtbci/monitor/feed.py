@@ -62,7 +62,7 @@ class Feed:
     rows : deque of tuple
         What a page draws of the newest predictions, oldest first; see `rtbci.monitor.frames.row_of`.
     events : deque of Event
-        The newest ones, oldest first.
+        The newest ones, oldest first; without flashes, which would leave no other.
     n_lost : int
         Messages of this session that did not arrive here, of all topics.
     n_malformed : int
@@ -162,7 +162,8 @@ class Feed:
             case Status():
                 self.status = message
             case Event():
-                self.events.append(message)
+                if message.data.get("part") != "flash":
+                    self.events.append(message)
             case Prediction():
                 self.rows.append(row_of(message))
         self._on_message(message)

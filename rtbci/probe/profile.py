@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from rtbci.errors import ProfileError
-from rtbci.files import sync_folder, write_synced, write_whole
+from rtbci.files import made, sync_folder, write_synced, write_whole
 from rtbci.probe.profile_record import (
     Accuracy,
     BaselineEntry,
@@ -115,6 +115,8 @@ def write_profile(path: str | Path, profile: Profile, *, replace: bool = False) 
     ------
     ProfileError
         When the profile contradicts itself, or the folder is there and `replace` is False.
+    OSError
+        When the disk does not take it; nothing of it stays, nor a folder that was made for it.
     """
     folder = Path(path)
     check_profile(profile, f"profile {folder}")
@@ -122,16 +124,16 @@ def write_profile(path: str | Path, profile: Profile, *, replace: bool = False) 
         raise _taken(folder)
     blob = save({name: np.ascontiguousarray(x) for name, x in sorted(profile.weights.items())})
     written = msgspec.structs.replace(profile, weights_sha256=hashlib.sha256(blob).hexdigest())
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        write_synced(temporary / WEIGHTS_NAME, blob)
-        write_synced(temporary / JSON_NAME, _json(written))
-        temporary.chmod(0o755)
-        _swap_in(temporary, folder, replace=replace)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with made(folder.parent):
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            write_synced(temporary / WEIGHTS_NAME, blob)
+            write_synced(temporary / JSON_NAME, _json(written))
+            temporary.chmod(0o755)
+            _swap_in(temporary, folder, replace=replace)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
     return written
 
 

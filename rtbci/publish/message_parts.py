@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from rtbci.errors import MessageError
 
 __all__ = [
+    "TRACE_PARTS",
     "BaselineRef",
     "Checked",
     "Classes",
@@ -110,6 +111,10 @@ class Trace(Checked, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not is_finite(self.wait + self.filter + self.encode + self.probe + self.send):
             super().__post_init__()
+
+
+TRACE_PARTS = Trace.__struct_fields__
+"""Parts of the age, in the order in which the time passes."""
 
 
 class Quality(Checked, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from rtbci.recipes.find import option_of
 from rtbci.settings import Positive, Settings
 
 __all__ = ["EngineInput", "EngineOutput", "EngineRecipe", "NetworkSettings", "Precision", "Tolerance"]
@@ -98,6 +99,11 @@ class EngineRecipe(NetworkSettings):
     precisions: tuple[Precision, ...] = Field(default=("fp32",), min_length=1)
     max_batch: int = Field(default=256, ge=1, le=65536)
     folder: Path = Field(default=Path(), exclude=True)
+
+    @property
+    def option(self) -> str:
+        """What ``rtbci engine check`` takes for it, quoted for a shell: its name where that is enough, else its folder."""
+        return option_of("engines", self.name, self.folder)
 
     @property
     def onnx_path(self) -> Path:

@@ -1,6 +1,7 @@
 """Where recipes are: those that come with rtbci, those that packages bring, and folders of one's own."""
 
 import difflib
+import shlex
 from collections.abc import Collection
 from importlib.resources import files
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Literal
 from rtbci.errors import ConfigError
 from rtbci.recipes.packages import packaged_recipes
 
-__all__ = ["all_recipes", "find_recipe", "list_recipes", "recipes_root"]
+__all__ = ["all_recipes", "find_recipe", "list_recipes", "option_of", "recipes_root"]
 
 Kind = Literal["engines", "paradigms", "configs"]
 
@@ -49,6 +50,13 @@ def all_recipes(kind: Kind) -> dict[str, Path]:
     """
     shipped = {name: recipes_root() / kind / name for name in list_recipes(kind)}
     return shipped | {name: folder for name, folder in packaged_recipes(kind).items() if name not in shipped}
+
+
+def option_of(kind: Kind, name: str, folder: Path) -> str:
+    """What an option takes for a recipe, quoted for a shell: its name where that is enough, else its folder."""
+    known = [one for one, place in all_recipes(kind).items() if place.resolve() == folder]
+    place = name if folder == Path() else str(folder)  # one that was not read from a file
+    return shlex.quote(next(iter(known), place))
 
 
 def find_recipe(kind: Kind, name: str, base: Path | None = None) -> Path:

@@ -1,6 +1,5 @@
 """What a paradigm's recipe says: what is decoded, from which signal, by which branches."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from rtbci.recipes.branches import BranchSettings, StimulusSettings
-from rtbci.recipes.find import all_recipes
+from rtbci.recipes.find import option_of
 from rtbci.recipes.flashes import FLASH_CLASSES, FlashSettings
 from rtbci.recipes.guard import GuardSettings
 from rtbci.recipes.stages import ReferenceSettings, StageSettings
@@ -174,9 +173,7 @@ class ParadigmRecipe(Settings):
     @property
     def option(self) -> str:
         """What ``--paradigm`` takes for it, quoted for a shell: its name where that is enough, else its folder."""
-        known = [name for name, folder in all_recipes("paradigms").items() if folder.resolve() == self.folder]
-        place = self.name if self.folder == Path() else str(self.folder)  # one that was not read from a file
-        return shlex.quote(next(iter(known), place))
+        return option_of("paradigms", self.name, self.folder)
 
     @property
     def flickers(self) -> bool:

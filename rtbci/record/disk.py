@@ -1,5 +1,6 @@
 """The file of a session, as its writer needs it: pieces at stated places, and on the disk when it says so."""
 
+import errno
 import os
 import shutil
 from contextlib import suppress
@@ -12,9 +13,11 @@ from rtbci.files import free_name, sync_folder
 from rtbci.system.locks import take_lock
 from rtbci.system.names import give_name
 
-__all__ = ["Disk", "OpenDisk", "ResumedFile", "SyncedFile", "is_being_written"]
+__all__ = ["FULL", "Disk", "OpenDisk", "ResumedFile", "SyncedFile", "is_being_written"]
 
 COPY_BYTES = 2**20
+FULL = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT") if hasattr(errno, name))
+"""What a disk without room says, or a quota that is used up, which not every system knows."""
 
 
 class Disk(Protocol):

@@ -1,6 +1,7 @@
 """Records a run: everything is queued at once and written by a thread of its own, whatever the disk does."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from rtbci.publish.control_messages import MARK_SOURCE
 from rtbci.publish.messages import Event, Message, Prediction
 from rtbci.publish.sink import Sink
 from rtbci.record.description import Description
-from rtbci.record.disk import Disk, OpenDisk, SyncedFile
+from rtbci.record.disk import FULL, Disk, OpenDisk, SyncedFile
 from rtbci.record.items import Item, Left, Opened, UsedProfile, bytes_of
 from rtbci.record.room import Room
 from rtbci.record.session_json import JSON_NAME, Ended, SessionRecord
@@ -35,7 +36,7 @@ RETRY_S = 1.0
 SLOW_S = 2.0
 TOLD_S = 5.0
 CLOSE_S = 10.0
-"""How long a run that ends waits for a disk that does not answer;"""
+"""How long a run that ends waits for a disk that does not answer, or for room on one that is full;"""
 MOST_CLOSE_S = 60.0
 """and for one that answers, and is slow;"""
 SAID_S = 1.0
@@ -123,6 +124,7 @@ class SessionRecorder(Sink):
         self._unsynced: list[bytes] = []  # in front of `_at`; the disk has not said yet that it keeps it
         self._n_unsynced = self._n_samples_synced = 0
         self._problem = ""
+        self._is_full = False
         self._n_written = self._n_answers = 0
         self._t_written = self._t_synced = self._t_tried = self._t_caught_up = clock()
         self._t_told_slow = self._t_told_lost = -float("inf")
@@ -202,7 +204,7 @@ class SessionRecorder(Sink):
     def close(self) -> None:
         """Write what is left, footers and the end of `session.json`; may be called more than once.
 
-        A disk that does not answer is waited for `CLOSE_S` seconds, a slow one, to which much is to be written, up to `MOST_CLOSE_S`.
+        A disk that does not answer, or is full, is waited for `CLOSE_S` seconds, one that is slow up to `MOST_CLOSE_S`.
         """
         self._stopping = True
         self._wake.set()
@@ -289,7 +291,7 @@ class SessionRecorder(Sink):
             if self._unwritten:
                 self._disk.write(self._at, self._unwritten)
         except OSError as error:
-            self._fail(error.strerror or str(error))
+            self._refuse(error)
             return False
         self._n_answers += 1
         self._at += len(self._unwritten)
@@ -314,7 +316,7 @@ class SessionRecorder(Sink):
             self._disk.sync()
         except OSError as error:
             self._write_again()
-            self._fail(error.strerror or str(error))
+            self._refuse(error)
             return False
         self._n_answers += 1
         self._t_synced = self._clock()
@@ -325,7 +327,7 @@ class SessionRecorder(Sink):
                 self._put_back(self._disk)
             self._description.keep(self._streams.session, self._streams.opened)
         except OSError as error:
-            self._fail(error.strerror or str(error))
+            self._refuse(error)
             return False
         return True
 
@@ -343,6 +345,11 @@ class SessionRecorder(Sink):
         disk.put_back()
         self._description.save_anew()
 
+    def _refuse(self, error: OSError) -> None:
+        self._n_answers += 1
+        self._is_full = error.errno in FULL
+        self._fail(error.strerror or str(error))
+
     def _fail(self, reason: str) -> None:
         is_news = reason != self._problem
         self._problem = reason
@@ -350,8 +357,13 @@ class SessionRecorder(Sink):
             self._tell(FAILED, {"reason": reason})
 
     def _finish(self) -> None:
-        """Last writes, once; a session without a sample leaves nothing behind."""
+        """Last writes; a session without a sample leaves nothing behind."""
         self._write_all()
+        for _ in range(round(CLOSE_S / RETRY_S) - 1):
+            if not (self._problem and self._is_full):
+                break
+            time.sleep(RETRY_S)  # whoever is told that the disk is full makes room
+            self._write_all()
         if self._disk is not None and self._disk.is_gone():  # and cannot be put back
             self._n_written = self._at = 0
         if not self._problem:

@@ -11,7 +11,15 @@ from rtbci.errors import FileFormatError
 from rtbci.record.session_json import JSON_NAME, SessionRecord, read_session_json
 from rtbci.record.xdf_format import SESSION_XDF
 
-__all__ = ["KeptSession", "find_session", "list_sessions", "new_session_folder", "sessions_root", "xdf_of"]
+__all__ = [
+    "KeptSession",
+    "find_session",
+    "list_sessions",
+    "new_session_folder",
+    "recording_of",
+    "sessions_root",
+    "xdf_of",
+]
 
 
 class KeptSession(NamedTuple):
@@ -82,6 +90,12 @@ def find_session(name: str | Path, root: Path) -> Path:
         f"{name}: no such session, need a session's folder, an XDF file, its name in {root}, or 'last'; "
         "`rtbci session list` shows them"
     )
+
+
+def recording_of(file: Path, root: Path) -> Path:
+    """The file, or the session below `root` that is meant where no such file is here: by its name, or ``last``."""
+    is_session = not file.exists() and (str(file) == "last" or (root / file).exists())
+    return find_session(file, root) if is_session else file
 
 
 def xdf_of(session: Path) -> Path:

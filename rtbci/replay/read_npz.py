@@ -18,7 +18,7 @@ CODES = {0: "T0", 1: "T1", 2: "T2"}
 """As the annotations of the original EDF+ files: rest, left fist, right fist (in runs 4, 8, 12)."""
 
 
-def read_npz(path: Path) -> list[Recording]:
+def read_npz(path: Path | str) -> list[Recording]:
     """Read all runs as one recording, with a gap of 5 s between them; at most `MAX_BYTES` unpacked.
 
     Keys: `sfreq`, `ch_names`, and for each run `runNN` (channels, samples) in microvolts, `runNN_onset`
@@ -27,11 +27,17 @@ def read_npz(path: Path) -> list[Recording]:
     Raises
     ------
     FileFormatError
-        When it is another archive, or damaged.
+        When it is missing, another archive, or damaged.
     """
+    path = Path(path)
+    try:  # opened here: numpy leaves its own file open when the archive is broken
+        file = path.open("rb")
+    except OSError as error:
+        raise FileFormatError(
+            f"{path}: cannot be opened ({error.strerror}), need a file that can be read; check its name and permissions"
+        ) from error
     try:
-        # Opened here: numpy leaves its own file open when the archive is broken.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with file, np.load(file, allow_pickle=False) as archive:
             _check_sizes(path, archive.zip)
             contents: dict[str, Any] = {key: archive[key] for key in archive.files}
         if is_stim_archive(contents):

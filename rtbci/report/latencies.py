@@ -7,15 +7,23 @@ from typing import NamedTuple
 import numpy as np
 
 from rtbci.errors import FileFormatError
-from rtbci.publish.messages import EngineRef, Event, Prediction, Trace
+from rtbci.publish.message_parts import TRACE_PARTS
+from rtbci.publish.messages import EngineRef, Event, Prediction
 from rtbci.record.sessions import xdf_of
 from rtbci.record.xdf_read import is_text, read_xdf_file
-from rtbci.report.session_facts import messages_of
+from rtbci.report.session_facts import clock_offset_of, messages_of
 
-__all__ = ["PARTS", "Percentiles", "SessionLatency", "latency_of", "read_latency"]
+__all__ = [
+    "BY_STAMPS",
+    "Percentiles",
+    "SessionLatency",
+    "latency_of",
+    "read_latency",
+    "said_offset",
+]
 
-PARTS = Trace.__struct_fields__
-"""Of the age, in the order in which the time passes."""
+BY_STAMPS = ("age", "wait")
+"""Reckoned from the stream's stamps: they mean nothing where these are of another clock."""
 
 
 class Percentiles(NamedTuple):
@@ -35,7 +43,7 @@ class SessionLatency(NamedTuple):
     n_predictions : int
         Sent; also those of which nothing was decoded, whose ages say nothing of the decoder.
     engines : tuple of (EngineRef, int, dict of str to Percentiles)
-        What computed, in the order in which it did, of how many decoded predictions, and by ``"age"`` and `PARTS`
+        What computed, in the order in which it did, of how many decoded predictions, and by ``"age"`` and `TRACE_PARTS`
         how long they took.
     clock_offset_s : float
         By how much the stream's stamps were ahead of the local clock, at most: age and wait are off by that. 0: they were of
@@ -68,18 +76,19 @@ def read_latency(session: Path) -> SessionLatency:
             "`rtbci session info` says what it holds"
         )
     engines = tuple((engine, len(those), latency_of(those)) for engine, those in by_engine.items())
-    offsets_s = [
-        float(one.data.get("offset_s") or 0.0)
-        for one in messages_of(file, Event.topic)
-        if isinstance(one, Event) and one.kind == "foreign_clock"
-    ]
-    return SessionLatency(len(sent), engines, max(offsets_s, key=abs, default=0.0))
+    events = [one for one in messages_of(file, Event.topic) if isinstance(one, Event)]
+    return SessionLatency(len(sent), engines, clock_offset_of(events))
+
+
+def said_offset(clock_offset_s: float) -> str:
+    """What stamps of another clock make of `BY_STAMPS`, for people."""
+    return f"{' and '.join(BY_STAMPS)} are off by {clock_offset_s:+.1f} s: the stream's stamps were of another clock than this computer's"
 
 
 def latency_of(predictions: Sequence[Prediction]) -> dict[str, Percentiles]:
     """Percentiles of the age and of its parts, of one prediction or more."""
     columns = {"age": [one.age_ms for one in predictions]}
-    columns |= {name: [getattr(one.trace_ms, name) for one in predictions] for name in PARTS}
+    columns |= {name: [getattr(one.trace_ms, name) for one in predictions] for name in TRACE_PARTS}
     return {
         name: Percentiles(*np.percentile(values, [50, 95, 99, 100]).tolist())
         for name, values in columns.items()

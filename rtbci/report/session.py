@@ -55,10 +55,11 @@ def _drawings(facts: SessionFacts, aged: list[Any]) -> dict[str, str]:
     """All drawings; an empty string where there is nothing to draw."""
     from rtbci.report import session_plots as plots
 
+    have_ages = bool(aged) and not facts.clock_offset_s
     return {
         "states_drawing": plots.states_svg(facts),
         "probabilities_drawing": plots.probabilities_svg(facts) if aged else "",
-        "age_drawing": plots.age_svg(aged) if aged else "",
-        "ages_drawing": plots.ages_in_time_svg(facts, aged) if aged else "",
+        "age_drawing": plots.age_svg(aged) if have_ages else "",
+        "ages_drawing": plots.ages_in_time_svg(facts, aged) if have_ages else "",
         "channels_drawing": plots.channels_svg(facts, facts.spread) if facts.spread is not None else "",
     }

@@ -1,6 +1,8 @@
 """What a session's files say of it, gathered once for its report."""
 
+import dataclasses
 import hashlib
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from rtbci.errors import FileFormatError, MessageError, UnitError
 from rtbci.publish.codec import decode
@@ -25,7 +28,7 @@ from rtbci.stream.labels import canonical_label, is_eeg
 from rtbci.stream.source import Marker, StreamInfo
 from rtbci.stream.units import spread_uv
 
-__all__ = ["Period", "SessionFacts", "SpreadMap", "messages_of", "read_facts"]
+__all__ = ["Period", "SessionFacts", "SpreadMap", "clock_offset_of", "messages_of", "read_facts"]
 
 LOOK_S = 2.0
 N_LOOKS = 240
@@ -87,6 +90,9 @@ class SessionFacts:
     spread : SpreadMap or None
     score : Score
         Decisions against markers.
+    clock_offset_s : float
+        By how much the stream's stamps were ahead of the local clock, at most; 0: they were of the local clock. It is taken off all
+        times here.
     """
 
     session: Path
@@ -107,6 +113,7 @@ class SessionFacts:
     periods: tuple[Period, ...]
     spread: SpreadMap | None
     score: Score
+    clock_offset_s: float
 
     @property
     def duration_s(self) -> float:
@@ -129,7 +136,11 @@ def read_facts(session: Path) -> SessionFacts:
         looks = _looks(data, found, file, path)
     record, why = _record(session)
     messages = {kind: messages_of(file, kind.topic) for kind in (Status, Prediction, Event, Hello)}
-    signal = _signal(file, path)
+    events = tuple(one for one in messages[Event] if isinstance(one, Event))
+    score = _score(messages[Prediction], messages[Event])
+    signal, offset_s = _signal(file, path), clock_offset_of(events)
+    if signal is not None:
+        signal = dataclasses.replace(signal, t_s=signal.t_s - offset_s)
     if signal is None and not any(messages.values()):
         raise FileFormatError(f"{path}: holds neither a signal nor messages of rtbci, need one of them")
     statuses = tuple(one for one in messages[Status] if isinstance(one, Status))
@@ -148,14 +159,31 @@ def read_facts(session: Path) -> SessionFacts:
         t_span=t_span,
         n_samples=0 if signal is None else len(signal.t_s),
         gaps=() if signal is None else tuple((float(signal.t_s[i]), gap_s) for i, gap_s in gaps_of(signal)),
-        markers=tuple(markers_of(file)),
+        markers=tuple(one._replace(t_lsl=one.t_lsl - offset_s) for one in markers_of(file)),
         statuses=statuses,
-        predictions=tuple(one for one in messages[Prediction] if isinstance(one, Prediction)),
-        events=tuple(one for one in messages[Event] if isinstance(one, Event)),
+        predictions=tuple(
+            _local(one, offset_s) for one in messages[Prediction] if isinstance(one, Prediction)
+        ),
+        events=tuple(replace(one, t_lsl=one.t_sent) if offset_s else one for one in events),
         hellos=tuple(one for one in messages[Hello] if isinstance(one, Hello)),
         periods=_periods(statuses, t_span[1]),
-        spread=None if info is None or looks is None else _spread(looks, info, record),
-        score=_score(messages[Prediction], messages[Event]),
+        spread=None
+        if info is None or looks is None
+        else _spread(looks._replace(t_s=looks.t_s - offset_s), info, record),
+        score=score,
+        clock_offset_s=offset_s,
+    )
+
+
+def clock_offset_of(events: Iterable[Event]) -> float:
+    """By how much a stream's stamps were ahead of the local clock, at most, in seconds; 0 where they were of the local clock."""
+    offsets_s = [float(one.data.get("offset_s") or 0.0) for one in events if one.kind == "foreign_clock"]
+    return max(offsets_s, key=abs, default=0.0)
+
+
+def _local(one: Prediction, offset_s: float) -> Prediction:
+    return (
+        replace(one, t_window=(one.t_window[0] - offset_s, one.t_window[1] - offset_s)) if offset_s else one
     )
 
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from rtbci.night.drawn import draw_stages
 from rtbci.night.hypnogram import Hypnogram
+from rtbci.publish.message_parts import TRACE_PARTS
 from rtbci.publish.messages import Prediction
 from rtbci.report.figure import INK, MUTED, SERIES, draw_svg
-from rtbci.report.latencies import PARTS
 from rtbci.report.session_facts import SessionFacts, SpreadMap
 from rtbci.stages.electrode_faults import FLAT_UV, NOISY_UV
 from rtbci.stages.stage import FloatArray
@@ -30,6 +30,10 @@ __all__ = [
 WIDE_IN = 7.6
 N_POINTS = 600
 """More points than a page has pixels would only make it large."""
+MANY, SEEN, IN_A_ROW = 6, 0.1, 9
+"""Of more classes only those are drawn that were this probable once, and so many are named in a row."""
+WHILE = 4.0
+"""Usual steps from prediction to prediction."""
 STATE_COLORS = {
     "running": SERIES[0],
     "warming_up": SERIES[4],
@@ -102,18 +106,19 @@ def probabilities_svg(facts: SessionFacts) -> str:
         edges = np.linspace(t[0], t[-1] + 1e-9, N_POINTS + 1)
         in_bin = np.clip(np.searchsorted(edges, t, side="right") - 1, 0, N_POINTS - 1)
         counts = np.bincount(in_bin, minlength=N_POINTS)
-        for c, name in enumerate(classes):
+        breaks = _breaks(t)
+        for c in (drawn := _drawn(probs)):
             sums = np.bincount(in_bin, weights=probs[:, c], minlength=N_POINTS)
             with np.errstate(invalid="ignore"):
                 mean = np.where(counts > 0, 100 * sums / counts, np.nan)
             few = len(t) <= N_POINTS
-            x, y = (t, 100 * probs[:, c]) if few else (edges[:-1], mean)
-            axes.plot(
-                axis.at(x), y, color=SERIES[c % len(SERIES)], linewidth=1.1, label=name.replace("_", " ")
-            )
+            broken = np.insert(t, breaks, np.nan), np.insert(100 * probs[:, c], breaks, np.nan)
+            x, y = broken if few else (edges[:-1], mean)
+            name, color = classes[c].replace("_", " "), SERIES[c % len(SERIES)]
+            axes.plot(axis.at(x), y, color=color, linewidth=1.1, label=name)
         axes.set(ylabel="probability, %", ylim=(-3, 103))
         axis.label(axes)
-        figure.legend(loc="outside upper right", ncols=len(classes), fontsize=8)
+        figure.legend(loc="outside upper right", ncols=min(len(drawn), IN_A_ROW), fontsize=8)
 
     return draw_svg("probabilities", "Probabilities in time", (WIDE_IN, 2.1), draw)
 
@@ -162,7 +167,7 @@ def ages_in_time_svg(facts: SessionFacts, predictions: Sequence[Prediction]) -> 
     """Medians of the parts in time, one on the other, and the 99th percentile of the age."""
     axis = _Axis(facts)
     t = np.array([one.t_window[1] for one in predictions])
-    parts = np.array([[getattr(one.trace_ms, name) for name in PARTS] for one in predictions])
+    parts = np.array([[getattr(one.trace_ms, name) for name in TRACE_PARTS] for one in predictions])
     ages = np.array([one.age_ms for one in predictions])
     n = min(120, max(len(t) // 16, min(len(t), 24)))  # few windows, as of sleep, are shown each by itself
     groups = np.array_split(np.arange(len(t)), n)
@@ -170,7 +175,7 @@ def ages_in_time_svg(facts: SessionFacts, predictions: Sequence[Prediction]) -> 
     def draw(figure: "Figure", axes: "Axes") -> None:
         middle = axis.at(np.array([t[group].mean() for group in groups]))
         stack = np.array([np.median(parts[group], axis=0) for group in groups]).T
-        axes.stackplot(middle, stack, labels=PARTS, colors=[MUTED, *SERIES[:4]], linewidth=0)
+        axes.stackplot(middle, stack, labels=TRACE_PARTS, colors=[MUTED, *SERIES[:4]], linewidth=0)
         worst = [float(np.percentile(ages[group], 99)) for group in groups]
         axes.plot(middle, worst, color=INK, linewidth=1, label="age, p99")
         below = max(worst) <= 0.0 and stack.sum(axis=0).max() <= 0.0  # stamps of a clock that is ahead
@@ -213,6 +218,18 @@ def channels_svg(facts: SessionFacts, spread: SpreadMap) -> str:
 
     tall = float(np.clip(0.11 * len(spread.labels) + 0.9, 1.6, 6.0))
     return draw_svg("channels", "Strength of each channel in time", (WIDE_IN, tall), draw)
+
+
+def _drawn(probs: FloatArray) -> list[int]:
+    """Indices of the classes that are drawn: all, or of many those that were somewhat probable at some time."""
+    n = probs.shape[1]
+    return [c for c in range(n) if n <= MANY or probs[:, c].max() >= SEEN]
+
+
+def _breaks(t: FloatArray) -> "np.ndarray[tuple[int], np.dtype[np.intp]]":
+    """Indices of the predictions before which there were none for a while: no line is drawn to them."""
+    steps = np.diff(t)
+    return np.flatnonzero(steps > WHILE * np.median(steps)) + 1 if len(steps) else np.zeros(0, dtype=np.intp)
 
 
 def _thinned(times: FloatArray, n_most: int) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 from rtbci.publish.control_messages import MARK_SOURCE
 from rtbci.publish.messages import Prediction, Scalar
 from rtbci.record.repair import said_damages
-from rtbci.report.latencies import latency_of
+from rtbci.report.latencies import BY_STAMPS, latency_of, said_offset
 from rtbci.report.session_facts import SessionFacts, SpreadMap
 from rtbci.stages.electrode_faults import FLAT_UV, NOISY_UV
 
@@ -50,7 +50,8 @@ def words_of_session(facts: SessionFacts, aged: list[Prediction]) -> dict[str, A
         "n_trials": sum(facts.score.confusion().values()),
         "n_markers": len(facts.markers),
         "whys": _whys(facts),
-        "latency": _latency(aged),
+        "latency": _latency(aged, facts.clock_offset_s),
+        "other_clock": said_offset(facts.clock_offset_s) if facts.clock_offset_s else "",
         "gaps": [(f"{t - facts.t_span[0]:.2f} s", f"{gap_s:+.3f} s") for t, gap_s in facts.gaps[:50]],
         "n_gaps": len(facts.gaps),
         "channels": [] if facts.spread is None else _channels(facts.spread),
@@ -171,11 +172,15 @@ def _whys(facts: SessionFacts) -> list[tuple[str, str, str]]:
     ]
 
 
-def _latency(aged: list[Prediction]) -> list[tuple[str, ...]]:
-    """Rows of a table: part, median, 95th and 99th percentile, largest; in milliseconds."""
+def _latency(aged: list[Prediction], clock_offset_s: float) -> list[tuple[str, ...]]:
+    """Rows of a table: part, median, 95th and 99th percentile, largest; in milliseconds. Without those that mean nothing."""
     if not aged:
         return []
-    return [(name, *(f"{value:.2f}" for value in found)) for name, found in latency_of(aged).items()]
+    return [
+        (name, *(f"{value:.2f}" for value in found))
+        for name, found in latency_of(aged).items()
+        if not (clock_offset_s and name in BY_STAMPS)
+    ]
 
 
 def _channels(spread: SpreadMap) -> list[tuple[str, str, str, str]]:

@@ -141,7 +141,7 @@ class EngineProcess:
                 raise MissingPackageError(line.text) if line.is_missing else EngineError(line.text)
             raise EngineError(
                 f"engine '{recipe.name}': building it on {self._backend} ended with status {popen.returncode} "
-                f"({_last_line(errors)}), need one that ends well; try `rtbci engine build {recipe.name}`"
+                f"({_last_line(errors)}), need one that ends well; try `rtbci engine build {recipe.option}`"
             )
 
     def open(self, recipe: EngineRecipe, prepared: PreparedEngine) -> Session:

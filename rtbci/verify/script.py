@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -11,6 +12,7 @@ import numpy as np
 
 from rtbci.errors import FileFormatError
 from rtbci.publish.messages import Event, Message, Prediction, Status
+from rtbci.record.disk import is_being_written
 from rtbci.record.journal import JOURNAL_NAME, Begun, Lost, Row, StreamOpened, read_row
 from rtbci.record.session_json import SessionRecord, read_session_json
 from rtbci.record.sessions import xdf_of
@@ -153,7 +155,7 @@ def read_script(folder: Path, tell: Tell | None = None) -> Script:
     reader = _Reader(file)
     runs = list(reader.runs(rows))
     n_said_lost = sum(one.why == "stream_lost" for one in reader.predictions.values())
-    notes = [*_damages(file), *_record_notes(record)]
+    notes = [*_damages(file), *_record_notes(record, _is_recorded_now(folder))]
     return Script(folder, record, runs, len(reader.predictions), n_said_lost, notes)
 
 
@@ -161,7 +163,15 @@ def _damages(file: XdfFile) -> list[str]:
     return [f"the file is read up to byte {one.start} ({one.reason})" for one in file.damages[:1]]
 
 
-def _record_notes(record: SessionRecord) -> list[str]:
+def _is_recorded_now(folder: Path) -> bool:
+    with suppress(OSError):  # a folder that is only read has no lock
+        return is_being_written(xdf_of(folder))
+    return False
+
+
+def _record_notes(record: SessionRecord, is_recorded_now: bool) -> list[str]:
+    if is_recorded_now:
+        return ["the session is still being recorded: this is what was on the disk"]
     if record.ended is None:
         return ["the session was cut short: what was not written is not known"]
     lost, n_messages = record.ended.n_samples_lost, record.ended.n_messages_lost

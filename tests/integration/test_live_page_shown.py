@@ -14,7 +14,7 @@ pytest.importorskip("websockets", reason="the page's packages are not installed:
 from rtbci.clock import now
 from rtbci.monitor.page import LivePage
 from rtbci.monitor.place import place_of
-from rtbci.publish.messages import BaselineRef, Hello
+from rtbci.publish.messages import BaselineRef, Hello, ProfileRef, ValueRef
 from rtbci.publish.signal_message import encode_signal
 from rtbci.publish.zmq_publisher import Publisher
 from tests.integration.browser import Chromium
@@ -183,6 +183,45 @@ def test_long_names_and_many_classes_cut_nothing_off(
         tab.wait_for(f"{legend}.map((one) => one.textContent).join() === 'C,D'")
         if width > 1000:  # what is decided is seen without scrolling
             tab.wait_for(f"document.getElementById('timeline').{box}.bottom <= innerHeight")
+
+
+def test_among_flashes_the_cue_is_listed_and_a_probability_just_short_is_not_called_enough(
+    told: Told, browser: Chromium
+) -> None:
+    hello = SAMPLES["hello"]
+    assert isinstance(hello, Hello)
+    with browser.tab(told.url) as tab:
+        told.say("hello", classes=("A", "B"), decision=replace(hello.decision, threshold=0.95))
+        told.status()
+        for i in range(80):
+            part, value = ("flash", "flash/r1") if i != 5 else ("cue", "cue/R")
+            told.say("event", kind="marker", value=value, data={"part": part, "class": None}, seq=i)
+        told.window(("A", "B"), 0, now(), probs=(0.947, 0.053))
+        tab.wait_for(f"{text('prob')} === '95 %' && {text('why')} === 'just below the 95 % that it needs'")
+        assert tab.evaluate(
+            "[...document.querySelectorAll('#events .what')].map((one) => one.textContent)"
+        ) == ["marker: cue/R"]
+
+
+def test_a_profile_of_no_generation_has_its_users_name(told: Told, browser: Chromium) -> None:
+    with browser.tab(told.url) as tab:
+        for session, user in (("a", "synthetic"), ("b", "population")):
+            profile = ProfileRef(user=user, id="", generation=0)
+            told.say("hello", session=session, profile=profile)
+            told.status(session=session, profile=profile)
+            tab.wait_for(f"{text('what')}.includes('profile {user}')")
+
+
+def test_the_line_of_the_continuous_output_is_named(told: Told, browser: Chromium) -> None:
+    legend = "[...document.querySelectorAll('#classes span')].map((one) => one.textContent).join()"
+    with browser.tab(told.url) as tab:
+        told.say(
+            "hello", classes=("low", "high"), value=ValueRef(of="high", smoothing_s=4.0, baseline_s=60.0)
+        )
+        told.window(("low", "high"), 1, now(), value=0.6)
+        tab.wait_for(f"{legend} === 'low,high,value (of high)'")
+        told.say("hello", session="another", classes=("low", "high"))
+        tab.wait_for(f"{legend} === 'low,high'")
 
 
 NAMES = """import('./eeg.js').then(({ Eeg }) => {

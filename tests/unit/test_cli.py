@@ -14,7 +14,9 @@ import zmq
 from rich.text import Text
 
 from rtbci import cli
-from rtbci.errors import ConfigError, MissingPackageError, RtbciError
+from rtbci.commands import error_lines
+from rtbci.errors import ConfigError, FileFormatError, MissingPackageError, RtbciError
+from rtbci.system.limits import OpenFiles
 
 COMMANDS = (
     "run",
@@ -112,6 +114,19 @@ def test_options_of_the_synthetic_amplifier_are_no_boards(
     given = ("--brainflow", "cyton", "--channels", "C3,C4", "--seed", "1", "--name", "mine")
     assert call(monkeypatch, "amp", *given) == 2
     assert "amp: got --channels, --seed with --brainflow, need options of a board" in capsys.readouterr().err
+    every = ("--seed", "0", "--rate", "250", "--line", "50", "--chunk", "8")  # as they are without
+    assert call(monkeypatch, "amp", "--brainflow", "cyton", *every) == 2
+    assert "got --rate, --seed, --line, --chunk with --brainflow" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_board_takes_its_own_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rtbci.commands import amp as command
+
+    seen: list[Any] = []
+    monkeypatch.setattr(command, "brainflow_amp", lambda *given, **more: seen.append((given[1:], more)))
+    given = ("--param", "serial_port=/dev/x", "--name", "mine", "--source-id", "7", "--duration", "2")
+    assert call(monkeypatch, "amp", "--brainflow", "cyton", *given) == 0
+    assert seen == [(("cyton", {"serial_port": "/dev/x"}, "mine", "7", 2.0), {"not_its": []})]
 
 
 @pytest.mark.parametrize("seconds", ["-1", "0", "inf"])
@@ -275,8 +290,7 @@ def test_what_a_pipe_cannot_encode_is_no_traceback() -> None:
     [
         (MemoryError(), "memory"),
         (RuntimeError("can't start new thread"), "threads"),
-        (zmq.ZMQError(errno.EMFILE), "open files and sockets"),
-        (OSError(errno.EMFILE, "Too many open files", "session.xdf"), "open files and sockets"),
+        (OSError(errno.ENFILE, "Too many open files in system", "session.xdf"), "open files and sockets"),
     ],
 )
 def test_what_there_is_no_more_of_is_one_line(
@@ -289,6 +303,31 @@ def test_what_there_is_no_more_of_is_one_line(
     assert call(monkeypatch, "run") == 1
     assert capsys.readouterr().err.startswith(
         f"error: system: no more {what} for this program, need more; close"
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        zmq.ZMQError(errno.EMFILE),
+        OSError(errno.EMFILE, "Too many open files", "session.xdf"),
+        FileFormatError("recipe.toml: cannot be read; check the path and its permissions"),
+    ],
+)
+def test_of_open_files_the_limit_is_told_whoever_met_it(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        if isinstance(error, FileFormatError):
+            raise error from OSError(errno.EMFILE, "Too many open files", "recipe.toml")
+        raise error
+
+    monkeypatch.setattr(error_lines, "open_files", lambda: OpenFiles(256, None))
+    monkeypatch.setattr(cli, "app", fail)
+    assert call(monkeypatch, "run") == 1
+    assert capsys.readouterr().err == (
+        "error: system: no more open files and sockets for this program, which may have 256, need more; `ulimit -n 1024` in the "
+        "shell that it is started from\n"
     )
 
 

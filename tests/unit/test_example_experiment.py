@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from examples.experiment.experiment import plan, table
+from examples.experiment.experiment import Terminal, options_of, plan, show_cues, table
 from examples.experiment.trials import PING, Condition, Row, Trials, Yoke
 from rtbci.errors import ConfigError, StreamLostError
 from rtbci.publish.messages import Event, Message, Prediction, Status
@@ -209,3 +209,20 @@ def test_it_waits_until_the_run_decodes_has_heard_a_marker_and_told_its_state() 
     client.left.append(window(3.0))
     assert trials.wait_ready() == status  # of the same run nothing more is asked
     assert outlet.pushed == [PING, PING, PING]
+
+
+def test_nobody_who_listens_is_told_at_once_and_waited_for_in_short_pieces(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """liblsl's wait cannot be ended by Ctrl-C."""
+    waited: list[float] = []
+
+    class Nobody:
+        def wait_for_consumers(self, timeout_s: float) -> bool:
+            waited.append(timeout_s)
+            return False
+
+    with pytest.raises(ConfigError, match="nobody listens, need `rtbci calibrate"):
+        show_cues(options_of(["--calibrate", "--patience-s", "0"]), Nobody(), Terminal())
+    assert "waiting for `rtbci calibrate --user NAME --cues markers" in capsys.readouterr().out
+    assert max(waited) <= 0.5

@@ -27,7 +27,7 @@ export function findings({ hello, status, events, electrodes, computer }) {
   const failed = events.engine_failed ?? events.engine_refused;
   if (hello) add("engine", failed ? "warn" : "ok", hello.engine.name ? `${hello.engine.name} on ${hello.engine.backend || "?"}` : "none needed", failed ? `${tidy(failed.kind)}: ${failed.value}` : "");
   const profile = status.profile ?? hello?.profile;
-  if (profile) add("profile", "ok", profile.generation ? `${profile.user}, generation ${profile.generation}` : "the population's: nobody was calibrated");
+  if (profile) add("profile", "ok", profile.generation ? `${profile.user}, generation ${profile.generation}` : profile.user === "population" ? "the population's: nobody was calibrated" : profile.user || "none");
   if (status.recording) add("recording", "ok", `into ${status.recording}`);
   else if (status.recording === "") {
     const isWanted = events.recording_failed;

@@ -6,6 +6,7 @@ import { Eeg, SCALES } from "./eeg.js";
 import { Head } from "./head.js";
 import { Latency } from "./latency.js";
 import { Link, keepToken } from "./link.js";
+import { INK } from "./plot.js";
 import { Spectrum } from "./spectrum.js";
 import { ELECTRODES, KEYS, PARTS, STATES, TODO, TROUBLE, WHYS, colorOf, dashesOf, duration, ms, percent, plural, rest, tidy } from "./words.js";
 
@@ -109,7 +110,7 @@ function what() {
   const { hello, status } = seen;
   if (!hello) return;
   const profile = status?.profile ?? hello.profile;
-  const who = profile.user ? (profile.generation ? `${profile.user}, generation ${profile.generation}` : "population") : "none";
+  const who = profile.user ? (profile.generation ? `${profile.user}, generation ${profile.generation}` : profile.user) : "none";
   const parts = [["", tidy(hello.paradigm)], ["stream ", status?.stream?.name ?? "none yet"], ["profile ", who],
     ["engine ", `${hello.engine.name || "none"}${hello.engine.backend ? ` on ${hello.engine.backend}, ${hello.engine.precision || "fp32"}` : ""}`]];
   $("what").replaceChildren(...parts.flatMap(([before, bold], i) => {
@@ -140,6 +141,7 @@ function newest(row) {
 function because(why, p) {
   const threshold = seen.hello?.decision.threshold, bad = Object.keys(seen.status?.bad_channels ?? {});
   if (why === "below_threshold" && p >= threshold) return "sure enough, not yet for long enough";
+  if (why === "below_threshold" && threshold && percent(p) === percent(threshold)) return `just below the ${percent(threshold)} that it needs`;
   if (why === "below_threshold" && threshold) return `not sure enough: needs ${percent(threshold)}`;
   if (why === "poor_signal" && bad.length) return `poor signal: look after ${bad.slice(0, 4).join(", ")}${bad.length > 4 ? ` and ${bad.length - 4} more` : ""}`;
   const usual = seen.status?.baseline;
@@ -183,10 +185,12 @@ function stripes(color, dashes) {
 
 let named = null;
 function classes() {
-  const names = seen.hello?.classes ?? [], drawn = decisions.isSlow ? [] : decisions.drawn(), now = JSON.stringify([names, drawn]);
+  const names = seen.hello?.classes ?? [], drawn = decisions.isSlow ? [] : decisions.drawn(), value = seen.hello?.value ?? null, now = JSON.stringify([names, drawn, value]);
   if (now === named) return;
   named = now;
-  legend($("classes"), drawn.map((c) => ({ color: colorOf(c), dashes: dashesOf(c), text: tidy(names[c]) })));
+  const curves = drawn.map((c) => ({ color: colorOf(c), dashes: dashesOf(c), text: tidy(names[c]) }));
+  const thick = { color: INK, dashes: [], text: `value (of ${tidy(value?.of ?? "")})`, tip: "Continuous output, smoothed, from 0 to 1: the feedback page shows it. 0.5 is usual for this user." };
+  legend($("classes"), value ? [...curves, thick] : curves);
 }
 
 function legends() {
@@ -198,7 +202,9 @@ function legends() {
 function happened(event) {
   const { kind, value, data, t_lsl } = event;
   seen.events[kind] = event;
-  if (kind === "marker") { decisions.mark(t_lsl, value); eeg.line(t_lsl, tidy(value).slice(0, 18), "#dbe3ea"); }
+  if (kind === "marker") eeg.line(t_lsl, tidy(value).slice(0, 18), "#dbe3ea");
+  if (data?.part === "flash") return;  // five a second: beside them nothing else would be seen
+  if (kind === "marker") decisions.mark(t_lsl, value);
   if (kind === "decision") eeg.line(t_lsl, tidy(value), colorOf(seen.hello?.classes.indexOf(value) ?? 0));
   const item = document.createElement("li"), when = document.createElement("time"), name = document.createElement("span"), more = document.createElement("span");
   const start = seen.status ? seen.status.t_sent - seen.status.uptime_s : t_lsl;

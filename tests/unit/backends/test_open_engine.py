@@ -1,3 +1,4 @@
+import shlex
 import shutil
 from contextlib import closing
 from hashlib import sha256
@@ -96,7 +97,7 @@ def test_an_engine_that_is_not_built_is_not_built_by_surprise(
 ) -> None:
     session = open_engine(tiny, EngineRequest("tensorrt", "fp16"), said.append, build=False, cache=cache)
     assert session.backend == "onnxruntime"
-    assert "`rtbci engine build tiny --backend tensorrt --precision fp16`" in said[0]
+    assert f"`rtbci engine build {tiny.option} --backend tensorrt --precision fp16`" in said[0]
     assert said[-1].startswith(
         "engine 'tiny': runs on onnxruntime in fp32, and not on tensorrt; tensorrt: tensorrt: no engine"
     )
@@ -116,6 +117,8 @@ def test_a_failed_gate_falls_back_loudly_each_time_and_runs_once(
         assert [line.split()[2] for line in refused] == ["tensorrt", "tensorrt_rtx"]
         assert "does not agree with ONNX Runtime fp32" in refused[0]
         assert "noise: differs by" in refused[0]
+        assert f"`rtbci engine check {tiny.option}` shows" in refused[0]
+        assert tiny.option == shlex.quote(str(tiny.folder))  # its name alone would not be found
         assert "runs on onnxruntime in fp32, and not on tensorrt" in said[-1]
         assert sum("comparing" in line for line in said) == n_compared
     assert len(GateStore(cache.root / "gates", said.append).reports()) == 3

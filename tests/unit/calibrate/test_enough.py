@@ -1,3 +1,4 @@
+import msgspec
 import numpy as np
 import pytest
 
@@ -9,8 +10,10 @@ from rtbci.calibrate.enough import (
     judge,
     projected_half_width,
     sign_test,
+    worse_alone,
 )
 from rtbci.calibrate.protocol import StoppingSettings
+from rtbci.probe.calibration_record import CandidateScore
 from rtbci.stages.stage import FloatArray
 
 
@@ -59,6 +62,8 @@ def test_advice() -> None:
         for one in advice_for(judge(*logits_of(38, 40)), 0, [], 85.0, at_chance="Count the flashes.")
     )
     assert "Good enough" in advice_for(judge(*logits_of(38, 40)), 0, [], 85.0)[0]
+    few = advice_for(judge(*logits_of(6, 6)), 0, [], 85.0, width=25.0)
+    assert few == ["Usable. 100 % +- 17, 10 more trials would narrow it to +- 7."]
     gaze = advice_for(judge(*logits_of(38, 40)), 0, [], 85.0, follows_eyes=True)
     assert "may be gaze" in gaze[0]
     assert not any("Good enough" in one for one in gaze)
@@ -66,6 +71,19 @@ def test_advice() -> None:
     assert any("15 trials were rejected" in line for line in many)
     assert any("C5 (flat)" in line for line in many)
     assert "at least two accepted trials" in advice_for(None, 3, [], 85.0)[0]
+
+
+def test_a_decoder_that_was_itself_worse_than_the_choice_is_not_called_good_enough() -> None:
+    judged = judge(*logits_of(10, 10))
+    used = CandidateScore(
+        name="augmented covariance", accuracy=80.0, low=50.0, high=96.0, loss=0.6, chosen=True
+    )
+    told = advice_for(judged, 0, [], 85.0, used=used)[0]
+    assert "Good enough" not in told
+    assert "'augmented covariance', which is used, was itself right in 80 % [50, 96]." in told
+    better = msgspec.structs.replace(used, accuracy=100.0)
+    assert "Good enough" in advice_for(judged, 0, [], 85.0, used=better)[0]
+    assert worse_alone(used, 84.9) == ""
 
 
 def test_the_sign_test_is_exact() -> None:

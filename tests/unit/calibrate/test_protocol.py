@@ -49,6 +49,13 @@ def test_a_paradigm_without_a_population_needs_none() -> None:
         ("hands", "up"),
         ("rest", "circle"),
     ]
+    for classes, symbols in (
+        (("left_hand", "right_hand"), ["left", "right"]),
+        (("feet", "right_hand", "rest", "left_hand"), ["up", "right", "circle", "left"]),
+        (("left_hand", "feet"), ["up", "circle"]),
+    ):
+        cues = read_protocol(recipe.model_copy(update={"classes": classes})).cues_of(classes)
+        assert [cue.symbol for cue in cues] == symbols
     assert plain.timing.imagery_s == 4.0
     long = recipe.model_copy(update={"window": recipe.window.model_copy(update={"length_s": 5.0})})
     assert read_protocol(long).timing.imagery_s == 6.0

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rtbci.calibrate import lock as lock_module
 from rtbci.calibrate import store as store_module
 from rtbci.calibrate.lock import lock_file
 from rtbci.calibrate.store import (
@@ -23,7 +25,12 @@ from rtbci.calibrate.store import (
 from rtbci.errors import ConfigError, FileFormatError
 from rtbci.files import unfinished
 from rtbci.runtime.profiles import profiles_root
+from rtbci.system.locks import take_lock
 from tests.unit.calibrate.samples import pink, raw_trial, store_settings
+
+
+def _full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def check_equal(one: object, other: object) -> None:
@@ -190,6 +197,58 @@ def test_a_user_is_calibrated_once_at_a_time(tmp_path: Path, monkeypatch: pytest
         lock_user("tiny", "ada")
     unlock()
     lock_user("tiny", "ada")()
+
+
+def test_a_user_without_a_calibration_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "user_data_path", lambda name, **_: tmp_path / name)
+    root = calibrations_root("tiny", "ada")
+    unlock = lock_user("tiny", "ada")
+    assert root.is_dir()
+    unlock()
+    assert not root.exists()
+    unlock = lock_user("tiny", "ada")
+    (root / "20300102T030405Z").mkdir()
+    unlock()
+    assert sorted(one.name for one in root.iterdir()) == ["20300102T030405Z", "store.lock"]
+
+
+def test_a_full_disk_keeps_neither_lock_nor_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file without content finds room on a full disk; what is written into it does not."""
+    monkeypatch.setattr(store_module, "user_data_path", lambda name, **_: tmp_path / name)
+    root = calibrations_root("tiny", "ada")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", _full)
+        with pytest.raises(FileFormatError, match=r"ada: cannot be written \(No space left"):
+            lock_user("tiny", "ada")
+        assert list(tmp_path.iterdir()) == []
+        root.mkdir(parents=True)
+        with pytest.raises(FileFormatError, match=r"ada: cannot be written \(No space left"):
+            lock_user("tiny", "ada")
+        assert list(root.iterdir()) == []
+    lock_user("tiny", "ada")()
+
+
+def test_a_lock_that_was_removed_meanwhile_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its holder removed the file, and let go of it, between our opening and our locking."""
+    path, taken = tmp_path / "user" / "lock", []
+
+    def removed_first(descriptor: int) -> bool:
+        if not taken:
+            path.unlink()
+            path.parent.rmdir()
+        taken.append(descriptor)
+        return take_lock(descriptor)
+
+    monkeypatch.setattr(lock_module, "take_lock", removed_first)
+    unlock = lock_file(path)
+    assert len(taken) == 2
+    with pytest.raises(ConfigError, match="is being written by process"):
+        lock_file(path)
+    unlock()
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

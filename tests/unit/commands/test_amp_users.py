@@ -75,9 +75,25 @@ def test_markers_that_ask_for_nothing_are_told_once() -> None:
     assert "--map TEXT=CLASS says what they mean" in said[0]
 
 
-def test_what_nobody_can_do_is_told() -> None:
-    folder = str(EXAMPLES / "hands_rest")
+def test_hands_of_an_example_are_imagined() -> None:
+    folder, said = str(EXAMPLES / "hands_rest"), list[str]()
+    amp = user_of(folder, (), 250.0, 0, line_hz=50.0, name="user", cues=False)
+    follower = Follower(amp.states, folder, said.append)
+    assert [follower.state(one) for one in ("11", "10", "99", "hands")] == [
+        "right_hand",
+        "rest",
+        "rest",
+        "right_hand",
+    ]
+    assert not said
+
+
+def test_what_nobody_can_do_is_told(tmp_path: Path) -> None:
+    recipe = (EXAMPLES / "hands_rest" / "recipe.toml").read_text(encoding="utf-8")
+    (tmp_path / "recipe.toml").write_text(
+        recipe.replace('"hands"', '"song"').replace("hands = ", "song = "), encoding="utf-8"
+    )
     with pytest.raises(
-        ConfigError, match=r"classes hands, rest, which no synthetic user can do, need left_hand"
+        ConfigError, match=r"classes song, rest, which no synthetic user can do, need left_hand"
     ):
-        user_of(folder, (), 250.0, 0, line_hz=50.0, name="user", cues=True)
+        user_of(str(tmp_path), (), 250.0, 0, line_hz=50.0, name="user", cues=True)

@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -50,6 +51,28 @@ def test_a_folder_that_cannot_be_made_is_said_at_the_start(tmp_path: Path) -> No
     say_recording(screen, recorder)
     recorder.close()
     assert "NOT RECORDING (" in screen.export_text()
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        ("", "record:  the disk is slow, waiting for it, up to 60 s"),
+        (
+            "No space left on device",
+            "record:  NOT RECORDING (No space left on device): what is in memory waits 10 s for it; make room",
+        ),
+    ],
+)
+def test_what_is_waited_for_at_the_end(problem: str, said: str) -> None:
+    recorder, screen = (
+        SimpleNamespace(folder=Path("d"), written=Written(Path("d"), 0, 0, 0, 0, "")),
+        console(),
+    )
+    say_recording(screen, recorder)  # type: ignore[arg-type]
+    recorder.written = recorder.written._replace(problem=problem)
+    screen.export_text()
+    recorder.say_waiting()
+    assert screen.export_text() == f"{said}\n"
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,16 @@ def test_subjects_by_file_name(name: str, subject: str) -> None:
     assert subject_of(Path(name)) == subject
 
 
+def test_an_archive_is_named_as_text_too(tmp_path: Path) -> None:
+    path = write_folder(tmp_path / "lab", 1, n_runs=2) / "S001.npz"
+    as_text, as_path = read_npz_runs(str(path)), read_npz_runs(path)
+    assert [run.n_samples for run in as_text] == [run.n_samples for run in as_path]
+    assert len(as_text) == 2
+    assert as_text[0].info == as_path[0].info
+    with pytest.raises(FileFormatError, match=r"S002\.npz: cannot be opened \(No such file.*check its name"):
+        read_npz_runs(str(path.with_name("S002.npz")))
+
+
 def test_a_folder_of_archives(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "lab", 2, n_runs=3)
     (folder / "README.md").write_text("not a recording")

@@ -106,6 +106,13 @@ def test_a_users_profile_is_not_called_uncalibrated(evaluation: Evaluation) -> N
     assert "no calibration" in labels(*({"user": "population", "n_trials": n} for n in (1, 2)))  # folds
 
 
+def test_whoever_judges_a_users_profile_is_told_to_take_other_trials(evaluation: Evaluation) -> None:
+    used = evaluation.decoders[0]
+    (note,) = describe.fitted_note([msgspec.structs.replace(used, user="u", n_trials=40)])
+    assert "u's profile was fitted on 40 trials" in note
+    assert not describe.fitted_note([msgspec.structs.replace(used, user="population", n_trials=3202)])
+
+
 def test_plots(tmp_path: Path, evaluation: Evaluation) -> None:
     written = write_plots(evaluation, tmp_path / "plots")
     assert [path.name for path in written] == ["coverage.png", "reliability.png", "sweep.png", "subjects.png"]

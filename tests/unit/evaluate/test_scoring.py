@@ -7,9 +7,9 @@ from scipy.special import softmax
 
 from rtbci.evaluate.eye import check_eyes
 from rtbci.evaluate.online import Span, thresholds
-from rtbci.evaluate.record import SubjectScore
+from rtbci.evaluate.record import SubjectRecord, SubjectScore, TrialRecord
 from rtbci.evaluate.scoring import Rules, active_log_probs, score_condition
-from rtbci.evaluate.summary import operating_point
+from rtbci.evaluate.summary import operating_point, summarize_condition
 from rtbci.evaluate.trials import TRACKS, Trial
 from rtbci.recipes import DecisionSettings
 from rtbci.stages.stage import FloatArray
@@ -110,7 +110,24 @@ def test_one_class_alone_is_no_choice_and_has_no_accuracy() -> None:
     hand = np.where((times >= 3.0) & (times < 7.0), 0.9, 0.1)
     span = Span(times, np.stack([hand, 1.0 - hand], axis=1), (Trial(0, 2.0, 7.0, 0),), 1)
     rules = Rules(("hand", "rest"), DecisionSettings(smoothing_s=0.0), 0.25, TRACKS["B"])
-    found = score_condition(np.zeros((1, 1)), np.zeros(1, np.intp), [span], rules, sweep=False).metrics
+    scored = score_condition(np.zeros((1, 1)), np.zeros(1, np.intp), [span], rules, sweep=False)
+    trial = TrialRecord(
+        run=0, t_cue_s=2.0, cue="hand", t_window_s=(3.0, 5.0), log_probs={"k0": [0.0]}, margin={}
+    )
+    subject = SubjectRecord(
+        name="S1",
+        fold="",
+        seen="no",
+        n_runs=1,
+        recorded_s=12.0,
+        decoding_s=0.1,
+        wall_s=0.1,
+        interpolated=[],
+        scores={"k0": scored},
+        trials=[trial],
+    )
+    assert summarize_condition("k0", [subject], ["hand"], 4.0, []).ece_trials is None
+    found = scored.metrics
     assert found["balanced_accuracy"] is None
     assert found["itr_bits_per_min"] is None
     assert found["imagery_windows_balanced_accuracy"] is None

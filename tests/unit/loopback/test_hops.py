@@ -1,9 +1,12 @@
 """What a subscriber misses, and what is late."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from rtbci.loopback.hops import HopLog, Span, complement, count_due
+from rtbci.publish.message_parts import TRACE_PARTS, Trace
+from rtbci.report.latencies import latency_of
 from tests.loopback_samples import hop, hops
 
 HOP_S = 0.0625
@@ -22,6 +25,14 @@ def test_a_row_without_a_gap() -> None:
     assert log.n_out_of_turn == 0
     assert log.age_ms == pytest.approx(5.0)
     assert log.parts_ms.shape == (160, 5)
+
+
+def test_parts_of_the_age_are_those_of_a_prediction_in_its_order() -> None:
+    log, one = HopLog(), hop(0, 10.0)
+    spent = Trace(**{name: float(i) for i, name in enumerate(TRACE_PARTS)})
+    log.push(msgspec.structs.replace(one, trace_ms=spent))
+    assert log.parts_ms.tolist() == [[0.0, 1.0, 2.0, 3.0, 4.0]]
+    assert latency_of([msgspec.structs.replace(one, trace_ms=spent)]).keys() == {"age", *TRACE_PARTS}
 
 
 @pytest.mark.parametrize(

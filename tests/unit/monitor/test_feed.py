@@ -8,7 +8,7 @@ from rtbci.publish.codec import encode
 from rtbci.publish.messages import Message
 from rtbci.publish.signal_message import SIGNAL_TOPIC, Signal, encode_signal
 from tests.unit.publish.test_signal_message import message
-from tests.unit.record.samples import hello, prediction
+from tests.unit.record.samples import event, hello, prediction
 
 NOBODY = "tcp://127.0.0.1:9"
 
@@ -66,3 +66,14 @@ def test_of_a_night_all_of_it_is_kept_and_otherwise_the_newest_half_minute_or_so
             say(msgspec.structs.replace(prediction(i, i * hop_s), session=f"s{hop_s}"))
         assert (len(feed.rows), feed.rows[-1][0]) == (n_kept, 899 * hop_s)
     assert feed.rows.maxlen == 8640
+
+
+def test_flashes_do_not_push_other_events_out(feed: Heard) -> None:
+    told: list[Message] = []
+    feed._on_message = told.append
+    for i in range(200):
+        part, value = ("flash", "flash/r1") if i else ("cue", "cue/R")
+        one = msgspec.structs.replace(event(i, "marker", i / 5, value), data={"part": part})
+        feed._take([one.topic.encode(), encode(one)])
+    assert [one.value for one in feed.events] == ["cue/R"]
+    assert len(told) == 200  # pages draw them into the signal

@@ -8,7 +8,7 @@ import pytest
 
 import rtbci.feedback
 import rtbci.monitor
-from rtbci.commands.status_line import SAID
+from rtbci.commands.event_words import SAID
 from rtbci.errors import ConfigError
 from rtbci.monitor.page import LivePage
 from rtbci.monitor.place import Place, place_of

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -64,6 +65,16 @@ def test_a_folder_is_replaced_only_on_demand(tmp_path: Path) -> None:
     write_profile(tmp_path / "p", make_profile("bob"), replace=True)
     assert read_profile(tmp_path / "p").user == "bob"
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
+
+
+def test_a_write_that_fails_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(profile_module, "write_synced", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_generation(tmp_path / "profiles" / "tiny", make_profile())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_write_that_fails_leaves_the_old_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

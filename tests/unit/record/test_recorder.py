@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rtbci.errors import FileFormatError
+from rtbci.record import recorder as module
 from rtbci.record.disk import SyncedFile
 from rtbci.record.items import Opened
 from rtbci.record.recorder import SLOW_S, SessionRecorder
@@ -258,8 +259,6 @@ def test_a_disk_that_hangs_is_told_and_nobody_waits_for_it(bench: Bench) -> None
 def test_a_disk_that_never_answers_does_not_hold_up_the_end(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rtbci.record import recorder as module
-
     monkeypatch.setattr(module, "CLOSE_S", 0.05)
     monkeypatch.setattr(module, "SAID_S", 0.01)
     said: list[str] = []
@@ -390,7 +389,34 @@ def test_a_folder_that_cannot_be_made_is_told_at_once_and_taken_when_it_can(tmp_
     assert bench.signal().values[:, 0].tolist() == list(range(10))
 
 
-def test_what_a_failing_disk_never_took_is_counted_at_the_end(bench: Bench) -> None:
+def test_a_full_disk_that_gets_room_at_the_end_has_all_of_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SAID_S", 0.01)
+    monkeypatch.setattr(module, "RETRY_S", 0.02)
+    bench.give()
+    bench.wait_until(lambda: bench.recorder.written.n_samples == 10)
+    bench.disk.room = bench.recorder.written.n_bytes + 100
+    bench.give()
+    said: list[str] = []
+
+    def make_room() -> None:
+        said.append(bench.recorder.written.problem)
+        bench.disk.room = 10**9
+
+    bench.recorder.say_waiting = make_room
+    bench.recorder.close()
+    assert said == ["No space left on device"]
+    written = bench.recorder.written
+    assert (written.n_samples, written.n_samples_lost, written.problem) == (20, 0, "")
+    assert bench.signal().values[:, 0].tolist() == list(range(20))
+
+
+def test_what_a_failing_disk_never_took_is_counted_at_the_end(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RETRY_S", 0.01)
+    monkeypatch.setattr(module, "CLOSE_S", 0.1)
     bench.give()
     bench.wait_until(lambda: bench.recorder.written.n_samples == 10)
     bench.disk.room = 0

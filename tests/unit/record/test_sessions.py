@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from rtbci.commands.replay import recording_of
 from rtbci.errors import FileFormatError
 from rtbci.files import unfinished
 from rtbci.recipes import read_paradigm
@@ -15,7 +14,14 @@ from rtbci.record.session_json import (
     recipe_sha256,
     write_session_json,
 )
-from rtbci.record.sessions import find_session, list_sessions, new_session_folder, sessions_root, xdf_of
+from rtbci.record.sessions import (
+    find_session,
+    list_sessions,
+    new_session_folder,
+    recording_of,
+    sessions_root,
+    xdf_of,
+)
 from tests.flash_samples import flash_recipe
 from tests.tiny import write_paradigm
 from tests.unit.record.samples import START, record, write_session

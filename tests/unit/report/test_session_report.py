@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rtbci.errors import FileFormatError
-from rtbci.publish.messages import Event, State, Status, Why
+from rtbci.publish.messages import Event, Prediction, State, Status, Why
 from rtbci.record.items import Item, Opened
 from rtbci.record.session_json import Ended, write_session_json
 from rtbci.record.streams import SessionStreams
@@ -47,8 +47,11 @@ def cue(seq: int, t: float, name: str) -> Event:
     )
 
 
-def write_trials(folder: Path) -> Path:
-    """Twelve seconds: a gap, a flat second, two cues of which one is answered rightly, a stream that was lost."""
+def write_trials(folder: Path, ahead_s: float = 0.0) -> Path:
+    """Twelve seconds: a gap, a flat second, two cues of which one is answered rightly, a stream that was lost.
+
+    `ahead_s`: the stream's stamps are of a clock that is so far ahead of this computer's.
+    """
     t_lsl = 100.0 + np.arange(3000) / INFO.rate_hz
     t_lsl[2000:] += 0.5
     data = 20.0 * np.random.default_rng(0).normal(size=(3000, 3))
@@ -62,11 +65,29 @@ def write_trials(folder: Path) -> Path:
         status(2, 109.0, "lost"), event(2, "stream_lost", 109.0, "<b>amp</b>"),
         status(3, 110.0, "running", paused=True), status(4, 112.5, "stopped"),
     ]  # fmt: skip
+    if ahead_s:
+        items = [*(of_another_clock(one, ahead_s) for one in items)]
+        items.append(msgspec.structs.replace(event(4, "foreign_clock", 101.0), data={"offset_s": ahead_s}))
     streams = SessionStreams(START, clock=lambda: 100.0)
     folder.mkdir()
     (folder / "session.xdf").write_bytes(streams.encode(items) + streams.end())
     write_session_json(folder, record(ended=ENDED, versions={"numpy": "2.9"}))
     return folder
+
+
+def of_another_clock(item: Item, ahead_s: float) -> Item:
+    """What a stream says, with its stamps off; what a run says of itself stays."""
+    if isinstance(item, Chunk):
+        return item._replace(t_lsl=item.t_lsl + ahead_s)
+    if isinstance(item, Event):
+        return msgspec.structs.replace(item, t_lsl=item.t_lsl + ahead_s)
+    if not isinstance(item, Prediction):
+        return item
+    first, last = item.t_window
+    trace = msgspec.structs.replace(item.trace_ms, wait=item.trace_ms.wait - 1e3 * ahead_s)
+    return msgspec.structs.replace(
+        item, t_window=(first + ahead_s, last + ahead_s), age_ms=item.age_ms - 1e3 * ahead_s, trace_ms=trace
+    )
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +200,30 @@ def test_what_is_no_session(tmp_path: Path, trials: Path) -> None:
 def test_every_state_and_reason_has_its_words_or_colour() -> None:
     assert set(STATE_COLORS) == {*get_args(State), "paused"}
     assert set(WHYS) == {*get_args(Why), "refractory"}
+
+
+@pytest.mark.parametrize("ahead_s", [-3600.0, 1.7e9])
+def test_stamps_of_another_clock(trials: Path, tmp_path: Path, ahead_s: float) -> None:
+    """Ages mean nothing, and are not shown; what happened when is told as it is of a stream with the right stamps."""
+    off = read_facts(write_trials(tmp_path / "s", ahead_s))
+    right = read_facts(trials)
+    assert off.clock_offset_s == ahead_s
+    assert off.t_span == pytest.approx(right.t_span)
+    np.testing.assert_allclose([t for t, _ in off.gaps], [t for t, _ in right.gaps], atol=1e-5)
+    windows = [one.t_window for one in off.predictions]
+    np.testing.assert_allclose(windows, [one.t_window for one in right.predictions], atol=1e-5)
+    assert [one.t_lsl for one in off.events[:-1]] == [one.t_sent for one in right.events]
+    assert off.score.confusion() == right.score.confusion()
+    assert off.spread is not None
+    assert off.spread.t_s[0] == pytest.approx(100.0)
+    words = words_of_session(off, list(off.predictions))
+    assert [row[0] for row in words["latency"]] == ["filter", "encode", "probe", "send"]
+    page = write_session_report(tmp_path / "s", tmp_path / "r.html").read_text()
+    assert (
+        f"Age and wait are off by {ahead_s:+.1f} s: the stream's stamps were of another clock"
+        in page.replace("&#39;", "'")
+    )
+    assert page.count("<svg") == 3
 
 
 @pytest.mark.parametrize("off_ms", [-400.0, -2.6e11, 1.8e12, 0.0])

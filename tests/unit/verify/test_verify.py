@@ -35,6 +35,7 @@ from rtbci.stages.stage import Float32Array
 from rtbci.stream.simulated_time import SimulatedClock
 from rtbci.stream.source import StreamInfo
 from rtbci.stream.synthetic import SyntheticSource
+from rtbci.system.locks import take_lock
 from rtbci.verify import engines as verify_engines
 from rtbci.verify import verify as verify_module
 from rtbci.verify.script import read_script
@@ -158,6 +159,12 @@ def test_a_session_that_was_cut_short(session: Path) -> None:
         assert found.n_compared > n_before
         assert "cut short" in " ".join(found.notes)
         n_before = found.n_compared
+    with path.open("rb") as written:  # as while `rtbci run` goes on
+        assert take_lock(written.fileno())
+        found = verify(session)
+    assert found.verdict == "identical"
+    assert "still being recorded" in " ".join(found.notes)
+    assert "the session was cut short" not in " ".join(found.notes)
     path.write_bytes(content[:400])
     with pytest.raises(FileFormatError, match=r"no stream 'rtbci-journal'|nothing can be compared"):
         verify(session)

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from rtbci.backends.onnxruntime_api import load_onnxruntime
 from rtbci.backends.specmoe_graph import spec_onnx_bytes
 from rtbci.encoder.specmoe.checkpoint import SpecInfo
 from rtbci.encoder.specmoe.moe import SpecMoe
@@ -77,8 +78,8 @@ def expert_features(decoder: SpecMoe, x: npt.NDArray[np.float32], report: Callab
 def _session(decoder: SpecMoe, n_samples: int):  # type: ignore[no-untyped-def]
     """The decoder's own graph, with what goes into the gate's product as outputs; names of these."""
     import onnx
-    import onnxruntime
 
+    onnxruntime = load_onnxruntime()
     weights = {name: one.detach().numpy() for name, one in decoder.state_dict().items()}
     channels = tuple(f"C{i}" for i in range(decoder.n_channels))
     info = SpecInfo(
