@@ -234,7 +234,8 @@ def test_a_lock_that_was_removed_meanwhile_is_taken_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its holder removed the file, and let go of it, between our opening and our locking."""
-    path, taken = tmp_path / "user" / "lock", []
+    path = tmp_path / "user" / "lock"
+    taken: list[int] = []
 
     def removed_first(descriptor: int) -> bool:
         if not taken:
