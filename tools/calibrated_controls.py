@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ConfigError
-from rtbci.probe.head_change import fit_change
 from rtbci.probe.head_features import tangent_features
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import mirror_columns
@@ -39,7 +38,7 @@ from tools.training.signals import (
 )
 from tools.training.tangent_fit import fit_tangent, tangent_margins
 from tools.training.trials import band_covariances, usable
-from tools.training.user_prior import tangent_spread
+from tools.training.user_prior import sided_change, tangent_spread
 
 __all__ = ["Cut", "calibrated", "first_trials", "main"]
 
@@ -114,7 +113,7 @@ def calibrated(cut: Cut, test_subjects: npt.NDArray[np.intp], mirror: list[int])
     columns = np.array(mirror)
     images = [one[..., columns, :][..., columns] for one in cut.covariances]
     views = [np.stack([tangent_features(probe, one) for one in many]) for many in (cut.covariances, images)]
-    sided = (views[0] - views[1]) / 2.0 * spread / np.sqrt(2.0)
+    sided = (views[0] - views[1]) / 2.0 * spread
     margins = np.stack([tangent_margins(probe, one) for one in cut.covariances])
     found: dict[int, list[float]] = {k: [] for k in (0, *KS)}
     for subject in test_subjects:
@@ -122,7 +121,9 @@ def calibrated(cut: Cut, test_subjects: npt.NDArray[np.intp], mirror: list[int])
         last = mine[cut.runs[mine] == cut.runs[mine].max()]
         for k, accuracies in found.items():
             used = np.setdiff1d(first_trials(mine, cut.classes, k), last)
-            said = margins[-1, last] + _change(sided, margins, cut.classes, used, last)
+            said = margins[-1, last].copy()
+            if len(used):
+                said += sided[-1, last] @ sided_change(sided[:, used], cut.classes[used], margins[:, used])
             asked = cut.classes[last]
             accuracies.append(
                 100.0 * float(np.mean([((said > 0) == asked)[asked == c].mean() for c in (0, 1)]))
@@ -133,27 +134,6 @@ def calibrated(cut: Cut, test_subjects: npt.NDArray[np.intp], mirror: list[int])
 def first_trials(mine: npt.NDArray[np.intp], classes: npt.NDArray[np.int64], k: int) -> npt.NDArray[np.intp]:
     """The first `k` of each class among the trials `mine`, which are in time order."""
     return np.concatenate([mine[classes[mine] == c][:k] for c in (0, 1)])
-
-
-def _change(
-    sided: FloatArray,
-    margins: FloatArray,
-    classes: npt.NDArray[np.int64],
-    used: npt.NDArray[np.intp],
-    judged: npt.NDArray[np.intp],
-) -> FloatArray | float:
-    """What calibrated heads add to the margins of the trials `judged`, by the trials `used`."""
-    if not len(used):
-        return 0.0
-    n_windows, n_features = len(sided), sided.shape[-1]
-    # Each trial and its image, half each: nothing is learnt that is not of a side.
-    x = np.concatenate([sided[:, used], -sided[:, used]]).reshape(-1, n_features)
-    half = np.concatenate([margins[:, used], -margins[:, used]]).ravel() / 2.0
-    labels = np.concatenate([np.tile(classes[used], n_windows), np.tile(1 - classes[used], n_windows)])
-    weights = np.full(len(x), 0.5 / n_windows)
-    change = fit_change(x, np.stack([-half, half], axis=1), labels.astype(np.intp), weights, 1.0)
-    moved = change.of(sided[-1, judged])
-    return np.asarray(moved[:, 1] - moved[:, 0])
 
 
 def _one_cap(paths: list[Path], layout: tuple[str, ...], n_folds: int) -> dict[int, FloatArray]:

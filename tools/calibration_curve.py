@@ -35,12 +35,13 @@ from rtbci.evaluate.npz_runs import read_npz_runs
 from rtbci.evaluate.statistics import Difference, Summary, paired, summarize
 from rtbci.probe.profile import read_profile
 from rtbci.recipes import read_paradigm
+from rtbci.recipes.markers import with_markers
 from tools.training.pool import add_data, recording_of
 
 __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parents[1]
-KS = (1, 2, 5, 10)
+KS = (1, 2, 5, 10, 20)
 Row = dict[str, Any]
 
 
@@ -58,7 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     args.out.mkdir(parents=True, exist_ok=True)
     todo = [name for name in names if not (args.out / f"{name}.json").exists()]
-    jobs = [(name, folds[name], recording_of(args.data, name), args.out, args.paradigm) for name in todo]
+    jobs = [
+        (name, folds[name], recording_of(args.data, name), args.out, args.paradigm, args.map) for name in todo
+    ]
     with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         for i, name in enumerate(pool.map(_one, jobs), start=1):
             print(f"{i}/{len(jobs)} {name}", flush=True)
@@ -77,17 +80,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folds", type=Path, default=ROOT / "build" / "train_motor_imagery")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "calibration")
     parser.add_argument("--paradigm", default="motor_imagery")
+    parser.add_argument(
+        "--map", action="append", default=[], metavar="TEXT=CLASS", help="a marker's class; may be repeated"
+    )
     parser.add_argument("--subjects-limit", type=int, default=None)
     parser.add_argument("--jobs", type=int, default=1)
     return parser
 
 
-def _one(job: tuple[str, Path, Path, Path, str]) -> str:
-    name, fold, path, out, paradigm = job
+def _one(job: tuple[str, Path, Path, Path, str, list[str]]) -> str:
+    name, fold, path, out, paradigm, maps = job
     threadpool_limits(1)
-    recipe = read_paradigm(paradigm)
+    recipe = with_markers(read_paradigm(paradigm), maps)
     profile = read_profile(fold / "profile")
-    with CalibrationDecoder(recipe, profile=profile, engine=str(fold / "engine")) as decoder:
+    engine = str(fold / "engine") if (fold / "engine").is_dir() else None
+    with CalibrationDecoder(recipe, profile=profile, engine=engine) as decoder:
         recordings = read_npz_runs(path)
         cut = [
             [t for t in trials_of_recordings(decoder, [one], timing_of(recipe, 4.0)) if t.accepted]

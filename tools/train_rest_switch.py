@@ -30,13 +30,13 @@ from rtbci.probe.profile import (
     read_profile,
     write_profile,
 )
-from rtbci.probe.profile_record import DecisionEntry
+from rtbci.probe.profile_record import SPREAD_NAME, DecisionEntry
 from rtbci.probe.tangent import TangentProbe
 from rtbci.recipes import DecisionSettings, ParadigmRecipe, read_paradigm
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import mirror_columns
 from tools.rest_switch.fitting import fit_switch, out_of_fold, temperature_of
-from tools.rest_switch.periods import Periods, read_periods
+from tools.rest_switch.periods import IMAGERY, REST, Periods, read_periods
 from tools.rest_switch.streaming import judge_online, online_rows, spans_of
 from tools.training.folds import use_one_thread
 from tools.training.fusing import nested_fusion
@@ -48,6 +48,8 @@ CONTROLS = {"posterior": POSTERIOR, "frontal": FRONTAL}
 OWN = "sensorimotor"
 SHIPPED_LIMIT = 4.0
 """False activations a minute that the shipped policy may have; below it too few trials are met."""
+USER_PRECISION = 12.0
+"""Of the prior on each weight's change in a calibration; one for each weight, learned from people, was no better here (docs/calibration.md)."""
 DATA = "eegmmidb"
 
 
@@ -156,6 +158,7 @@ def _profile(
 ) -> Profile:
     branch = recipe.branches[0]
     tensors = {name: x.astype(np.float32) for name, x in join_tensors({branch.name: probe}).items()}
+    spread = np.full(probe.coef.shape[1], USER_PRECISION**-0.5, np.float32)
     covariance = np.mean([periods.covariance[one] for one in sorted(train)], axis=0)
     return Profile(
         **recipe_fields(recipe, RATE_HZ),
@@ -168,7 +171,9 @@ def _profile(
         n_trials=int(np.isin(periods.subjects, list(train)).sum()),
         trained_on=[f"{DATA}/S{one:03d}" for one in sorted(train)],
         created=utc_now().isoformat(timespec="seconds"),
-        weights=tensors | {"align.covariance": covariance.astype(np.float32)},
+        mirror=[IMAGERY, REST],  # the other hand is imagery too
+        weights=tensors
+        | {"align.covariance": covariance.astype(np.float32), f"{branch.name}.{SPREAD_NAME}": spread},
     )
 
 

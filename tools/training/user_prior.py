@@ -17,7 +17,7 @@ from rtbci.stages.stage import FloatArray
 from tools.training.judge import subject_folds
 from tools.training.tangent_fit import INVERSE_PENALTY
 
-__all__ = ["PRECISION", "tangent_spread", "user_spread"]
+__all__ = ["PRECISION", "sided_change", "tangent_spread", "user_spread"]
 
 FLAT_PRECISION = 10.0
 """Of the change that is fitted for each training subject, in units of the tangent space."""
@@ -78,11 +78,11 @@ def user_spread(
     """
     # Half the difference: a head that gives a mirrored trial the other answer reads nothing else.
     sided = (features - mirrored) / 2.0
-    changes = []
+    changes, flat = [], FLAT_PRECISION**-0.5
     for inner in subject_folds(subjects, N_INNER, 0):
         margins = _margins(sided, classes, ~inner)
         changes += [
-            _change(sided[:, rows], classes[rows], margins[:, rows])
+            sided_change(sided[:, rows] * flat, classes[rows], margins[:, rows]) * flat
             for rows in (np.flatnonzero(subjects == one) for one in np.unique(subjects[inner]))
         ]
     square = np.mean(np.square(changes), axis=0)
@@ -99,13 +99,27 @@ def _margins(sided: FloatArray, classes: npt.NDArray[np.int64], used: npt.NDArra
     return np.asarray(sided @ head.coef_[0])
 
 
-def _change(sided: FloatArray, classes: npt.NDArray[np.int64], margins: FloatArray) -> FloatArray:
-    """Change of one person's head, of the difference between two classes, shape (n_features,)."""
+def sided_change(sided: FloatArray, classes: npt.NDArray[np.int64], margins: FloatArray) -> FloatArray:
+    """One person's change of the difference between two classes' weights, with a prior of variance one on each.
+
+    Parameters
+    ----------
+    sided : ndarray of float64, shape (n_windows, n_trials, n_features)
+        Half the difference between features and those of the mirror image, times the prior's standard deviation.
+    classes : ndarray of int64, shape (n_trials,)
+    margins : ndarray of float64, shape (n_windows, n_trials)
+        What the head that is changed says.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_features,)
+        For features scaled in the same way.
+    """
     n_windows, _, n_features = sided.shape
-    # Each trial and its image, so that nothing is learnt that is not of a side.
-    x = np.concatenate([sided, -sided]).reshape(-1, n_features) / np.sqrt(2.0 * FLAT_PRECISION)
-    margin = np.concatenate([margins, -margins]).ravel() / 2.0
+    # Each trial and its image, half each, so that nothing is learnt that is not of a side.
+    x = np.concatenate([sided, -sided]).reshape(-1, n_features) / np.sqrt(2.0)
+    half = np.concatenate([margins, -margins]).ravel() / 2.0
     labels = np.concatenate([np.tile(classes, n_windows), np.tile(1 - classes, n_windows)]).astype(np.intp)
     weights = np.full(len(x), 0.5 / n_windows)
-    change = fit_change(x, np.stack([-margin, margin], axis=1), labels, weights, 1.0)
-    return np.asarray((change.weight[1] - change.weight[0]) / np.sqrt(2.0 * FLAT_PRECISION))
+    change = fit_change(x, np.stack([-half, half], axis=1), labels, weights, 1.0)
+    return np.asarray((change.weight[1] - change.weight[0]) / np.sqrt(2.0))
