@@ -37,7 +37,7 @@ from rtbci.commands.calibrate_output import say_result
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError
 from rtbci.probe.blank import start_of
-from rtbci.probe.profile import Profile, chain_hash
+from rtbci.probe.profile import Profile, chain_hash, decoder_id
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.engine_opener import open_checked
 from rtbci.runtime.profiles import find_profile
@@ -327,7 +327,7 @@ class Calibration:
             ignore=list(decoder.ignore),
             imagery_s=self.imagery_s,
             chain_hash=chain_hash([stage.model_dump() for stage in self.recipe.stages]),
-            profile_id=profile.weights_sha256,
+            profile_id=decoder_id(profile),
             engine_id=decoder.engine_ref.network_id,
         )
 
