@@ -102,6 +102,6 @@ def _table(result: Result) -> Table:
             f"{one.low:.0f} to {one.high:.0f}",
             f"{one.loss:.3f}",
             "" if one.p is None else f"{one.p:.2f}",
-            "used" if one.chosen else "",
+            ", ".join(filter(None, ("used" * one.chosen, one.note))),
         )
     return table
