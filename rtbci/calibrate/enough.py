@@ -152,6 +152,7 @@ def advice_for(
     at_chance: str = "",
     used: CandidateScore | None = None,
     width: float = 100.0,
+    start: str = "",
 ) -> list[str]:
     """What the user may do next, in words; the most pressing first.
 
@@ -174,6 +175,8 @@ def advice_for(
         came to, no accuracy is called enough.
     width : float
         Of the interval that is sure enough, percent: of a wider one no accuracy is called enough.
+    start : str
+        Whose profile the fit began with, where that may have been fitted on these trials: no accuracy says anything then.
     """
     if judgement is None:
         return ["Record at least two accepted trials of each class: nothing can be judged with fewer."]
@@ -183,6 +186,11 @@ def advice_for(
         found.append(
             f"At {judgement.accuracy:.0f} % +- {judgement.half_width:.0f} this cannot be told from chance "
             f"({judgement.chance:.0f} %). {at_chance or AT_CHANCE}"
+        )
+    elif start:
+        found.append(
+            f"{judgement.accuracy:.0f} % +- {judgement.half_width:.0f} says nothing of other trials, if the profile of '{start}', which "
+            "it began with, was fitted on these. Begin with the population (without --profile), or calibrate on new trials."
         )
     elif follows_eyes:
         found.append(

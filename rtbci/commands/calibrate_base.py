@@ -291,6 +291,7 @@ class Calibration:
                 protocol=self.protocol,
                 false_per_min=self.request.false_per_min,
                 cues=cues,
+                are_recorded=bool(self.request.files),
             )
         is_kept = result.record.usable or self.request.anyway
         if is_kept:

@@ -23,6 +23,8 @@ def say_result(console: Console, result: Result, report: Path, option: str) -> N
     console.print(f"trials       {n_used} used, {len(record.trials) - n_used} rejected", highlight=False)
     if record.candidates:
         console.print(_table(result))
+    for one in (one for one in record.candidates if one.note and one.accuracy is not None):
+        console.print(f"choice       {one.name}: {one.note}", highlight=False)
     judgement = result.fit.judgement
     if judgement is not None:
         console.print(
@@ -102,6 +104,6 @@ def _table(result: Result) -> Table:
             f"{one.low:.0f} to {one.high:.0f}",
             f"{one.loss:.3f}",
             "" if one.p is None else f"{one.p:.2f}",
-            ", ".join(filter(None, ("used" * one.chosen, one.note))),
+            "used" if one.chosen else "",
         )
     return table

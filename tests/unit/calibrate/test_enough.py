@@ -64,6 +64,8 @@ def test_advice() -> None:
     assert "Good enough" in advice_for(judge(*logits_of(38, 40)), 0, [], 85.0)[0]
     few = advice_for(judge(*logits_of(6, 6)), 0, [], 85.0, width=25.0)
     assert few == ["Usable. 100 % +- 17, 10 more trials would narrow it to +- 7."]
+    known = advice_for(judge(*logits_of(40, 40)), 0, [], 85.0, start="ada", follows_eyes=True)
+    assert "says nothing of other trials, if the profile of 'ada'" in known[0]
     gaze = advice_for(judge(*logits_of(38, 40)), 0, [], 85.0, follows_eyes=True)
     assert "may be gaze" in gaze[0]
     assert not any("Good enough" in one for one in gaze)
