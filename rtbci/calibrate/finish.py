@@ -146,6 +146,7 @@ def _record(
             at_chance=protocol.at_chance,
             width=protocol.stopping.interval_width,
             start=_known_to(decoder.profile) if are_recorded else "",
+            base=next(iter(fit.candidates), None),
             used=next((one for one in fit.candidates if one.chosen), None),
         ),
         cues=cues,
