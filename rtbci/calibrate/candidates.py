@@ -75,16 +75,16 @@ class ConvProbeUser:
 
     def fit(self, trials: Sequence[TrialFeatures]) -> "MovedUser":
         """Fit the change of the heads; see `Candidate.fit`."""
-        scales = learned_scales(self.population) or {
+        learned = learned_scales(self.population)
+        scales = learned or {
             entry.name: _scale(self.population, entry, trials) * np.sqrt(2.0 * self.precision[entry.kind])
             for entry in self.population.branches
             if entry.weight != 0.0
         }
         logits, labels, weights = rows_of_trials([trial.logits for trial in trials], trials)
         heads = {name: np.concatenate([trial.heads[name] for trial in trials]) for name in scales}
-        images = {
-            name: np.concatenate([trial.mirrored[name] for trial in trials]) for name in trials[0].mirrored
-        }
+        mirrored = learned if self.population.mirror else ()
+        images = {name: np.concatenate([trial.mirrored[name] for trial in trials]) for name in mirrored}
         windows = Windows(heads, logits, labels, weights, images)
         return MovedUser(move_heads(self.population, windows, scales, 2.0 * self.bias_precision))
 

@@ -152,6 +152,8 @@ def advice_for(
     at_chance: str = "",
     used: CandidateScore | None = None,
     width: float = 100.0,
+    start: str = "",
+    base: CandidateScore | None = None,
 ) -> list[str]:
     """What the user may do next, in words; the most pressing first.
 
@@ -174,6 +176,10 @@ def advice_for(
         came to, no accuracy is called enough.
     width : float
         Of the interval that is sure enough, percent: of a wider one no accuracy is called enough.
+    start : str
+        Whose profile the fit began with, where that may have been fitted on these trials: no accuracy says anything then.
+    base : CandidateScore, optional
+        The decoder that nothing was fitted of: one that is surely worse than guessing may have been asked for the wrong classes.
     """
     if judgement is None:
         return ["Record at least two accepted trials of each class: nothing can be judged with fewer."]
@@ -183,6 +189,11 @@ def advice_for(
         found.append(
             f"At {judgement.accuracy:.0f} % +- {judgement.half_width:.0f} this cannot be told from chance "
             f"({judgement.chance:.0f} %). {at_chance or AT_CHANCE}"
+        )
+    elif start:
+        found.append(
+            f"{judgement.accuracy:.0f} % +- {judgement.half_width:.0f} says nothing of other trials, if the profile of '{start}', which "
+            "it began with, was fitted on these. Begin with the population (without --profile), or calibrate on new trials."
         )
     elif follows_eyes:
         found.append(
@@ -199,6 +210,7 @@ def advice_for(
         found.append(f"Usable. {describe(judgement)}.")
     else:
         found.append(f"Good enough to go live: {judgement.accuracy:.0f} % +- {judgement.half_width:.0f}.")
+    found += _exchanged(judgement, base)
     if n_rejected > n / 2:
         found.append(
             f"{n_rejected} trials were rejected against {n} used: sit still, blink in the pauses, check the electrodes."
@@ -213,6 +225,15 @@ def advice_for(
             "One class is recognised much more often than another: give the weaker one more attention."
         )
     return found
+
+
+def _exchanged(judgement: Judgement, base: CandidateScore | None) -> list[str]:
+    if base is None or base.high is None or base.high >= judgement.chance:
+        return []
+    return [
+        f"The decoder that knows nothing of you was right in {base.accuracy:.0f} % of the trials [{base.low:.0f}, {base.high:.0f}], less "
+        "than by guessing: look whether cues, markers or electrodes of two classes are exchanged."
+    ]
 
 
 def worse_alone(used: CandidateScore, accuracy: float) -> str:

@@ -13,15 +13,14 @@ from rtbci.probe.cca import CcaProbe
 from rtbci.probe.conv_probe import ConvProbe
 from rtbci.probe.encoder_adapter import adapted_signal, encode_patch, encoder_adapter
 from rtbci.probe.head_features import (
-    HEAD_TENSORS,
     conv_features,
     tangent_features,
     whole_window_features,
     window_features,
 )
+from rtbci.probe.moved_heads import learned_scales
 from rtbci.probe.open_branches import cca_branch_of
 from rtbci.probe.profile import BranchEntry, Profile
-from rtbci.probe.profile_record import SPREAD_NAME
 from rtbci.probe.reference_products import WindowProducts
 from rtbci.probe.tangent import TangentProbe
 from rtbci.probe.window_head import has_head
@@ -56,7 +55,7 @@ class TrialFeatures:
         As in `CalibrationTrial`.
     mirrored : dict of str to ndarray, shape (n_windows, n_features)
         As `heads`, of the signal with left and right electrodes exchanged: of branches with a prior of their own
-        (`SPREAD_NAME`), where the profile says what the image of a class is.
+        (`rtbci.probe.moved_heads.learned_scales`), where the profile says what the image of a class is.
     """
 
     i_trial: int
@@ -94,7 +93,7 @@ def check_heads(profile: Profile, sessions: Mapping[str, Session]) -> None:
     Raises
     ------
     ProfileError
-        When a branch has no head that can be refitted, or no session.
+        When a branch has no head that can be refitted, or no session, or a prior that does not fit its head.
     """
     for entry in profile.branches:
         session = sessions.get(entry.name)
@@ -110,12 +109,7 @@ def check_heads(profile: Profile, sessions: Mapping[str, Session]) -> None:
                 f"{'without' if session is None else 'with'} an engine cannot be calibrated, need a tangent, power or cca branch, or an "
                 "engine that gives features; use it without calibration, or calibrate another paradigm"
             )
-        spread = profile.weights.get(f"{entry.name}.{SPREAD_NAME}")
-        if spread is not None and spread.shape != (n_weights := _n_weights(profile, entry)):
-            raise ProfileError(
-                f"paradigm '{profile.paradigm}': tensor '{entry.name}.{SPREAD_NAME}' has shape {spread.shape}, need {n_weights}, "
-                "as many as the branch's head has weights for a class; train it again"
-            )
+    learned_scales(profile)  # says so where one does not fit its head
 
 
 def read_trial(profile: Profile, sessions: Mapping[str, Session], trial: CalibrationTrial) -> TrialFeatures:
@@ -179,17 +173,12 @@ def window_moments(signal: FloatArray, ends: tuple[int, ...] | list[int], window
     return np.asarray(windows.transpose(0, 2, 1) @ windows / window)
 
 
-def _n_weights(profile: Profile, entry: BranchEntry) -> tuple[int, ...]:
-    head = HEAD_TENSORS.get(entry.kind)
-    coef = None if head is None else profile.weights.get(f"{entry.name}.{head.coef}")
-    return () if coef is None else coef.shape[1:]
-
-
 def _mirrored_heads(
     profile: Profile, sessions: Mapping[str, Session], signal: FloatArray, ends: list[int]
 ) -> dict[str, FloatArray]:
-    moved = [entry for entry in profile.branches if f"{entry.name}.{SPREAD_NAME}" in profile.weights]
-    if not profile.mirror or not moved:
+    scales = learned_scales(profile) if profile.mirror else {}
+    moved = [entry for entry in profile.branches if entry.name in scales]
+    if not moved:
         return {}
     other = np.ascontiguousarray(signal[:, mirror_columns(profile.channels)])
     return {

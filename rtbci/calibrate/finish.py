@@ -21,6 +21,7 @@ from rtbci.evaluate.describe import versions
 from rtbci.evaluate.frontal import side_classes
 from rtbci.probe.calibration_record import CalibrationRecord, EyeNote, StreamRecord, TrialNote
 from rtbci.probe.profile import Profile
+from rtbci.probe.profile_record import POPULATION
 from rtbci.runtime.profile_list import add_generation
 from rtbci.runtime.profiles import profiles_root
 
@@ -59,8 +60,11 @@ def conclude(
     protocol: ProtocolSettings,
     false_per_min: float = FALSE_PER_MIN,
     cues: Mapping[str, float] | None = None,
+    are_recorded: bool = False,
 ) -> Result:
     """Fit decision policy and drift reference on the calibration's whole stream, and write down what was found; writes no file.
+
+    With `are_recorded` the trials are older than the calibration, so that a user's profile that it begins with may know them.
 
     Raises
     ------
@@ -79,7 +83,7 @@ def conclude(
         spans = spans_of(pieces, decoder, fit.profile, collected.trials, imagery_s)
         fit = with_policy(fit, spans, recipe.decision, false_per_min, recipe.window.hop_s)
         fit = replace(fit, profile=with_drift(fit.profile, drift, spans))
-    return Result(fit, _record(collected, fit, decoder, bad, protocol, dict(cues or {})))
+    return Result(fit, _record(collected, fit, decoder, bad, protocol, dict(cues or {}), are_recorded))
 
 
 def keep(result: Result) -> Result:
@@ -113,6 +117,7 @@ def _record(
     bad: Mapping[str, str],
     protocol: ProtocolSettings,
     cues: dict[str, float],
+    are_recorded: bool,
 ) -> CalibrationRecord:
     judgement = fit.judgement
     # Without a signal it was the stream, or the page: nothing that the user could do better.
@@ -140,12 +145,19 @@ def _record(
             follows_eyes=follow_the_eyes(eyes),
             at_chance=protocol.at_chance,
             width=protocol.stopping.interval_width,
+            start=_known_to(decoder.profile) if are_recorded else "",
+            base=next(iter(fit.candidates), None),
             used=next((one for one in fit.candidates if one.chosen), None),
         ),
         cues=cues,
         eyes=eyes,
         versions=versions(),
     )
+
+
+def _known_to(start: Profile | None) -> str:
+    """Whose trials a profile was fitted on, where that is a user's."""
+    return "" if start is None or start.user == POPULATION else start.user
 
 
 def _eyes(collected: Collected, fit: UserFit, decoder: CalibrationDecoder) -> EyeNote:

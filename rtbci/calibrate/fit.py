@@ -199,9 +199,22 @@ def _scores(found: BakeOff) -> list[CandidateScore]:
                 p=sign_test(_right(outcome, found), right_before) if i else None,
                 seconds=seconds,
                 chosen=i == found.i_chosen,
+                note=_why(i, found),
             )
         )
     return scores
+
+
+def _why(i: int, found: BakeOff) -> str:
+    """Why a decoder is used, or the one that would stand in the population's place is not; empty where its loss says it."""
+    needed = found.outcomes[i].candidate.evidence
+    if i == found.i_chosen and needed.n_errors > 0:
+        return "clearly better than what would be used else"
+    if needed.n_errors >= 0:
+        return ""
+    if i == found.i_chosen:
+        return "moved as people differ, so used unless clearly worse than the population's"
+    return "clearly worse than the population's" if found.i_chosen == 0 else ""
 
 
 def _right(outcome: Outcome, found: BakeOff) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":

@@ -148,7 +148,10 @@ def _against_population(chosen: CandidateScore | None) -> str:
         return "as good as the decoder that knows nothing of you."
     words = "better" if chosen.difference > 0 else "worse"
     sure = "" if chosen.p is None else ("" if chosen.p < 0.05 else ", which may be chance")
-    return f"{abs(chosen.difference):.1f} points {words} than the decoder that knows nothing of you{sure}."
+    why = f" It is {chosen.note}." if chosen.difference < 0 and chosen.note else ""
+    return (
+        f"{abs(chosen.difference):.1f} points {words} than the decoder that knows nothing of you{sure}.{why}"
+    )
 
 
 def _channel(one: ChannelLook) -> dict[str, Any]:

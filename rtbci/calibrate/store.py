@@ -71,7 +71,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     chain_hash : str
         Of the paradigm's stages; see `rtbci.probe.profile.chain_hash`.
     profile_id, engine_id : str
-        sha256 of the weights of the profile in use, and of the first engine.
+        Of the profile in use (see `rtbci.probe.profile.decoder_id`), and of the first engine.
     """
 
     paradigm: str

@@ -37,7 +37,7 @@ from rtbci.commands.calibrate_output import say_result
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError
 from rtbci.probe.blank import start_of
-from rtbci.probe.profile import Profile, chain_hash
+from rtbci.probe.profile import Profile, chain_hash, decoder_id
 from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.engine_opener import open_checked
 from rtbci.runtime.profiles import find_profile
@@ -291,6 +291,7 @@ class Calibration:
                 protocol=self.protocol,
                 false_per_min=self.request.false_per_min,
                 cues=cues,
+                are_recorded=bool(self.request.files),
             )
         is_kept = result.record.usable or self.request.anyway
         if is_kept:
@@ -327,7 +328,7 @@ class Calibration:
             ignore=list(decoder.ignore),
             imagery_s=self.imagery_s,
             chain_hash=chain_hash([stage.model_dump() for stage in self.recipe.stages]),
-            profile_id=profile.weights_sha256,
+            profile_id=decoder_id(profile),
             engine_id=decoder.engine_ref.network_id,
         )
 

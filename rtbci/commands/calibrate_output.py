@@ -23,6 +23,8 @@ def say_result(console: Console, result: Result, report: Path, option: str) -> N
     console.print(f"trials       {n_used} used, {len(record.trials) - n_used} rejected", highlight=False)
     if record.candidates:
         console.print(_table(result))
+    for one in (one for one in record.candidates if one.note and one.accuracy is not None):
+        console.print(f"choice       {one.name}: {one.note}", highlight=False)
     judgement = result.fit.judgement
     if judgement is not None:
         console.print(

@@ -116,7 +116,7 @@ class CandidateScore(_Record, frozen=True, kw_only=True):
         What its fits took.
     chosen : bool
     note : str
-        Why it could not be fitted, or why it was not chosen though best; empty otherwise.
+        Why it could not be fitted, was chosen, or was not though it would stand in the population's place; else empty.
     """
 
     name: str

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from rtbci.errors import ProfileError
 from rtbci.probe.head_change import HeadChange, Labels, fit_change
 from rtbci.probe.head_features import HEAD_TENSORS
-from rtbci.probe.profile import Profile, Weights
+from rtbci.probe.profile import BranchEntry, Profile, Weights
 from rtbci.probe.profile_record import SPREAD_NAME
 from rtbci.stages.stage import FloatArray
 
@@ -85,11 +86,25 @@ def learned_scales(population: Profile) -> dict[str, FloatArray]:
     """Scales of the branches that know how far people differ (`SPREAD_NAME`), for `move_heads`; empty where none does.
 
     A prior of variance one on the weight of a feature that is divided by its scale, in each class's row, is then the one
-    that was learned: the spread is of the difference between two classes.
+    that was learned: the spread is of the difference between two classes. A branch that the fusion does not use has none.
+
+    Raises
+    ------
+    ProfileError
+        When a spread has another length than the branch's head.
     """
-    used = [entry.name for entry in population.branches if entry.weight != 0.0]
-    spreads = {name: population.weights.get(f"{name}.{SPREAD_NAME}") for name in used}
-    return {name: np.sqrt(2.0) / spread for name, spread in spreads.items() if spread is not None}
+    found = {}
+    for entry in population.branches:
+        spread = population.weights.get(f"{entry.name}.{SPREAD_NAME}")
+        if spread is None or entry.weight == 0.0:
+            continue
+        if spread.shape != (needed := _n_weights(population, entry)):
+            raise ProfileError(
+                f"paradigm '{population.paradigm}': tensor '{entry.name}.{SPREAD_NAME}' has shape {spread.shape}, need {needed}, "
+                "as many as the branch's head has weights for a class; train it again"
+            )
+        found[entry.name] = np.sqrt(2.0) / spread.astype(np.float64)
+    return found
 
 
 def move_heads(population: Profile, windows: Windows, scales: Heads, bias_precision: float) -> MovedHeads:
@@ -117,6 +132,12 @@ def move_heads(population: Profile, windows: Windows, scales: Heads, bias_precis
         start = np.concatenate([start, start[:, mirror]])
         labels, weights = np.concatenate([labels, np.array(mirror)[labels]]), np.tile(weights / 2.0, 2)
     return MovedHeads(population, scales, fit_change(x, start, labels, weights, bias_precision))
+
+
+def _n_weights(profile: Profile, entry: BranchEntry) -> tuple[int, ...]:
+    head = HEAD_TENSORS.get(entry.kind)
+    coef = None if head is None else profile.weights.get(f"{entry.name}.{head.coef}")
+    return () if coef is None else coef.shape[1:]
 
 
 def _side_by_side(heads: Heads, scales: Heads) -> FloatArray:

@@ -14,6 +14,8 @@ from safetensors.numpy import load, save
 from rtbci.errors import ProfileError
 from rtbci.files import made, sync_folder, write_synced, write_whole
 from rtbci.probe.profile_record import (
+    SCHEMA,
+    SPREAD_NAME,
     Accuracy,
     BaselineEntry,
     BranchEntry,
@@ -37,6 +39,7 @@ __all__ = [
     "Profile",
     "Weights",
     "chain_hash",
+    "decoder_id",
     "generations",
     "join_tensors",
     "keep_number",
@@ -74,8 +77,10 @@ def read_profile(path: str | Path) -> Profile:
     try:
         profile = msgspec.json.decode(text, type=Profile)
     except msgspec.DecodeError as error:
+        newer = _newer_schema(text)
+        hint = f"its schema is {newer}, need {SCHEMA}: use the rtbci that wrote it, " if newer else ""
         raise ProfileError(
-            f"{where}: {JSON_NAME} is not a profile ({error}); take the previous generation, or calibrate again"
+            f"{where}: {JSON_NAME} is not a profile ({error}); {hint}take the previous generation, or calibrate again"
         ) from error
     found = hashlib.sha256(blob).hexdigest()
     if found != profile.weights_sha256:
@@ -85,9 +90,9 @@ def read_profile(path: str | Path) -> Profile:
         )
     try:
         weights = load(blob)
-    except SafetensorError as error:
+    except (SafetensorError, KeyError) as error:  # a key: of a type of numbers that numpy has not
         raise ProfileError(
-            f"{where}: {WEIGHTS_NAME} is no safetensors file ({error}); calibrate again"
+            f"{where}: {WEIGHTS_NAME} is no safetensors file of numbers that numpy has ({error}); calibrate again"
         ) from error
     profile = msgspec.structs.replace(profile, weights=weights)
     check_profile(profile, where)
@@ -122,7 +127,7 @@ def write_profile(path: str | Path, profile: Profile, *, replace: bool = False) 
     check_profile(profile, f"profile {folder}")
     if folder.exists() and not replace:
         raise _taken(folder)
-    blob = save({name: np.ascontiguousarray(x) for name, x in sorted(profile.weights.items())})
+    blob = _blob(profile.weights)
     written = msgspec.structs.replace(profile, weights_sha256=hashlib.sha256(blob).hexdigest())
     with made(folder.parent):
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -135,6 +140,17 @@ def write_profile(path: str | Path, profile: Profile, *, replace: bool = False) 
             shutil.rmtree(temporary, ignore_errors=True)
             raise
     return written
+
+
+def decoder_id(profile: Profile) -> str:
+    """sha256 of what a profile decodes with: of its weights, without what only the next calibration reads (`SPREAD_NAME`).
+
+    Two profiles of one id say the same of a signal; that of a profile without such tensors is its `weights_sha256`.
+    """
+    used = {name: x for name, x in profile.weights.items() if not name.endswith(f".{SPREAD_NAME}")}
+    if len(used) == len(profile.weights):
+        return profile.weights_sha256
+    return hashlib.sha256(_blob(used)).hexdigest()
 
 
 def generations(root: str | Path, user: str) -> list[Path]:
@@ -195,6 +211,23 @@ def newest_profile(root: str | Path, user: str) -> Path | None:
     """Folder of a user's newest profile, sound or broken, or None when there is none."""
     kept = generations(root, user)
     return kept[-1] if kept else None
+
+
+def _blob(weights: Weights) -> bytes:
+    return save({name: np.ascontiguousarray(x) for name, x in sorted(weights.items())})
+
+
+def _newer_schema(text: bytes) -> int | None:
+    """The schema that a file says it has, where that is a newer one: its other keys may be unknown here."""
+    try:
+        found = msgspec.json.decode(text, type=_Schema).schema_version
+    except msgspec.DecodeError:
+        return None
+    return found if found > SCHEMA else None
+
+
+class _Schema(msgspec.Struct):
+    schema_version: int = msgspec.field(default=SCHEMA, name="schema")
 
 
 def _json(profile: Profile) -> bytes:

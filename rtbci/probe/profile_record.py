@@ -5,6 +5,7 @@ decoder of a paradigm is one; a user's profiles are kept as ``<root>/<user>/<gen
 """
 
 import hashlib
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
@@ -44,6 +45,8 @@ SPREAD_NAME = "user_spread"
 Standard deviation over people of the change of each weight, of the difference between two classes' logits after the
 temperature: the prior that a calibration moves the head with.
 """
+SPREADS = (1e-12, 1e6)
+"""Least and greatest number that a `SPREAD_NAME` may hold: far from what people differ by, and what is computed with it is finite."""
 
 Weights = dict[str, npt.NDArray[Any]]
 
@@ -347,9 +350,14 @@ def _prior_faults(profile: Profile) -> list[str]:
     wrong = []
     for entry in profile.branches:
         spread = profile.weights.get(f"{entry.name}.{SPREAD_NAME}")
-        if spread is not None and not (spread.ndim == 1 and (spread > 0).all()):
+        if spread is None or not np.isfinite(spread).all():
+            continue
+        least, most = SPREADS
+        if spread.ndim != 1 or not ((spread >= least) & (spread <= most)).all():
+            span = f", numbers from {spread.min():g} to {spread.max():g}" if spread.size else ""
             wrong.append(
-                f"tensor '{entry.name}.{SPREAD_NAME}' has shape {spread.shape}, need a vector of numbers above 0"
+                f"tensor '{entry.name}.{SPREAD_NAME}' has shape {spread.shape}{span}, need a vector of numbers from {least:g} to "
+                f"{most:g}"
             )
     if profile.mirror:
         n = len(profile.classes)
@@ -357,7 +365,7 @@ def _prior_faults(profile: Profile) -> list[str]:
             range(n)
         ):
             wrong.append(
-                f"mirror is {profile.mirror}, need each of {n} classes once, and the image of its image is itself"
+                f"mirror is {reprlib.repr(profile.mirror)}, need each of {n} classes once, and the image of its image is itself"
             )
         try:
             mirror_columns(profile.channels)

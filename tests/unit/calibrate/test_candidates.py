@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rtbci.calibrate.candidates import PRECISIONS, ConvProbeUser, Population, standard_candidates
-from rtbci.calibrate.competing import Candidate
+from rtbci.calibrate.competing import ANY_GAIN, Candidate
 from rtbci.calibrate.mdm_user import MdmUser
 from rtbci.calibrate.own_decoders import AugmentedCovariance, CspLda, TangentUser
 from rtbci.probe.blank import BLANK
@@ -115,6 +115,21 @@ def test_without_a_mirror_only_the_trial_itself_counts() -> None:
     found = features(14, before, labels=[0] * 10 + [1] * 4)
     assert not any(one.mirrored for one in found)
     assert np.abs(ConvProbeUser(before, PRECISIONS).fit(found).moved.change.bias).max() > 1e-3
+
+
+def test_a_branch_that_the_fusion_does_not_use_has_no_prior() -> None:
+    plain = population_with_prior(trust=0.1)
+    unused = [
+        msgspec.structs.replace(entry, weight=0.0) if entry.name == "tangent" else entry
+        for entry in plain.branches
+    ]
+    before = msgspec.structs.replace(plain, branches=unused)
+    found = features(12, before)
+    assert not any(one.mirrored for one in found)
+    after = ConvProbeUser(before, PRECISIONS).fit(found).profile().weights
+    changed = {name for name, tensor in after.items() if not np.array_equal(tensor, before.weights[name])}
+    assert changed == {"encoder.weight", "encoder.bias"}
+    assert [one.evidence for one in standard_candidates(before)[:2]] == [ANY_GAIN, ANY_GAIN]
 
 
 def test_the_standard_ones() -> None:

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from rtbci.calibrate.candidates import ConvProbeUser, Population
-from rtbci.calibrate.competing import Candidate
+from rtbci.calibrate.candidates import PRECISIONS, ConvProbeUser, Population
+from rtbci.calibrate.competing import FROM_PEOPLE, Candidate
 from rtbci.calibrate.fit import fit_user, with_policy
 from rtbci.recipes import DecisionSettings
-from tests.unit.calibrate.user_samples import features, population
+from tests.unit.calibrate.user_samples import features, population, population_with_prior
 
 DECISION = DecisionSettings()
 
@@ -63,3 +63,23 @@ def test_a_choice_by_chance_is_judged_as_such() -> None:
         assert found.judgement is not None
         told.append(found.judgement.accuracy)
     assert np.mean(told) == pytest.approx(50.0, abs=9.0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "note"),
+    [
+        ([0, 1] * 10, "moved as people differ, so used unless clearly worse than the population's"),
+        ([0, 1] * 2 + [1, 0] * 2, "clearly worse than the population's"),
+    ],
+)
+def test_why_a_prior_learned_from_people_is_used_or_not(labels: list[int], note: str) -> None:
+    """The second one's labels turn round, so that what is learnt of some trials is wrong of the others."""
+    profile = population_with_prior(trust=0.1)
+    trials = features(len(labels), profile, separation=4.0, labels=labels)
+    candidates: list[Candidate] = [
+        Population(profile),
+        ConvProbeUser(profile, PRECISIONS, evidence=FROM_PEOPLE),
+    ]
+    found = fit_user(profile, trials, "ada", DECISION, candidates=candidates)
+    assert [one.note for one in found.candidates] == ["", note]
+    assert found.candidates[1].chosen == ("unless" in note)

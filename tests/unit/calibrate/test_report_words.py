@@ -80,6 +80,19 @@ def test_against_the_population(difference: float | None, p: float | None, words
     assert words_of(msgspec.structs.replace(make_record(), candidates=[chosen]), [])["against"] == words
 
 
+def test_why_a_decoder_that_did_worse_is_used_is_said() -> None:
+    note = "moved as people differ, so used unless clearly worse than the population's"
+    chosen = CandidateScore(
+        name="x", accuracy=70.0, low=60.0, high=80.0, loss=0.5, difference=-5.0, p=0.2, chosen=True, note=note
+    )
+    words = words_of(msgspec.structs.replace(make_record(), candidates=[chosen]), [])
+    assert words["against"].endswith(f"which may be chance. It is {note}.")
+    better = msgspec.structs.replace(chosen, difference=5.0)
+    words = words_of(msgspec.structs.replace(make_record(), candidates=[better]), [])
+    assert note not in words["against"]
+    assert words["candidates"][0]["note"] == note
+
+
 def test_units_of_what_was_measured() -> None:
     record = msgspec.structs.replace(
         make_record(), cues={"frame_ms": 16.67, "n_cues": 40.0, "offset_ms": 8.0}

@@ -15,10 +15,11 @@ from rich.console import Console
 
 from rtbci import cli
 from rtbci.amp.synthetic import SyntheticAmp
+from rtbci.calibrate import finish
 from rtbci.calibrate.collector import Collected
 from rtbci.calibrate.finish import Result
 from rtbci.calibrate.protocol import read_protocol
-from rtbci.calibrate.store import TrialStore, newest_folder
+from rtbci.calibrate.store import TrialStore, newest_folder, read_settings
 from rtbci.commands import calibrate as module
 from rtbci.commands import calibrate_base, calibrate_live
 from rtbci.commands.calibrate import calibrate
@@ -28,7 +29,7 @@ from rtbci.commands.calibrate_output import say_next
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ChannelError, ConfigError, FileFormatError
 from rtbci.probe.calibration_record import read_record
-from rtbci.probe.profile import newest_profile, read_profile
+from rtbci.probe.profile import decoder_id, newest_profile, read_profile
 from rtbci.recipes import read_paradigm
 from rtbci.replay.recording import Recording
 from rtbci.runtime.profiles import profiles_root
@@ -232,7 +233,27 @@ def test_a_whole_calibration_from_recordings(home: Path, monkeypatch: pytest.Mon
     folder = newest_folder("motor_imagery", "ada")
     assert folder is not None
     assert len(list(folder.glob("trial-*.safetensors"))) == len(record.trials)
+    population = read_paradigm("motor_imagery").population_folder
+    assert population is not None
+    assert read_settings(folder).profile_id == decoder_id(read_profile(population))
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("rtbci-c")]
+
+
+def test_a_users_profile_may_have_been_fitted_on_the_recordings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "check_recording", lambda _path: None)
+    monkeypatch.setattr(module, "read_recordings", lambda _path: [recording(30.0)])
+    starts = []
+
+    def advice(*_: object, start: str, **__: object) -> list[str]:
+        starts.append(start)
+        return []
+
+    monkeypatch.setattr(finish, "advice_for", advice)
+    request = Request(files=[Path("a.edf")], anyway=True)
+    first = calibrate(config(), request, console()[0])
+    assert isinstance(first, Result)
+    calibrate(config(profile=str(first.folder)), request, console()[0])
+    assert starts == ["", "ada"]
 
 
 def test_too_few_trials_of_a_recording(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

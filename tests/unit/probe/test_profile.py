@@ -1,4 +1,6 @@
 import errno
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from rtbci.probe.profile import (
     Accuracy,
     Profile,
     chain_hash,
+    decoder_id,
     generations,
     keep_number,
     newest_profile,
@@ -108,6 +111,9 @@ def _break(folder: Path, how: str) -> None:
     elif how == "newer schema":
         text = (folder / "profile.json").read_text()
         (folder / "profile.json").write_text(text.replace('"schema": 1', '"schema": 2'))
+    elif how == "newer schema, newer keys":
+        text = (folder / "profile.json").read_text()
+        (folder / "profile.json").write_text(text.replace('"schema": 1', '"moods": [], "schema": 2'))
 
 
 @pytest.mark.parametrize(
@@ -119,6 +125,10 @@ def _break(folder: Path, how: str) -> None:
         ("truncated json", "profile.json is not a profile"),
         ("unknown key", "unknown field `usr`"),
         ("newer schema", "schema is 2, need 1"),
+        (
+            "newer schema, newer keys",
+            "unknown field `moods`.*its schema is 2, need 1: use the rtbci that wrote it",
+        ),
     ],
 )
 def test_a_broken_profile_is_refused(tmp_path: Path, how: str, message: str) -> None:
@@ -144,7 +154,20 @@ def test_a_broken_profile_is_refused(tmp_path: Path, how: str, message: str) -> 
             {"mirror": [1, 0], "channels": ["C3", "CZ", "C6"]},
             r"C3 \(need C4\), C6 \(need C5\) of 3 electrodes",
         ),
-        ({"weights": {"tangent.user_spread": np.zeros(12)}}, "need a vector of numbers above 0"),
+        ({"mirror": list(range(100_000))}, r"mirror is \[0, 1, 2, 3, 4, 5, \.\.\.\], need each"),
+        (
+            {"weights": {"tangent.user_spread": np.zeros(12)}},
+            r"has shape \(12,\), numbers from 0 to 0, need a vector of numbers from 1e-12 to 1e\+06",
+        ),
+        (
+            {"weights": {"tangent.user_spread": np.r_[5e-324, np.ones(11)]}},
+            "numbers from 4.94066e-324 to 1, need",
+        ),
+        ({"weights": {"tangent.user_spread": np.full(12, 1e300)}}, r"numbers from 1e\+300 to 1e\+300, need"),
+        (
+            {"weights": {"tangent.user_spread": np.ones((2, 6))}},
+            r"has shape \(2, 6\), numbers from 1 to 1, need",
+        ),
         ({"decision": DecisionEntry(threshold=0.0, **TIMES)}, "decision.threshold is 0, need above 0"),
         ({"decision": DecisionEntry(threshold=0.5, **TIMES | {"dwell_s": -1.0})}, "decision has times"),
     ],
@@ -164,6 +187,33 @@ def test_chain_hash_depends_on_settings_and_their_order_only() -> None:
     )
     assert chain_hash([a, b]) != chain_hash([b, a])
     assert chain_hash([a, b]) != chain_hash([{**a, "low_hz": 7.0}, b])
+
+
+def test_numbers_of_a_type_that_numpy_has_not_are_refused(tmp_path: Path) -> None:
+    header = json.dumps(
+        {"tangent.user_spread": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}
+    ).encode()
+    blob = len(header).to_bytes(8, "little") + header + b"\0" * 4
+    write_profile(tmp_path / "p", make_profile())
+    (tmp_path / "p" / "weights.safetensors").write_bytes(blob)
+    text = json.loads((tmp_path / "p" / "profile.json").read_text())
+    text["weights_sha256"] = hashlib.sha256(blob).hexdigest()
+    (tmp_path / "p" / "profile.json").write_text(json.dumps(text))
+    with pytest.raises(ProfileError, match="is no safetensors file of numbers that numpy has"):
+        read_profile(tmp_path / "p")
+
+
+def test_what_only_a_calibration_reads_does_not_change_what_decodes(tmp_path: Path) -> None:
+    plain = write_profile(tmp_path / "plain", make_profile())
+    prior = {"tangent.user_spread": np.ones(plain.weights["tangent.coef"].shape[1])}
+    knows = write_profile(
+        tmp_path / "knows", msgspec.structs.replace(make_profile(), weights=plain.weights | prior)
+    )
+    assert knows.weights_sha256 != plain.weights_sha256
+    assert decoder_id(knows) == decoder_id(plain) == plain.weights_sha256
+    other = {"tangent.coef": plain.weights["tangent.coef"] + 1.0}
+    moved = msgspec.structs.replace(knows, weights=knows.weights | other)
+    assert decoder_id(moved) != decoder_id(knows)
 
 
 def test_no_pickle_is_ever_read(tmp_path: Path) -> None:
