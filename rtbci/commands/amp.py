@@ -37,13 +37,14 @@ def synthetic_amp(
     paradigm: str = "",
     source_id: str = "",
     duration_s: float | None = None,
+    gaze: bool | None = None,
 ) -> None:
     """Stream the synthetic amplifier until Ctrl-C.
 
     With `paradigm` the user does what that reads, on its electrodes, instead of imagining hands. With `keys` the keyboard
     says what the user does; with `follow` the markers of a stream of that name do, as the cues of a
     calibration: the name of a hand or a target, what the paradigm's `[markers]` call it, or `maps` (``"TEXT=CLASS"``); anything else but "imagery" is rest. Those of a speller
-    say what flashes, too, those of a flicker when it began. Markers that are followed are not sent again.
+    say what flashes, too, those of a flicker when it began. Markers that are followed are not sent again. `gaze`: see `user_of`.
     """
     from rtbci.amp.source import AmpSource
 
@@ -58,7 +59,9 @@ def synthetic_amp(
     )
     checks.need(chunk >= 1, f"--chunk: got {chunk}, need 1 or more; 8 is usual")
     amp = checks.take(
-        lambda: user_of(paradigm, channels, rate_hz, seed, line_hz=line_hz, name=name, cues=not driven)
+        lambda: user_of(
+            paradigm, channels, rate_hz, seed, line_hz=line_hz, name=name, cues=not driven, gaze=gaze
+        )
     )
     if amp is None:
         checks.end()
