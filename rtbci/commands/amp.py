@@ -13,6 +13,7 @@ from rtbci.commands.checking import Checks
 from rtbci.commands.options import teller_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
+from rtbci.listing import counted
 from rtbci.probe.flicker_clock import flicker_seconds
 from rtbci.stream.source import Marker, StreamInfo
 
@@ -150,7 +151,7 @@ def _stream(
     progress: Callable[[int], None] | None,
 ) -> None:
     console.print(
-        f"stream '{info.name}': {info.n_channels} channels, {info.rate_hz:g} Hz ({what}); Ctrl-C stops",
+        f"stream '{info.name}': {counted(info.n_channels, 'channel')}, {info.rate_hz:g} Hz ({what}); Ctrl-C stops",
         markup=False,
         highlight=False,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rtbci.listing import counted
 from rtbci.publish.control_messages import MARK_SOURCE
 from rtbci.publish.messages import Prediction, Scalar
 from rtbci.record.repair import said_damages
@@ -76,7 +77,7 @@ def _headline(facts: SessionFacts) -> str:
         right = sum(count for (cue, label), count in facts.score.confusion().items() if cue == label)
         return f"{right} of {n} trials with the right label"
     if facts.predictions:
-        return f"{len(facts.predictions)} predictions in {_long(facts.duration_s)}"
+        return f"{counted(len(facts.predictions), 'prediction')} in {_long(facts.duration_s)}"
     return f"{_long(facts.duration_s)} without a prediction"
 
 
@@ -92,7 +93,7 @@ def _state(facts: SessionFacts) -> str:
         said = "It was cut short: the program was killed, the power failed, or it still runs. All that had reached the disk is here."
     else:
         ended = facts.record.ended
-        lost = f"{ended.n_samples_lost} samples and {ended.n_messages_lost} messages could not be recorded."
+        lost = f"{counted(ended.n_samples_lost, 'sample')} and {counted(ended.n_messages_lost, 'message')} could not be recorded."
         said = "It ended properly. " + (
             lost if ended.n_samples_lost or ended.n_messages_lost else "Everything was recorded."
         )
@@ -117,7 +118,7 @@ def _ran(facts: SessionFacts) -> list[tuple[str, str]]:
         rows.append(
             (
                 "stream",
-                f"{info.name}: {info.n_channels} channel{'s' * (info.n_channels != 1)}, {info.rate_hz:g} Hz",
+                f"{info.name}: {counted(info.n_channels, 'channel')}, {info.rate_hz:g} Hz",
             )
         )
     rows.append(("length", _long(facts.duration_s)))
