@@ -155,6 +155,16 @@ def test_export(call: Any, tmp_path: Path) -> None:
     assert (status, "need one of bids, edf, bdf, csv" in said) == (2, True)
 
 
+def test_what_to_export_to_is_given_in_either_way(call: Any, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert call("export", "last", first, "--to", "csv")[0] == 0
+    assert call("export", "last", "--to", "csv", "--out", second)[0] == 0
+    assert (first / "samples.csv").read_bytes() == (second / "samples.csv").read_bytes()
+    status, said = call("export", "last", "--to", "csv")
+    assert status == 2
+    assert "session export: got no file, need one to write to; give it once, as session.edf or --out" in said
+
+
 def test_a_session_that_is_not_there(call: Any) -> None:
     status, said = call("info", "nope")
     assert (status, "no such session" in said) == (5, True)
