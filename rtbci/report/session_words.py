@@ -39,6 +39,8 @@ def words_of_session(facts: SessionFacts, aged: list[Prediction]) -> dict[str, A
         Those whose age says something of the decoder.
     """
     record = facts.record
+    timed = [one for one in aged if one.seq not in facts.foreign]
+    have_ages = bool(timed) or not facts.clock_offset_s
     return {
         "title": _title(facts),
         "headline": _headline(facts),
@@ -51,8 +53,9 @@ def words_of_session(facts: SessionFacts, aged: list[Prediction]) -> dict[str, A
         "n_trials": sum(facts.score.confusion().values()),
         "n_markers": len(facts.markers),
         "whys": _whys(facts),
-        "latency": _latency(aged, facts.clock_offset_s),
-        "other_clock": said_offset(facts.clock_offset_s) if facts.clock_offset_s else "",
+        "latency": _latency(timed or aged, have_ages=have_ages),
+        "have_ages": have_ages,
+        "other_clock": _other_clock(facts, len(aged) - len(timed) if timed else 0),
         "gaps": [(f"{t - facts.t_span[0]:.2f} s", f"{gap_s:+.3f} s") for t, gap_s in facts.gaps[:50]],
         "n_gaps": len(facts.gaps),
         "channels": [] if facts.spread is None else _channels(facts.spread),
@@ -173,14 +176,23 @@ def _whys(facts: SessionFacts) -> list[tuple[str, str, str]]:
     ]
 
 
-def _latency(aged: list[Prediction], clock_offset_s: float) -> list[tuple[str, ...]]:
+def _other_clock(facts: SessionFacts, n_left_out: int) -> str:
+    """What to know of ages and times where stamps were of another clock; empty where they were not."""
+    if not facts.clock_offset_s:
+        return ""
+    said = said_offset(facts.clock_offset_s, n_left_out)
+    left = "" if n_left_out else "They are left out. "
+    return f"{said[0].upper()}{said[1:]}. {left}All of that is taken off the times of this page."
+
+
+def _latency(aged: list[Prediction], *, have_ages: bool) -> list[tuple[str, ...]]:
     """Rows of a table: part, median, 95th and 99th percentile, largest; in milliseconds. Without those that mean nothing."""
     if not aged:
         return []
     return [
         (name, *(f"{value:.2f}" for value in found))
         for name, found in latency_of(aged).items()
-        if not (clock_offset_s and name in BY_STAMPS)
+        if have_ages or name not in BY_STAMPS
     ]
 
 
