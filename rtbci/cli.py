@@ -99,8 +99,9 @@ app.command(cls=_Run)(run)
 for _command in (calibrate, record, replay, amp, chaos):
     app.command(cls=OpensStreams)(_command)
 app.command()(verify)
-for _command in (listen, publish, osc):
-    app.command(cls=OpensStreams)(_command)
+app.command(cls=OpensStreams)(listen)
+app.command(cls=OpensStreams)(publish)
+app.command(cls=OpensStreams)(osc)
 
 
 @app.command(cls=OpensStreams)

@@ -188,7 +188,7 @@ def read_facts(session: Path) -> SessionFacts:
 def _corrected(t_s: FloatArray, segments: list[Segment]) -> FloatArray:
     """Stamps of the local clock; a new array."""
     offsets_s = [one.offset_s for one in segments]
-    return t_s - np.repeat(offsets_s, [one.stop - one.start for one in segments])
+    return np.asarray(t_s - np.repeat(offsets_s, [one.stop - one.start for one in segments]))
 
 
 def _local(one: Prediction, offset_s: float) -> Prediction:
