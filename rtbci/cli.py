@@ -22,7 +22,7 @@ from rtbci.commands.feedback import app as feedback_app
 from rtbci.commands.flicker import app as flicker_app
 from rtbci.commands.keys import app as keys_app
 from rtbci.commands.latency_command import latency
-from rtbci.commands.limits import check_limits
+from rtbci.commands.limits import OpensStreams
 from rtbci.commands.monitor_command import monitor as monitor_command
 from rtbci.commands.newest import WithNewest
 from rtbci.commands.night import app as night_app
@@ -83,7 +83,6 @@ def _options(
     ] = False,
 ) -> None:
     _one_thread()
-    check_limits()
     if (
         not debug
     ):  # where its cache may not be written, and that fonts are looked for, is nobody's concern here
@@ -91,18 +90,21 @@ def _options(
     _quiet_liblsl()
 
 
-app.command(cls=WithNewest)(run)
-
-for _command in (calibrate, record, replay, amp, chaos, verify):
-    app.command()(_command)
+class _Run(WithNewest, OpensStreams):
+    pass
 
 
-app.command()(listen)
-app.command()(publish)
-app.command()(osc)
+app.command(cls=_Run)(run)
+
+for _command in (calibrate, record, replay, amp, chaos):
+    app.command(cls=OpensStreams)(_command)
+app.command()(verify)
+app.command(cls=OpensStreams)(listen)
+app.command(cls=OpensStreams)(publish)
+app.command(cls=OpensStreams)(osc)
 
 
-@app.command()
+@app.command(cls=OpensStreams)
 def demo(
     seconds: Annotated[
         float | None,
@@ -139,9 +141,9 @@ def demo(
     command.demo(settings, console_of(stderr=False), seconds=seconds, seed=seed, address=pub, opens=open_)
 
 
-app.command()(streams)
-app.command()(doctor)
-app.command("monitor")(monitor_command)
+app.command(cls=OpensStreams)(streams)
+app.command(cls=OpensStreams)(doctor)
+app.command("monitor", cls=OpensStreams)(monitor_command)
 app.command("report")(report_command)
 app.command()(latency)
 app.command("eval")(evaluate)

@@ -1,8 +1,19 @@
-"""The first of many, in one line for people."""
+"""Many things in one line for people: the first of them, or how many."""
 
 from collections.abc import Sequence
 
-__all__ = ["first_of"]
+__all__ = ["counted", "first_of"]
+
+
+def counted(n: int, one: str) -> str:
+    """Say how many, with the plural where it is due.
+
+    Examples
+    --------
+    >>> counted(1, "channel"), counted(0, "gap"), counted(2, "trial")
+    ('1 channel', '0 gaps', '2 trials')
+    """
+    return f"{n} {one}{'' if n == 1 else 's'}"
 
 
 def first_of(words: Sequence[str], n_most: int, between: str = ", ") -> str:

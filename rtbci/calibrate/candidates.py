@@ -50,7 +50,7 @@ class Population:
 
 @dataclass(frozen=True)
 class ConvProbeUser:
-    """The population's heads, moved by the user's trials: one logistic MAP over all branches of the fusion.
+    """The population's heads, moved by the user's trials: one logistic MAP over the branches of which it knows how far people differ, or else over all.
 
     Parameters
     ----------

@@ -104,7 +104,7 @@ def keep(result: Result) -> Result:
     except OSError as error:
         raise ProfileError(
             f"profile of '{profile.user}': cannot be written to {profiles_root(profile.paradigm)} ({error.strerror}), need room and the right "
-            "to write; make some, then go on with --resume"
+            "to write; make some, then go on with --resume (recordings: give them again)"
         ) from error
     record = msgspec.structs.replace(result.record, generation=int(folder.name))
     return Result(result.fit, record, folder)

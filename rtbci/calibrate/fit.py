@@ -16,6 +16,7 @@ from rtbci.calibrate.features import TrialFeatures
 from rtbci.clock import utc_now
 from rtbci.evaluate.metrics import coverage_accuracy, reliability
 from rtbci.evaluate.online import Span
+from rtbci.listing import counted
 from rtbci.probe.calibration_record import CandidateScore, Confidence
 from rtbci.probe.profile import Accuracy, Profile
 from rtbci.probe.profile_record import DecisionEntry
@@ -99,7 +100,7 @@ def fit_user(
     judgement = judge(found.nested, found.labels)
     scores = _scores(found)
     alone = worse_alone(scores[found.i_chosen], judgement.accuracy)
-    what = f"of {len(trials)} trials of {user}, each left out of its fit; {chosen.candidate.name}{alone and ', '}{alone}"
+    what = f"of {counted(len(trials), 'trial')} of {user}, each left out of its fit; {chosen.candidate.name}{alone and ', '}{alone}"
     profile = msgspec.structs.replace(
         profile,
         branches=weights.branches,

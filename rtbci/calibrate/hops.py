@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from rtbci.calibrate.store import PATTERN
 from rtbci.calibrate.trial import CalibrationTrial
 from rtbci.errors import FileFormatError
 from rtbci.evaluate.online import Span
@@ -81,9 +82,11 @@ class HopLog:
                 raise self._refused(error) from error
 
     def _refused(self, error: OSError) -> FileFormatError:
+        # Without a trial there is nothing to go on with.
+        again = "go on with --resume" if any(self._path.parent.glob(PATTERN)) else "begin again"
         return FileFormatError(
             f"calibration {self._path}: cannot be written ({error.strerror or error}), need room and the right to write; make "
-            "some, then go on with --resume"
+            f"some, then {again}"
         )
 
     def __enter__(self) -> Self:

@@ -30,7 +30,7 @@ OWN_SHRINKAGE = 0.3
 OWN_PRECISION = 300.0
 """Inverse variance of the prior at zero on each standardised weight of a head that starts from nothing."""
 SURE_GAIN = Evidence(n_errors=2.0, least_gain=0.1, least_trials=10)
-"""For decoders from nothing. Chosen by one standard error alone they cost up to 1 point on average and 36 for some
+"""For decoders from nothing, beside the population's alone. Chosen by one standard error alone they cost up to 1 point on average and 36 for some
 (docs/calibration.md)."""
 
 

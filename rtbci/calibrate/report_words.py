@@ -11,6 +11,7 @@ from rtbci.calibrate.enough import judge_counts
 from rtbci.calibrate.report_plots import outcome
 from rtbci.calibrate.report_signals import ChannelLook, common_hum
 from rtbci.evaluate.statistics import wilson
+from rtbci.listing import counted
 from rtbci.probe.calibration_record import CalibrationRecord, CandidateScore
 
 __all__ = ["chance_percent", "confusion_table", "headline", "share_interval", "trial_counts", "words_of"]
@@ -40,14 +41,14 @@ def headline(record: CalibrationRecord) -> tuple[str, str]:
     n, chance = sum(one.accepted for one in record.trials), chance_percent(record)
     if not n:
         return "No decoder yet: no trial could be used", (
-            f"All {len(record.trials)} trials were rejected; below is why."
+            f"{'The only trial was' if len(record.trials) == 1 else f'All {len(record.trials)} trials were'} rejected; below is why."
             if record.trials
             else "No cue was shown."
         )
     if not record.confusion:
         return (
             "Your decoder could not be judged",
-            f"{n} trials are too few, or of too few classes, to measure how good it is.",
+            f"{counted(n, 'trial')} {'is' if n == 1 else 'are'} too few, or of too few classes, to measure how good it is.",
         )
     counts = np.asarray(record.confusion)
     asked = counts.sum(axis=1) > 0
@@ -59,7 +60,7 @@ def headline(record: CalibrationRecord) -> tuple[str, str]:
         else "That may be nothing but guessing: do not rely on it yet."
     )
     return first, (
-        f"{good} Measured on {n} trials of your own, each judged by a decoder that was fitted and chosen without it; the "
+        f"{good} Measured on {counted(n, 'trial')} of your own, each judged by a decoder that was fitted and chosen without it; the "
         f"true value lies between {found.low:.0f} and {found.high:.0f} % in 95 of 100 such measurements."
     )
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from rtbci.calibrate.presenter import Feedback
 from rtbci.calibrate.schedule import Schedule
+from rtbci.listing import counted
 from rtbci.probe.calibration_record import CurvePoint
 
 __all__ = ["curve_text", "instruction_text", "progress_text", "symbol_text"]
@@ -43,7 +44,10 @@ def instruction_text(schedule: Schedule, waits: bool) -> RenderableType:
     lines: list[RenderableType] = [
         Text(schedule.protocol.instruction, justify="center"),
         Align.center(Text(f"\n{legend}", style="bold cyan")),
-        Text(f"\n{progress.n_left} trials, about {math.ceil(progress.minutes_left)} min", justify="center"),
+        Text(
+            f"\n{counted(progress.n_left, 'trial')}, about {math.ceil(progress.minutes_left)} min",
+            justify="center",
+        ),
     ]
     return Group(*lines, *([Text("\npress space to begin", style="bold", justify="center")] if waits else []))
 

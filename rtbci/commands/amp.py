@@ -13,6 +13,7 @@ from rtbci.commands.checking import Checks
 from rtbci.commands.options import teller_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
+from rtbci.listing import counted
 from rtbci.probe.flicker_clock import flicker_seconds
 from rtbci.stream.source import Marker, StreamInfo
 
@@ -37,13 +38,14 @@ def synthetic_amp(
     paradigm: str = "",
     source_id: str = "",
     duration_s: float | None = None,
+    gaze: bool | None = None,
 ) -> None:
     """Stream the synthetic amplifier until Ctrl-C.
 
     With `paradigm` the user does what that reads, on its electrodes, instead of imagining hands. With `keys` the keyboard
     says what the user does; with `follow` the markers of a stream of that name do, as the cues of a
     calibration: the name of a hand or a target, what the paradigm's `[markers]` call it, or `maps` (``"TEXT=CLASS"``); anything else but "imagery" is rest. Those of a speller
-    say what flashes, too, those of a flicker when it began. Markers that are followed are not sent again.
+    say what flashes, too, those of a flicker when it began. Markers that are followed are not sent again. `gaze`: see `user_of`.
     """
     from rtbci.amp.source import AmpSource
 
@@ -58,7 +60,9 @@ def synthetic_amp(
     )
     checks.need(chunk >= 1, f"--chunk: got {chunk}, need 1 or more; 8 is usual")
     amp = checks.take(
-        lambda: user_of(paradigm, channels, rate_hz, seed, line_hz=line_hz, name=name, cues=not driven)
+        lambda: user_of(
+            paradigm, channels, rate_hz, seed, line_hz=line_hz, name=name, cues=not driven, gaze=gaze
+        )
     )
     if amp is None:
         checks.end()
@@ -147,7 +151,7 @@ def _stream(
     progress: Callable[[int], None] | None,
 ) -> None:
     console.print(
-        f"stream '{info.name}': {info.n_channels} channels, {info.rate_hz:g} Hz ({what}); Ctrl-C stops",
+        f"stream '{info.name}': {counted(info.n_channels, 'channel')}, {info.rate_hz:g} Hz ({what}); Ctrl-C stops",
         markup=False,
         highlight=False,
     )

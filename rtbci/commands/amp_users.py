@@ -12,7 +12,7 @@ from rtbci.amp.night import STAGES, draw_night
 from rtbci.amp.rhythms import Rhythms
 from rtbci.amp.sleeper import SleepingAmp
 from rtbci.amp.source import Amp
-from rtbci.amp.synthetic import DEFAULT_CHANNELS, SyntheticAmp
+from rtbci.amp.synthetic import DEFAULT_CHANNELS, Signal, SyntheticAmp
 from rtbci.errors import ConfigError
 from rtbci.stream.marker_texts import GDF_CUES, class_of_marker
 
@@ -48,6 +48,7 @@ def user_of(
     line_hz: float,
     name: str,
     cues: bool,
+    gaze: bool | None = None,
 ) -> Amp:
     """An amplifier whose user does what a paradigm reads: looks, attends, works, sleeps, or else imagines hands.
 
@@ -59,6 +60,9 @@ def user_of(
         Electrodes; empty: those of the paradigm, or the usual ones.
     rate_hz, seed, line_hz, name, cues
         See `SyntheticAmp`.
+    gaze : bool, optional
+        Whether the eyes go to the side of the hand that is asked for, as to a cue at that side. By default only where it asks for
+        hands itself, as recordings with such cues do: who is asked by a page of rtbci sees cues in the middle.
 
     Raises
     ------
@@ -73,12 +77,14 @@ def user_of(
     flicker: Flicker | None = None
     if not (rhythms or feet or attention or imagines_hands(paradigm)):
         flicker, electrodes = flicker_of(paradigm)
+    still = not (cues if gaze is None else gaze) and not (rhythms or attention or flicker)
     return SyntheticAmp(
         channels or electrodes or DEFAULT_CHANNELS,
         rate_hz,
         seed,
         cues=cues,
         line_hz=line_hz,
+        signal=Signal(saccade_uv=0.0) if still else None,
         name=name,
         flicker=flicker,
         feet=feet and not rhythms,

@@ -36,6 +36,7 @@ from rtbci.clock import utc_now
 from rtbci.commands.calibrate_output import say_result
 from rtbci.config import RunConfig
 from rtbci.errors import CalibrationError, ConfigError
+from rtbci.listing import counted
 from rtbci.probe.blank import start_of
 from rtbci.probe.profile import Profile, chain_hash, decoder_id
 from rtbci.recipes import ParadigmRecipe
@@ -243,7 +244,7 @@ class Calibration:
             for fault in stored.faults:
                 self.say(fault)
             collector.resume(stored.trials)
-            self.say(f"going on after {len(stored.trials)} trials")
+            self.say(f"going on after {counted(len(stored.trials), 'trial')}")
         return collector
 
     def _keep_hop(

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rtbci.commands.limits import OpensStreams
 from rtbci.commands.options import Json, Key, ServerKey, output_of
 
 __all__ = ["app"]
@@ -20,7 +21,7 @@ Address = Annotated[
 ]
 
 
-@app.command()
+@app.command(cls=OpensStreams)
 def status(
     address: Address = None, server_key: ServerKey = None, key: Key = None, json: Json = False
 ) -> None:
@@ -29,13 +30,13 @@ def status(
     output_of(json).result(reply, *(f"{name:<14} {_said(value)}" for name, value in reply.items()))
 
 
-@app.command()
+@app.command(cls=OpensStreams)
 def pause(address: Address = None, server_key: ServerKey = None, key: Key = None, json: Json = False) -> None:
     """Send no predictions until resume; recording goes on."""
     output_of(json).result(_ask("pause", address, server_key, key), "paused")
 
 
-@app.command()
+@app.command(cls=OpensStreams)
 def resume(
     address: Address = None, server_key: ServerKey = None, key: Key = None, json: Json = False
 ) -> None:
@@ -43,7 +44,7 @@ def resume(
     output_of(json).result(_ask("resume", address, server_key, key), "sends predictions")
 
 
-@app.command()
+@app.command(cls=OpensStreams)
 def mark(
     text: Annotated[str, typer.Argument(help="Text of the marker, at most 512 letters.")],
     time: Annotated[
@@ -59,7 +60,7 @@ def mark(
     output_of(json).result(reply, f"marked at {reply['t_lsl']:.3f} s")
 
 
-@app.command()
+@app.command(cls=OpensStreams)
 def swap(
     profile: Annotated[str, typer.Argument(help="USER, USER@GENERATION, a path, population or previous.")],
     address: Address = None,
@@ -73,7 +74,7 @@ def swap(
     output_of(json).result(reply, f"decodes with {whose}")
 
 
-@app.command()
+@app.command(cls=OpensStreams)
 def stop(address: Address = None, server_key: ServerKey = None, key: Key = None, json: Json = False) -> None:
     """End the run, as Ctrl-C does."""
     output_of(json).result(_ask("stop", address, server_key, key), "stopped")

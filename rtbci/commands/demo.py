@@ -15,6 +15,7 @@ from rtbci.commands.options import teller_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
 from rtbci.evaluate.statistics import wilson
+from rtbci.listing import counted
 from rtbci.night.windows import is_stager
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
@@ -147,7 +148,7 @@ def _say_trials(console: Console, score: Score, decoder: Decoder) -> None:
         )
         decided_right, decided_wrong, undecided = score.decided()
         console.print(
-            f"decisions    {decided_right} right, {decided_wrong} wrong, {undecided} trials without one",
+            f"decisions    {decided_right} right, {decided_wrong} wrong, {counted(undecided, 'trial')} without one",
             highlight=False,
         )
         if not decided_right + decided_wrong:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from rtbci.clock import Clock, now
 from rtbci.commands.screen import Screen
+from rtbci.listing import counted
 from rtbci.publish.messages import Event, Latency, Message, Prediction, Status
 from rtbci.runtime.score import SETTLED_S, Score
 from rtbci.runtime.telemetry import Report
@@ -175,7 +176,7 @@ def say_run(console: Console, report: Report, latency: Latency | None) -> None:
             highlight=False,
         )
     console.print(
-        f"predictions  {report.n_predictions} sent, {report.n_gaps} gaps, {report.n_skipped} skipped, "
-        f"{report.n_overflow} samples not decoded",
+        f"predictions  {report.n_predictions} sent, {counted(report.n_gaps, 'gap')}, {report.n_skipped} skipped, "
+        f"{counted(report.n_overflow, 'sample')} not decoded",
         highlight=False,
     )

@@ -18,6 +18,7 @@ from rtbci.errors import ConfigError
 from rtbci.flashes.contest import Contest, hold_contest
 from rtbci.flashes.epochs import cut_epochs
 from rtbci.flashes.fit import need_pyriemann
+from rtbci.listing import counted
 from rtbci.probe.profile import Profile
 from rtbci.publish.sink import Sink
 from rtbci.publish.zmq_publisher import Publisher
@@ -157,7 +158,7 @@ def _say(
     console.print(f"letters      {score.words()} (a synthetic user)", highlight=False)
     if len(score.letters) < len(word):
         console.print(
-            f"             {len(word) - len(score.letters)} letters were left: run longer, without --seconds until the end",
+            f"             {counted(len(word) - len(score.letters), 'letter')} left: run longer, without --seconds until the end",
             highlight=False,
         )
     say_run(console, report, board.latency)

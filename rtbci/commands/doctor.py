@@ -5,6 +5,7 @@ from rich.console import Console
 from rtbci.commands.profile_output import Output
 from rtbci.config import RunConfig
 from rtbci.doctor import examine
+from rtbci.listing import counted
 
 __all__ = ["doctor"]
 
@@ -34,7 +35,7 @@ def doctor(config: RunConfig, console: Console, out: Output) -> bool:
         n_warnings += finding.verdict == "warning"
     verdict = "rtbci can run here" if not n_failures else "rtbci cannot run here"
     console.print(
-        f"{verdict}: {n_failures} failures, {n_warnings} warnings; a dash: not there, and not needed",
+        f"{verdict}: {counted(n_failures, 'failure')}, {counted(n_warnings, 'warning')}; a dash: not there, and not needed",
         highlight=False,
     )
     return not n_failures

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rtbci.commands.profile_output import Output, table_of
+from rtbci.listing import counted
 from rtbci.loopback.certify import Wanted, observe
 from rtbci.loopback.computer import Computer
 from rtbci.loopback.verdict import Check, Timing, timing_of
@@ -51,7 +52,7 @@ def _facts(timing: Timing) -> list[str]:
     recorded = "not recorded" if timing.n_not_recorded is None else "recorded"
     used = f"{engine.name} {engine.id[:12]} on {engine.backend}, {engine.precision}, {engine.device}"
     return [
-        f"{timing.paradigm}: {timing.n_channels} channels, {timing.rate_hz:g} Hz, chunks of {timing.chunk}, a hop every "
+        f"{timing.paradigm}: {counted(timing.n_channels, 'channel')}, {timing.rate_hz:g} Hz, chunks of {timing.chunk}, a hop every "
         f"{1e3 * timing.hop_s:g} ms; {timing.seconds:g} s, {recorded}",
         f"engine:   {used if engine.name else 'none needed'}",
         f"run:      {timing.cpu_percent:.1f} % of a core, {timing.rss_mb:.0f} MB",

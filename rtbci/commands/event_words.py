@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from rtbci.listing import counted
 from rtbci.publish.messages import Scalar
 
 __all__ = ["OF_STREAM", "SAID", "said_of"]
@@ -88,7 +89,7 @@ def _about(kind: str, data: Mapping[str, Scalar]) -> str:
             left = f"{left_s / 60:.0f} min" if left_s >= 120 else f"{left_s:.0f} s"
             return f"recorded for {left} more, {number('free_mb'):.0f} MB"
         case "recording_lost":
-            return f"{data.get('n_samples')} samples, {data.get('n_messages')} messages"
+            return f"{counted(int(number('n_samples')), 'sample')}, {counted(int(number('n_messages')), 'message')}"
         case _:
             if reason := data.get("reason"):
                 return str(reason)

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from rtbci.commands.limits import OpensStreams
 from rtbci.commands.options import (
     Config,
     Ignore,
@@ -26,7 +27,7 @@ app = typer.Typer(
 )
 
 
-@app.command()
+@app.command(cls=OpensStreams)
 def page(
     address: Annotated[
         str | None, typer.Argument(help="Where the run publishes (default: tcp://127.0.0.1:5571).")
@@ -61,7 +62,7 @@ def page(
     )
 
 
-@app.command()
+@app.command(cls=OpensStreams)
 def baseline(
     user: Annotated[str, typer.Option(help="Whose profile it is kept in.")],
     paradigm: ParadigmName = None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from rtbci.commands.limits import OpensStreams
 from rtbci.commands.options import console_of
 
 __all__ = ["app"]
@@ -31,7 +32,7 @@ def check(
     verbs.check(paradigm, refresh, console_of(stderr=False))
 
 
-@app.command()
+@app.command(cls=OpensStreams)
 def page(
     paradigm: Paradigm,
     trials: Annotated[

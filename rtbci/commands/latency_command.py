@@ -30,6 +30,7 @@ def latency(
         "session": str(found),
         "n_predictions": told.n_predictions,
         "clock_offset_s": told.clock_offset_s,
+        "n_left_out": told.n_left_out,
         "engines": [
             {"engine": engine, "n": n, "ms": {name: one._asdict() for name, one in parts.items()}}
             for engine, n, parts in told.engines
@@ -43,7 +44,7 @@ def latency(
             table_of(TITLES, rows),
         ]
     if told.clock_offset_s:
-        shown.append(said_offset(told.clock_offset_s))
+        shown.append(said_offset(told.clock_offset_s, told.n_left_out))
     out.result(data, *shown)
 
 

@@ -1,15 +1,28 @@
 """Limits of the system that a command would run into later, where libraries name a wrong cause or abort: told before."""
 
+from typing import Any
+
+from typer.core import TyperCommand
+
 from rtbci.errors import LimitError
 from rtbci.system.limits import OpenFiles, open_files, threads_to_be_had
 
-__all__ = ["check_limits", "how_to_raise"]
+__all__ = ["OpensStreams", "check_limits", "how_to_raise"]
 
 N_FILES = 128
 """A run with its live page and one stream with markers has 69 open, and one more for each that listens."""
 N_THREADS = 24
 """A run has 17, its live page, a process of its own, 8; the one that asks is there."""
 WISHED = 1024, 4096
+
+
+class OpensStreams(TyperCommand):
+    """A command that opens LSL streams or sockets: it looks for the limits first, which its help does not need."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Look, then do what the command does; raises as `check_limits`."""
+        check_limits()
+        return super().invoke(ctx)
 
 
 def check_limits() -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from rtbci.commands.output import StandardError
+from rtbci.errors import ConfigError
 
 __all__ = [
     "Address",
@@ -30,6 +31,7 @@ __all__ = [
     "console_of",
     "flags_typed",
     "names_of",
+    "one_target",
     "output_of",
     "stream_settings",
     "teller_of",
@@ -88,6 +90,22 @@ SessionsIn = Annotated[
 def names_of(text: str) -> list[str]:
     """Names between commas."""
     return [name for part in text.split(",") if (name := part.strip())]
+
+
+def one_target(command: str, file: Path | None, out: Path | None, usual: str) -> Path:
+    """Where to write, which a command takes as an argument or as ``--out``.
+
+    Raises
+    ------
+    ConfigError
+        When it is given in no way, or in both.
+    """
+    if (file is None) == (out is None):
+        given = "no file" if file is None else f"{file} and --out {out}"
+        raise ConfigError(
+            f"{command}: got {given}, need one to write to; give it once, as {usual} or --out {usual}"
+        )
+    return file or out or Path(usual)
 
 
 def stream_settings(

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 
+from rtbci.listing import counted
 from rtbci.runtime.news import News
 from rtbci.stream.source import StreamInfo
 
@@ -26,7 +27,7 @@ class OtherStreams:
         if (other.source_id, other.hostname) in self._told:
             return
         self._told.add((other.source_id, other.hostname))
-        found = f"source id '{other.source_id}' on {other.hostname}, {other.n_channels} channels at {other.rate_hz:g} Hz"
+        found = f"source id '{other.source_id}' on {other.hostname}, {counted(other.n_channels, 'channel')} at {other.rate_hz:g} Hz"
         reason = (
             f"{found}; need '{lost.source_id}', so it is left alone: it may be another device. If it is the same amplifier, stop "
             "and start again"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rtbci.commands.options import Json, output_of
+from rtbci.commands.options import Json, one_target, output_of
 
 __all__ = ["DEFAULT_PARADIGM", "app"]
 
@@ -50,15 +50,19 @@ def compare(first: Name, second: Name, paradigm: Paradigm = DEFAULT_PARADIGM, js
 @app.command()
 def export(
     name: Name,
-    file: Annotated[Path, typer.Argument(help="Where to write it, as u01.zip.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="Where to write it, as u01.zip.", show_default=False)
+    ] = None,
     paradigm: Paradigm = DEFAULT_PARADIGM,
+    out: Annotated[Path | None, typer.Option(help="The same, as for `rtbci session export`.")] = None,
     force: Annotated[bool, typer.Option(help="Replace the file if it is there.")] = False,
     json: Json = False,
 ) -> None:
     """Write a profile as one portable file."""
     from rtbci.commands import profile_verbs as verbs
 
-    verbs.export(name, file, paradigm, output_of(json), force=force)
+    target = one_target("profile export", file, out, "u01.zip")
+    verbs.export(name, target, paradigm, output_of(json), force=force)
 
 
 @app.command("import")

@@ -19,6 +19,7 @@ from rtbci.commands.profile_words import (
     unfinished_row,
 )
 from rtbci.errors import ConfigError, ProfileError
+from rtbci.listing import counted
 from rtbci.probe.profile import newest_profile, read_profile
 from rtbci.recipes import ParadigmRecipe, read_paradigm
 from rtbci.runtime.parts import POPULATION
@@ -166,7 +167,7 @@ def delete(name: str, paradigm: str, out: Output, *, sure: bool) -> None:
         if not folder.is_dir():
             raise _no_user(chosen, user)
         n = len(list_generations(chosen, user))
-        what = f"everything of '{user}' for {chosen}, {n} generation{'s' * (n != 1)}"
+        what = f"everything of '{user}' for {chosen}, {counted(n, 'generation')}"
     else:
         folder = _generation(chosen, user, number).folder
         what = f"{generation_name(folder)} for {chosen}"

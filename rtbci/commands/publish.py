@@ -8,6 +8,7 @@ from rich.console import Console
 from rtbci.commands.options import teller_of
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
+from rtbci.listing import counted
 from rtbci.publish.codec import Format
 from rtbci.publish.door import open_door
 from rtbci.publish.message_file import FileSummary
@@ -58,7 +59,7 @@ def publish(
             ended = not wait or player.wait_for_listener(stop)
             while ended and (ended := player.play(stop)) and loop:
                 pass
-        tell(f"{'end of the file' if ended else 'stopped'}: {player.n_sent} messages sent")
+        tell(f"{'end of the file' if ended else 'stopped'}: {counted(player.n_sent, 'message')} sent")
         if refused := door.refusals.said():
             tell(f"refused: {refused}")
 
@@ -67,8 +68,7 @@ def _introduction(path: Path, summary: FileSummary) -> list[str]:
     hellos = summary.hellos.values()
     paradigms = ", ".join(sorted({hello.paradigm for hello in hellos}))
     lines = [
-        f"{path}: {summary.n_messages} messages in {summary.duration_s:.1f} s, {len(hellos)} session"
-        f"{'' if len(hellos) == 1 else 's'}, {paradigms}"
+        f"{path}: {counted(summary.n_messages, 'message')} in {summary.duration_s:.1f} s, {counted(len(hellos), 'session')}, {paradigms}"
     ]
     if summary.is_torn:
         lines.append("note: the last line is torn, as after a kill; it is left out")

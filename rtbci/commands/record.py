@@ -15,6 +15,7 @@ from rtbci.commands.recording import check_recorded, recorded, say_recorded, say
 from rtbci.commands.run import lsl_factory
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
+from rtbci.listing import counted
 from rtbci.record.alone import NAMED, StreamKeeper, describe_alone
 from rtbci.record.recorder import SessionRecorder
 from rtbci.record.sessions import new_session_folder, sessions_root
@@ -81,5 +82,5 @@ def _start(config: RunConfig) -> SessionRecorder:
 def _tell(console: Console, kind: str, info: StreamInfo | None) -> None:
     what = ""
     if info is not None and kind == "stream_found":
-        what = f"{info.name}, {info.n_channels} channel{'s' * (info.n_channels != 1)}, {info.rate_hz:g} Hz"
+        what = f"{info.name}, {counted(info.n_channels, 'channel')}, {info.rate_hz:g} Hz"
     console.print(said_of(kind, what, {}), markup=False, highlight=False)

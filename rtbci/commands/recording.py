@@ -13,6 +13,7 @@ from rich.console import Console
 from rtbci.clock import now, utc_now
 from rtbci.config import RunConfig
 from rtbci.errors import RecordingError
+from rtbci.listing import counted
 from rtbci.publish.sink import Sink
 from rtbci.record.kept_profiles import ProfileKeeper
 from rtbci.record.recorder import CLOSE_S, MOST_CLOSE_S, SessionRecorder, Written
@@ -141,9 +142,9 @@ def say_recorded(console: Console, written: Written) -> None:
     """Say what has been recorded, and what has not."""
     lost = ""
     if written.n_samples_lost or written.n_messages_lost:
-        lost = f"; NOT recorded: {written.n_samples_lost} samples, {written.n_messages_lost} messages"
+        lost = f"; NOT recorded: {counted(written.n_samples_lost, 'sample')}, {counted(written.n_messages_lost, 'message')}"
     problem = f"; at last: {written.problem}" if written.problem else ""
-    what = f"{written.n_samples} samples, {written.n_bytes / 1e6:.1f} MB in {written.folder}"
+    what = f"{counted(written.n_samples, 'sample')}, {written.n_bytes / 1e6:.1f} MB in {written.folder}"
     if not written.n_samples and not problem:
         what = "nothing, no samples came"
     console.print(f"recorded {what}{lost}{problem}", markup=False, highlight=False)

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rtbci.commands.checking import Checks
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.errors import ConfigError
+from rtbci.listing import counted
 from rtbci.record.sessions import recording_of, sessions_root
 from rtbci.replay.datasets import read_dataset
 from rtbci.replay.play import Player
@@ -74,8 +75,8 @@ def replay(
             console.print(f"note: {note}", markup=False, highlight=False)
     for info, recording in zip(player.streams, recordings, strict=False):
         console.print(
-            f"stream '{info.name}' ({info.type}): {info.n_channels} channels, {info.rate_hz:g} Hz, "
-            f"{recording.duration_s:.1f} s, {len(recording.markers)} markers",
+            f"stream '{info.name}' ({info.type}): {counted(info.n_channels, 'channel')}, {info.rate_hz:g} Hz, "
+            f"{recording.duration_s:.1f} s, {counted(len(recording.markers), 'marker')}",
             markup=False,
             highlight=False,
         )

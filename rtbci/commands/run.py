@@ -23,6 +23,7 @@ from rtbci.commands.run_sockets import RunSockets, open_sockets
 from rtbci.commands.status_line import StatusLine
 from rtbci.commands.stopping import stop_on_signals
 from rtbci.config import RunConfig
+from rtbci.listing import counted
 from rtbci.memory import share_arena
 from rtbci.probe.profile import Profile
 from rtbci.publish.sink import Sink
@@ -244,7 +245,7 @@ def _introduce(console: Console, config: RunConfig, decoder: Decoder, address: s
             f"decoder: {decoder.recipe.name}, population decoder (no calibration{nobody})", highlight=False
         )
     elif profile.generation == 0:  # one that is kept with no user's: of a file, made by whatever command
-        fitted = f"fitted on {profile.n_trials} trials" if profile.n_trials else "no calibration"
+        fitted = f"fitted on {counted(profile.n_trials, 'trial')}" if profile.n_trials else "no calibration"
         teller_of(console)(
             f"decoder: {decoder.recipe.name}, profile of {profile.user} at {config.profile} ({fitted})"
         )

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from rtbci.commands.recording import say_recorded
 from rtbci.commands.run_sockets import RunSockets
+from rtbci.listing import counted
 from rtbci.record.recorder import SessionRecorder
 from rtbci.runtime.telemetry import Report
 
@@ -60,9 +61,9 @@ def telling_the_end(console: Console) -> Iterator[RunEnd]:
 
 def _say_end(console: Console, report: Report) -> None:
     console.print(
-        f"stopped after {report.duration_s:.0f} s: {report.n_predictions} predictions, {report.n_gaps} gaps, "
-        f"{report.n_skipped} windows skipped, {report.n_overflow} samples not decoded, "
-        f"{report.n_not_finite} samples not finite",
+        f"stopped after {report.duration_s:.0f} s: {counted(report.n_predictions, 'prediction')}, {counted(report.n_gaps, 'gap')}, "
+        f"{counted(report.n_skipped, 'window')} skipped, {counted(report.n_overflow, 'sample')} not decoded, "
+        f"{counted(report.n_not_finite, 'sample')} not finite",
         highlight=False,
     )
     if report.is_stuck:

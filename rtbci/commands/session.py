@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rtbci.commands.options import Json, SessionsIn, output_of
+from rtbci.commands.options import Json, SessionsIn, one_target, output_of
 
 __all__ = ["app"]
 
@@ -45,8 +45,13 @@ def repair(session: Session, root: SessionsIn = None, json: Json = False) -> Non
 @app.command()
 def export(
     session: Session,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="File (edf, bdf) or folder (bids, csv) to write.", show_default=False),
+    ] = None,
+    *,
     to: Annotated[str, typer.Option(help="bids, edf, bdf or csv.")],
-    out: Annotated[Path, typer.Option(help="File (edf, bdf) or folder (bids, csv) to write.")],
+    out: Annotated[Path | None, typer.Option(help="The same, in place of FILE.")] = None,
     unit: Annotated[
         str, typer.Option(help="V, mV, uV or nV, where the stream states it wrongly (default: as stated).")
     ] = "",
@@ -56,4 +61,5 @@ def export(
     """Write a session for other programs."""
     from rtbci.commands import session_verbs as verbs
 
-    verbs.export(session, root, to, out, unit, output_of(json))
+    target = one_target("session export", file, out, "session.edf")
+    verbs.export(session, root, to, target, unit, output_of(json))

@@ -4,15 +4,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from rtbci.commands.profile_output import Output, table_of
 from rtbci.errors import FileFormatError
 from rtbci.probe.blank import BLANK
 from rtbci.record.disk import is_being_written
 from rtbci.record.export import export_session
 from rtbci.record.repair import repair_xdf, said_damages
-from rtbci.record.session_json import SessionRecord, read_session_json
+from rtbci.record.session_json import Mended, SessionRecord, read_session_json, write_session_json
 from rtbci.record.sessions import KeptSession, find_session, list_sessions, sessions_root, xdf_of
 from rtbci.record.signal import gaps_of
+from rtbci.record.streams import PROBS_NAME
 from rtbci.record.xdf_read import StreamData, read_xdf_file
 
 __all__ = ["export", "info", "list_all", "repair"]
@@ -73,9 +76,13 @@ def repair(name: str, root: Path | None, out: Output) -> None:
     ------
     FileFormatError
         When it cannot be read, is being written, or the mended one cannot be written.
+    OSError
+        When `session.json` cannot be written; the file is mended then.
     """
-    xdf = xdf_of(find_session(name, root or sessions_root()))
+    session = find_session(name, root or sessions_root())
+    xdf = xdf_of(session)
     done = repair_xdf(xdf)
+    _note_mended(session, was_damaged=bool(done.damages))
     data = {"path": str(done.path), "original": str(done.original)}
     if done.original == done.path:
         out.result({**data, "damages": []}, f"{xdf}: is sound and complete, nothing was changed")
@@ -93,24 +100,46 @@ def export(name: str, root: Path | None, format: str, target: Path, unit: str, o
     out.result([str(path) for path in written], *(f"written: {path}" for path in written))
 
 
+def _note_mended(session: Path, *, was_damaged: bool) -> None:
+    """Have the session's description, where there is one, say what is in the file, unless it says so already."""
+    if not session.is_dir():
+        return
+    with suppress(FileFormatError):
+        record = read_session_json(session)
+        if was_damaged or record.ended is None:
+            file = read_xdf_file(xdf_of(session), keep=lambda _stream: False)
+            n_samples = sum(
+                len(one.t_s) for one in file.streams if one.stream.rate_hz and one.stream.name != PROBS_NAME
+            )
+            mended = Mended(n_samples=n_samples, n_bytes=xdf_of(session).stat().st_size)
+            write_session_json(session, replace(record, mended=mended))
+
+
+def _mended(session: Path, record: SessionRecord) -> Mended | None:
+    """What a repair made of the file; None where there was none, or the file has been written to since."""
+    mended, xdf = record.mended, xdf_of(session)
+    return mended if mended and xdf.is_file() and xdf.stat().st_size == mended.n_bytes else None
+
+
 def _state(session: Path, record: SessionRecord | None) -> str:
     with suppress(OSError):  # it could not be made, or is somebody else's: its description says more
         if is_being_written(xdf_of(session)):
             return "recording"
     if record is None:
         return "no description"
+    repaired = ", repaired" if _mended(session, record) else ""
     if record.ended is None:
-        return "cut short"  # `rtbci run --resume` goes on with it
+        return f"cut short{repaired}"  # `rtbci run --resume` goes on with it
     lost = record.ended.n_samples_lost
-    return f"ended, {lost} samples not recorded" if lost else "ended"
+    return f"ended, {lost} samples not recorded{repaired}" if lost else f"ended{repaired}"
 
 
 def _row(one: KeptSession) -> tuple[str, ...]:
     record = one.record
-    ended = record.ended if record is not None else None
+    counted = None if record is None else _mended(one.folder, record) or record.ended
     return (
         one.folder.name,
-        str(ended.n_samples) if ended else "",
+        str(counted.n_samples) if counted else "",
         f"{one.n_bytes / 1e6:.1f}",
         _state(one.folder, record),
     )

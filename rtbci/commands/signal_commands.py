@@ -69,6 +69,12 @@ def amp(
         str, typer.Option(help="Marker stream whose cues the user follows, as rtbci-cues of a calibration.")
     ] = "",
     map: Map = None,
+    gaze: Annotated[
+        bool | None,
+        typer.Option(
+            help="Whether the eyes go to the cued side, as to cues that are not in the middle (default: unless it follows or has keys)."
+        ),
+    ] = None,
     chunk: Annotated[int, typer.Option(help="Samples sent together.")] = 8,
     name: Annotated[
         str, typer.Option(help="Name of the LSL stream (default: rtbci-amp, or the board's).")
@@ -103,6 +109,7 @@ def amp(
         paradigm=paradigm,
         source_id=source_id,
         duration_s=duration,
+        gaze=gaze,
     )
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from rtbci.commands.limits import OpensStreams
 from rtbci.commands.options import Key, ServerKey, console_of
 
 __all__ = ["app"]
@@ -30,7 +31,7 @@ def check(
     verbs.check(paradigm, refresh, console_of(stderr=False))
 
 
-@app.command()
+@app.command(cls=OpensStreams)
 def page(
     paradigm: Paradigm,
     run: Annotated[

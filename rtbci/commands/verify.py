@@ -8,6 +8,7 @@ from rich.console import Console
 from rtbci.commands.long_work import LongWork
 from rtbci.commands.profile_output import Output
 from rtbci.errors import FileFormatError
+from rtbci.listing import counted
 from rtbci.record.sessions import find_session, sessions_root
 from rtbci.verify.verify import Verified, verify
 
@@ -60,7 +61,7 @@ def _rows(found: Verified) -> list[tuple[str, str]]:
         ("predictions", f"{found.n_predictions} recorded, {found.n_compared} compared"),
         (
             "identical",
-            f"{found.n_identical} predictions, {found.n_windows_identical} of {found.n_windows} windows",
+            f"{counted(found.n_identical, 'prediction')}, {found.n_windows_identical} of {found.n_windows} windows",
         ),
         ("decisions", f"{found.n_decisions}, {found.n_decisions_differ} differ"),
     ]
@@ -80,18 +81,25 @@ def _rows(found: Verified) -> list[tuple[str, str]]:
 def _happened(found: Verified) -> list[tuple[str, str]]:
     rows = []
     if found.n_runs > 1:
-        rows.append(("resumed", f"{found.n_runs - 1} times"))
+        rows.append(("resumed", counted(found.n_runs - 1, "time")))
     if found.n_swaps or found.n_engine_changes:
-        rows.append(("changes", f"{found.n_swaps} profiles, {found.n_engine_changes} engines put in use"))
+        rows.append(
+            (
+                "changes",
+                f"{counted(found.n_swaps, 'profile')}, {counted(found.n_engine_changes, 'engine')} put in use",
+            )
+        )
     if found.n_said_lost:
         rows.append(("not decoded", f"{found.n_said_lost} predictions that only say that the stream is lost"))
     if found.n_unsure:
-        rows.append(("not compared", f"{found.n_unsure} predictions; what was decoded there is not known"))
+        rows.append(
+            ("not compared", f"{counted(found.n_unsure, 'prediction')}; what was decoded there is not known")
+        )
     if not found.n_untold and found.n_untold_samples:
-        what = f"{found.n_untold_samples} samples behind the last window: recorded, and in no prediction"
+        what = f"{counted(found.n_untold_samples, 'sample')} behind the last window: recorded, and in no prediction"
         rows.append(("at the end", what))
     if found.n_untold:
-        what = f"{found.n_untold} predictions and {found.n_untold_samples} samples"
+        what = f"{counted(found.n_untold, 'prediction')} and {counted(found.n_untold_samples, 'sample')}"
         rows.append(("at the end", f"{what}, of which nothing says how they were decoded"))
     return rows
 

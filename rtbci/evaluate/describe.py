@@ -16,7 +16,16 @@ from rtbci.recipes import ParadigmRecipe
 from rtbci.runtime.parts import POPULATION
 from rtbci.versions import versions_of
 
-__all__ = ["data", "decoders", "fitted_note", "paradigm", "settings", "versions", "warnings_of"]
+__all__ = [
+    "data",
+    "decoders",
+    "fitted_note",
+    "paradigm",
+    "settings",
+    "unstated_note",
+    "versions",
+    "warnings_of",
+]
 
 VERSIONS_OF = ("rtbci", "numpy", "scipy", "onnxruntime", "scikit-learn")
 
@@ -113,6 +122,18 @@ def fitted_note(used: Sequence[DecoderUsed]) -> list[str]:
     ]
 
 
+def unstated_note(used: Sequence[DecoderUsed], judged: Sequence[Judged]) -> list[str]:
+    """What to mind where nothing says on whom the decoder was trained: its profile, or there is none."""
+    n = sum(one.record.seen == "unknown" for one in judged)
+    if not n:
+        return []
+    who = f"{n} of {len(judged)} subjects may have been trained on"
+    if any(one.profile for one in used):
+        return [f"training subjects not stated by the profile: {who}"]
+    engine = next((f"engine '{one.engine}'" for one in used if one.engine), "the decoder")
+    return [f"{engine} has no profile, so nothing says on whom it was trained, if on anybody: {who}"]
+
+
 def warnings_of(
     plan: Plan, recipe: ParadigmRecipe, track: Track, judged: Sequence[Judged], eye: EyeCheck
 ) -> list[str]:
@@ -122,11 +143,6 @@ def warnings_of(
     if "yes" in seen:
         found.append(
             f"seen in training: {seen.count('yes')} of {len(seen)} subjects; their numbers say nothing of new people"
-        )
-    if "unknown" in seen:
-        found.append(
-            f"training subjects not stated by the profile: {seen.count('unknown')} of {len(seen)} subjects may have been "
-            "trained on"
         )
     if track.name == "A":
         found.append("track A contains eye movements towards the cue; track B is the one that counts")

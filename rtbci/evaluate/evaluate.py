@@ -9,7 +9,16 @@ from rtbci.clock import utc_now
 from rtbci.errors import ConfigError, FileFormatError
 from rtbci.evaluate.assign import Assignment, assign_folds, assign_profile
 from rtbci.evaluate.calibrators import find_calibrator
-from rtbci.evaluate.describe import data, decoders, fitted_note, paradigm, settings, versions, warnings_of
+from rtbci.evaluate.describe import (
+    data,
+    decoders,
+    fitted_note,
+    paradigm,
+    settings,
+    unstated_note,
+    versions,
+    warnings_of,
+)
 from rtbci.evaluate.eye import check_eyes, need_sklearn
 from rtbci.evaluate.online import thresholds
 from rtbci.evaluate.parallel import in_processes, on_ray
@@ -140,7 +149,11 @@ def _evaluation(
         tests=baseline_tests(records, plan.ks),
         eye=eye,
         subjects=records,
-        warnings=[*fitted_note(used), *warnings_of(plan, recipe, track, judged, eye)],
+        warnings=[
+            *fitted_note(used),
+            *unstated_note(used, judged),
+            *warnings_of(plan, recipe, track, judged, eye),
+        ],
     )
 
 

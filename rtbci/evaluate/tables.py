@@ -7,6 +7,7 @@ from rich.table import Table
 
 from rtbci.evaluate.record import Condition, Evaluation, OperatingPoint
 from rtbci.evaluate.statistics import Difference, Summary
+from rtbci.listing import counted
 from rtbci.runtime.parts import POPULATION
 
 __all__ = ["Grid", "condition_label", "difference_grid", "evaluation_grids", "markdown", "markdown_report"]
@@ -71,7 +72,7 @@ def _as_it_is(evaluation: Evaluation) -> str:
     if user in ("", POPULATION):
         return "no calibration"
     which = f", generation {generation}" if generation else ""
-    return f"profile of {user}{which}, fitted on {n_trials} trials"
+    return f"profile of {user}{which}, fitted on {counted(n_trials, 'trial')}"
 
 
 def evaluation_grids(evaluation: Evaluation) -> list[Grid]:
@@ -153,7 +154,7 @@ def markdown_report(evaluation: Evaluation) -> str:
     data, paradigm = evaluation.data, evaluation.paradigm
     head = (
         f"## {paradigm['name']} on {data['name']}, {_rules(evaluation)}\n\n"
-        f"{data['n_subjects']} subjects, {data['n_runs']} runs, {data['n_trials']} trials, "
+        f"{counted(data['n_subjects'], 'subject')}, {counted(data['n_runs'], 'run')}, {counted(data['n_trials'], 'trial')}, "
         f"{data['recorded_min']:.0f} minutes; means over subjects with 95 % intervals; {evaluation.created}, "
         f"rtbci {evaluation.versions['rtbci']}.\n"
     )

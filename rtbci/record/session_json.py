@@ -24,6 +24,7 @@ __all__ = [
     "Ended",
     "EngineUsed",
     "KeptProfile",
+    "Mended",
     "ProfileUsed",
     "Resumed",
     "SessionRecord",
@@ -114,6 +115,21 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     n_bytes: int
 
 
+class Mended(msgspec.Struct, frozen=True, kw_only=True):
+    """`rtbci session repair` made a valid file of the session's.
+
+    Parameters
+    ----------
+    n_samples : int
+        Samples in it.
+    n_bytes : int
+        Its size; a file of another size has been written to since, by a run that went on with it.
+    """
+
+    n_samples: int
+    n_bytes: int
+
+
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What `session.json` holds.
 
@@ -144,6 +160,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
         All that decoded, in the order in which they did.
     resumed : tuple of Resumed
     ended : Ended or None
+    mended : Mended or None
     boot_id : str
         The computer's, since it was started: its LSL clock is the same one. Empty where it is not known.
     """
@@ -163,6 +180,7 @@ class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):
     profiles: tuple[KeptProfile, ...] = ()
     resumed: tuple[Resumed, ...] = ()
     ended: Ended | None = None
+    mended: Mended | None = None
     boot_id: str = ""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rtbci.errors import ChannelError, ConfigError, ShapeError
+from rtbci.listing import counted
 from rtbci.stream.labels import canonical_label, with_labels
 from rtbci.stream.layout import electrode_columns, electrodes_of
 from rtbci.stream.source import FloatArray, Marker, StreamInfo
@@ -67,8 +68,8 @@ class Recording:
     def __repr__(self) -> str:
         """In one line, however many samples there are."""
         return (
-            f"Recording({self.name!r}, {self.info.n_channels} channels at {self.info.rate_hz:g} Hz, {self.duration_s:.1f} s, "
-            f"{len(self.markers)} markers)"
+            f"Recording({self.name!r}, {counted(self.info.n_channels, 'channel')} at {self.info.rate_hz:g} Hz, {self.duration_s:.1f} s, "
+            f"{counted(len(self.markers), 'marker')})"
         )
 
     @property

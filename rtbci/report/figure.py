@@ -41,7 +41,11 @@ SETTINGS: dict[Any, Any] = {
 
 
 def draw_svg(
-    name: str, title: str, size_in: tuple[float, float], draw: Callable[["Figure", "Axes"], None]
+    name: str,
+    title: str,
+    size_in: tuple[float, float],
+    draw: Callable[["Figure", "Axes"], None],
+    sides: tuple[float, float] | None = None,
 ) -> str:
     """Draw on one pair of axes.
 
@@ -55,6 +59,9 @@ def draw_svg(
         Width and height in inches; the page scales it to the room there is, up to this size and a half.
     draw : callable
         Gets the figure and its axes.
+    sides : (float, float), optional
+        Where the axes begin and end, as shares of the width, so that drawings below each other line up; a side whose labels need
+        more room is where these let it be.
 
     Returns
     -------
@@ -69,10 +76,22 @@ def draw_svg(
     with mpl.rc_context(settings):
         figure = Figure(figsize=size_in, layout="constrained")
         FigureCanvasSVG(figure)
-        draw(figure, figure.add_subplot())
+        axes = figure.add_subplot()
+        draw(figure, axes)
+        if sides is not None:
+            _line_up(figure, axes, *sides)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
     return _for_page(text.getvalue(), name, title, size_in)
+
+
+def _line_up(figure: "Figure", axes: "Axes", left: float, right: float) -> None:
+    """Move the sides of axes that have been laid out, inwards alone."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    box = axes.get_position()
+    left, right = max(left, box.x0), min(right, box.x1)
+    axes.set_position((left, box.y0, right - left, box.height))
 
 
 def _for_page(svg: str, name: str, title: str, size_in: tuple[float, float]) -> str:

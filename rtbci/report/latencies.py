@@ -7,11 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from rtbci.errors import FileFormatError
+from rtbci.listing import counted
 from rtbci.publish.message_parts import TRACE_PARTS
 from rtbci.publish.messages import EngineRef, Event, Prediction
 from rtbci.record.sessions import xdf_of
 from rtbci.record.xdf_read import is_text, read_xdf_file
-from rtbci.report.session_facts import clock_offset_of, messages_of
+from rtbci.report.other_clock import clocks_of, furthest, offset_of
+from rtbci.report.session_facts import messages_of
 
 __all__ = [
     "BY_STAMPS",
@@ -46,13 +48,16 @@ class SessionLatency(NamedTuple):
         What computed, in the order in which it did, of how many decoded predictions, and by ``"age"`` and `TRACE_PARTS`
         how long they took.
     clock_offset_s : float
-        By how much the stream's stamps were ahead of the local clock, at most: age and wait are off by that. 0: they were of
-        the local clock.
+        By how much the stream's stamps were ahead of the local clock, at most. 0: they were of the local clock.
+    n_left_out : int
+        Decoded predictions that are left out, because their stamps were of another clock. 0 beside an offset: all were, and age
+        and wait are off by it.
     """
 
     n_predictions: int
     engines: tuple[tuple[EngineRef, int, dict[str, Percentiles]], ...]
     clock_offset_s: float
+    n_left_out: int = 0
 
 
 def read_latency(session: Path) -> SessionLatency:
@@ -66,22 +71,28 @@ def read_latency(session: Path) -> SessionLatency:
     path = xdf_of(session)
     file = read_xdf_file(path, keep=is_text)
     sent = [one for one in messages_of(file, Prediction.topic) if isinstance(one, Prediction)]
+    clocks = clocks_of(one for one in messages_of(file, Event.topic) if isinstance(one, Event))
+    decoded = [one for one in sent if one.probs is not None]
+    told = [one for one in decoded if not offset_of(one, clocks)] or decoded
     by_engine: dict[EngineRef, list[Prediction]] = {}
-    for one in sent:
-        if one.probs is not None:
-            by_engine.setdefault(one.engine, []).append(one)
+    for one in told:
+        by_engine.setdefault(one.engine, []).append(one)
     if not by_engine:
         raise FileFormatError(
             f"{path}: holds {len(sent)} predictions of rtbci, none of which was decoded, need one; "
             "`rtbci session info` says what it holds"
         )
     engines = tuple((engine, len(those), latency_of(those)) for engine, those in by_engine.items())
-    events = [one for one in messages_of(file, Event.topic) if isinstance(one, Event)]
-    return SessionLatency(len(sent), engines, clock_offset_of(events))
+    return SessionLatency(len(sent), engines, furthest(clocks), len(decoded) - len(told))
 
 
-def said_offset(clock_offset_s: float) -> str:
-    """What stamps of another clock make of `BY_STAMPS`, for people."""
+def said_offset(clock_offset_s: float, n_left_out: int = 0) -> str:
+    """What stamps of another clock make of `BY_STAMPS`, for people; of a part of the session, which is left out, or of all."""
+    if n_left_out:
+        return (
+            f"{counted(n_left_out, 'prediction')} {'is' if n_left_out == 1 else 'are'} left out: there the stream's stamps were of "
+            f"another clock than this computer's, off by up to {clock_offset_s:+.1f} s"
+        )
     return f"{' and '.join(BY_STAMPS)} are off by {clock_offset_s:+.1f} s: the stream's stamps were of another clock than this computer's"
 
 

@@ -55,11 +55,11 @@ def _drawings(facts: SessionFacts, aged: list[Any]) -> dict[str, str]:
     """All drawings; an empty string where there is nothing to draw."""
     from rtbci.report import session_plots as plots
 
-    have_ages = bool(aged) and not facts.clock_offset_s
+    timed = [one for one in aged if one.seq not in facts.foreign]
     return {
         "states_drawing": plots.states_svg(facts),
         "probabilities_drawing": plots.probabilities_svg(facts) if aged else "",
-        "age_drawing": plots.age_svg(aged) if have_ages else "",
-        "ages_drawing": plots.ages_in_time_svg(facts, aged) if have_ages else "",
+        "age_drawing": plots.age_svg(timed) if timed else "",
+        "ages_drawing": plots.ages_in_time_svg(facts, timed) if timed else "",
         "channels_drawing": plots.channels_svg(facts, facts.spread) if facts.spread is not None else "",
     }

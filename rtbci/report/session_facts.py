@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from rtbci.record.signal import gaps_of, main_stream, markers_of, stream_info_of
 from rtbci.record.streams import topic_stream
 from rtbci.record.xdf_read import StreamData, XdfFile, is_text, mapped, surveyed_file, values_at
 from rtbci.record.xdf_scan import Buffer, Damage, Survey, survey
+from rtbci.report.other_clock import Segment, clocks_of, furthest, offset_of, offset_of_stamp, segments_of
 from rtbci.runtime.build import stream_gains_uv
 from rtbci.runtime.score import Score
 from rtbci.stages.stage import FloatArray
@@ -28,7 +28,7 @@ from rtbci.stream.labels import canonical_label, is_eeg
 from rtbci.stream.source import Marker, StreamInfo
 from rtbci.stream.units import spread_uv
 
-__all__ = ["Period", "SessionFacts", "SpreadMap", "clock_offset_of", "messages_of", "read_facts"]
+__all__ = ["Period", "SessionFacts", "SpreadMap", "messages_of", "read_facts"]
 
 LOOK_S = 2.0
 N_LOOKS = 240
@@ -91,8 +91,10 @@ class SessionFacts:
     score : Score
         Decisions against markers.
     clock_offset_s : float
-        By how much the stream's stamps were ahead of the local clock, at most; 0: they were of the local clock. It is taken off all
-        times here.
+        By how much the stream's stamps were ahead of the local clock, at most; 0: they were of the local clock. It is taken off the
+        times here, where they were.
+    foreign : frozenset of int
+        Numbers of the predictions of which the stamps were of another clock: their ages mean nothing.
     """
 
     session: Path
@@ -114,6 +116,7 @@ class SessionFacts:
     spread: SpreadMap | None
     score: Score
     clock_offset_s: float
+    foreign: frozenset[int]
 
     @property
     def duration_s(self) -> float:
@@ -138,9 +141,15 @@ def read_facts(session: Path) -> SessionFacts:
     messages = {kind: messages_of(file, kind.topic) for kind in (Status, Prediction, Event, Hello)}
     events = tuple(one for one in messages[Event] if isinstance(one, Event))
     score = _score(messages[Prediction], messages[Event])
-    signal, offset_s = _signal(file, path), clock_offset_of(events)
+    predictions = [one for one in messages[Prediction] if isinstance(one, Prediction)]
+    signal, clocks = _signal(file, path), clocks_of(events)
+    offsets_s = [offset_of(one, clocks) for one in predictions]
+    gaps = [] if signal is None else gaps_of(signal)
+    segments = (
+        [] if signal is None else segments_of(signal.t_s, gaps, clocks, (offsets_s or [furthest(clocks)])[0])
+    )
     if signal is not None:
-        signal = dataclasses.replace(signal, t_s=signal.t_s - offset_s)
+        signal = dataclasses.replace(signal, t_s=_corrected(signal.t_s, segments))
     if signal is None and not any(messages.values()):
         raise FileFormatError(f"{path}: holds neither a signal nor messages of rtbci, need one of them")
     statuses = tuple(one for one in messages[Status] if isinstance(one, Status))
@@ -158,27 +167,28 @@ def read_facts(session: Path) -> SessionFacts:
         info=info,
         t_span=t_span,
         n_samples=0 if signal is None else len(signal.t_s),
-        gaps=() if signal is None else tuple((float(signal.t_s[i]), gap_s) for i, gap_s in gaps_of(signal)),
-        markers=tuple(one._replace(t_lsl=one.t_lsl - offset_s) for one in markers_of(file)),
-        statuses=statuses,
-        predictions=tuple(
-            _local(one, offset_s) for one in messages[Prediction] if isinstance(one, Prediction)
+        gaps=() if signal is None else tuple((float(signal.t_s[i]), gap_s) for i, gap_s in gaps),
+        markers=tuple(
+            one._replace(t_lsl=one.t_lsl - offset_of_stamp(one.t_lsl, segments)) for one in markers_of(file)
         ),
-        events=tuple(replace(one, t_lsl=one.t_sent) if offset_s else one for one in events),
+        statuses=statuses,
+        predictions=tuple(map(_local, predictions, offsets_s)),
+        events=tuple(replace(one, t_lsl=one.t_sent) if len(clocks) > 1 else one for one in events),
         hellos=tuple(one for one in messages[Hello] if isinstance(one, Hello)),
         periods=_periods(statuses, t_span[1]),
         spread=None
-        if info is None or looks is None
-        else _spread(looks._replace(t_s=looks.t_s - offset_s), info, record),
+        if info is None or looks is None or signal is None
+        else _spread(looks, signal.t_s[looks.starts], info, record),
         score=score,
-        clock_offset_s=offset_s,
+        clock_offset_s=furthest(clocks),
+        foreign=frozenset(one.seq for one, offset_s in zip(predictions, offsets_s, strict=True) if offset_s),
     )
 
 
-def clock_offset_of(events: Iterable[Event]) -> float:
-    """By how much a stream's stamps were ahead of the local clock, at most, in seconds; 0 where they were of the local clock."""
-    offsets_s = [float(one.data.get("offset_s") or 0.0) for one in events if one.kind == "foreign_clock"]
-    return max(offsets_s, key=abs, default=0.0)
+def _corrected(t_s: FloatArray, segments: list[Segment]) -> FloatArray:
+    """Stamps of the local clock; a new array."""
+    offsets_s = [one.offset_s for one in segments]
+    return np.asarray(t_s - np.repeat(offsets_s, [one.stop - one.start for one in segments]))
 
 
 def _local(one: Prediction, offset_s: float) -> Prediction:
@@ -243,9 +253,9 @@ def _score(predictions: list[Message], events: list[Message]) -> Score:
 
 
 class _Looks(NamedTuple):
-    """Pieces of the signal, in the stream's unit, and the stamp of the first sample of each."""
+    """Pieces of the signal, in the stream's unit, and the index of the first sample of each."""
 
-    t_s: FloatArray
+    starts: npt.NDArray[np.intp]
     values: list[npt.NDArray[np.generic]]
 
 
@@ -257,11 +267,11 @@ def _looks(data: Buffer, found: Survey, file: XdfFile, path: Path) -> _Looks | N
     n_places = min(N_LOOKS, len(signal.t_s) // n_look)
     if not n_places:
         return None
-    starts = np.linspace(0, len(signal.t_s) - n_look, n_places).astype(int)
-    return _Looks(signal.t_s[starts], values_at(data, found, signal.stream, starts.tolist(), n_look))
+    starts = np.linspace(0, len(signal.t_s) - n_look, n_places).astype(np.intp)
+    return _Looks(starts, values_at(data, found, signal.stream, starts.tolist(), n_look))
 
 
-def _spread(looks: _Looks, info: StreamInfo, record: SessionRecord | None) -> SpreadMap:
+def _spread(looks: _Looks, t_s: FloatArray, info: StreamInfo, record: SessionRecord | None) -> SpreadMap:
     columns = [i for i, channel in enumerate(info.channels) if is_eeg(channel)] or list(
         range(info.n_channels)
     )
@@ -272,7 +282,7 @@ def _spread(looks: _Looks, info: StreamInfo, record: SessionRecord | None) -> Sp
         look_uv[~np.isfinite(look_uv)] = np.nan  # infinite ones warn in every sum
         spread[:, k] = spread_uv(look_uv)
     labels = tuple(canonical_label(info.labels[i]) for i in columns)
-    return SpreadMap(labels, looks.t_s, spread)
+    return SpreadMap(labels, t_s, spread)
 
 
 def _gains_uv(info: StreamInfo, record: SessionRecord | None) -> FloatArray:

@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 WIDE_IN = 7.6
+SIDES = (0.11, 0.97)
+"""Where axes of time begin and end in the width, so that what was at a time stands below each other."""
 N_POINTS = 600
 """More points than a page has pixels would only make it large."""
 MANY, SEEN, IN_A_ROW = 6, 0.1, 9
@@ -92,7 +94,7 @@ def states_svg(facts: SessionFacts) -> str:
         axes.set(ylim=(-0.6, 4.1))
         axis.label(axes)
 
-    return draw_svg("states", "States, gaps, markers and decisions in time", (WIDE_IN, 2.0), draw)
+    return draw_svg("states", "States, gaps, markers and decisions in time", (WIDE_IN, 2.0), draw, SIDES)
 
 
 def probabilities_svg(facts: SessionFacts) -> str:
@@ -120,7 +122,7 @@ def probabilities_svg(facts: SessionFacts) -> str:
         axis.label(axes)
         figure.legend(loc="outside upper right", ncols=min(len(drawn), IN_A_ROW), fontsize=8)
 
-    return draw_svg("probabilities", "Probabilities in time", (WIDE_IN, 2.1), draw)
+    return draw_svg("probabilities", "Probabilities in time", (WIDE_IN, 2.1), draw, SIDES)
 
 
 def hypnogram_svg(facts: SessionFacts, night: Hypnogram, marked: Hypnogram | None) -> str:
@@ -137,7 +139,7 @@ def hypnogram_svg(facts: SessionFacts, night: Hypnogram, marked: Hypnogram | Non
             handles = [axes.plot([], [], color=color, label=name)[0] for name, color in names]
             figure.legend(handles=handles, loc="outside upper right", ncols=2, fontsize=8)
 
-    return draw_svg("hypnogram", "Stages of sleep in time", (WIDE_IN, 2.1), draw)
+    return draw_svg("hypnogram", "Stages of sleep in time", (WIDE_IN, 2.1), draw, SIDES)
 
 
 def age_svg(predictions: Sequence[Prediction]) -> str:
@@ -183,7 +185,7 @@ def ages_in_time_svg(facts: SessionFacts, predictions: Sequence[Prediction]) -> 
         axis.label(axes)
         figure.legend(loc="outside upper right", ncols=6, fontsize=8)
 
-    return draw_svg("ages", "Latency in time", (WIDE_IN, 2.2), draw)
+    return draw_svg("ages", "Latency in time", (WIDE_IN, 2.2), draw, SIDES)
 
 
 def channels_svg(facts: SessionFacts, spread: SpreadMap) -> str:
@@ -217,7 +219,7 @@ def channels_svg(facts: SessionFacts, spread: SpreadMap) -> str:
         axis.label(axes)
 
     tall = float(np.clip(0.11 * len(spread.labels) + 0.9, 1.6, 6.0))
-    return draw_svg("channels", "Strength of each channel in time", (WIDE_IN, tall), draw)
+    return draw_svg("channels", "Strength of each channel in time", (WIDE_IN, tall), draw, (SIDES[0], 1.0))
 
 
 def _drawn(probs: FloatArray) -> list[int]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rtbci.listing import counted
 from rtbci.publish.control_messages import MARK_SOURCE
 from rtbci.publish.messages import Prediction, Scalar
 from rtbci.record.repair import said_damages
@@ -38,6 +39,8 @@ def words_of_session(facts: SessionFacts, aged: list[Prediction]) -> dict[str, A
         Those whose age says something of the decoder.
     """
     record = facts.record
+    timed = [one for one in aged if one.seq not in facts.foreign]
+    have_ages = bool(timed) or not facts.clock_offset_s
     return {
         "title": _title(facts),
         "headline": _headline(facts),
@@ -50,8 +53,9 @@ def words_of_session(facts: SessionFacts, aged: list[Prediction]) -> dict[str, A
         "n_trials": sum(facts.score.confusion().values()),
         "n_markers": len(facts.markers),
         "whys": _whys(facts),
-        "latency": _latency(aged, facts.clock_offset_s),
-        "other_clock": said_offset(facts.clock_offset_s) if facts.clock_offset_s else "",
+        "latency": _latency(timed or aged, have_ages=have_ages),
+        "have_ages": have_ages,
+        "other_clock": _other_clock(facts, len(aged) - len(timed) if timed else 0),
         "gaps": [(f"{t - facts.t_span[0]:.2f} s", f"{gap_s:+.3f} s") for t, gap_s in facts.gaps[:50]],
         "n_gaps": len(facts.gaps),
         "channels": [] if facts.spread is None else _channels(facts.spread),
@@ -76,7 +80,7 @@ def _headline(facts: SessionFacts) -> str:
         right = sum(count for (cue, label), count in facts.score.confusion().items() if cue == label)
         return f"{right} of {n} trials with the right label"
     if facts.predictions:
-        return f"{len(facts.predictions)} predictions in {_long(facts.duration_s)}"
+        return f"{counted(len(facts.predictions), 'prediction')} in {_long(facts.duration_s)}"
     return f"{_long(facts.duration_s)} without a prediction"
 
 
@@ -92,7 +96,7 @@ def _state(facts: SessionFacts) -> str:
         said = "It was cut short: the program was killed, the power failed, or it still runs. All that had reached the disk is here."
     else:
         ended = facts.record.ended
-        lost = f"{ended.n_samples_lost} samples and {ended.n_messages_lost} messages could not be recorded."
+        lost = f"{counted(ended.n_samples_lost, 'sample')} and {counted(ended.n_messages_lost, 'message')} could not be recorded."
         said = "It ended properly. " + (
             lost if ended.n_samples_lost or ended.n_messages_lost else "Everything was recorded."
         )
@@ -117,7 +121,7 @@ def _ran(facts: SessionFacts) -> list[tuple[str, str]]:
         rows.append(
             (
                 "stream",
-                f"{info.name}: {info.n_channels} channel{'s' * (info.n_channels != 1)}, {info.rate_hz:g} Hz",
+                f"{info.name}: {counted(info.n_channels, 'channel')}, {info.rate_hz:g} Hz",
             )
         )
     rows.append(("length", _long(facts.duration_s)))
@@ -172,14 +176,23 @@ def _whys(facts: SessionFacts) -> list[tuple[str, str, str]]:
     ]
 
 
-def _latency(aged: list[Prediction], clock_offset_s: float) -> list[tuple[str, ...]]:
+def _other_clock(facts: SessionFacts, n_left_out: int) -> str:
+    """What to know of ages and times where stamps were of another clock; empty where they were not."""
+    if not facts.clock_offset_s:
+        return ""
+    said = said_offset(facts.clock_offset_s, n_left_out)
+    left = "" if n_left_out else "They are left out. "
+    return f"{said[0].upper()}{said[1:]}. {left}All of that is taken off the times of this page."
+
+
+def _latency(aged: list[Prediction], *, have_ages: bool) -> list[tuple[str, ...]]:
     """Rows of a table: part, median, 95th and 99th percentile, largest; in milliseconds. Without those that mean nothing."""
     if not aged:
         return []
     return [
         (name, *(f"{value:.2f}" for value in found))
         for name, found in latency_of(aged).items()
-        if not (clock_offset_s and name in BY_STAMPS)
+        if have_ages or name not in BY_STAMPS
     ]
 
 

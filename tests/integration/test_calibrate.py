@@ -22,6 +22,7 @@ from rtbci.commands import calibrate_live
 from rtbci.commands.calibrate import calibrate
 from rtbci.commands.calibrate_base import Request
 from rtbci.config import RunConfig
+from rtbci.listing import counted
 from rtbci.loopback.child import RtbciProcess
 from rtbci.probe.profile import newest_profile, read_profile, write_profile
 from rtbci.recipes import read_paradigm
@@ -179,7 +180,7 @@ def test_killed_in_a_trial_resumed_and_put_to_use_by_a_run(home: Path) -> None:
             run.wait_line("profile swapped: ada")
             status, said = run.end()
         assert status == 0, said
-    assert f"going on after {len(before)} trials" in again.text
+    assert f"going on after {counted(len(before), 'trial')}" in again.text
     assert "Traceback" not in first.text + again.text
     found = read_trials(folder)
     assert found.faults == []

@@ -246,6 +246,26 @@ def test_names_of_channels_neither_overlap_nor_are_cut_off(browser: Chromium) ->
     assert said[0][0].endswith("A3")
 
 
+HEAD = """fetch('./positions.json').then((kept) => kept.json()).then((places) => import('./head.js').then(({ Head }) => [230, 700].map((size) => {
+  const head = new Head(document.createElement('canvas'), places, () => 0), names = {};
+  head.layout({ labels: ['FP1', 'FZ', 'CZ', 'PO3', 'PO4', 'O1', 'O2'], bands: [], bands_hz: [], is_read: [] });
+  head.plot.width = head.plot.height = size;
+  const context = new Proxy(head.plot.context, { get: (on, name) => name === 'fillText' ? (words, x, y) => { names[words] = y; }
+    : typeof on[name] === 'function' ? on[name].bind(on) : on[name], set: (on, name, value) => Reflect.set(on, name, value) });
+  head.draw(context, size, size);
+  const { cy, radius } = head.geometry();
+  return Object.fromEntries(Object.entries(names).map(([name, y]) => [name, y - (cy - places[name][1] * radius)]));
+})))"""
+
+
+def test_the_name_of_an_electrode_does_not_stand_at_another(browser: Chromium) -> None:
+    """On a telephone that of O1, above it, was at the dot of PO3."""
+    with LivePage(NOBODY, NOBODY, place_of("127.0.0.1:0")) as page, browser.tab(page.url) as tab:
+        small, large = tab.evaluate(HEAD)
+    assert {name for name, down in small.items() if down > 0} == {"O1", "O2"}
+    assert all(down < 0 for down in large.values())
+
+
 def test_it_says_what_to_do_while_nothing_is_decided(told: Told, browser: Chromium) -> None:
     classes = ("left", "right")
     with browser.tab(told.url) as tab:

@@ -147,4 +147,4 @@ def test_what_is_printed(
     assert "rtbci can run here: 0 failures" in said
     assert f"FAIL engine {broken.name}: golden output" in said
     assert "     -> install rtbci again: the engine is damaged" in said
-    assert "rtbci cannot run here: 1 failures" in said
+    assert "rtbci cannot run here: 1 failure," in said

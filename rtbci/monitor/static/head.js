@@ -108,7 +108,17 @@ export class Head {
       context.strokeStyle = WARN; context.lineWidth = 1.5; context.stroke();
       text(context, ELECTRODES[state].sign, x, y + 0.5, WARN, "center");
     }
-    if ((this.labels.length <= 22 && !this.limits) || i === this.picked) text(context, label, x, y - size - 8, INK, "center");
+    if ((this.labels.length <= 22 && !this.limits) || i === this.picked) text(context, label, x, this.nameY(i, x, y, size + 8), INK, "center");
+  }
+
+  // A name stands above its electrode, or below it where another electrode is so near above that it could be that one's.
+  nameY(i, x, y, away) {
+    const { cx, cy, radius } = this.geometry();
+    const isTaken = (at) => this.labels.some((other, j) => {
+      const place = this.places[other];
+      return j !== i && place && Math.abs(cx + place[0] * radius - x) < 16 && Math.abs(cy - place[1] * radius - at) < away;
+    });
+    return isTaken(y - away) && !isTaken(y + away) && y + away < this.plot.height - 6 ? y + away : y - away;
   }
 
   legend(context, width, height) {

@@ -59,7 +59,12 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     log = HopLog(tmp_path, 4, 3)
     log.push(np.zeros((4, 3), np.float32), 0.0, True)
     monkeypatch.setattr(log, "_file", PartOnly(log._file))
-    with pytest.raises(FileFormatError, match=r"cannot be written \(No space left on device\), need room"):
+    with pytest.raises(
+        FileFormatError, match=r"cannot be written \(No space left on device\), need room .* then begin again"
+    ):
+        log.push(np.zeros((4, 3), np.float32), 1.0, False)
+    (tmp_path / "trial-0000.safetensors").touch()
+    with pytest.raises(FileFormatError, match="then go on with --resume"):
         log.push(np.zeros((4, 3), np.float32), 1.0, False)
     monkeypatch.undo()
     log.close()

@@ -28,7 +28,7 @@ def test_the_headline() -> None:
     record = msgspec.structs.replace(make_record(), confusion=[[6.0, 4.0], [4.0, 6.0]])
     first, then = headline(record)
     assert first == "Your decoder: 60 % \u00b1 20, chance is 50 %"
-    assert then.startswith("It is better than guessing. Measured on 1 trials of your own")
+    assert then.startswith("It is better than guessing. Measured on 1 trial of your own")
     assert "between 38 and 79 %" in then
     assert "nothing but guessing" in headline(msgspec.structs.replace(make_record(), usable=False))[1]
 
@@ -39,7 +39,7 @@ def test_the_headline_without_a_number() -> None:
     none_kept = msgspec.structs.replace(record, trials=record.trials[1:])
     assert headline(none_kept) == (
         "No decoder yet: no trial could be used",
-        "All 1 trials were rejected; below is why.",
+        "The only trial was rejected; below is why.",
     )
     assert headline(msgspec.structs.replace(record, trials=[]))[1] == "No cue was shown."
 

@@ -32,7 +32,7 @@ def test_without_a_decision_it_says_why_in_plain_words() -> None:
             window(13.0 + 0.25 * i, p_hand, None)
         _say_trials(Console(file=file, width=400), score, decoder)
         said = file.getvalue()
-        assert "decisions    0 right, 0 wrong, 1 trials without one" in said
+        assert "decisions    0 right, 0 wrong, 1 trial without one" in said
         assert "75 % looked most like 'rest', which is never decided for" in said
         assert "25 % were not at probability 0.85, held for 1 s (of the profile)" in said
         assert "motor_imagery_rest/CARD.md" in said.replace("\\", "/")

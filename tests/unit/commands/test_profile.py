@@ -120,6 +120,17 @@ def test_compare(tiny: Path, call: Call) -> None:
     assert row == {"what": "temperature", "first": "1", "second": "2", "note": ""}
 
 
+def test_a_file_to_export_to_is_given_in_either_way(tiny: Path, call: Call, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.zip", tmp_path / "second.zip"
+    assert call("export", "ada@1", first, "--paradigm", tiny)[0] == 0
+    assert call("export", "ada@1", "--out", second, "--paradigm", tiny)[0] == 0
+    assert first.read_bytes() == second.read_bytes()
+    for neither_or_both, given in ([], "no file"), ([first, "--out", second], f"{first} and --out {second}"):
+        status, said = call("export", "ada@1", *neither_or_both, "--paradigm", tiny)
+        assert status == 2
+        assert f"profile export: got {given}, need one to write to" in said
+
+
 def test_export_and_import(tiny: Path, call: Call, tmp_path: Path) -> None:
     file = tmp_path / "a.zip"
     assert call("export", "ada@1", file, "--paradigm", tiny)[0] == 0

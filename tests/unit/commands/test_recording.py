@@ -81,7 +81,7 @@ def test_what_is_waited_for_at_the_end(problem: str, said: str) -> None:
         (Written(Path("s"), 2_500_000, 10, 0, 0, ""), "recorded 10 samples, 2.5 MB in s"),
         (
             Written(Path("s"), 100_000, 10, 5, 1, "No space left on device"),
-            "recorded 10 samples, 0.1 MB in s; NOT recorded: 5 samples, 1 messages; at last: No space left on device",
+            "recorded 10 samples, 0.1 MB in s; NOT recorded: 5 samples, 1 message; at last: No space left on device",
         ),
     ],
 )
@@ -123,6 +123,6 @@ def test_trouble_is_a_line_in_the_terminal() -> None:
     lines = screen.export_text().splitlines()
     assert lines == [
         "NOT RECORDING, tried again every second: d (No space left on device)",
-        "warning: recording had to leave out samples: d (7 samples, 1 messages)",
+        "warning: recording had to leave out samples: d (7 samples, 1 message)",
         "recording again: d",
     ]

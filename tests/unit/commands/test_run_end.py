@@ -47,7 +47,7 @@ def told(error: BaseException | None, n_samples: int | None) -> str:
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt(), ValueError("a branch broke")])
 def test_it_is_told_whatever_ended_it(error: BaseException | None) -> None:
     stopped, stuck, rest, refused, recorded = told(error, 500).splitlines()
-    assert stopped.startswith("stopped after 3 s: 7 predictions, 1 gaps")
+    assert stopped.startswith("stopped after 3 s: 7 predictions, 1 gap,")
     assert stuck == "the decoder had not returned from a window; the run ended without it"
     assert rest == "250 samples at the end were recorded and not decoded"
     assert refused == "refused: nobody"

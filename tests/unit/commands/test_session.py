@@ -122,6 +122,26 @@ def test_repair(call: Any, root: Path) -> None:
     assert json.loads(said)["damages"] == []
 
 
+def test_a_list_says_that_a_session_was_repaired_and_what_is_in_it(call: Any, root: Path) -> None:
+    call("repair", "last")
+    n = MADE.counts[4]
+    row = ["20260102T000000Z-tiny-ada", str(n), "0.0", "cut", "short,", "repaired"]
+    assert call("list")[1].splitlines()[2].split() == row
+    assert json.loads(call("list", "--json")[1])[1]["state"] == "cut short, repaired"
+    assert "cut short, repaired" in call("info", "last")[1]
+    xdf = root / "20260102T000000Z-tiny-ada" / "session.xdf"
+    xdf.write_bytes(MADE.content[: MADE.ends[5]])  # a run went on with it, and was killed too
+    assert call("list")[1].splitlines()[2].split()[-2:] == ["cut", "short"]
+
+
+def test_a_list_where_the_file_of_a_session_that_ended_was_repaired(call: Any, root: Path) -> None:
+    folder = root / "20260101T000000Z-tiny-ada"
+    (folder / "session.xdf").write_bytes(MADE.content[: MADE.ends[4] + 100])
+    call("repair", folder.name)
+    row = [folder.name, str(MADE.counts[4]), "0.0", "ended,", "repaired"]
+    assert call("list")[1].splitlines()[1].split() == row
+
+
 def test_repair_of_one_that_only_lacks_its_end(call: Any, root: Path) -> None:
     (root / "20260102T000000Z-tiny-ada" / "session.xdf").write_bytes(MADE.content[: MADE.ends[4]])
     assert "nothing was lost; it lacked its end" in call("repair", "last")[1]
@@ -133,6 +153,16 @@ def test_export(call: Any, tmp_path: Path) -> None:
     assert f"written: {tmp_path / 'csv' / 'samples.csv'}" in said
     status, said = call("export", "last", "--to", "docx", "--out", tmp_path / "x")
     assert (status, "need one of bids, edf, bdf, csv" in said) == (2, True)
+
+
+def test_what_to_export_to_is_given_in_either_way(call: Any, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert call("export", "last", first, "--to", "csv")[0] == 0
+    assert call("export", "last", "--to", "csv", "--out", second)[0] == 0
+    assert (first / "samples.csv").read_bytes() == (second / "samples.csv").read_bytes()
+    status, said = call("export", "last", "--to", "csv")
+    assert status == 2
+    assert "session export: got no file, need one to write to; give it once, as session.edf or --out" in said
 
 
 def test_a_session_that_is_not_there(call: Any) -> None:

@@ -1,6 +1,7 @@
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -189,3 +190,25 @@ def test_the_operating_point_by_hand() -> None:
     assert strict.threshold == 0.9
     assert strict.held_out_true is not None
     assert strict.held_out_true.mean == pytest.approx((0.2 + 0.6) / 2)
+
+
+@pytest.mark.parametrize(
+    ("profile", "engine", "said"),
+    [
+        ("/p", "own", "training subjects not stated by the profile: 2 of 3 subjects may have been"),
+        (
+            "",
+            "own",
+            "engine 'own' has no profile, so nothing says on whom it was trained, if on anybody: 2 of 3",
+        ),
+        ("", "", "the decoder has no profile, so nothing says on whom"),
+    ],
+)
+def test_who_does_not_say_on_whom_it_was_trained(
+    evaluation: Evaluation, profile: str, engine: str, said: str
+) -> None:
+    used = msgspec.structs.replace(evaluation.decoders[0], profile=profile, engine=engine)
+    judged = [SimpleNamespace(record=SimpleNamespace(seen=seen)) for seen in ("unknown", "no", "unknown")]
+    (note,) = describe.unstated_note([used], judged)  # type: ignore[arg-type]
+    assert said in note
+    assert not describe.unstated_note([used], judged[1:2])  # type: ignore[arg-type]

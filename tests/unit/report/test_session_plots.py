@@ -1,8 +1,12 @@
 """What the drawings of a session's report leave out."""
 
-import numpy as np
+from typing import Any
 
-from rtbci.report.session_plots import _breaks, _drawn
+import numpy as np
+import pytest
+
+from rtbci.report.figure import draw_svg
+from rtbci.report.session_plots import SIDES, WIDE_IN, _breaks, _drawn
 
 
 def test_no_line_is_drawn_over_a_time_without_predictions() -> None:
@@ -16,3 +20,27 @@ def test_of_many_classes_those_are_drawn_that_were_probable_once() -> None:
     probs[2, 7] = 0.4
     assert _drawn(probs) == [7]
     assert _drawn(probs[:, :4]) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["W", "a much longer name of a row"])
+def test_drawings_below_each_other_line_up(name: str) -> None:
+    """Whatever their labels are like; what needs more room than there is has it."""
+    pytest.importorskip("matplotlib")
+
+    def box(label: str) -> Any:
+        kept: list[Any] = []
+
+        def draw(_: Any, axes: Any) -> None:
+            axes.plot([0.0, 112.0], [0.0, 1.0])
+            axes.set_yticks([0.0, 1.0], [label, "1"])
+            kept.append(axes)
+
+        draw_svg("one", "one", (WIDE_IN, 2.0), draw, SIDES)
+        return kept[0].get_position()
+
+    short, other = box("100"), box(name)
+    assert (short.x0, short.x1) == pytest.approx(SIDES)
+    if len(name) < 10:
+        assert (other.x0, other.x1) == pytest.approx(SIDES)
+    else:
+        assert other.x0 > SIDES[0]

@@ -14,6 +14,7 @@ from rtbci.publish.messages import Event, Prediction, State, Status, Why
 from rtbci.record.items import Item, Opened
 from rtbci.record.session_json import Ended, write_session_json
 from rtbci.record.streams import SessionStreams
+from rtbci.report.latencies import read_latency
 from rtbci.report.session import write_session_report
 from rtbci.report.session_facts import read_facts
 from rtbci.report.session_plots import STATE_COLORS, age_svg, ages_in_time_svg
@@ -47,7 +48,7 @@ def cue(seq: int, t: float, name: str) -> Event:
     )
 
 
-def write_trials(folder: Path, ahead_s: float = 0.0) -> Path:
+def write_trials(folder: Path, ahead_s: float = 0.0, from_s: float = 0.0, until_s: float = 1e3) -> Path:
     """Twelve seconds: a gap, a flat second, two cues of which one is answered rightly, a stream that was lost.
 
     `ahead_s`: the stream's stamps are of a clock that is so far ahead of this computer's.
@@ -66,13 +67,19 @@ def write_trials(folder: Path, ahead_s: float = 0.0) -> Path:
         status(3, 110.0, "running", paused=True), status(4, 112.5, "stopped"),
     ]  # fmt: skip
     if ahead_s:
-        items = [*(of_another_clock(one, ahead_s) for one in items)]
+        items = [*(_later(one, ahead_s, from_s, until_s) for one in items)]
         items.append(msgspec.structs.replace(event(4, "foreign_clock", 101.0), data={"offset_s": ahead_s}))
     streams = SessionStreams(START, clock=lambda: 100.0)
     folder.mkdir()
     (folder / "session.xdf").write_bytes(streams.encode(items) + streams.end())
     write_session_json(folder, record(ended=ENDED, versions={"numpy": "2.9"}))
     return folder
+
+
+def _later(item: Item, ahead_s: float, from_s: float, until_s: float) -> Item:
+    """What came between two times is of another clock."""
+    came = item.t_lsl[-1] if isinstance(item, Chunk) else getattr(item, "t_sent", 0.0)
+    return of_another_clock(item, ahead_s) if from_s < came < until_s else item
 
 
 def of_another_clock(item: Item, ahead_s: float) -> Item:
@@ -224,6 +231,36 @@ def test_stamps_of_another_clock(trials: Path, tmp_path: Path, ahead_s: float) -
         in page.replace("&#39;", "'")
     )
     assert page.count("<svg") == 3
+
+
+@pytest.mark.parametrize("ahead_s", [-3600.0, 1.7e9, -6.0])
+@pytest.mark.parametrize("comes", ["goes over", "comes back"])
+def test_stamps_that_are_of_another_clock_for_a_part_of_it(
+    trials: Path, tmp_path: Path, ahead_s: float, comes: str
+) -> None:
+    """Only these are taken back; ages are told of the rest, and how many have none."""
+    off = read_facts(
+        write_trials(tmp_path / "s", ahead_s, from_s=108.0, until_s=1e3 if comes == "goes over" else 110.5)
+    )
+    right = read_facts(trials)
+    assert off.clock_offset_s == ahead_s
+    assert off.t_span == pytest.approx(right.t_span)
+    windows = [one.t_window for one in off.predictions]
+    np.testing.assert_allclose(windows, [one.t_window for one in right.predictions], atol=1e-5)
+    assert off.spread is not None
+    assert right.spread is not None
+    np.testing.assert_allclose(off.spread.t_s, right.spread.t_s, atol=1e-5)
+    is_off = [108.0 < one.t_sent < (1e3 if comes == "goes over" else 110.5) for one in right.predictions]
+    assert off.foreign == {one.seq for one, is_it in zip(right.predictions, is_off, strict=True) if is_it}
+    words = words_of_session(off, list(off.predictions))
+    assert [row[0] for row in words["latency"]][:2] == ["age", "wait"]
+    page = write_session_report(tmp_path / "s", tmp_path / "r.html").read_text()
+    said = f"{sum(is_off)} predictions are left out: there the stream's stamps were of another clock"
+    assert said in page.replace("&#39;", "'")
+    assert page.count("<svg") == 5
+    told = read_latency(tmp_path / "s")
+    assert told.n_left_out == sum(is_off)
+    assert told.engines[0][2]["age"].max < 1e3
 
 
 @pytest.mark.parametrize("off_ms", [-400.0, -2.6e11, 1.8e12, 0.0])
