@@ -221,7 +221,7 @@ def _newer_schema(text: bytes) -> int | None:
     """The schema that a file says it has, where that is a newer one: its other keys may be unknown here."""
     try:
         found = msgspec.json.decode(text, type=_Schema).schema_version
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):  # what it does not know it goes through all the same
         return None
     return found if found > SCHEMA else None
 
