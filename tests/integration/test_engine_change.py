@@ -29,7 +29,9 @@ from tests.tiny import Kept, MemorySource, chunks_of, write_paradigm
 
 pytest.importorskip("openvino", reason="openvino is not installed")
 
-BUILD_S = 90.0
+pytestmark = pytest.mark.timeout(300)
+
+BUILD_S = 180.0
 SECONDS = 20.0
 T_CHANGE = 8.0
 MAX_PROB = 1e-5
