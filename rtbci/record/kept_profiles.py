@@ -110,7 +110,8 @@ def remove_profiles(session: Path) -> None:
 def _sha256(profile: Profile) -> str:
     """Of all that a profile says and of its weights, however they are laid out in a file."""
     said = msgspec.to_builtins(msgspec.structs.replace(profile, weights={}, weights_sha256=""))
-    for added in ("baseline", "mirror"):  # since sessions are recorded: a profile that says nothing there has its old hash
+    # Added since sessions are recorded: a profile that says nothing there has its old hash.
+    for added in ("baseline", "mirror"):
         if not said[added]:
             del said[added]
     digest = hashlib.sha256(msgspec.json.encode(said, order="sorted"))
