@@ -151,9 +151,10 @@ class ProtocolSettings(Settings):
 
 def _plain_symbols(classes: Sequence[str]) -> list[SymbolName]:
     """A symbol for each class: an arrow to its side for that of the left and that of the right, where there is one of each."""
-    sides = dict(zip(side_classes(classes) or (), SIDES, strict=False))
-    others = iter([one for one in PLAIN_SYMBOLS if one not in sides.values()])
-    return [sides[i] if i in sides else next(others) for i in range(min(len(classes), len(PLAIN_SYMBOLS)))]
+    sides: dict[int, SymbolName] = dict(zip(side_classes(classes) or (), SIDES, strict=False))
+    others: list[SymbolName] = [one for one in PLAIN_SYMBOLS if one not in sides.values()]
+    rest = iter(others)
+    return [sides[i] if i in sides else next(rest) for i in range(min(len(classes), len(PLAIN_SYMBOLS)))]
 
 
 def _plain_protocol(recipe: ParadigmRecipe) -> ProtocolSettings:
