@@ -21,11 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rtbci.errors import ConfigError
-from rtbci.probe.head_features import tangent_features
 from rtbci.stages.stage import FloatArray
 from rtbci.stream.labels import mirror_columns
 from tools.training.folds import SPANS_FIT, use_one_thread
-from tools.training.judge import compare, markdown_table, score, subject_folds
+from tools.training.judge import compare, markdown_table, score, subject_accuracies, subject_folds
 from tools.training.pool import add_data, recordings_for
 from tools.training.signals import (
     FRONTAL,
@@ -38,7 +37,7 @@ from tools.training.signals import (
 )
 from tools.training.tangent_fit import fit_tangent, tangent_margins
 from tools.training.trials import band_covariances, usable
-from tools.training.user_prior import sided_change, tangent_spread
+from tools.training.user_prior import sided_change, sided_features, user_spread
 
 __all__ = ["Cut", "calibrated", "first_trials", "main"]
 
@@ -102,33 +101,28 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def calibrated(cut: Cut, test_subjects: npt.NDArray[np.intp], mirror: list[int]) -> dict[int, FloatArray]:
-    """Balanced accuracy in percent of each test subject on its last run, by trials of each class; 0: as it is."""
+    """Balanced accuracy in percent of each test subject, by ascending number, on its last run, by trials of each class; 0: as it is."""
     train = ~np.isin(cut.subjects, test_subjects)
     pooled = np.concatenate([one[train] for one in cut.covariances])
     classes = cut.classes[train]
     probe = fit_tangent(pooled, np.tile(classes, len(cut.covariances)), mirror)
-    spread = tangent_spread(
-        probe, [one[train] for one in cut.covariances], classes, cut.subjects[train], mirror
-    )
-    columns = np.array(mirror)
-    images = [one[..., columns, :][..., columns] for one in cut.covariances]
-    views = [np.stack([tangent_features(probe, one) for one in many]) for many in (cut.covariances, images)]
-    sided = (views[0] - views[1]) / 2.0 * spread
+    sided = sided_features(probe, cut.covariances, mirror)
+    sided *= user_spread(sided[:, train], classes, cut.subjects[train])
     margins = np.stack([tangent_margins(probe, one) for one in cut.covariances])
-    found: dict[int, list[float]] = {k: [] for k in (0, *KS)}
-    for subject in test_subjects:
-        mine = np.flatnonzero(cut.subjects == subject)
-        last = mine[cut.runs[mine] == cut.runs[mine].max()]
-        for k, accuracies in found.items():
+    of_test = [np.flatnonzero(cut.subjects == subject) for subject in test_subjects]
+    of_last = [mine[cut.runs[mine] == cut.runs[mine].max()] for mine in of_test]
+    found = {}
+    for k in (0, *KS):
+        said = margins[-1].copy()
+        for mine, last in zip(of_test, of_last, strict=True):
             used = np.setdiff1d(first_trials(mine, cut.classes, k), last)
-            said = margins[-1, last].copy()
             if len(used):
-                said += sided[-1, last] @ sided_change(sided[:, used], cut.classes[used], margins[:, used])
-            asked = cut.classes[last]
-            accuracies.append(
-                100.0 * float(np.mean([((said > 0) == asked)[asked == c].mean() for c in (0, 1)]))
-            )
-    return {k: np.array(accuracies) for k, accuracies in found.items()}
+                said[last] += sided[-1, last] @ sided_change(
+                    sided[:, used], cut.classes[used], margins[:, used]
+                )
+        judged = np.concatenate(of_last)
+        found[k] = subject_accuracies(cut.subjects[judged], cut.classes[judged], said[judged])
+    return found
 
 
 def first_trials(mine: npt.NDArray[np.intp], classes: npt.NDArray[np.int64], k: int) -> npt.NDArray[np.intp]:

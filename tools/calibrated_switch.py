@@ -10,21 +10,16 @@ Markdown table of both.
 """
 
 import argparse
-import json
 import multiprocessing
+import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from rtbci.calibrate.calibration_decoder import CalibrationDecoder
-from rtbci.calibrate.cutter import timing_of
-from rtbci.calibrate.features import read_trial
 from rtbci.calibrate.fit import fit_user
-from rtbci.calibrate.recordings import trials_of_recordings
+from rtbci.errors import ConfigError
 from rtbci.evaluate.decode import decode_run
 from rtbci.evaluate.npz_runs import read_npz_runs
 from rtbci.evaluate.online import Span
@@ -37,14 +32,14 @@ from rtbci.runtime.decoder import Decoder
 from tools.rest_switch.streaming import judge_online, online_rows
 from tools.training.folds import use_one_thread
 from tools.training.judge import markdown_table
-from tools.training.pool import add_data, recording_of
+from tools.training.pool import add_data, folds_by_person, recording_of
+from tools.training.user_trials import features_by_run
 
 __all__ = ["main"]
 
 PARADIGM = "motor_imagery_rest"
 REST_MARKERS = ("T0=rest",)
 """In these recordings; for the calibration alone, since a live user's rest has no cue."""
-IMAGERY_S = 4.0
 TITLES = ("decoder", "aim: at most false a minute", "trials met %", "false a minute", "s from cue", "people with half of the trials met %", "policy of all people")  # fmt: skip
 
 
@@ -58,16 +53,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--subjects-limit", type=int, default=None)
     parser.add_argument("--jobs", type=int, default=1)
     args = parser.parse_args(arguments)
-    of_fold = {
-        name: folder
-        for folder in sorted(args.folds.glob("fold*/"))
-        for name in json.loads((folder / "subjects.json").read_text())["test"]
-    }
-    names = sorted(of_fold)[: args.subjects_limit]
-    jobs = [(name, of_fold[name], recording_of(args.data, name)) for name in names]
+    try:
+        of_fold = folds_by_person("calibrated_switch", args.folds, args.subjects_limit)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    jobs = [(name, fold, recording_of(args.data, name)) for name, fold in of_fold.items()]
     with ProcessPoolExecutor(args.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         people = list(pool.map(_one, jobs))
-    folds = np.array([int(of_fold[name].name.removeprefix("fold")) for name in names])
+    folds = np.array([int(fold.name.removeprefix("fold")) for fold in of_fold.values()])
     recipe, rows = read_paradigm(PARADIGM), []
     for i, decoder in enumerate(("population", "calibrated")):
         judged, _ = judge_online([one[i] for one in people], folds, recipe)
@@ -86,14 +80,7 @@ def _one(job: tuple[str, Path, Path]) -> tuple[list[Span], list[Span]]:
 
 
 def _calibrated(recipe: ParadigmRecipe, population: Profile, runs: list[Recording]) -> Profile:
-    numbers = count()  # each run counts its trials from 0
-    with CalibrationDecoder(recipe, profile=population) as decoder:
-        cut = trials_of_recordings(decoder, runs, timing_of(recipe, IMAGERY_S))
-        trials = [
-            read_trial(population, decoder.sessions, replace(one, i_trial=next(numbers)))
-            for one in cut
-            if one.accepted
-        ]
+    trials = [trial for run in features_by_run(recipe, population, runs) for trial in run]
     return fit_user(population, trials, "judged", recipe.decision).profile
 
 

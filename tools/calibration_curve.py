@@ -13,8 +13,6 @@ import json
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +20,20 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from rtbci.calibrate.bakeoff import run_bakeoff
-from rtbci.calibrate.calibration_decoder import CalibrationDecoder
 from rtbci.calibrate.candidates import standard_candidates
 from rtbci.calibrate.competing import Candidate, Fitted
 from rtbci.calibrate.confidence import calibration_error, fit_temperature
-from rtbci.calibrate.cutter import timing_of
 from rtbci.calibrate.enough import judge
-from rtbci.calibrate.features import TrialFeatures, read_trial
-from rtbci.calibrate.recordings import trials_of_recordings
+from rtbci.calibrate.features import TrialFeatures
 from rtbci.clock import now
+from rtbci.errors import ConfigError
 from rtbci.evaluate.npz_runs import read_npz_runs
 from rtbci.evaluate.statistics import Difference, Summary, paired, summarize
 from rtbci.probe.profile import read_profile
 from rtbci.recipes import read_paradigm
 from rtbci.recipes.markers import with_markers
-from tools.training.pool import add_data, recording_of
+from tools.training.pool import add_data, folds_by_person, recording_of
+from tools.training.user_trials import features_by_run
 
 __all__ = ["main"]
 
@@ -48,15 +45,12 @@ Row = dict[str, Any]
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     args = _parser().parse_args(arguments)
-    folds = {
-        name: fold
-        for fold in sorted(args.folds.glob("fold*/"))
-        for name in json.loads((fold / "subjects.json").read_text())["test"]
-    }
-    names = sorted(folds)[: args.subjects_limit]
-    if not names:
-        print(f"calibration_curve: no fold*/subjects.json below {args.folds}; train first", file=sys.stderr)
-        return 2
+    try:
+        folds = folds_by_person("calibration_curve", args.folds, args.subjects_limit)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    names = list(folds)
     args.out.mkdir(parents=True, exist_ok=True)
     todo = [name for name in names if not (args.out / f"{name}.json").exists()]
     jobs = [
@@ -94,17 +88,7 @@ def _one(job: tuple[str, Path, Path, Path, str, list[str]]) -> str:
     recipe = with_markers(read_paradigm(paradigm), maps)
     profile = read_profile(fold / "profile")
     engine = str(fold / "engine") if (fold / "engine").is_dir() else None
-    with CalibrationDecoder(recipe, profile=profile, engine=engine) as decoder:
-        recordings = read_npz_runs(path)
-        cut = [
-            [t for t in trials_of_recordings(decoder, [one], timing_of(recipe, 4.0)) if t.accepted]
-            for one in recordings
-        ]
-        numbers = count()  # each run counts its trials from 0
-        runs = [
-            [read_trial(profile, decoder.sessions, replace(trial, i_trial=next(numbers))) for trial in one]
-            for one in cut
-        ]
+    runs = features_by_run(recipe, profile, read_npz_runs(path), engine)
     trials = [trial for run in runs for trial in run]
     rows = _judged(standard_candidates(profile), trials, first_test=sum(map(len, runs[:-1])))
     (out / f"{name}.json").write_text(json.dumps([row | {"subject": name} for row in rows]) + "\n")

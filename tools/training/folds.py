@@ -37,7 +37,7 @@ from tools.training.signals import (
 from tools.training.starts import Start, start_network
 from tools.training.tangent_fit import fit_tangent, tangent_margins
 from tools.training.trials import END_TRACK_B, ENDS_SLIDING, WINDOW, Trials, band_covariances, cut_trials
-from tools.training.user_prior import tangent_spread
+from tools.training.user_prior import sided_features, user_spread
 
 __all__ = [
     "MARGINS",
@@ -144,8 +144,8 @@ def fit_all(
         report("rest against imagery")
         idle = fit_idle_rows(branch_features(encoder, tangent, aligned))
     report("how far people differ")
-    cut = [covariances[span][rows] for span in SPANS_FIT]
-    spread = tangent_spread(tangent, cut, trials.classes[rows], trials.subjects[rows], mirror)
+    sided = sided_features(tangent, [covariances[span][rows] for span in SPANS_FIT], mirror)
+    spread = user_spread(sided, trials.classes[rows], trials.subjects[rows])
     return Fitted(encoder, tangent, power, covariance, scales, idle, spread)
 
 

@@ -17,7 +17,7 @@ from rtbci.stages.stage import FloatArray
 from tools.training.judge import subject_folds
 from tools.training.tangent_fit import INVERSE_PENALTY
 
-__all__ = ["PRECISION", "sided_change", "tangent_spread", "user_spread"]
+__all__ = ["PRECISION", "sided_change", "sided_features", "user_spread"]
 
 FLAT_PRECISION = 10.0
 """Of the change that is fitted for each training subject, in units of the tangent space."""
@@ -31,14 +31,12 @@ LEAST = 1e-3
 N_INNER = 4
 
 
-def tangent_spread(
-    probe: TangentProbe,
-    covariances: Sequence[FloatArray],
-    classes: npt.NDArray[np.int64],
-    subjects: npt.NDArray[np.intp],
-    mirror: Sequence[int],
+def sided_features(
+    probe: TangentProbe, covariances: Sequence[FloatArray], mirror: Sequence[int]
 ) -> FloatArray:
-    """`user_spread` of a tangent branch.
+    """Half the difference between a trial's tangent vectors and those of its mirror image, shape (n_windows, n_trials, n_features).
+
+    A head that gives a mirrored trial the other answer reads nothing else.
 
     Parameters
     ----------
@@ -46,26 +44,26 @@ def tangent_spread(
         The population's.
     covariances : sequence of ndarray of float64, each of shape (n_trials, n_bands, n_channels, n_channels)
         Of each window of a trial that a calibration fits on; not shrunk.
-    classes, subjects
-        As in `user_spread`.
     mirror : sequence of int
         See `rtbci.stream.labels.mirror_columns`.
     """
     columns = np.array(mirror)
-    features = np.stack([tangent_features(probe, one) for one in covariances])
-    images = np.stack([tangent_features(probe, one[..., columns, :][..., columns]) for one in covariances])
-    return user_spread(features, images, classes, subjects)
+    found = []
+    for one in covariances:
+        image = tangent_features(probe, one[..., columns, :][..., columns])
+        found.append((tangent_features(probe, one) - image) / 2.0)
+    return np.stack(found)
 
 
 def user_spread(
-    features: FloatArray, mirrored: FloatArray, classes: npt.NDArray[np.int64], subjects: npt.NDArray[np.intp]
+    sided: FloatArray, classes: npt.NDArray[np.int64], subjects: npt.NDArray[np.intp]
 ) -> FloatArray:
     """Standard deviation of the prior on the change of each weight; see `rtbci.probe.profile_record.SPREAD_NAME`.
 
     Parameters
     ----------
-    features, mirrored : ndarray of float64, shape (n_windows, n_trials, n_features)
-        What the head reads of each trial, and of its mirror image.
+    sided : ndarray of float64, shape (n_windows, n_trials, n_features)
+        See `sided_features`.
     classes : ndarray of int64, shape (n_trials,)
         0 and 1, each other's mirror image.
     subjects : ndarray of int, shape (n_trials,)
@@ -76,8 +74,6 @@ def user_spread(
     ndarray of float64, shape (n_features,)
         Its mean square is 1 / `PRECISION`; at least `LEAST`.
     """
-    # Half the difference: a head that gives a mirrored trial the other answer reads nothing else.
-    sided = (features - mirrored) / 2.0
     changes, flat = [], FLAT_PRECISION**-0.5
     for inner in subject_folds(subjects, N_INNER, 0):
         margins = _margins(sided, classes, ~inner)
@@ -105,7 +101,7 @@ def sided_change(sided: FloatArray, classes: npt.NDArray[np.int64], margins: Flo
     Parameters
     ----------
     sided : ndarray of float64, shape (n_windows, n_trials, n_features)
-        Half the difference between features and those of the mirror image, times the prior's standard deviation.
+        See `sided_features`; times the prior's standard deviation.
     classes : ndarray of int64, shape (n_trials,)
     margins : ndarray of float64, shape (n_windows, n_trials)
         What the head that is changed says.

@@ -23,7 +23,8 @@ def people(seed: int = 0) -> tuple[FloatArray, FloatArray]:
 
 
 def test_it_finds_what_people_differ_in() -> None:
-    spread = user_spread(*people(), CLASSES, SUBJECTS)
+    x, image = people()
+    spread = user_spread((x - image) / 2.0, CLASSES, SUBJECTS)
     assert spread.argmax() == 1
     assert spread[1] > 3.0 * np.median(spread)
     assert spread[2] == LEAST  # the same on both sides
